@@ -1,0 +1,88 @@
+//! What can happen: the entries of the one history, in the domain's words.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::order::{Order, OrderId, Transition};
+use crate::product::{Product, ProductId};
+
+/// Who made a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A caller of a public route.
+    Buyer,
+    /// A caller of an operator route.
+    Operator,
+    /// A fulfilment worker.
+    Worker,
+    /// A moment that came: the end of a hold.
+    Clock,
+}
+
+/// One entry of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A product was created.
+    ProductCreated(Product),
+    /// An operator changed a product's terms or stock.
+    ProductEdited {
+        /// As it was.
+        before: Product,
+        /// As it is.
+        after: Product,
+    },
+    /// A product without orders was deleted.
+    ProductDeleted(Product),
+    /// An order was accepted and its units are held.
+    OrderPlaced {
+        /// The order as accepted.
+        order: Arc<Order>,
+        /// The key under which a repeated request finds its answer.
+        answer: Option<KeptAnswer>,
+    },
+    /// An order moved.
+    OrderMoved {
+        /// Which.
+        order: OrderId,
+        /// Its product.
+        product: ProductId,
+        /// Its units.
+        quantity: u32,
+        /// What happened.
+        transition: Transition,
+        /// Who did it.
+        actor: Actor,
+    },
+    /// A dead letter was struck from the list; its order stays failed.
+    DeadLetterDeleted(OrderId),
+    /// Workers stopped taking jobs.
+    QueuePaused,
+    /// Workers take jobs again.
+    QueueResumed,
+}
+
+/// The answer that a repeated request with the same idempotency key gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The hash of the key.
+    pub key: u128,
+    /// The hash of the request, to tell a repetition from a reuse.
+    pub fingerprint: u128,
+    /// The answered place in the queue.
+    pub queue_position: u64,
+    /// The answered wait, in seconds.
+    pub estimated_wait: u64,
+}
+
+/// What one commit wrote: one link of the history's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Counted from 1 without gaps.
+    pub sequence: u64,
+    /// The BLAKE3 hash of the record before it; zeros before the first.
+    pub previous: [u8; 32],
+    /// When it was written; never earlier than the record before it.
+    pub at: Timestamp,
+    /// What happened, in order.
+    pub changes: Vec<Change>,
+}

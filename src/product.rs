@@ -1,0 +1,191 @@
+//! A product and its stock: the arithmetic of conservation, without I/O.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::money::Money;
+
+/// The number of a product, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductId(pub u64);
+
+impl fmt::Display for ProductId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What an operator sets of a product, its stock aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// 1 to 255 characters.
+    pub name: String,
+    /// The price of one unit.
+    pub price: Money,
+    /// Whether it can be bought at all.
+    pub flash_sale_active: bool,
+    /// Units that one user may have in pending and confirmed orders together.
+    pub per_user_limit: Option<u32>,
+    /// From when it can be bought, inclusive.
+    pub sale_starts_at: Option<Timestamp>,
+    /// Until when it can be bought, exclusive.
+    pub sale_ends_at: Option<Timestamp>,
+    /// How long an order waits for its confirmation, in seconds; without it a worker fulfils the order.
+    pub hold_seconds: Option<u32>,
+}
+
+/// A product as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Its number.
+    pub id: ProductId,
+    /// What the operator set.
+    pub terms: Terms,
+    /// Where its units are.
+    pub stock: Stock,
+    /// Orders ever accepted for it, whatever became of them.
+    pub orders: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its terms or its stock were last changed by an operator.
+    pub updated_at: Timestamp,
+}
+
+/// Where the units of a product are. Always `initial + adjusted = current + held + sold`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Units at creation.
+    pub initial: u64,
+    /// Sum of all later additions and removals by an operator.
+    pub adjusted: i64,
+    /// Units that can be bought.
+    pub current: u64,
+    /// Units in pending orders.
+    pub held: u64,
+    /// Units in confirmed orders.
+    pub sold: u64,
+}
+
+/// The most units that a product can have, so that sums of stock never overflow.
+pub const MAX_STOCK: u64 = 1_000_000_000;
+
+/// What happens to the units of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StockMove {
+    /// Placed, or reserved again: current to held.
+    Hold,
+    /// Confirmed while held.
+    Sell,
+    /// Failed, cancelled or expired while held.
+    Release,
+    /// Cancelled after it was confirmed: sold to current.
+    TakeBack,
+    /// Confirmed after its hold had expired: current to sold.
+    Resell,
+}
+
+impl StockMove {
+    /// Whether the units can be bought again afterwards.
+    pub const fn returns_stock(self) -> bool {
+        matches!(self, Self::Release | Self::TakeBack)
+    }
+
+    /// Whether the units are taken from what can be bought.
+    pub const fn takes_stock(self) -> bool {
+        matches!(self, Self::Hold | Self::Resell)
+    }
+}
+
+/// A move that would break conservation; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StockError {
+    /// One of the three places would go below zero.
+    #[error("a stock count would fall below zero")]
+    BelowZero,
+    /// The units would exceed [`MAX_STOCK`].
+    #[error("a product has at most {MAX_STOCK} units")]
+    TooMany,
+}
+
+impl Stock {
+    /// The stock of a new product. Where `current` is not `initial`, the difference is booked as an adjustment.
+    pub const fn new(initial: u64, current: u64) -> Self {
+        Self { initial, adjusted: current as i64 - initial as i64, current, held: 0, sold: 0 }
+    }
+
+    /// Moves the units of one order.
+    pub fn apply(&mut self, change: StockMove, quantity: u64) -> Result<(), StockError> {
+        let (from, to) = match change {
+            StockMove::Hold => (&mut self.current, &mut self.held),
+            StockMove::Sell => (&mut self.held, &mut self.sold),
+            StockMove::Release => (&mut self.held, &mut self.current),
+            StockMove::TakeBack => (&mut self.sold, &mut self.current),
+            StockMove::Resell => (&mut self.current, &mut self.sold),
+        };
+        *from = from.checked_sub(quantity).ok_or(StockError::BelowZero)?;
+        *to += quantity;
+        Ok(())
+    }
+
+    /// Adds `delta` units to what can be bought, or takes them away.
+    pub fn adjust(&mut self, delta: i64) -> Result<(), StockError> {
+        let current = self.current.checked_add_signed(delta).ok_or(StockError::BelowZero)?;
+        if current + self.held + self.sold > MAX_STOCK {
+            return Err(StockError::TooMany);
+        }
+        self.current = current;
+        self.adjusted += delta;
+        Ok(())
+    }
+
+    /// Whether `initial + adjusted = current + held + sold`.
+    pub fn is_conserved(&self) -> bool {
+        i128::from(self.initial) + i128::from(self.adjusted)
+            == i128::from(self.current) + i128::from(self.held) + i128::from(self.sold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_move() -> impl Strategy<Value = (StockMove, u64)> {
+        let kind = prop_oneof![
+            Just(StockMove::Hold),
+            Just(StockMove::Sell),
+            Just(StockMove::Release),
+            Just(StockMove::TakeBack),
+            Just(StockMove::Resell),
+        ];
+        (kind, 0..20u64)
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_of_moves_and_adjustments_breaks_conservation(
+            initial in 0..50u64,
+            current in 0..50u64,
+            steps in prop::collection::vec((any_move(), -30..30i64), 0..200),
+        ) {
+            let mut stock = Stock::new(initial, current);
+            for ((kind, quantity), delta) in steps {
+                let before = stock;
+                if stock.apply(kind, quantity).is_err() {
+                    prop_assert_eq!(before, stock, "a refused move changes nothing");
+                }
+                let before = stock;
+                if stock.adjust(delta).is_err() {
+                    prop_assert_eq!(before, stock, "a refused adjustment changes nothing");
+                }
+                prop_assert!(stock.is_conserved());
+            }
+        }
+    }
+
+    #[test]
+    fn units_above_the_cap_are_refused() {
+        let mut stock = Stock::new(MAX_STOCK, MAX_STOCK);
+        assert_eq!(stock.adjust(1), Err(StockError::TooMany));
+    }
+}

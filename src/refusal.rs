@@ -1,0 +1,144 @@
+//! Every way to say no: one closed enum that is the wire code, the metric label and the tests' vocabulary.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::order::OrderStatus;
+
+/// Why a request was refused. A refused request has changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request does not say what it must; one entry for each field.
+    InvalidRequest(Vec<FieldError>),
+    /// A credential is missing or wrong.
+    Unauthorized,
+    /// No such product.
+    ProductNotFound,
+    /// No such order.
+    OrderNotFound,
+    /// No such job.
+    JobNotFound,
+    /// No such route.
+    NotFound,
+    /// At some instant within the request, fewer units than asked for were available.
+    SoldOut,
+    /// The product is not in the sale.
+    SaleNotActive,
+    /// The sale begins later.
+    SaleNotStarted {
+        /// When it begins.
+        starts_at: Timestamp,
+    },
+    /// The sale is over.
+    SaleEnded {
+        /// When it ended.
+        ended_at: Timestamp,
+    },
+    /// The user would have more units than one user may.
+    PurchaseLimitExceeded {
+        /// Units one user may have.
+        limit: u32,
+        /// Units this user may still order.
+        left: u32,
+    },
+    /// The order is not where the request needs it.
+    OrderNotPending {
+        /// Where it stands.
+        status: OrderStatus,
+        /// What else there is to say.
+        detail: Option<&'static str>,
+    },
+    /// A product that has orders cannot be deleted.
+    ProductHasOrders,
+    /// The first request with this idempotency key has not been answered yet.
+    RequestInFlight,
+    /// The idempotency key came before with another body.
+    IdempotencyKeyReused,
+    /// The caller sends more than it may.
+    RateLimited(RateLimited),
+    /// The route exists, the method does not.
+    MethodNotAllowed,
+    /// The request took too long to arrive.
+    RequestTimeout,
+    /// The body is larger than allowed.
+    PayloadTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The address is longer than allowed.
+    UriTooLong,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The headers are larger than allowed.
+    HeadersTooLarge,
+    /// Too much is waiting. It says nothing about the stock.
+    Overloaded {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The server is on its way down.
+    ShuttingDown,
+    /// The store cannot be written; what became of the request is not known until it can be read again.
+    StorageUnavailable,
+    /// A defect of ours; the log has the detail.
+    Internal,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field as the client wrote it, or `body`.
+    pub field: String,
+    /// A sentence part that follows the field's name.
+    pub message: String,
+}
+
+/// The figures behind a `429`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimited {
+    /// Which limit: `user` or `ip`.
+    pub policy: &'static str,
+    /// Requests a second.
+    pub limit: u32,
+    /// When one more request will pass.
+    pub retry_after: Duration,
+}
+
+impl Refusal {
+    /// A refusal for one field.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::InvalidRequest(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// Its code on the wire.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::Unauthorized => "unauthorized",
+            Self::ProductNotFound => "product_not_found",
+            Self::OrderNotFound => "order_not_found",
+            Self::JobNotFound => "job_not_found",
+            Self::NotFound => "not_found",
+            Self::SoldOut => "sold_out",
+            Self::SaleNotActive => "sale_not_active",
+            Self::SaleNotStarted { .. } => "sale_not_started",
+            Self::SaleEnded { .. } => "sale_ended",
+            Self::PurchaseLimitExceeded { .. } => "purchase_limit_exceeded",
+            Self::OrderNotPending { .. } => "order_not_pending",
+            Self::ProductHasOrders => "product_has_orders",
+            Self::RequestInFlight => "request_in_flight",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::RateLimited(_) => "rate_limited",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::UriTooLong => "uri_too_long",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::Overloaded { .. } => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::StorageUnavailable => "storage_unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
