@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::money::Money;
+use crate::refusal::Refusal;
 
 /// The number of a product, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,22 @@ pub struct Terms {
     pub sale_ends_at: Option<Timestamp>,
     /// How long an order waits for its confirmation, in seconds; without it a worker fulfils the order.
     pub hold_seconds: Option<u32>,
+}
+
+impl Terms {
+    /// Whether the product can be bought at `now`.
+    pub fn check_open(&self, now: Timestamp) -> Result<(), Refusal> {
+        if !self.flash_sale_active {
+            return Err(Refusal::SaleNotActive);
+        }
+        if let Some(starts_at) = self.sale_starts_at.filter(|starts_at| now < *starts_at) {
+            return Err(Refusal::SaleNotStarted { starts_at });
+        }
+        if let Some(ended_at) = self.sale_ends_at.filter(|ends_at| now >= *ends_at) {
+            return Err(Refusal::SaleEnded { ended_at });
+        }
+        Ok(())
+    }
 }
 
 /// A product as it stands in the store.
@@ -96,16 +113,10 @@ impl StockMove {
     }
 }
 
-/// A move that would break conservation; nothing was changed.
+/// A stock count would fall below zero; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StockError {
-    /// One of the three places would go below zero.
-    #[error("a stock count would fall below zero")]
-    BelowZero,
-    /// The units would exceed [`MAX_STOCK`].
-    #[error("a product has at most {MAX_STOCK} units")]
-    TooMany,
-}
+#[error("a stock count would fall below zero")]
+pub struct BelowZero;
 
 impl Stock {
     /// The stock of a new product. Where `current` is not `initial`, the difference is booked as an adjustment.
@@ -114,7 +125,7 @@ impl Stock {
     }
 
     /// Moves the units of one order.
-    pub fn apply(&mut self, change: StockMove, quantity: u64) -> Result<(), StockError> {
+    pub fn apply(&mut self, change: StockMove, quantity: u64) -> Result<(), BelowZero> {
         let (from, to) = match change {
             StockMove::Hold => (&mut self.current, &mut self.held),
             StockMove::Sell => (&mut self.held, &mut self.sold),
@@ -122,20 +133,21 @@ impl Stock {
             StockMove::TakeBack => (&mut self.sold, &mut self.current),
             StockMove::Resell => (&mut self.current, &mut self.sold),
         };
-        *from = from.checked_sub(quantity).ok_or(StockError::BelowZero)?;
+        *from = from.checked_sub(quantity).ok_or(BelowZero)?;
         *to += quantity;
         Ok(())
     }
 
-    /// Adds `delta` units to what can be bought, or takes them away.
-    pub fn adjust(&mut self, delta: i64) -> Result<(), StockError> {
-        let current = self.current.checked_add_signed(delta).ok_or(StockError::BelowZero)?;
-        if current + self.held + self.sold > MAX_STOCK {
-            return Err(StockError::TooMany);
-        }
-        self.current = current;
+    /// Adds `delta` units to what can be bought, or takes them away. Whoever adds asks [`Stock::has_room_for`] first.
+    pub fn adjust(&mut self, delta: i64) -> Result<(), BelowZero> {
+        self.current = self.current.checked_add_signed(delta).ok_or(BelowZero)?;
         self.adjusted += delta;
         Ok(())
+    }
+
+    /// Whether `current` units can be on sale beside those held and sold without exceeding [`MAX_STOCK`].
+    pub const fn has_room_for(&self, current: u64) -> bool {
+        current <= MAX_STOCK.saturating_sub(self.held).saturating_sub(self.sold)
     }
 
     /// Whether `initial + adjusted = current + held + sold`.
@@ -184,8 +196,30 @@ mod tests {
     }
 
     #[test]
-    fn units_above_the_cap_are_refused() {
-        let mut stock = Stock::new(MAX_STOCK, MAX_STOCK);
-        assert_eq!(stock.adjust(1), Err(StockError::TooMany));
+    fn units_above_the_cap_have_no_room() {
+        let stock = Stock { initial: 10, adjusted: 0, current: 4, held: 5, sold: 1 };
+        assert!(stock.has_room_for(MAX_STOCK - 6));
+        assert!(!stock.has_room_for(MAX_STOCK - 5));
+        assert!(!stock.has_room_for(u64::MAX));
+    }
+
+    #[test]
+    fn a_sale_is_open_from_its_start_to_just_before_its_end() {
+        let at = Timestamp::from_millis;
+        let terms = Terms {
+            name: "cap".to_owned(),
+            price: Money::from_cents(1),
+            flash_sale_active: true,
+            per_user_limit: None,
+            sale_starts_at: Some(at(1_000)),
+            sale_ends_at: Some(at(2_000)),
+            hold_seconds: None,
+        };
+        assert_eq!(terms.check_open(at(999)), Err(Refusal::SaleNotStarted { starts_at: at(1_000) }));
+        assert_eq!(terms.check_open(at(1_000)), Ok(()));
+        assert_eq!(terms.check_open(at(1_999)), Ok(()));
+        assert_eq!(terms.check_open(at(2_000)), Err(Refusal::SaleEnded { ended_at: at(2_000) }));
+        let inactive = Terms { flash_sale_active: false, ..terms };
+        assert_eq!(inactive.check_open(at(1_500)), Err(Refusal::SaleNotActive));
     }
 }

@@ -1,0 +1,282 @@
+//! The ordered checks between a request and its place at the committer.
+//!
+//! The order is fixed: the server is open, idempotency, product, sale window, purchase limit, place in the queue, stock.
+//! Stock comes last, so that a refused order never held any; and nothing is awaited between taking stock and handing the
+//! order over, so that a caller who hangs up cannot separate the two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::committer::{Intake, OrderPermit, PendingOrder, Receipt, RequestHashes};
+use crate::inventory::{Inventory, PurchaseClaim, Shelf};
+use crate::order::{Priority, Quantity, UserId};
+use crate::product::ProductId;
+use crate::queue::Queue;
+use crate::refusal::Refusal;
+use crate::store::Store;
+
+mod idempotency;
+
+pub use idempotency::IdempotencyKey;
+
+use idempotency::{Begun, First, InFlight};
+
+/// An order as asked for: its shape was checked, nothing else.
+#[derive(Clone, Debug)]
+pub struct OrderRequest {
+    /// What to buy.
+    pub product: ProductId,
+    /// Who buys.
+    pub user: UserId,
+    /// How many units.
+    pub quantity: Quantity,
+    /// Its rank in the queue.
+    pub priority: Priority,
+    /// Makes a repetition of the request answer the same.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// An accepted order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// What the buyer is told.
+    pub receipt: Receipt,
+    /// Whether an earlier request with the same key made the order.
+    pub replayed: bool,
+}
+
+/// The way in for orders. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    inventory: Arc<Inventory>,
+    queue: Arc<Queue>,
+    store: Arc<Store>,
+    intake: Intake,
+    clock: Clock,
+    in_flight: Arc<InFlight>,
+}
+
+impl Admission {
+    /// An admission in front of a committer.
+    pub fn new(
+        inventory: Arc<Inventory>,
+        queue: Arc<Queue>,
+        store: Arc<Store>,
+        intake: Intake,
+        clock: Clock,
+    ) -> Self {
+        Self { inventory, queue, store, intake, clock, in_flight: Arc::default() }
+    }
+
+    /// Places one order. When this returns a receipt, the order is on disk.
+    pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
+        match request.hashes() {
+            None => self.place_new(&request, None).await,
+            Some(hashes) => self.place_once(request, hashes).await,
+        }
+    }
+
+    /// Places many orders in one trip; the results come in the same order.
+    pub async fn place_many(&self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
+        let count = requests.len();
+        let batch = tokio::spawn(self.clone().place_batch(requests));
+        // A task that panicked has left its orders in an unknown state.
+        batch.await.unwrap_or_else(|_| vec![Err(Refusal::Internal); count])
+    }
+
+    /// The path of an order: admit, submit, await the receipt.
+    async fn place_new(&self, request: &OrderRequest, hashes: Option<RequestHashes>) -> Result<Accepted, Refusal> {
+        let (order, permit) = self.admit(request, hashes)?;
+        let receipt = self.intake.place(order, permit);
+        let receipt = receipt.await.map_err(|_| Refusal::StorageUnavailable)??;
+        Ok(Accepted { receipt, replayed: false })
+    }
+
+    /// The same for a request that may come again.
+    async fn place_once(&self, request: OrderRequest, hashes: RequestHashes) -> Result<Accepted, Refusal> {
+        match self.in_flight.begin(hashes)? {
+            Begun::Repeated(answer) => answer.wait().await,
+            Begun::First(first) => {
+                let admission = self.clone();
+                // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
+                let placing = tokio::spawn(async move {
+                    let result = match admission.kept_answers(vec![hashes]).await {
+                        Ok(mut kept) => match kept.pop().flatten() {
+                            Some(result) => result,
+                            None => admission.place_new(&request, Some(hashes)).await,
+                        },
+                        Err(refusal) => Err(refusal),
+                    };
+                    first.finish(result)
+                });
+                placing.await.unwrap_or(Err(Refusal::Internal))
+            }
+        }
+    }
+
+    async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
+        let (begun, kept) = match self.begin_batch(&requests).await {
+            Ok(begun) => begun,
+            Err(refusal) => return vec![Err(refusal); requests.len()],
+        };
+        let mut results: Vec<Option<Result<Accepted, Refusal>>> = kept;
+        let mut orders = Vec::new();
+        let mut placed = Vec::new();
+        let permit = self.intake.order_permit(requests.len());
+        for (at, request) in requests.iter().enumerate() {
+            let repeated = matches!(begun[at], Some(Begun::Repeated(_)));
+            if results[at].is_some() || repeated {
+                continue;
+            }
+            let checked = self.check(request).and_then(|checked| match &permit {
+                Some(_) => Ok(checked),
+                None => Err(self.overloaded()),
+            });
+            match checked.and_then(|checked| self.take(checked, request, request.hashes())) {
+                Ok(order) => {
+                    orders.push(order);
+                    placed.push(at);
+                }
+                Err(refusal) => results[at] = Some(Err(refusal)),
+            }
+        }
+        if let Some(permit) = permit.filter(|_| !orders.is_empty()) {
+            let receipts = self.intake.place_many(orders, permit).await;
+            let mut receipts = receipts.unwrap_or_else(|_| vec![Err(Refusal::StorageUnavailable); placed.len()]);
+            for (at, receipt) in placed.into_iter().zip(receipts.drain(..)) {
+                results[at] = Some(receipt.map(|receipt| Accepted { receipt, replayed: false }));
+            }
+        }
+        self.finish_batch(begun, results).await
+    }
+
+    /// Claims the keys of a batch, and finds the answers that are kept already.
+    #[allow(clippy::type_complexity, reason = "two columns of one table, used by one caller")]
+    async fn begin_batch(
+        &self,
+        requests: &[OrderRequest],
+    ) -> Result<(Vec<Option<Begun>>, Vec<Option<Result<Accepted, Refusal>>>), Refusal> {
+        let mut begun = Vec::with_capacity(requests.len());
+        let mut results = Vec::with_capacity(requests.len());
+        let mut asked = Vec::new();
+        for (at, request) in requests.iter().enumerate() {
+            let (claim, refusal) = match request.hashes().map(|hashes| (hashes, self.in_flight.begin(hashes))) {
+                None => (None, None),
+                Some((_, Err(refusal))) => (None, Some(Err(refusal))),
+                Some((hashes, Ok(claim))) => {
+                    if matches!(claim, Begun::First(_)) {
+                        asked.push((at, hashes));
+                    }
+                    (Some(claim), None)
+                }
+            };
+            begun.push(claim);
+            results.push(refusal);
+        }
+        if !asked.is_empty() {
+            let kept = self.kept_answers(asked.iter().map(|(_, hashes)| *hashes).collect()).await?;
+            for ((at, _), answer) in asked.into_iter().zip(kept) {
+                results[at] = answer;
+            }
+        }
+        Ok((begun, results))
+    }
+
+    /// Answers those who wait for this batch, then waits for what other requests are placing.
+    async fn finish_batch(
+        &self,
+        begun: Vec<Option<Begun>>,
+        results: Vec<Option<Result<Accepted, Refusal>>>,
+    ) -> Vec<Result<Accepted, Refusal>> {
+        let mut waiting = Vec::new();
+        let mut answers = Vec::with_capacity(results.len());
+        for (at, (claim, result)) in begun.into_iter().zip(results).enumerate() {
+            let result = result.unwrap_or(Err(Refusal::Internal));
+            match claim {
+                Some(Begun::First(first)) => answers.push(First::finish(first, result)),
+                Some(Begun::Repeated(answer)) => {
+                    waiting.push((at, answer));
+                    answers.push(result);
+                }
+                None => answers.push(result),
+            }
+        }
+        for (at, answer) in waiting {
+            answers[at] = answer.wait().await;
+        }
+        answers
+    }
+
+    /// All checks, then the units. Holds no lock and awaits nothing.
+    fn admit(
+        &self,
+        request: &OrderRequest,
+        hashes: Option<RequestHashes>,
+    ) -> Result<(PendingOrder, OrderPermit), Refusal> {
+        let checked = self.check(request)?;
+        let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded())?;
+        Ok((self.take(checked, request, hashes)?, permit))
+    }
+
+    /// The checks that take nothing but a claim on the purchase limit.
+    fn check(&self, request: &OrderRequest) -> Result<Checked, Refusal> {
+        self.intake.check_open()?;
+        let shelf = self.inventory.shelf(request.product).ok_or(Refusal::ProductNotFound)?;
+        let product = shelf.product();
+        product.terms.check_open(self.clock.now())?;
+        let quantity = request.quantity.get();
+        let claim = match product.terms.per_user_limit {
+            None => None,
+            Some(limit) => {
+                let claim = self.inventory.purchases().claim(product.id, &request.user, quantity, limit);
+                Some(claim.map_err(|exceeded| Refusal::PurchaseLimitExceeded { limit, left: exceeded.left })?)
+            }
+        };
+        // One atomic read answers the many who come too late, before they take a place from anyone.
+        match shelf.available() < u64::from(quantity) {
+            true => Err(Refusal::SoldOut),
+            false => Ok(Checked { shelf, claim }),
+        }
+    }
+
+    /// The place in the queue, and last the units.
+    fn take(
+        &self,
+        checked: Checked,
+        request: &OrderRequest,
+        repeatable: Option<RequestHashes>,
+    ) -> Result<PendingOrder, Refusal> {
+        let Checked { shelf, claim } = checked;
+        let place = self.queue.take_place().ok_or_else(|| self.overloaded())?;
+        let reservation = shelf.reserve(request.quantity.get()).map_err(|_| Refusal::SoldOut)?;
+        let (user, priority) = (request.user.clone(), request.priority);
+        Ok(PendingOrder { user, priority, reservation, place, claim, repeatable })
+    }
+
+    /// When the queue will have drained a tenth of its places at its present rate, between one and thirty seconds.
+    fn overloaded(&self) -> Refusal {
+        let places = self.queue.capacity() as f64 / 10.0;
+        let seconds = (places / self.queue.drain_rate().max(1.0)).clamp(1.0, 30.0);
+        Refusal::Overloaded { retry_after: Duration::from_secs_f64(seconds.ceil()) }
+    }
+
+    /// What requests with these keys were answered before, if they were and the answer is still kept.
+    async fn kept_answers(
+        &self,
+        hashes: Vec<RequestHashes>,
+    ) -> Result<Vec<Option<Result<Accepted, Refusal>>>, Refusal> {
+        let now = self.clock.now();
+        let kept = self.store.query(move |store| {
+            let snapshot = store.snapshot()?;
+            hashes.into_iter().map(|hashes| idempotency::kept_answer(&snapshot, hashes, now)).collect()
+        });
+        kept.await.map_err(|_| Refusal::StorageUnavailable)
+    }
+}
+
+/// A request that passed the checks.
+struct Checked {
+    shelf: Arc<Shelf>,
+    claim: Option<PurchaseClaim>,
+}

@@ -1,0 +1,184 @@
+//! The one writer. Everything that changes the store is a command to it.
+//!
+//! It waits for one command, drains what else is waiting up to a bound, applies all in one transaction, commits once, and
+//! only then shows the new state and answers. What arrives during the sync is the next batch.
+//!
+//! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no new
+//! order taken, until the store was opened again and everything was rebuilt from it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+
+use crate::clock::Clock;
+use crate::inventory::{Inventory, Purchases};
+use crate::limits::{MAX_COMMIT_ROWS, REOPEN_PAUSE};
+use crate::order::OrderStatus;
+use crate::queue::{Job, Queue};
+use crate::store::{Recovered, Store, StoreError};
+
+mod batch;
+mod books;
+mod command;
+mod edit;
+mod intake;
+
+pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, RequestHashes, Settlement};
+pub use intake::{Intake, OrderPermit, Status};
+
+use batch::Batch;
+use books::Books;
+use command::Command;
+use intake::Gate;
+
+/// What the committer works with.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    /// Where it writes.
+    pub store: Arc<Store>,
+    /// What it publishes to.
+    pub inventory: Arc<Inventory>,
+    /// Where jobs go after the commit.
+    pub queue: Arc<Queue>,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+/// The committer's thread. It ends after [`Intake::stop`].
+#[derive(Debug)]
+pub struct Committer {
+    thread: JoinHandle<()>,
+}
+
+impl Committer {
+    /// Rebuilds the counters and the queue from what was recovered, and starts the thread.
+    pub fn start(rooms: Rooms, recovered: Recovered) -> Result<(Self, Intake), StoreError> {
+        let (intake, receiver, gate) = Intake::new();
+        let books = rebuild(&rooms, recovered)?;
+        let writer = Writer { rooms, books, receiver, held_over: None, gate };
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|error| StoreError::Damaged(format!("no thread for the committer: {error}")))?;
+        Ok((Self { thread }, intake))
+    }
+
+    /// Waits until the thread has ended.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("the committer's thread panicked");
+        }
+    }
+}
+
+/// Sets up the counters, the queue and the books as the store has them.
+fn rebuild(rooms: &Rooms, recovered: Recovered) -> Result<Books, StoreError> {
+    let purchases = Purchases::default();
+    let with_limit = recovered.products.iter().filter(|product| product.terms.per_user_limit.is_some());
+    let limited: Vec<_> = with_limit.map(|product| product.id).collect();
+    if !limited.is_empty() {
+        rooms.store.snapshot()?.each_order(|order| {
+            let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+            if counts && limited.contains(&order.product) {
+                purchases.add(order.product, &order.user, order.quantity);
+            }
+        })?;
+    }
+    rooms.inventory.replace_all(recovered.products, purchases);
+    rooms.queue.replace_all(recovered.open.iter().map(Job::of), recovered.head.paused);
+    Ok(Books::new(rooms, recovered.head, recovered.open))
+}
+
+/// The thread's own state.
+struct Writer {
+    rooms: Rooms,
+    books: Books,
+    receiver: Receiver<Command>,
+    /// A command that was taken out and belongs into the next batch.
+    held_over: Option<Command>,
+    gate: Arc<Gate>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some(first) = self.held_over.take().or_else(|| self.receiver.recv().ok()) {
+            let (commands, stop) = self.gather(first);
+            if let Err(error) = self.commit(commands) {
+                self.gate.set_status(Status::StorageUnavailable);
+                tracing::error!(%error, "a commit failed; orders are refused until the store is open again");
+                if stop || !self.reopen() {
+                    return;
+                }
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// One command and what waits behind it, up to a bound of rows; and whether to stop after it. An edit of a product
+    /// is a batch of its own.
+    fn gather(&mut self, first: Command) -> (Vec<Command>, bool) {
+        let mut rows = 0;
+        let mut commands = Vec::new();
+        let mut next = first;
+        loop {
+            if matches!(next, Command::Stop) {
+                return (commands, true);
+            }
+            let edit = matches!(next, Command::Edit { .. } | Command::DeleteProduct { .. });
+            if edit && !commands.is_empty() {
+                self.held_over = Some(next);
+                return (commands, false);
+            }
+            rows += next.rows();
+            commands.push(next);
+            if edit || rows >= MAX_COMMIT_ROWS {
+                return (commands, false);
+            }
+            next = match self.receiver.try_recv() {
+                Ok(command) => command,
+                Err(TryRecvError::Empty) => return (commands, false),
+                Err(TryRecvError::Disconnected) => return (commands, true),
+            };
+        }
+    }
+
+    /// Applies and commits, then publishes and answers.
+    fn commit(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let now = self.rooms.clock.now();
+        let effects = self.rooms.store.write(|tables| {
+            let mut batch = Batch::new(&mut self.books, &self.rooms, tables, now);
+            for command in commands {
+                batch.apply(command)?;
+            }
+            batch.conclude()
+        })?;
+        effects.publish(&mut self.books, &self.rooms);
+        Ok(())
+    }
+
+    /// Opens the failed store again, as often as it takes, refusing what comes in meanwhile. False when told to stop.
+    fn reopen(&mut self) -> bool {
+        loop {
+            match self.receiver.recv_timeout(REOPEN_PAUSE) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                // Dropped unanswered, which its sender reads as "unavailable".
+                Ok(_) => continue,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let reopened = self.rooms.store.reopen().map_err(|error| error.to_string());
+            match reopened.and_then(|found| rebuild(&self.rooms, found).map_err(|error| error.to_string())) {
+                Ok(books) => {
+                    self.books = books;
+                    self.gate.set_status(Status::Open);
+                    tracing::warn!("the store is open again; orders are taken again");
+                    return true;
+                }
+                Err(error) => tracing::error!(%error, "the store cannot be opened yet"),
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! One batch: applying commands inside a transaction, and what follows once it is on disk.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::change::{Actor, Change, KeptAnswer};
+use crate::clock::Timestamp;
+use crate::inventory::{LimitExceeded, Shelf};
+use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
+use crate::product::{Product, ProductId, StockMove};
+use crate::queue::{Job, QueueChange};
+use crate::refusal::Refusal;
+use crate::store::{AttemptError, StoreError, Tables};
+
+use super::Rooms;
+use super::books::{Books, OpenOrder, Stocked};
+use super::command::{Command, OperatorMove, PendingOrder, Receipt, RequestHashes};
+
+/// A batch under way.
+pub(super) struct Batch<'b, 't> {
+    pub(super) books: &'b mut Books,
+    pub(super) rooms: &'b Rooms,
+    pub(super) tables: &'b mut Tables<'t>,
+    pub(super) at: Timestamp,
+    pub(super) changes: Vec<Change>,
+    pub(super) effects: Effects,
+    /// Jobs ahead of a new one, by its priority.
+    ahead: [u64; 4],
+    /// Jobs completed a second.
+    drain_rate: f64,
+}
+
+/// What happens once the batch is on disk.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// Products whose new state is to be shown.
+    pub(super) touched: BTreeSet<ProductId>,
+    pub(super) created: Option<Product>,
+    pub(super) deleted: Option<ProductId>,
+    paused: Option<bool>,
+    queue: Vec<QueueChange>,
+    stock_back: Vec<(Arc<Shelf>, u64)>,
+    purchases_back: Vec<(ProductId, UserId, u32)>,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// An answer that waits for the commit.
+pub(super) enum Answer {
+    Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>),
+    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>),
+    Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
+    Edited(oneshot::Sender<Result<Product, Refusal>>, Result<Product, Refusal>),
+    Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
+    Paused(oneshot::Sender<()>),
+}
+
+/// Inside a batch there are two ways to fail: the store did, or the request is refused.
+type Applied<T> = Result<Result<T, Refusal>, StoreError>;
+
+impl<'b, 't> Batch<'b, 't> {
+    pub(super) fn new(books: &'b mut Books, rooms: &'b Rooms, tables: &'b mut Tables<'t>, now: Timestamp) -> Self {
+        let at = now.max(books.head.at());
+        let ahead = Priority::ALL.map(|priority| rooms.queue.ahead_of(priority));
+        let drain_rate = rooms.queue.drain_rate();
+        Self { books, rooms, tables, at, changes: Vec::new(), effects: Effects::default(), ahead, drain_rate }
+    }
+
+    /// Applies one command; its permit ends here, as its place on the way in is free again.
+    pub(super) fn apply(&mut self, command: Command) -> Result<(), StoreError> {
+        let answer = match command {
+            Command::Place { order, reply, _permit } => Answer::Placed(reply, self.place(order)?),
+            Command::PlaceMany { orders, reply, _permit } => {
+                let receipts = orders.into_iter().map(|order| self.place(order));
+                Answer::PlacedMany(reply, receipts.collect::<Result<_, _>>()?)
+            }
+            Command::Settle { settlements, _permit } => {
+                for settlement in settlements {
+                    // A refusal means that the order was moved meanwhile: the report comes too late and counts nothing.
+                    let _late = self.move_order(settlement.order, settlement.transition, settlement.actor)?;
+                }
+                return Ok(());
+            }
+            Command::MoveOrders { orders, to, reply, _permit } => {
+                let moved = orders.into_iter().map(|order| self.move_for_operator(order, to));
+                Answer::Moved(reply, moved.collect::<Result<_, _>>()?)
+            }
+            Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(edit)?),
+            Command::DeleteProduct { product, reply, _permit } => {
+                Answer::Deleted(reply, self.delete_product(product)?)
+            }
+            Command::SetPaused { paused, reply, _permit } => {
+                self.set_paused(paused);
+                Answer::Paused(reply)
+            }
+            Command::Stop => return Ok(()),
+        };
+        self.effects.answers.push(answer);
+        Ok(())
+    }
+
+    /// Writes the touched products and the history's record. Without changes nothing is written at all.
+    pub(super) fn conclude(self) -> Result<Effects, StoreError> {
+        if self.changes.is_empty() {
+            return Ok(self.effects);
+        }
+        for id in &self.effects.touched {
+            let Some(stocked) = self.books.products.get(id) else { continue };
+            if !stocked.product.stock.is_conserved() {
+                return Err(StoreError::Damaged(format!("the stock of product {id} does not add up")));
+            }
+            self.tables.put_product(&stocked.product)?;
+        }
+        self.tables.sweep_answers(self.at)?;
+        self.books.head.oldest_open = self.books.oldest_open();
+        self.tables.conclude(&mut self.books.head, self.at, &self.changes)?;
+        Ok(self.effects)
+    }
+
+    /// Stores an admitted order. Its stock stays taken from here on.
+    fn place(&mut self, pending: PendingOrder) -> Applied<Receipt> {
+        let PendingOrder { user, priority, reservation, place, claim, repeatable } = pending;
+        let product = reservation.shelf().product().id;
+        let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
+        if !Arc::ptr_eq(&stocked.shelf, reservation.shelf()) {
+            // Admitted on the counters of a store that has failed since.
+            return Ok(Err(Refusal::StorageUnavailable));
+        }
+        let terms = &stocked.product.terms;
+        let hold = terms.hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into()));
+        let order = Order {
+            id: self.books.head.next_order(),
+            product,
+            user,
+            quantity: reservation.quantity(),
+            unit_price: terms.price,
+            priority,
+            status: OrderStatus::Pending,
+            job: JobEnd::Open,
+            attempts: 0,
+            failure: None,
+            reserved_at: self.at,
+            expires_at: hold.map(|hold| self.at.after(hold)),
+            retry_at: None,
+            processed_at: None,
+            finished_at: None,
+            created_at: self.at,
+            updated_at: self.at,
+        };
+        move_stock(&mut stocked.product, StockMove::Hold, &order)?;
+        stocked.product.orders += 1;
+        match claim {
+            Some(claim) => claim.keep(),
+            None if terms_limit(&stocked.product) => {
+                self.rooms.inventory.purchases().add(product, &order.user, order.quantity);
+            }
+            None => {}
+        }
+        reservation.keep();
+        self.effects.touched.insert(product);
+        let receipt = self.receipt(&order);
+        let answer = repeatable.map(|hashes| kept_answer(hashes, &receipt));
+        self.tables.add_order(&order)?;
+        if let Some(answer) = &answer {
+            self.tables.keep_answer(order.id, answer)?;
+        }
+        self.books.head.totals.count(&order);
+        self.effects.queue.push(QueueChange::Put(Job::of(&order)));
+        let order = Arc::new(order);
+        self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
+        self.books.open.insert(order.id, OpenOrder { order, _place: place });
+        Ok(Ok(receipt))
+    }
+
+    fn receipt(&mut self, order: &Order) -> Receipt {
+        let queue_position = match order.expires_at {
+            Some(_) => 0,
+            None => {
+                let position = self.ahead[order.priority as usize] + 1;
+                for ahead in &mut self.ahead[..=order.priority as usize] {
+                    *ahead += 1;
+                }
+                position
+            }
+        };
+        let estimated_wait = match self.drain_rate > 0.0 {
+            true => (queue_position as f64 / self.drain_rate).ceil() as u64,
+            false => queue_position.min(1),
+        };
+        Receipt { order: order.id, queue_position, estimated_wait, expires_at: order.expires_at }
+    }
+
+    /// What an operator asks for, in the words of the state machine.
+    fn move_for_operator(&mut self, id: OrderId, to: OperatorMove) -> Applied<Arc<Order>> {
+        let dead = matches!(to, OperatorMove::Retry | OperatorMove::Forget);
+        if dead && !self.tables.is_dead_letter(id)? {
+            return Ok(Err(Refusal::JobNotFound));
+        }
+        let transition = match to {
+            OperatorMove::Confirm => {
+                let Some(order) = self.order(id)? else { return Ok(Err(Refusal::OrderNotFound)) };
+                match order.is_expired() {
+                    true => Transition::ConfirmedLate,
+                    false => Transition::Confirmed,
+                }
+            }
+            OperatorMove::Cancel => Transition::Cancelled,
+            OperatorMove::Retry => Transition::Reopened,
+            OperatorMove::Forget => {
+                self.tables.remove_dead_letter(id)?;
+                self.books.head.totals.dead_letters -= 1;
+                self.changes.push(Change::DeadLetterDeleted(id));
+                let order = self.order(id)?;
+                return Ok(order.ok_or(Refusal::JobNotFound));
+            }
+        };
+        self.move_order(id, transition, Actor::Operator)
+    }
+
+    fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+        match self.books.open.get(&id) {
+            Some(open) => Ok(Some(Arc::clone(&open.order))),
+            None => Ok(self.tables.order(id)?.map(Arc::new)),
+        }
+    }
+
+    /// Moves an order through its state machine, and its units with it.
+    fn move_order(&mut self, id: OrderId, transition: Transition, actor: Actor) -> Applied<Arc<Order>> {
+        let Some(before) = self.order(id)? else { return Ok(Err(Refusal::OrderNotFound)) };
+        let mut order = Order::clone(&before);
+        let units = match order.apply(&transition, self.at) {
+            Ok(units) => units,
+            Err(refused) => {
+                return Ok(Err(Refusal::OrderNotPending { status: refused.0, detail: None }));
+            }
+        };
+        if let Some(units) = units
+            && let Err(refusal) = self.move_units(&order, &transition, units)?
+        {
+            return Ok(Err(refusal));
+        }
+        if let Transition::AttemptFailed { error, .. }
+        | Transition::Rejected { error }
+        | Transition::AttemptsExhausted { error } = &transition
+        {
+            let attempt = AttemptError { attempt: order.attempts, at: self.at, error: error.clone() };
+            self.tables.add_attempt(id, attempt)?;
+        }
+        self.follow_dead_letter(&transition, id)?;
+        self.tables.put_order(&order)?;
+        self.books.head.totals.uncount(&before);
+        self.books.head.totals.count(&order);
+        let order = Arc::new(order);
+        self.follow_job(&before, &order, transition == Transition::Fulfilled);
+        let (product, quantity) = (order.product, order.quantity);
+        self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, actor });
+        Ok(Ok(order))
+    }
+
+    /// Takes or books the units of a move. Units that come back reach the shelf only after the commit.
+    fn move_units(&mut self, order: &Order, transition: &Transition, units: StockMove) -> Applied<()> {
+        let Some(stocked) = self.books.products.get_mut(&order.product) else {
+            return Err(StoreError::Damaged(format!("order {} is for a product that is not there", order.id)));
+        };
+        let limit = stocked.product.terms.per_user_limit;
+        let quantity = u64::from(order.quantity);
+        if units.takes_stock() {
+            if *transition == Transition::Reopened
+                && let Err(refusal) = stocked.product.terms.check_open(self.at)
+            {
+                return Ok(Err(refusal));
+            }
+            let purchases = self.rooms.inventory.purchases();
+            let claim = limit.map(|limit| (limit, purchases.claim(order.product, &order.user, order.quantity, limit)));
+            let claim = match claim {
+                Some((limit, Err(LimitExceeded { left }))) => {
+                    return Ok(Err(Refusal::PurchaseLimitExceeded { limit, left }));
+                }
+                Some((_, Ok(claim))) => Some(claim),
+                None => None,
+            };
+            if !stocked.shelf.try_take(quantity) {
+                return Ok(Err(match transition {
+                    Transition::ConfirmedLate => Refusal::OrderNotPending {
+                        status: OrderStatus::Cancelled,
+                        detail: Some("its hold expired, and too few units are left to reserve them again"),
+                    },
+                    _ => Refusal::SoldOut,
+                }));
+            }
+            if let Some(claim) = claim {
+                claim.keep();
+            }
+        }
+        move_stock(&mut stocked.product, units, order)?;
+        self.effects.touched.insert(order.product);
+        if units.returns_stock() {
+            self.effects.stock_back.push((Arc::clone(&stocked.shelf), quantity));
+            if limit.is_some() {
+                self.effects.purchases_back.push((order.product, order.user.clone(), order.quantity));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn follow_dead_letter(&mut self, transition: &Transition, id: OrderId) -> Result<(), StoreError> {
+        match transition {
+            Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => {
+                self.tables.add_dead_letter(id)?;
+                self.books.head.totals.dead_letters += 1;
+            }
+            Transition::Reopened => {
+                self.tables.remove_dead_letter(id)?;
+                self.books.head.totals.dead_letters -= 1;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the open orders and the queue in step with a move.
+    fn follow_job(&mut self, before: &Order, after: &Arc<Order>, completed: bool) {
+        let id = after.id;
+        match (before.job, after.job) {
+            (JobEnd::Open, JobEnd::Open) => {
+                if let Some(open) = self.books.open.get_mut(&id) {
+                    open.order = Arc::clone(after);
+                }
+                self.effects.queue.push(QueueChange::Put(Job::of(after)));
+            }
+            (JobEnd::Open, _) => {
+                self.books.open.remove(&id);
+                self.effects.queue.push(QueueChange::End { job: Job::of(before), completed });
+            }
+            (_, JobEnd::Open) => {
+                let open = OpenOrder { order: Arc::clone(after), _place: self.rooms.queue.force_place() };
+                self.books.open.insert(id, open);
+                self.effects.queue.push(QueueChange::Put(Job::of(after)));
+            }
+            _ => {}
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        if self.books.head.paused != paused {
+            self.books.head.paused = paused;
+            self.effects.paused = Some(paused);
+            self.changes.push(if paused { Change::QueuePaused } else { Change::QueueResumed });
+        }
+    }
+}
+
+impl Effects {
+    /// Shows the new state, in this order: counters, queue, answers. Who gets an answer finds everything in place.
+    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms) {
+        if let Some(product) = self.created {
+            let shelf = rooms.inventory.add(product.clone());
+            books.products.insert(product.id, Stocked { product, shelf });
+        }
+        if let Some(id) = self.deleted {
+            rooms.inventory.remove(id);
+        }
+        for id in self.touched {
+            if let Some(stocked) = books.products.get(&id) {
+                stocked.shelf.publish(stocked.product.clone());
+            }
+        }
+        let purchases = rooms.inventory.purchases();
+        for (product, user, quantity) in self.purchases_back {
+            purchases.subtract(product, &user, quantity);
+        }
+        for (shelf, quantity) in self.stock_back {
+            shelf.put(quantity);
+        }
+        rooms.queue.apply(&self.queue);
+        if let Some(paused) = self.paused {
+            rooms.queue.set_paused(paused);
+        }
+        for answer in self.answers {
+            answer.send();
+        }
+    }
+}
+
+impl Answer {
+    /// Sends it. Whoever asked may have gone; what was done stays done.
+    fn send(self) {
+        match self {
+            Self::Placed(reply, result) => drop(reply.send(result)),
+            Self::PlacedMany(reply, results) => drop(reply.send(results)),
+            Self::Moved(reply, results) => drop(reply.send(results)),
+            Self::Edited(reply, result) => drop(reply.send(result)),
+            Self::Deleted(reply, result) => drop(reply.send(result)),
+            Self::Paused(reply) => drop(reply.send(())),
+        }
+    }
+}
+
+fn kept_answer(hashes: RequestHashes, receipt: &Receipt) -> KeptAnswer {
+    let RequestHashes { key, fingerprint } = hashes;
+    let Receipt { queue_position, estimated_wait, .. } = *receipt;
+    KeptAnswer { key, fingerprint, queue_position, estimated_wait }
+}
+
+const fn terms_limit(product: &Product) -> bool {
+    product.terms.per_user_limit.is_some()
+}
+
+/// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.
+fn move_stock(product: &mut Product, units: StockMove, order: &Order) -> Result<(), StoreError> {
+    let moved = product.stock.apply(units, u64::from(order.quantity));
+    moved.map_err(|_| StoreError::Damaged(format!("the stock of product {} cannot follow order {}", product.id, order.id)))
+}

@@ -1,0 +1,186 @@
+//! What the committer can be asked.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::change::Actor;
+use crate::clock::Timestamp;
+use crate::inventory::{PurchaseClaim, Reservation};
+use crate::money::Money;
+use crate::order::{Order, OrderId, Priority, Transition, UserId};
+use crate::product::{Product, ProductId, Terms};
+use crate::queue::Place;
+use crate::refusal::Refusal;
+
+use super::intake::OrderPermit;
+
+/// An admitted order that is not stored yet. Dropping it gives back its stock, its place and its claim.
+#[derive(Debug)]
+pub struct PendingOrder {
+    /// Who buys.
+    pub user: UserId,
+    /// Its rank in the queue.
+    pub priority: Priority,
+    /// The units, taken.
+    pub reservation: Reservation,
+    /// The place in the queue, taken.
+    pub place: Place,
+    /// The units counted for the user, where the product limits them.
+    pub claim: Option<PurchaseClaim>,
+    /// The hashes of the idempotency key and of the request.
+    pub repeatable: Option<RequestHashes>,
+}
+
+/// What a repeated request is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHashes {
+    /// The hash of the idempotency key.
+    pub key: u128,
+    /// The hash of what was asked for.
+    pub fingerprint: u128,
+}
+
+/// What a buyer is told of an accepted order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The order's number.
+    pub order: OrderId,
+    /// Its place in the line, counted from 1; 0 for a hold, which is not in line.
+    pub queue_position: u64,
+    /// Whole seconds until a worker is expected to take it.
+    pub estimated_wait: u64,
+    /// Until when it can be confirmed, if it is held.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The job's order.
+    pub order: OrderId,
+    /// What happened.
+    pub transition: Transition,
+    /// Who says so: a worker, or the clock.
+    pub actor: Actor,
+}
+
+/// Where an operator wants an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorMove {
+    /// Confirmed; also after its hold expired, if stock remains.
+    Confirm,
+    /// Cancelled, and its stock returned.
+    Cancel,
+    /// Out of the dead letters and into the queue, with stock reserved again.
+    Retry,
+    /// Off the list of dead letters; the order stays failed.
+    Forget,
+}
+
+/// What an operator changes of the products.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A new product.
+    Create {
+        /// Its terms.
+        terms: Terms,
+        /// Units at creation.
+        initial: u64,
+        /// Units on sale.
+        current: u64,
+    },
+    /// Other terms or stock.
+    Update {
+        /// Which product.
+        product: ProductId,
+        /// What changes.
+        patch: ProductPatch,
+    },
+    /// Units added or taken away.
+    Restock {
+        /// Which product.
+        product: ProductId,
+        /// How many.
+        delta: i64,
+    },
+}
+
+/// The fields that a request sets; the others stay. The inner option is the value: none clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductPatch {
+    /// See [`Terms::name`].
+    pub name: Option<String>,
+    /// See [`Terms::price`].
+    pub price: Option<Money>,
+    /// See [`Terms::flash_sale_active`].
+    pub flash_sale_active: Option<bool>,
+    /// See [`Terms::per_user_limit`].
+    pub per_user_limit: Option<Option<u32>>,
+    /// See [`Terms::sale_starts_at`].
+    pub sale_starts_at: Option<Option<Timestamp>>,
+    /// See [`Terms::sale_ends_at`].
+    pub sale_ends_at: Option<Option<Timestamp>>,
+    /// See [`Terms::hold_seconds`].
+    pub hold_seconds: Option<Option<u32>>,
+    /// Units at creation, corrected; what is on sale moves with it unless it is set as well.
+    pub initial: Option<u64>,
+    /// Units on sale from now on.
+    pub current: Option<u64>,
+}
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// One message to the committer. It carries the permit that made room for it and gives it back when it is taken.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "an order is the common case and must not cost an allocation")]
+pub(super) enum Command {
+    Place {
+        order: PendingOrder,
+        reply: Reply<Result<Receipt, Refusal>>,
+        _permit: OrderPermit,
+    },
+    PlaceMany {
+        orders: Vec<PendingOrder>,
+        reply: Reply<Vec<Result<Receipt, Refusal>>>,
+        _permit: OrderPermit,
+    },
+    Settle {
+        settlements: Vec<Settlement>,
+        _permit: OwnedSemaphorePermit,
+    },
+    MoveOrders {
+        orders: Vec<OrderId>,
+        to: OperatorMove,
+        reply: Reply<Vec<Result<Arc<Order>, Refusal>>>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Edit {
+        edit: Edit,
+        reply: Reply<Result<Product, Refusal>>,
+        _permit: OwnedSemaphorePermit,
+    },
+    DeleteProduct {
+        product: ProductId,
+        reply: Reply<Result<(), Refusal>>,
+        _permit: OwnedSemaphorePermit,
+    },
+    SetPaused {
+        paused: bool,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Stop,
+}
+
+impl Command {
+    /// Orders that it writes.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::PlaceMany { orders, .. } => orders.len(),
+            Self::Settle { settlements, .. } => settlements.len(),
+            Self::MoveOrders { orders, .. } => orders.len(),
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What operators do to products. An edit is a batch of its own, so that it sees settled counters.
+
+use crate::change::Change;
+use crate::limits::MAX_PRODUCTS;
+use crate::order::OrderStatus;
+use crate::product::{Product, ProductId, Stock, Terms};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+use super::batch::Batch;
+use super::books::Stocked;
+use super::command::{Edit, ProductPatch};
+
+type Applied<T> = Result<Result<T, Refusal>, StoreError>;
+
+impl Batch<'_, '_> {
+    pub(super) fn edit(&mut self, edit: Edit) -> Applied<Product> {
+        match edit {
+            Edit::Create { terms, initial, current } => self.create(terms, Stock::new(initial, current)),
+            Edit::Update { product, patch } => self.update(product, &patch),
+            Edit::Restock { product, delta } => self.restock(product, delta),
+        }
+    }
+
+    fn create(&mut self, terms: Terms, stock: Stock) -> Applied<Product> {
+        if self.books.products.len() >= MAX_PRODUCTS {
+            return Ok(Err(Refusal::invalid("body", format!("there are {MAX_PRODUCTS} products, which is the most"))));
+        }
+        self.books.head.last_product += 1;
+        let id = ProductId(self.books.head.last_product);
+        let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
+        self.tables.put_product(&product)?;
+        self.changes.push(Change::ProductCreated(product.clone()));
+        self.effects.created = Some(product.clone());
+        Ok(Ok(product))
+    }
+
+    fn update(&mut self, id: ProductId, patch: &ProductPatch) -> Applied<Product> {
+        let Some(stocked) = self.books.products.get_mut(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let before = stocked.product.clone();
+        let mut after = before.clone();
+        patch.apply_terms(&mut after.terms);
+        let window = (after.terms.sale_starts_at, after.terms.sale_ends_at);
+        if let (Some(starts_at), Some(ends_at)) = window
+            && starts_at >= ends_at
+        {
+            return Ok(Err(Refusal::invalid("saleEndsAt", "must be later than saleStartsAt")));
+        }
+        if let Err(refusal) = update_stock(stocked, &mut after.stock, patch) {
+            return Ok(Err(refusal));
+        }
+        after.updated_at = self.at;
+        stocked.product = after.clone();
+        if before.terms.per_user_limit.is_none() && after.terms.per_user_limit.is_some() {
+            self.count_purchases(id)?;
+        }
+        self.finish_edit(before, after)
+    }
+
+    fn restock(&mut self, id: ProductId, delta: i64) -> Applied<Product> {
+        let Some(stocked) = self.books.products.get_mut(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let before = stocked.product.clone();
+        if let Err(refusal) = shift_stock(stocked, delta) {
+            return Ok(Err(refusal));
+        }
+        stocked.product.updated_at = self.at;
+        let after = stocked.product.clone();
+        self.finish_edit(before, after)
+    }
+
+    fn finish_edit(&mut self, before: Product, after: Product) -> Applied<Product> {
+        self.effects.touched.insert(after.id);
+        self.changes.push(Change::ProductEdited { before, after: after.clone() });
+        Ok(Ok(after))
+    }
+
+    pub(super) fn delete_product(&mut self, id: ProductId) -> Applied<()> {
+        let Some(stocked) = self.books.products.get(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        if stocked.product.orders > 0 {
+            return Ok(Err(Refusal::ProductHasOrders));
+        }
+        let deleted = self.books.products.remove(&id);
+        self.tables.remove_product(id)?;
+        self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(stocked.product)));
+        self.effects.deleted = Some(id);
+        Ok(Ok(()))
+    }
+
+    /// Counts what each user has of a product that gets a limit: until now nobody counted.
+    fn count_purchases(&self, id: ProductId) -> Result<(), StoreError> {
+        let purchases = self.rooms.inventory.purchases();
+        purchases.forget(id);
+        self.rooms.store.snapshot()?.each_order(|order| {
+            let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+            if order.product == id && counts {
+                purchases.add(id, &order.user, order.quantity);
+            }
+        })
+    }
+}
+
+/// Adds units to the shelf and the books, or takes them off both.
+fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
+    let stock = &mut stocked.product.stock;
+    let units = delta.unsigned_abs();
+    if delta < 0 {
+        if !stocked.shelf.try_take(units) {
+            return Err(Refusal::SoldOut);
+        }
+    } else if !stock.current.checked_add(units).is_some_and(|current| stock.has_room_for(current)) {
+        return Err(too_many());
+    }
+    // What the shelf gave is in the books as well: the shelf never has more than they say.
+    stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
+    if delta > 0 {
+        // Shown before the commit, a unit could be sold that is not there; so an edit commits alone, and the shelf is
+        // filled by the one thread that would commit such a sale later.
+        stocked.shelf.put(units);
+    }
+    Ok(())
+}
+
+/// Sets the stock fields of a patch: `current` is what can be bought from now on, the difference is an adjustment.
+fn update_stock(stocked: &Stocked, stock: &mut Stock, patch: &ProductPatch) -> Result<(), Refusal> {
+    let initial = patch.initial.unwrap_or(stock.initial);
+    let corrected = i64::try_from(initial).unwrap_or(i64::MAX) - i64::try_from(stock.initial).unwrap_or(i64::MAX);
+    match patch.current {
+        Some(current) => {
+            if !stock.has_room_for(current) {
+                return Err(too_many());
+            }
+            let before = stocked.shelf.set_available(current);
+            let delta = i64::try_from(current).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
+            stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
+            stock.initial = initial;
+            stock.adjusted -= corrected;
+        }
+        None if corrected < 0 => {
+            if !stocked.shelf.try_take(corrected.unsigned_abs()) {
+                return Err(Refusal::invalid("initialStock", "must not be below what is held and sold"));
+            }
+            stock.initial = initial;
+            stock.current -= corrected.unsigned_abs();
+        }
+        None => {
+            let current = stock.current + corrected.unsigned_abs();
+            if !stock.has_room_for(current) {
+                return Err(too_many());
+            }
+            stock.initial = initial;
+            stock.current = current;
+            stocked.shelf.put(corrected.unsigned_abs());
+        }
+    }
+    Ok(())
+}
+
+fn too_many() -> Refusal {
+    Refusal::invalid("body", format!("a product has at most {} units", crate::product::MAX_STOCK))
+}
+
+impl ProductPatch {
+    fn apply_terms(&self, terms: &mut Terms) {
+        let Self { name, price, flash_sale_active, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } =
+            self;
+        if let Some(name) = name {
+            terms.name.clone_from(name);
+        }
+        terms.price = price.unwrap_or(terms.price);
+        terms.flash_sale_active = flash_sale_active.unwrap_or(terms.flash_sale_active);
+        terms.per_user_limit = per_user_limit.unwrap_or(terms.per_user_limit);
+        terms.sale_starts_at = sale_starts_at.unwrap_or(terms.sale_starts_at);
+        terms.sale_ends_at = sale_ends_at.unwrap_or(terms.sale_ends_at);
+        terms.hold_seconds = hold_seconds.unwrap_or(terms.hold_seconds);
+    }
+}

@@ -1,0 +1,179 @@
+//! The way in: bounded, and never blocking for orders.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
+use crate::order::{Order, OrderId};
+use crate::product::{Product, ProductId};
+use crate::refusal::Refusal;
+
+use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};
+
+/// Whether orders are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// They are.
+    Open,
+    /// The server is on its way down.
+    ShuttingDown,
+    /// A commit failed, and the store is not open again yet.
+    StorageUnavailable,
+}
+
+/// The state that the intake and the committer's thread share.
+#[derive(Debug)]
+pub(super) struct Gate {
+    status: AtomicU8,
+    orders: AtomicUsize,
+}
+
+impl Gate {
+    pub(super) fn status(&self) -> Status {
+        match self.status.load(Ordering::Acquire) {
+            0 => Status::Open,
+            1 => Status::ShuttingDown,
+            _ => Status::StorageUnavailable,
+        }
+    }
+
+    pub(super) fn set_status(&self, status: Status) {
+        // A server on its way down does not open again.
+        let change = |now| (now != Status::ShuttingDown as u8).then_some(status as u8);
+        let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+    }
+}
+
+/// Room on the way to the committer for a number of orders. Taken before the stock, so that submitting cannot fail.
+#[derive(Debug)]
+#[must_use = "dropping a permit gives its room back"]
+pub struct OrderPermit {
+    gate: Arc<Gate>,
+    orders: usize,
+}
+
+impl Drop for OrderPermit {
+    fn drop(&mut self) {
+        self.gate.orders.fetch_sub(self.orders, Ordering::Relaxed);
+    }
+}
+
+/// The way to the committer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    sender: Sender<Command>,
+    gate: Arc<Gate>,
+    commands: Arc<Semaphore>,
+}
+
+impl Intake {
+    pub(super) fn new() -> (Self, Receiver<Command>, Arc<Gate>) {
+        // Room for every permit there is, and for the word to stop: a send with a permit always finds room.
+        let (sender, receiver) = bounded(INTAKE_ORDERS + INTAKE_COMMANDS + 1);
+        let gate = Arc::new(Gate { status: AtomicU8::new(Status::Open as u8), orders: AtomicUsize::new(0) });
+        let commands = Arc::new(Semaphore::new(INTAKE_COMMANDS));
+        (Self { sender, gate: Arc::clone(&gate), commands }, receiver, gate)
+    }
+
+    /// Whether orders are taken.
+    pub fn status(&self) -> Status {
+        self.gate.status()
+    }
+
+    /// Refuses when orders are not taken.
+    pub fn check_open(&self) -> Result<(), Refusal> {
+        match self.status() {
+            Status::Open => Ok(()),
+            Status::ShuttingDown => Err(Refusal::ShuttingDown),
+            Status::StorageUnavailable => Err(Refusal::StorageUnavailable),
+        }
+    }
+
+    /// Room for `orders` orders, or none where too many are on their way.
+    pub fn order_permit(&self, orders: usize) -> Option<OrderPermit> {
+        let taken = self.gate.orders.fetch_add(orders, Ordering::Relaxed);
+        let permit = OrderPermit { gate: Arc::clone(&self.gate), orders };
+        (taken + orders <= INTAKE_ORDERS).then_some(permit)
+    }
+
+    /// Hands an order over and returns where its receipt will come. From here on the committer owns it. A receipt that
+    /// never comes means that the store is unavailable.
+    pub fn place(&self, order: PendingOrder, permit: OrderPermit) -> oneshot::Receiver<Result<Receipt, Refusal>> {
+        let (reply, receipt) = oneshot::channel();
+        // A refused send drops the command: the order returns its stock, and the receipt says "unavailable".
+        let _ = self.sender.try_send(Command::Place { order, reply, _permit: permit });
+        receipt
+    }
+
+    /// Hands many orders over at once; the receipts come in the same order.
+    pub fn place_many(
+        &self,
+        orders: Vec<PendingOrder>,
+        permit: OrderPermit,
+    ) -> oneshot::Receiver<Vec<Result<Receipt, Refusal>>> {
+        let (reply, receipts) = oneshot::channel();
+        let _ = self.sender.try_send(Command::PlaceMany { orders, reply, _permit: permit });
+        receipts
+    }
+
+    /// Reports what became of jobs; returns when there was room for the report. False when nobody takes it any more.
+    pub async fn settle(&self, settlements: Vec<Settlement>) -> bool {
+        let Some(permit) = self.permit().await else { return false };
+        self.sender.try_send(Command::Settle { settlements, _permit: permit }).is_ok()
+    }
+
+    /// Moves orders for an operator; the results come in the same order.
+    pub async fn move_orders(
+        &self,
+        orders: Vec<OrderId>,
+        to: OperatorMove,
+    ) -> Result<Vec<Result<Arc<Order>, Refusal>>, Refusal> {
+        self.ask(|reply, permit| Command::MoveOrders { orders, to, reply, _permit: permit }).await
+    }
+
+    /// Creates or changes a product for an operator.
+    pub async fn edit(&self, edit: Edit) -> Result<Product, Refusal> {
+        self.ask(|reply, permit| Command::Edit { edit, reply, _permit: permit }).await?
+    }
+
+    /// Deletes a product that has no orders.
+    pub async fn delete_product(&self, product: ProductId) -> Result<(), Refusal> {
+        self.ask(|reply, permit| Command::DeleteProduct { product, reply, _permit: permit }).await?
+    }
+
+    /// Pauses or resumes the queue, durably.
+    pub async fn set_paused(&self, paused: bool) -> Result<(), Refusal> {
+        self.ask(|reply, permit| Command::SetPaused { paused, reply, _permit: permit }).await
+    }
+
+    /// Refuses new orders from now on; what was accepted is still committed.
+    pub fn shut(&self) {
+        self.gate.set_status(Status::ShuttingDown);
+    }
+
+    /// Tells the committer to finish what is before this and to end. Everything later is refused.
+    pub fn stop(&self) {
+        let _ = self.sender.try_send(Command::Stop);
+    }
+
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.commands).acquire_owned().await.ok()
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>, OwnedSemaphorePermit) -> Command,
+    ) -> Result<T, Refusal> {
+        if self.status() == Status::StorageUnavailable {
+            return Err(Refusal::StorageUnavailable);
+        }
+        let permit = self.permit().await.ok_or(Refusal::ShuttingDown)?;
+        let (reply, answer) = oneshot::channel();
+        let _ = self.sender.try_send(command(reply, permit));
+        answer.await.map_err(|_| Refusal::StorageUnavailable)
+    }
+}

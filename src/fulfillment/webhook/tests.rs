@@ -1,0 +1,253 @@
+use super::*;
+use crate::clock::Clock;
+use hyper::header::HeaderName;
+use std::sync::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const EVENT: &str = r#"{"type":"order.placed"}"#;
+
+/// What an endpoint does after its answer.
+#[derive(Clone, Copy)]
+enum Then {
+    Listen,
+    Close,
+    Hang,
+    Repeat,
+}
+
+/// A service on a free port that answers everything alike.
+struct Endpoint {
+    port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+impl Endpoint {
+    async fn answering(answer: impl Into<String>, then: Then) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (requests, connections) = (Arc::default(), Arc::default());
+        let endpoint = Self { port, requests: Arc::clone(&requests), connections: Arc::clone(&connections) };
+        let answer: Arc<str> = answer.into().into();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *connections.lock().unwrap() += 1;
+                tokio::spawn(serve(stream, Arc::clone(&answer), then, Arc::clone(&requests)));
+            }
+        });
+        endpoint
+    }
+
+    fn webhook(&self, url: &str, timeout: Duration) -> Webhook {
+        let url = url.replace("PORT", &self.port.to_string());
+        let config = WebhookConfig { url, secret: Some(SECRET.to_owned()), timeout, allow_private: true };
+        Webhook::new(config).unwrap()
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+async fn serve(stream: TcpStream, answer: Arc<str>, then: Then, requests: Arc<Mutex<Vec<String>>>) {
+    loop {
+        let mut request = String::new();
+        while !request.ends_with(EVENT) {
+            let mut chunk = [0; 4096];
+            stream.readable().await.unwrap();
+            match stream.try_read(&mut chunk) {
+                Ok(0) => return,
+                Ok(n) => request.push_str(&String::from_utf8_lossy(&chunk[..n])),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        requests.lock().unwrap().push(request);
+        send(&stream, &answer).await;
+        match then {
+            Then::Listen => {}
+            Then::Close => return,
+            Then::Hang => std::future::pending().await,
+            Then::Repeat => while send(&stream, "still more ").await {},
+        }
+    }
+}
+
+/// Whether the other side still took it all.
+async fn send(stream: &TcpStream, text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match stream.writable().await.and_then(|()| stream.try_write(rest)) {
+            Ok(n) => rest = &rest[n..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nlocation: /elsewhere\r\n\r\n{body}", body.len())
+}
+
+async fn deliver(webhook: &Webhook) -> Verdict {
+    webhook.deliver("job_1", Clock::system().now(), Bytes::from_static(EVENT.as_bytes())).await
+}
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(200);
+const URL: &str = "http://127.0.0.1:PORT/orders?key=s3cret";
+
+#[tokio::test]
+async fn the_status_decides_and_the_error_quotes_the_answer() {
+    let said = |text: &str| format!("the fulfilment service answered {text}");
+    for (status, body, expected) in [
+        ("200 OK", "", Verdict::Fulfilled),
+        ("204 No Content", "", Verdict::Fulfilled),
+        ("302 Found", "", Verdict::Retry(said("302 Found (redirects are not followed)"))),
+        (
+            "400 Bad Request",
+            "no\u{1b}[2J\r\n\tsuch  item",
+            Verdict::Rejected(said("400 Bad Request: no [2J such item")),
+        ),
+        ("404 Not Found", "", Verdict::Rejected(said("404 Not Found"))),
+        ("404 Not Found", "POST /orders?key=s3cret", Verdict::Rejected(said("404 Not Found: POST /orders?***"))),
+        ("408 Request Timeout", "", Verdict::Retry(said("408 Request Timeout"))),
+        ("425 Too Early", "", Verdict::Retry(said("425 Too Early"))),
+        ("429 Too Many Requests", "", Verdict::Retry(said("429 Too Many Requests"))),
+        (
+            "500 Oops",
+            &"é".repeat(300),
+            Verdict::Retry(said(&format!("500 Internal Server Error: {}", "é".repeat(200)))),
+        ),
+        ("799 Odd", "", Verdict::Retry(said("799"))),
+    ] {
+        let endpoint = Endpoint::answering(answer(status, body), Then::Listen).await;
+        assert_eq!(deliver(&endpoint.webhook(URL, LONG)).await, expected);
+        assert_eq!(endpoint.requests().len(), 1, "{status}: one request and no more");
+    }
+}
+
+#[tokio::test]
+async fn exchanges_that_do_not_come_to_an_end_are_retried() {
+    let unusable = "the fulfilment service gave no usable answer";
+    let huge = format!("HTTP/1.1 200 OK\r\nx-filler: {}\r\n\r\n", "x".repeat(2 * MAX_HEAD_BYTES));
+    let cut_off = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nonly this";
+    for (answer, then, timeout, error) in [
+        ("", Then::Hang, SHORT, "the fulfilment service gave no complete answer within 200ms"),
+        (cut_off, Then::Hang, SHORT, "the fulfilment service gave no complete answer within 200ms"),
+        (cut_off, Then::Close, LONG, "the fulfilment service answered 500 Internal Server Error and then broke off"),
+        ("", Then::Close, LONG, unusable),
+        ("SSH-2.0-OpenSSH_9.7\r\n", Then::Hang, LONG, unusable),
+        (&huge, Then::Hang, LONG, unusable),
+    ] {
+        let endpoint = Endpoint::answering(answer, then).await;
+        match deliver(&endpoint.webhook(URL, timeout)).await {
+            Verdict::Retry(text) => assert!(text.starts_with(error) && text.len() < 250, "{text}"),
+            verdict => panic!("{verdict:?} for {answer:.80}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_yes_whose_body_never_comes_is_still_a_yes() {
+    for then in [Then::Hang, Then::Close] {
+        let endpoint = Endpoint::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this", then).await;
+        assert_eq!(deliver(&endpoint.webhook(URL, LONG)).await, Verdict::Fulfilled);
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_read_to_a_limit_and_the_status_decides() {
+    for (status, fulfilled) in [("200 OK", true), ("500 Internal Server Error", false)] {
+        let endpoint = Endpoint::answering(format!("HTTP/1.1 {status}\r\n\r\n"), Then::Repeat).await;
+        let verdict = deliver(&endpoint.webhook(URL, LONG)).await;
+        assert_eq!(verdict == Verdict::Fulfilled, fulfilled, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_attempt_carries_the_same_id_and_a_signature_over_one_connection() {
+    let endpoint = Endpoint::answering(answer("503 Busy", "later"), Then::Listen).await;
+    let webhook = endpoint.webhook(URL, LONG);
+    for _ in 0..3 {
+        assert_ne!(deliver(&webhook).await, Verdict::Fulfilled);
+    }
+    assert_eq!((endpoint.requests().len(), *endpoint.connections.lock().unwrap()), (3, 1));
+    for request in endpoint.requests() {
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        assert_eq!(lines.next(), Some("POST /orders?key=s3cret HTTP/1.1"));
+        let headers: HeaderMap = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect();
+        assert_eq!(headers[HEADER_WEBHOOK_ID], "job_1");
+        assert_eq!(headers[CONTENT_TYPE], "application/json");
+        assert_eq!(headers[USER_AGENT], concat!("flashsale/", env!("CARGO_PKG_VERSION")));
+        standardwebhooks::Webhook::new(SECRET).unwrap().verify(body.as_bytes(), &headers).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_echoed_signature_is_not_repeated() {
+    let webhook = Endpoint::answering("", Then::Hang).await.webhook(URL, LONG);
+    let signature = HeaderValue::from_static("v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
+    let quoted = webhook.quote(b"bad v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw= for s3cret", Some(&signature));
+    assert_eq!(quoted, "bad v1,*** for ***");
+}
+
+#[tokio::test]
+async fn without_a_secret_nothing_is_signed() {
+    let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Listen).await;
+    let webhook = Webhook { signer: None, ..endpoint.webhook(URL, LONG) };
+    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert!(!endpoint.requests()[0].contains("signature"));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_to_an_https_url() {
+    let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Close).await;
+    let verdict = deliver(&endpoint.webhook("https://localhost:PORT/", SHORT)).await;
+    assert!(matches!(verdict, Verdict::Retry(_)), "{verdict:?}");
+    assert!(endpoint.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_a_private_address_is_not_called() {
+    let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Listen).await;
+    let config = WebhookConfig {
+        url: format!("http://localhost:{}/", endpoint.port),
+        secret: None,
+        timeout: LONG,
+        allow_private: false,
+    };
+    match deliver(&Webhook::new(config).unwrap()).await {
+        Verdict::Retry(error) => assert!(error.contains("--fulfillment-allow-private"), "{error}"),
+        verdict => panic!("{verdict:?}"),
+    }
+    assert!(endpoint.requests().is_empty());
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_at_the_start_without_repeating_it() {
+    for (url, secret, expected) in [
+        ("", None, "must be one such as"),
+        ("/orders", None, "must begin with http"),
+        ("s3cret.example", None, "must begin with http"),
+        ("ftp://s3cret.example/", None, "must begin with http"),
+        ("http:///s3cret", None, "must be one such as"),
+        ("http://s3cret example/", None, "must be one such as"),
+        ("https://ada:s3cret@shop.example/", None, "user name or password"),
+        ("https://shop.example/#s3cret", None, "fragment"),
+        ("http://127.0.0.1/?s3cret", None, "127.0.0.1 is not a public address (loopback)"),
+        ("http://[::ffff:10.0.0.1]/?s3cret", None, "is not a public address (private)"),
+        ("http://shop.example/", Some("whsec_s3cret!"), "must be base64"),
+        ("http://shop.example/", Some("whsec_"), "must be base64"),
+    ] {
+        let secret = secret.map(str::to_owned);
+        let config = WebhookConfig { url: url.to_owned(), secret, timeout: LONG, allow_private: false };
+        let error = Webhook::new(config).err().unwrap().to_string();
+        assert!(error.contains(expected) && !error.contains("s3cret"), "{url}: {error}");
+    }
+}

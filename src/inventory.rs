@@ -1,0 +1,171 @@
+//! The stock that buyers compete for: one lock-free counter for each product.
+//!
+//! A counter is never above what the store says is available: it runs ahead by the reservations that are not committed
+//! yet. Beside it stands the product as last committed, which is what readers are shown, so that they always see an
+//! equation that holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::product::{Product, ProductId};
+
+mod counter;
+mod purchases;
+
+/// The counter's integers; the model checker puts its own in their place.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+pub use counter::StockCounter;
+pub use purchases::{LimitExceeded, PurchaseClaim, Purchases};
+
+/// All products, by number.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    shelves: RwLock<BTreeMap<ProductId, Arc<Shelf>>>,
+    purchases: RwLock<Arc<Purchases>>,
+}
+
+/// One product: what is left of it now, and how it was last committed.
+#[derive(Debug)]
+pub struct Shelf {
+    available: StockCounter,
+    committed: RwLock<Arc<Product>>,
+}
+
+/// Units taken from a shelf. Dropping it puts them back; [`Reservation::keep`] does not.
+#[derive(Debug)]
+#[must_use = "dropping a reservation returns its stock"]
+pub struct Reservation {
+    shelf: Arc<Shelf>,
+    quantity: u32,
+}
+
+/// Fewer units were available than asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("fewer units are available than asked for")]
+pub struct SoldOut;
+
+impl Inventory {
+    /// The shelf of a product.
+    pub fn shelf(&self, id: ProductId) -> Option<Arc<Shelf>> {
+        self.shelves.read().get(&id).cloned()
+    }
+
+    /// What each user has of the products that limit it.
+    pub fn purchases(&self) -> Arc<Purchases> {
+        self.purchases.read().clone()
+    }
+
+    /// All products as last committed, newest first.
+    pub fn products(&self) -> Vec<Arc<Product>> {
+        self.shelves.read().values().rev().map(|shelf| shelf.product()).collect()
+    }
+
+    /// All shelves.
+    pub fn shelves(&self) -> Vec<Arc<Shelf>> {
+        self.shelves.read().values().cloned().collect()
+    }
+
+    /// How many products there are.
+    pub fn len(&self) -> usize {
+        self.shelves.read().len()
+    }
+
+    /// Whether there is no product.
+    pub fn is_empty(&self) -> bool {
+        self.shelves.read().is_empty()
+    }
+
+    /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old shelves
+    /// and counts, so that what they put back is counted nowhere.
+    pub fn replace_all(&self, products: impl IntoIterator<Item = Product>, purchases: Purchases) {
+        let shelves = products.into_iter().map(|product| (product.id, Arc::new(Shelf::new(product))));
+        *self.purchases.write() = Arc::new(purchases);
+        *self.shelves.write() = shelves.collect();
+    }
+
+    /// Puts up a new product.
+    pub fn add(&self, product: Product) -> Arc<Shelf> {
+        let shelf = Arc::new(Shelf::new(product));
+        self.shelves.write().insert(shelf.product().id, Arc::clone(&shelf));
+        shelf
+    }
+
+    /// Takes a product down.
+    pub fn remove(&self, id: ProductId) {
+        self.shelves.write().remove(&id);
+    }
+}
+
+impl Shelf {
+    fn new(product: Product) -> Self {
+        Self { available: StockCounter::new(product.stock.current), committed: RwLock::new(Arc::new(product)) }
+    }
+
+    /// The product as last committed.
+    pub fn product(&self) -> Arc<Product> {
+        self.committed.read().clone()
+    }
+
+    /// Shows a newly committed state.
+    pub fn publish(&self, product: Product) {
+        *self.committed.write() = Arc::new(product);
+    }
+
+    /// Units available at this instant: one atomic read.
+    pub fn available(&self) -> u64 {
+        self.available.get()
+    }
+
+    /// Takes units for an order, or says that at this instant there were fewer.
+    pub fn reserve(self: &Arc<Self>, quantity: u32) -> Result<Reservation, SoldOut> {
+        match self.available.try_take(u64::from(quantity)) {
+            true => Ok(Reservation { shelf: Arc::clone(self), quantity }),
+            false => Err(SoldOut),
+        }
+    }
+
+    /// Puts units up for sale: returned by an order, or added by an operator.
+    pub fn put(&self, units: u64) {
+        self.available.put(units);
+    }
+
+    /// Takes units off the shelf, or none.
+    pub fn try_take(&self, units: u64) -> bool {
+        self.available.try_take(units)
+    }
+
+    /// Sets what is available now and returns what was.
+    pub fn set_available(&self, units: u64) -> u64 {
+        self.available.set(units)
+    }
+}
+
+impl Reservation {
+    /// Where the units come from.
+    pub const fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// How many units.
+    pub const fn quantity(&self) -> u32 {
+        self.quantity
+    }
+
+    /// Ends the reservation without returning the units: they belong to a stored order from here on.
+    pub fn keep(mut self) {
+        self.quantity = 0;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.quantity > 0 {
+            self.shelf.put(u64::from(self.quantity));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Every bound of the server in one place. What an operator can set has its default here.
+
+use std::time::Duration;
+
+/// Bytes of an ordinary request body.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Bytes of the body of a batch of orders.
+pub const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
+/// Orders in one batch request.
+pub const MAX_BATCH_ORDERS: usize = 1_000;
+/// Bytes of a request's address.
+pub const MAX_URI_BYTES: usize = 8 * 1024;
+/// Bytes of all headers of a request together.
+pub const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they answer and not the parser.
+pub const HTTP_BUFFER_BYTES: usize = 128 * 1024;
+/// Characters of an idempotency key.
+pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+/// Rows on a page where the request does not say.
+pub const DEFAULT_PAGE: usize = 50;
+/// The most rows on a page.
+pub const MAX_PAGE: usize = 500;
+/// Orders that one filtered page may look at before it is handed out short, so that no request reads without end.
+pub const MAX_SCANNED_ORDERS: usize = 200_000;
+/// Records of the history that one page of a ledger may look at.
+pub const MAX_SCANNED_RECORDS: usize = 50_000;
+
+/// Products in one store.
+pub const MAX_PRODUCTS: usize = 10_000;
+/// Errors kept for one order; older ones make room.
+pub const MAX_KEPT_ATTEMPTS: usize = 20;
+/// Characters kept of one error.
+pub const MAX_ERROR_CHARS: usize = 300;
+
+/// Orders on their way to the committer.
+pub const INTAKE_ORDERS: usize = 16 * 1024;
+/// Other commands on their way to the committer.
+pub const INTAKE_COMMANDS: usize = 256;
+/// Orders placed or moved in one commit.
+pub const MAX_COMMIT_ROWS: usize = 8 * 1024;
+/// Jobs that one worker takes at once when there is no service to call.
+pub const MAX_JOBS_TAKEN: usize = 512;
+/// Expired holds that one command carries.
+pub const MAX_EXPIRED_AT_ONCE: usize = 1_024;
+
+/// Orders kept in memory before they are written to the index by user.
+pub const INDEX_RUN: usize = 64 * 1024;
+/// Bytes of the store's page cache.
+pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Threads that read the store for requests.
+pub const MAX_READER_THREADS: usize = 16;
+
+/// Connections at once.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 20_000;
+/// Jobs that are not finished.
+pub const DEFAULT_QUEUE_CAPACITY: usize = 100_000;
+/// Workers that fulfil orders.
+pub const DEFAULT_WORKERS: usize = 16;
+
+/// How long the headers of a request may take, and how long a connection may idle.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the body of a request may take.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the server waits on its way down for what it has accepted.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an idempotency key is kept.
+pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The pause between two tries to open a failed store again.
+pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// Entries that a commit may sweep out of what has become too old.
+pub const MAX_SWEPT_PER_COMMIT: usize = 512;
+
+/// The longest hold, in seconds: thirty days.
+pub const MAX_HOLD_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// The most units one user can be allowed.
+pub const MAX_PER_USER_LIMIT: u32 = 1_000_000;
+
+const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
+const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
+const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
+const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);

@@ -1,0 +1,92 @@
+//! The one row that every commit rewrites: where the history ends, and the totals up to there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::order::{JobEnd, Order, OrderId, OrderStatus};
+
+/// The end of the history and the totals up to there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The sequence of the last record; 0 before the first.
+    pub sequence: u64,
+    /// The hash of the last record; zeros before the first.
+    pub hash: [u8; 32],
+    /// When the last record was written, in milliseconds since the epoch.
+    at: i64,
+    /// The number of the last order.
+    pub last_order: u64,
+    /// The number of the last product.
+    pub last_product: u64,
+    /// All orders below this number are closed.
+    pub oldest_open: u64,
+    /// All orders up to this number are in the index by user.
+    pub indexed_through: u64,
+    /// Whether the queue is paused.
+    pub paused: bool,
+    /// Orders and jobs by what became of them.
+    pub totals: Totals,
+}
+
+/// How many orders and jobs stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Orders by status, in the order of [`OrderStatus::ALL`].
+    orders: [u64; 4],
+    /// Jobs that ended well.
+    pub completed_jobs: u64,
+    /// Jobs that did not.
+    pub failed_jobs: u64,
+    /// Failed jobs that wait for an operator.
+    pub dead_letters: u64,
+}
+
+impl Head {
+    /// When the last record was written.
+    pub const fn at(&self) -> Timestamp {
+        Timestamp::from_millis(self.at)
+    }
+
+    /// Moves the end of the history.
+    pub fn advance(&mut self, sequence: u64, hash: [u8; 32], at: Timestamp) {
+        (self.sequence, self.hash, self.at) = (sequence, hash, at.millis());
+    }
+
+    /// The next order's number.
+    pub const fn next_order(&mut self) -> OrderId {
+        self.last_order += 1;
+        OrderId(self.last_order)
+    }
+}
+
+impl Totals {
+    /// Orders with this status.
+    pub const fn orders(&self, status: OrderStatus) -> u64 {
+        self.orders[status as usize]
+    }
+
+    /// All orders.
+    pub fn all_orders(&self) -> u64 {
+        self.orders.iter().sum()
+    }
+
+    /// Counts an order where it stands.
+    pub const fn count(&mut self, order: &Order) {
+        self.orders[order.status as usize] += 1;
+        match order.job {
+            JobEnd::Open => {}
+            JobEnd::Completed => self.completed_jobs += 1,
+            JobEnd::Failed => self.failed_jobs += 1,
+        }
+    }
+
+    /// Stops counting an order, before it moves on. The order was counted.
+    pub const fn uncount(&mut self, order: &Order) {
+        self.orders[order.status as usize] -= 1;
+        match order.job {
+            JobEnd::Open => {}
+            JobEnd::Completed => self.completed_jobs -= 1,
+            JobEnd::Failed => self.failed_jobs -= 1,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The journal: one record for each commit, each carrying the hash of the one before it.
+
+use crate::change::{Change, Record};
+use crate::clock::Timestamp;
+
+use super::record::{self, RecordRow};
+use super::{Head, StoreError};
+
+/// The hash of a record: BLAKE3 over its row as written.
+pub(super) fn hash(row: &[u8]) -> [u8; 32] {
+    *blake3::hash(row).as_bytes()
+}
+
+/// Encodes the record that follows `head` and moves `head` to it.
+pub(super) fn append(
+    head: &mut Head,
+    at: Timestamp,
+    changes: &[Change],
+    buffer: &mut Vec<u8>,
+) -> Result<u64, StoreError> {
+    record::encode(&RecordRow::of(head.hash, at, changes), buffer)?;
+    let sequence = head.sequence + 1;
+    head.advance(sequence, hash(buffer), at);
+    Ok(sequence)
+}
+
+/// Reads a record.
+pub(super) fn decode(sequence: u64, row: &[u8]) -> Result<Record, StoreError> {
+    record::decode::<RecordRow<'_>>(row)?.record(sequence)
+}

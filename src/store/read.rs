@@ -1,0 +1,301 @@
+//! Reading: the opening of a store, and snapshots for requests.
+
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableError};
+
+use crate::change::{KeptAnswer, Record};
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::order::{Order, OrderId, OrderStatus};
+use crate::product::{Product, ProductId};
+
+use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
+use super::user_index::{self, UserIndex};
+use super::{FORMAT, Head, Medium, OpenError, Recovered, StoreError, journal, open_database, tables};
+
+/// One failed attempt to fulfil an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptError {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// When it failed.
+    pub at: Timestamp,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// Part of a list, and where the next part starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// The number below (or, in ascending lists, above) which the next page goes on; none at the end.
+    pub next: Option<u64>,
+}
+
+/// A store that was just opened.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    pub(super) user_index: UserIndex,
+    pub(super) secret: [u8; 32],
+    pub(super) recovered: Recovered,
+}
+
+/// Opens the file, creates what is missing, and reads what a start needs.
+pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
+    let (database, repaired) = open_database(medium)?;
+    let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
+    let secret = match format(&database).map_err(damaged)? {
+        Some(FORMAT) => secret(&database).map_err(damaged)?,
+        Some(found) => return Err(OpenError::NewerFormat { found }),
+        None => create(&database).map_err(damaged)?,
+    };
+    let (recovered, user_index) = recover(&database, repaired).map_err(damaged)?;
+    Ok(Opened { database, user_index, secret, recovered })
+}
+
+/// The format of the store; none in an empty file.
+fn format(database: &Database) -> Result<Option<u32>, StoreError> {
+    let transaction = database.begin_read()?;
+    let state = match transaction.open_table(tables::STATE) {
+        Ok(state) => state,
+        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let row = state.get(tables::STATE_FORMAT)?;
+    let row = row.ok_or_else(|| StoreError::Damaged("there is no format version".to_owned()))?;
+    let bytes = row.value().try_into().map_err(|_| StoreError::Damaged("a strange format version".to_owned()))?;
+    Ok(Some(u32::from_le_bytes(bytes)))
+}
+
+fn secret(database: &Database) -> Result<[u8; 32], StoreError> {
+    let state = database.begin_read()?.open_table(tables::STATE)?;
+    let row = state.get(tables::STATE_SECRET)?;
+    row.and_then(|row| row.value().try_into().ok()).ok_or_else(|| StoreError::Damaged("there is no secret".to_owned()))
+}
+
+/// Makes the tables of a new store, its secret and its head.
+fn create(database: &Database) -> Result<[u8; 32], StoreError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+    let mut head = Vec::new();
+    record::encode(&Head::default(), &mut head)?;
+    let transaction = database.begin_write()?;
+    {
+        transaction.open_table(tables::ORDERS)?;
+        transaction.open_table(tables::PRODUCTS)?;
+        transaction.open_table(tables::JOURNAL)?;
+        transaction.open_table(tables::ORDERS_BY_USER)?;
+        transaction.open_table(tables::ATTEMPTS)?;
+        transaction.open_table(tables::DEAD_LETTERS)?;
+        transaction.open_table(tables::ANSWERS)?;
+        transaction.open_table(tables::ANSWER_AGES)?;
+        let mut state = transaction.open_table(tables::STATE)?;
+        state.insert(tables::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        state.insert(tables::STATE_SECRET, secret.as_slice())?;
+        state.insert(tables::STATE_HEAD, head.as_slice())?;
+    }
+    transaction.commit()?;
+    Ok(secret)
+}
+
+/// Reads the head, the products, the pending orders, and the orders that the index by user does not surely have.
+fn recover(database: &Database, repaired: bool) -> Result<(Recovered, UserIndex), StoreError> {
+    let snapshot = Snapshot::new(database.begin_read()?);
+    let head = snapshot.head()?;
+    let products = snapshot.products()?;
+    let mut open = Vec::new();
+    let mut recent = Vec::new();
+    let orders = snapshot.transaction.open_table(tables::ORDERS)?;
+    for entry in orders.range(head.oldest_open.min(head.indexed_through + 1)..)? {
+        let (id, row) = entry?;
+        let row: OrderRow<'_> = record::decode(row.value())?;
+        if id.value() > head.indexed_through {
+            recent.push((user_index::hash(row.user()), id.value()));
+        }
+        let order = row.order(OrderId(id.value()))?;
+        if order.status == OrderStatus::Pending {
+            open.push(order);
+        }
+    }
+    Ok((Recovered { head, products, open, repaired }, UserIndex::recovered(recent)))
+}
+
+/// The errors in the row of an order.
+pub(super) fn attempts(row: &[u8]) -> Result<Vec<AttemptError>, StoreError> {
+    Ok(record::decode::<Vec<AttemptRow<'_>>>(row)?.iter().map(AttemptRow::attempt).collect())
+}
+
+/// The store at one moment. Keep it short: as long as it lives, the space of what it sees is not used again.
+pub struct Snapshot {
+    transaction: ReadTransaction,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+impl Snapshot {
+    pub(super) const fn new(transaction: ReadTransaction) -> Self {
+        Self { transaction }
+    }
+
+    /// The end of the history and the totals.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        let state = self.transaction.open_table(tables::STATE)?;
+        let row = state.get(tables::STATE_HEAD)?;
+        record::decode(row.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())
+    }
+
+    /// All products, by number.
+    pub fn products(&self) -> Result<Vec<Product>, StoreError> {
+        let products = self.transaction.open_table(tables::PRODUCTS)?;
+        let rows = products.iter()?.map(|entry| {
+            let (id, row) = entry?;
+            Ok(record::decode::<ProductRow<'_>>(row.value())?.product(ProductId(id.value())))
+        });
+        rows.collect()
+    }
+
+    /// One order.
+    pub fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        let orders = self.transaction.open_table(tables::ORDERS)?;
+        let Some(row) = orders.get(id.0)? else { return Ok(None) };
+        record::decode::<OrderRow<'_>>(row.value())?.order(id).map(Some)
+    }
+
+    /// Calls `visit` with every order, oldest first.
+    pub fn each_order(&self, mut visit: impl FnMut(Order)) -> Result<(), StoreError> {
+        for entry in self.transaction.open_table(tables::ORDERS)?.iter()? {
+            let (id, row) = entry?;
+            visit(record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?);
+        }
+        Ok(())
+    }
+
+    /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short, even
+    /// empty, and yet have a next one: a request looks at a bounded number of orders.
+    pub fn orders(
+        &self,
+        before: Option<OrderId>,
+        most: usize,
+        not_before: Option<Timestamp>,
+        keep: impl Fn(&Order) -> bool,
+    ) -> Result<Page<Order>, StoreError> {
+        let orders = self.transaction.open_table(tables::ORDERS)?;
+        let mut rows = Vec::new();
+        let mut scanned = 0;
+        for entry in orders.range(..before.map_or(u64::MAX, |order| order.0))?.rev() {
+            let (id, row) = entry?;
+            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
+                return Ok(Page { rows, next: Some(id.value() + 1) });
+            }
+            scanned += 1;
+            let order = record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?;
+            if not_before.is_some_and(|start| order.created_at < start) {
+                break;
+            }
+            if keep(&order) {
+                rows.push(order);
+            }
+        }
+        Ok(Page { rows, next: None })
+    }
+
+    /// The first order accepted at `moment` or later; orders are accepted in the order of their numbers.
+    pub fn first_order_at(&self, moment: Timestamp) -> Result<OrderId, StoreError> {
+        let orders = self.transaction.open_table(tables::ORDERS)?;
+        let (mut low, mut high) = (1, self.head()?.last_order + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row = orders.get(middle)?.ok_or_else(|| StoreError::Damaged(format!("order {middle} is missing")))?;
+            let order = record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(middle))?;
+            match order.created_at < moment {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(OrderId(low))
+    }
+
+    /// Orders of one user; `recent` are the candidates in memory.
+    pub(super) fn orders_of_user(
+        &self,
+        user: &str,
+        before: Option<OrderId>,
+        recent: Vec<u64>,
+        most: usize,
+    ) -> Result<Vec<Order>, StoreError> {
+        let hash = user_index::hash(user);
+        let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
+        let written = index.range((hash, 0)..(hash, before.map_or(u64::MAX, |order| order.0)))?.rev();
+        let mut written = written.map(|entry| entry.map(|(key, _)| key.value().1).map_err(StoreError::from));
+        let mut next_written = written.next().transpose()?;
+        let mut recent = recent.into_iter().peekable();
+        let mut orders = Vec::new();
+        while orders.len() < most {
+            // Both run from new to old; an order that is in both counts once.
+            let id = match (recent.peek().copied(), next_written) {
+                (None, None) => break,
+                (a, b) => a.max(b).unwrap_or_default(),
+            };
+            if recent.peek() == Some(&id) {
+                recent.next();
+            }
+            if next_written == Some(id) {
+                next_written = written.next().transpose()?;
+            }
+            orders.extend(self.order(OrderId(id))?.filter(|order| order.user.as_str() == user));
+        }
+        Ok(orders)
+    }
+
+    /// The errors of an order's attempts, oldest first.
+    pub fn attempts(&self, order: OrderId) -> Result<Vec<AttemptError>, StoreError> {
+        match self.transaction.open_table(tables::ATTEMPTS)?.get(order.0)? {
+            Some(row) => attempts(row.value()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Orders whose jobs are dead letters and that `keep` keeps, newest first.
+    pub fn dead_letters(
+        &self,
+        before: Option<OrderId>,
+        most: usize,
+        keep: impl Fn(&Order) -> bool,
+    ) -> Result<Page<Order>, StoreError> {
+        let dead = self.transaction.open_table(tables::DEAD_LETTERS)?;
+        let mut rows = Vec::new();
+        for entry in dead.range(..before.map_or(u64::MAX, |order| order.0))?.rev() {
+            let id = entry?.0.value();
+            if rows.len() == most {
+                return Ok(Page { rows, next: Some(id + 1) });
+            }
+            rows.extend(self.order(OrderId(id))?.filter(&keep));
+        }
+        Ok(Page { rows, next: None })
+    }
+
+    /// What a request with this idempotency key was answered, and the order it made.
+    pub fn kept_answer(&self, key: u128) -> Result<Option<(OrderId, KeptAnswer)>, StoreError> {
+        let answers = self.transaction.open_table(tables::ANSWERS)?;
+        let Some(row) = answers.get(key)? else { return Ok(None) };
+        let (order, answer): (u64, AnswerRow) = record::decode(row.value())?;
+        Ok(Some((OrderId(order), answer.answer())))
+    }
+
+    /// Records of the history with a sequence below `before`, newest first.
+    pub fn records_back(
+        &self,
+        before: Option<u64>,
+    ) -> Result<impl Iterator<Item = Result<Record, StoreError>> + use<>, StoreError> {
+        let journal = self.transaction.open_table(tables::JOURNAL)?;
+        let rows = journal.range(..before.unwrap_or(u64::MAX))?.rev();
+        Ok(rows.map(|entry| {
+            let (sequence, row) = entry?;
+            journal::decode(sequence.value(), row.value())
+        }))
+    }
+}

@@ -1,0 +1,417 @@
+//! How rows are written: a version byte, then postcard. The shapes here are the file's; the domain's are elsewhere.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Actor, Change, KeptAnswer, Record};
+use crate::clock::Timestamp;
+use crate::money::Money;
+use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
+use crate::product::{Product, ProductId, Stock, Terms};
+
+use super::StoreError;
+use super::read::AttemptError;
+
+/// The version that every row starts with.
+const VERSION: u8 = 1;
+
+/// Writes a row.
+pub(super) fn encode(row: &impl Serialize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+    buffer.clear();
+    buffer.push(VERSION);
+    let bytes = postcard::to_extend(row, std::mem::take(buffer));
+    *buffer = bytes.map_err(|error| StoreError::Damaged(format!("a row cannot be written: {error}")))?;
+    Ok(())
+}
+
+/// Reads a row.
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, row)) => {
+            postcard::from_bytes(row).map_err(|error| StoreError::Damaged(format!("unreadable: {error}")))
+        }
+        Some((version, _)) => Err(StoreError::Damaged(format!("unknown row version {version}"))),
+        None => Err(StoreError::Damaged("an empty row".to_owned())),
+    }
+}
+
+/// Times of an order are written as milliseconds after its acceptance, which are mostly small.
+type Offset = i64;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct OrderRow<'a> {
+    product: u64,
+    user: &'a str,
+    quantity: u32,
+    unit_price: u128,
+    priority: u8,
+    status: u8,
+    job: u8,
+    attempts: u32,
+    #[serde(borrow)]
+    failure: Option<FailureRow<'a>>,
+    created_at: i64,
+    reserved: Offset,
+    updated: Offset,
+    expires: Option<Offset>,
+    retry: Option<Offset>,
+    processed: Option<Offset>,
+    finished: Option<Offset>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FailureRow<'a> {
+    Expired,
+    Cancelled,
+    Rejected(&'a str),
+    AttemptsExhausted(&'a str),
+}
+
+impl<'a> OrderRow<'a> {
+    pub(super) fn of(order: &'a Order) -> Self {
+        let start = order.created_at.millis();
+        let offset = |at: Timestamp| at.millis() - start;
+        Self {
+            product: order.product.0,
+            user: order.user.as_str(),
+            quantity: order.quantity,
+            unit_price: order.unit_price.cents(),
+            priority: order.priority as u8,
+            status: order.status as u8,
+            job: order.job as u8,
+            attempts: order.attempts,
+            failure: order.failure.as_ref().map(|failure| match failure {
+                Failure::Expired => FailureRow::Expired,
+                Failure::CancelledByOperator => FailureRow::Cancelled,
+                Failure::Rejected(error) => FailureRow::Rejected(error),
+                Failure::AttemptsExhausted(error) => FailureRow::AttemptsExhausted(error),
+            }),
+            created_at: start,
+            reserved: offset(order.reserved_at),
+            updated: offset(order.updated_at),
+            expires: order.expires_at.map(offset),
+            retry: order.retry_at.map(offset),
+            processed: order.processed_at.map(offset),
+            finished: order.finished_at.map(offset),
+        }
+    }
+
+    /// The user's name, without making an order of the row.
+    pub(super) const fn user(&self) -> &'a str {
+        self.user
+    }
+
+    pub(super) fn order(&self, id: OrderId) -> Result<Order, StoreError> {
+        let at = |offset: Offset| Timestamp::from_millis(self.created_at.saturating_add(offset));
+        Ok(Order {
+            id,
+            product: ProductId(self.product),
+            user: UserId::new(self.user).map_err(|error| StoreError::Damaged(format!("a user's name {error}")))?,
+            quantity: self.quantity,
+            unit_price: Money::from_cents(self.unit_price),
+            priority: one_of(&Priority::ALL, self.priority)?,
+            status: one_of(&OrderStatus::ALL, self.status)?,
+            job: one_of(&[JobEnd::Open, JobEnd::Completed, JobEnd::Failed], self.job)?,
+            attempts: self.attempts,
+            failure: self.failure.as_ref().map(|failure| match failure {
+                FailureRow::Expired => Failure::Expired,
+                FailureRow::Cancelled => Failure::CancelledByOperator,
+                FailureRow::Rejected(error) => Failure::Rejected((*error).to_owned()),
+                FailureRow::AttemptsExhausted(error) => Failure::AttemptsExhausted((*error).to_owned()),
+            }),
+            reserved_at: at(self.reserved),
+            expires_at: self.expires.map(at),
+            retry_at: self.retry.map(at),
+            processed_at: self.processed.map(at),
+            finished_at: self.finished.map(at),
+            created_at: at(0),
+            updated_at: at(self.updated),
+        })
+    }
+}
+
+fn one_of<T: Copy>(all: &[T], number: u8) -> Result<T, StoreError> {
+    all.get(usize::from(number)).copied().ok_or_else(|| StoreError::Damaged(format!("unknown word number {number}")))
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ProductRow<'a> {
+    name: &'a str,
+    price: u128,
+    flash_sale_active: bool,
+    per_user_limit: Option<u32>,
+    sale_starts_at: Option<i64>,
+    sale_ends_at: Option<i64>,
+    hold_seconds: Option<u32>,
+    initial: u64,
+    adjusted: i64,
+    current: u64,
+    held: u64,
+    sold: u64,
+    orders: u64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl<'a> ProductRow<'a> {
+    pub(super) fn of(product: &'a Product) -> Self {
+        let Product { terms, stock, .. } = product;
+        Self {
+            name: &terms.name,
+            price: terms.price.cents(),
+            flash_sale_active: terms.flash_sale_active,
+            per_user_limit: terms.per_user_limit,
+            sale_starts_at: terms.sale_starts_at.map(Timestamp::millis),
+            sale_ends_at: terms.sale_ends_at.map(Timestamp::millis),
+            hold_seconds: terms.hold_seconds,
+            initial: stock.initial,
+            adjusted: stock.adjusted,
+            current: stock.current,
+            held: stock.held,
+            sold: stock.sold,
+            orders: product.orders,
+            created_at: product.created_at.millis(),
+            updated_at: product.updated_at.millis(),
+        }
+    }
+
+    pub(super) fn product(&self, id: ProductId) -> Product {
+        Product {
+            id,
+            terms: Terms {
+                name: self.name.to_owned(),
+                price: Money::from_cents(self.price),
+                flash_sale_active: self.flash_sale_active,
+                per_user_limit: self.per_user_limit,
+                sale_starts_at: self.sale_starts_at.map(Timestamp::from_millis),
+                sale_ends_at: self.sale_ends_at.map(Timestamp::from_millis),
+                hold_seconds: self.hold_seconds,
+            },
+            stock: Stock {
+                initial: self.initial,
+                adjusted: self.adjusted,
+                current: self.current,
+                held: self.held,
+                sold: self.sold,
+            },
+            orders: self.orders,
+            created_at: Timestamp::from_millis(self.created_at),
+            updated_at: Timestamp::from_millis(self.updated_at),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct RecordRow<'a> {
+    previous: [u8; 32],
+    at: i64,
+    #[serde(borrow)]
+    changes: Vec<ChangeRow<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ChangeRow<'a> {
+    ProductCreated(u64, #[serde(borrow)] ProductRow<'a>),
+    ProductEdited {
+        id: u64,
+        #[serde(borrow)]
+        before: ProductRow<'a>,
+        #[serde(borrow)]
+        after: ProductRow<'a>,
+    },
+    ProductDeleted(u64, #[serde(borrow)] ProductRow<'a>),
+    OrderPlaced(u64, #[serde(borrow)] OrderRow<'a>, Option<AnswerRow>),
+    OrderMoved {
+        order: u64,
+        product: u64,
+        quantity: u32,
+        #[serde(borrow)]
+        transition: TransitionRow<'a>,
+        actor: ActorRow,
+    },
+    DeadLetterDeleted(u64),
+    QueuePaused,
+    QueueResumed,
+}
+
+#[derive(Serialize, Deserialize)]
+enum TransitionRow<'a> {
+    Fulfilled,
+    Confirmed,
+    ConfirmedLate,
+    AttemptFailed { error: &'a str, retry_at: i64 },
+    Rejected { error: &'a str },
+    AttemptsExhausted { error: &'a str },
+    Cancelled,
+    Expired,
+    Reopened,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ActorRow {
+    Buyer,
+    Operator,
+    Worker,
+    Clock,
+}
+
+/// A kept answer; the key and the order are in the row's place or beside it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct AnswerRow {
+    key: u128,
+    fingerprint: u128,
+    queue_position: u64,
+    estimated_wait: u64,
+}
+
+impl AnswerRow {
+    pub(super) const fn of(answer: &KeptAnswer) -> Self {
+        let KeptAnswer { key, fingerprint, queue_position, estimated_wait } = *answer;
+        Self { key, fingerprint, queue_position, estimated_wait }
+    }
+
+    pub(super) const fn answer(self) -> KeptAnswer {
+        let Self { key, fingerprint, queue_position, estimated_wait } = self;
+        KeptAnswer { key, fingerprint, queue_position, estimated_wait }
+    }
+}
+
+impl<'a> RecordRow<'a> {
+    pub(super) fn of(previous: [u8; 32], at: Timestamp, changes: &'a [Change]) -> Self {
+        Self { previous, at: at.millis(), changes: changes.iter().map(ChangeRow::of).collect() }
+    }
+
+    pub(super) fn record(&self, sequence: u64) -> Result<Record, StoreError> {
+        let changes = self.changes.iter().map(ChangeRow::change).collect::<Result<_, _>>()?;
+        Ok(Record { sequence, previous: self.previous, at: Timestamp::from_millis(self.at), changes })
+    }
+}
+
+impl<'a> ChangeRow<'a> {
+    fn of(change: &'a Change) -> Self {
+        match change {
+            Change::ProductCreated(product) => Self::ProductCreated(product.id.0, ProductRow::of(product)),
+            Change::ProductEdited { before, after } => Self::ProductEdited {
+                id: after.id.0,
+                before: ProductRow::of(before),
+                after: ProductRow::of(after),
+            },
+            Change::ProductDeleted(product) => Self::ProductDeleted(product.id.0, ProductRow::of(product)),
+            Change::OrderPlaced { order, answer } => {
+                Self::OrderPlaced(order.id.0, OrderRow::of(order), answer.as_ref().map(AnswerRow::of))
+            }
+            Change::OrderMoved { order, product, quantity, transition, actor } => Self::OrderMoved {
+                order: order.0,
+                product: product.0,
+                quantity: *quantity,
+                transition: TransitionRow::of(transition),
+                actor: ActorRow::of(*actor),
+            },
+            Change::DeadLetterDeleted(order) => Self::DeadLetterDeleted(order.0),
+            Change::QueuePaused => Self::QueuePaused,
+            Change::QueueResumed => Self::QueueResumed,
+        }
+    }
+
+    fn change(&self) -> Result<Change, StoreError> {
+        Ok(match self {
+            Self::ProductCreated(id, row) => Change::ProductCreated(row.product(ProductId(*id))),
+            Self::ProductEdited { id, before, after } => Change::ProductEdited {
+                before: before.product(ProductId(*id)),
+                after: after.product(ProductId(*id)),
+            },
+            Self::ProductDeleted(id, row) => Change::ProductDeleted(row.product(ProductId(*id))),
+            Self::OrderPlaced(id, row, answer) => Change::OrderPlaced {
+                order: Arc::new(row.order(OrderId(*id))?),
+                answer: answer.map(AnswerRow::answer),
+            },
+            Self::OrderMoved { order, product, quantity, transition, actor } => Change::OrderMoved {
+                order: OrderId(*order),
+                product: ProductId(*product),
+                quantity: *quantity,
+                transition: transition.transition(),
+                actor: actor.actor(),
+            },
+            Self::DeadLetterDeleted(order) => Change::DeadLetterDeleted(OrderId(*order)),
+            Self::QueuePaused => Change::QueuePaused,
+            Self::QueueResumed => Change::QueueResumed,
+        })
+    }
+}
+
+impl<'a> TransitionRow<'a> {
+    fn of(transition: &'a Transition) -> Self {
+        match transition {
+            Transition::Fulfilled => Self::Fulfilled,
+            Transition::Confirmed => Self::Confirmed,
+            Transition::ConfirmedLate => Self::ConfirmedLate,
+            Transition::AttemptFailed { error, retry_at } => {
+                Self::AttemptFailed { error, retry_at: retry_at.millis() }
+            }
+            Transition::Rejected { error } => Self::Rejected { error },
+            Transition::AttemptsExhausted { error } => Self::AttemptsExhausted { error },
+            Transition::Cancelled => Self::Cancelled,
+            Transition::Expired => Self::Expired,
+            Transition::Reopened => Self::Reopened,
+        }
+    }
+
+    fn transition(&self) -> Transition {
+        match self {
+            Self::Fulfilled => Transition::Fulfilled,
+            Self::Confirmed => Transition::Confirmed,
+            Self::ConfirmedLate => Transition::ConfirmedLate,
+            Self::AttemptFailed { error, retry_at } => Transition::AttemptFailed {
+                error: (*error).to_owned(),
+                retry_at: Timestamp::from_millis(*retry_at),
+            },
+            Self::Rejected { error } => Transition::Rejected { error: (*error).to_owned() },
+            Self::AttemptsExhausted { error } => Transition::AttemptsExhausted { error: (*error).to_owned() },
+            Self::Cancelled => Transition::Cancelled,
+            Self::Expired => Transition::Expired,
+            Self::Reopened => Transition::Reopened,
+        }
+    }
+}
+
+impl ActorRow {
+    const fn of(actor: Actor) -> Self {
+        match actor {
+            Actor::Buyer => Self::Buyer,
+            Actor::Operator => Self::Operator,
+            Actor::Worker => Self::Worker,
+            Actor::Clock => Self::Clock,
+        }
+    }
+
+    const fn actor(&self) -> Actor {
+        match self {
+            Self::Buyer => Actor::Buyer,
+            Self::Operator => Actor::Operator,
+            Self::Worker => Actor::Worker,
+            Self::Clock => Actor::Clock,
+        }
+    }
+}
+
+/// One failed attempt in the row of an order.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AttemptRow<'a> {
+    attempt: u32,
+    at: i64,
+    error: &'a str,
+}
+
+impl<'a> AttemptRow<'a> {
+    pub(super) fn of(attempt: &'a AttemptError) -> Self {
+        Self { attempt: attempt.attempt, at: attempt.at.millis(), error: &attempt.error }
+    }
+
+    pub(super) fn attempt(&self) -> AttemptError {
+        AttemptError { attempt: self.attempt, at: Timestamp::from_millis(self.at), error: self.error.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! What is written reads back the same; what is cut or foreign is refused.
+
+use super::*;
+
+fn order() -> Order {
+    let at = |millis: i64| Timestamp::from_millis(1_700_000_000_000 + millis);
+    Order {
+        id: OrderId(7),
+        product: ProductId(3),
+        user: UserId::new("山田 太郎").unwrap(),
+        quantity: 2,
+        unit_price: Money::from_cents(99_999),
+        priority: Priority::Critical,
+        status: OrderStatus::Failed,
+        job: JobEnd::Failed,
+        attempts: 3,
+        failure: Some(Failure::AttemptsExhausted("timed out".to_owned())),
+        reserved_at: at(5),
+        expires_at: Some(at(60_000)),
+        retry_at: None,
+        processed_at: Some(at(900)),
+        finished_at: Some(at(901)),
+        created_at: at(0),
+        updated_at: at(901),
+    }
+}
+
+fn product() -> Product {
+    Product {
+        id: ProductId(3),
+        terms: Terms {
+            name: "Größe \"M\"".to_owned(),
+            price: Money::from_cents(1),
+            flash_sale_active: true,
+            per_user_limit: Some(2),
+            sale_starts_at: Some(Timestamp::from_millis(1)),
+            sale_ends_at: None,
+            hold_seconds: Some(600),
+        },
+        stock: Stock { initial: 10, adjusted: -3, current: 4, held: 2, sold: 1 },
+        orders: 9,
+        created_at: Timestamp::from_millis(5),
+        updated_at: Timestamp::from_millis(6),
+    }
+}
+
+#[test]
+fn orders_and_products_read_back_as_they_were_written() {
+    let mut bytes = Vec::new();
+    encode(&OrderRow::of(&order()), &mut bytes).unwrap();
+    assert_eq!(decode::<OrderRow<'_>>(&bytes).unwrap().order(OrderId(7)).unwrap(), order());
+    encode(&ProductRow::of(&product()), &mut bytes).unwrap();
+    assert_eq!(decode::<ProductRow<'_>>(&bytes).unwrap().product(ProductId(3)), product());
+}
+
+#[test]
+fn every_kind_of_change_reads_back_as_it_was_written() {
+    let error = || "it broke".to_owned();
+    let transitions = [
+        Transition::Fulfilled,
+        Transition::Confirmed,
+        Transition::ConfirmedLate,
+        Transition::AttemptFailed { error: error(), retry_at: Timestamp::from_millis(77) },
+        Transition::Rejected { error: error() },
+        Transition::AttemptsExhausted { error: error() },
+        Transition::Cancelled,
+        Transition::Expired,
+        Transition::Reopened,
+    ];
+    let actors = [Actor::Buyer, Actor::Operator, Actor::Worker, Actor::Clock];
+    let moved = transitions.into_iter().zip(actors.into_iter().cycle()).map(|(transition, actor)| {
+        Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, actor }
+    });
+    let answer = KeptAnswer { key: u128::MAX, fingerprint: 1, queue_position: 3, estimated_wait: 9 };
+    let mut changes = vec![
+        Change::ProductCreated(product()),
+        Change::ProductEdited { before: product(), after: Product { orders: 10, ..product() } },
+        Change::ProductDeleted(product()),
+        Change::OrderPlaced { order: Arc::new(order()), answer: Some(answer) },
+        Change::OrderPlaced { order: Arc::new(order()), answer: None },
+        Change::DeadLetterDeleted(OrderId(7)),
+        Change::QueuePaused,
+        Change::QueueResumed,
+    ];
+    changes.extend(moved);
+    let record = Record { sequence: 12, previous: [7; 32], at: Timestamp::from_millis(99), changes };
+    let mut bytes = Vec::new();
+    encode(&RecordRow::of(record.previous, record.at, &record.changes), &mut bytes).unwrap();
+    assert_eq!(decode::<RecordRow<'_>>(&bytes).unwrap().record(12).unwrap(), record);
+}
+
+#[test]
+fn a_cut_row_and_a_foreign_version_are_refused() {
+    let mut bytes = Vec::new();
+    encode(&OrderRow::of(&order()), &mut bytes).unwrap();
+    for cut in 0..bytes.len() {
+        let row = decode::<OrderRow<'_>>(&bytes[..cut]);
+        assert!(matches!(row, Err(StoreError::Damaged(_))), "cut at {cut}");
+    }
+    bytes[0] = 2;
+    assert!(decode::<OrderRow<'_>>(&bytes).is_err());
+}

@@ -1,0 +1,29 @@
+//! The tables of the file.
+
+use redb::TableDefinition;
+
+/// Order number → the order.
+pub(super) const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
+/// Product number → the product.
+pub(super) const PRODUCTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("products");
+/// Sequence → the record of one commit.
+pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+/// Hash of a user's name and order number. Written behind: see `user_index`.
+pub(super) const ORDERS_BY_USER: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("orders_by_user");
+/// Order number → the errors of its attempts.
+pub(super) const ATTEMPTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("attempts");
+/// Numbers of the orders whose jobs are dead letters.
+pub(super) const DEAD_LETTERS: TableDefinition<'_, u64, ()> = TableDefinition::new("dead_letters");
+/// Hash of an idempotency key → what a repeated request is answered.
+pub(super) const ANSWERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("answers");
+/// Order number → hash of its idempotency key, so that old keys are found by age.
+pub(super) const ANSWER_AGES: TableDefinition<'_, u64, u128> = TableDefinition::new("answer_ages");
+/// The few single values, by name: the ones below.
+pub(super) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+
+/// The format version, four bytes, little end first.
+pub(super) const STATE_FORMAT: &str = "format";
+/// The store's secret, 32 bytes.
+pub(super) const STATE_SECRET: &str = "secret";
+/// The head: the end of the history and the totals.
+pub(super) const STATE_HEAD: &str = "head";

@@ -1,0 +1,120 @@
+//! The index of orders by user, written behind the orders.
+//!
+//! A row for a random user touches a page of its own, which in a small commit costs more than the order itself. So the
+//! newest orders stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
+//! the commits that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al., 1996).
+//! After a crash the orders above `indexed_through` are read again; writing a row twice changes nothing.
+
+use crate::limits::INDEX_RUN;
+use crate::order::OrderId;
+
+/// One row of the index: the hash of the user's name, and the order's number.
+pub(super) type Entry = (u64, u64);
+
+/// The part of the index that is not on disk, or not surely.
+#[derive(Debug, Default)]
+pub(super) struct UserIndex {
+    /// In the order of acceptance.
+    recent: Vec<Entry>,
+    /// Sorted; on its way to disk.
+    sealed: Vec<Entry>,
+    /// How many of `sealed` are on disk.
+    written: usize,
+}
+
+/// What a commit did to the index; takes effect after it.
+#[derive(Debug, Default)]
+pub(super) struct IndexChange {
+    pub(super) added: Vec<Entry>,
+    pub(super) written: usize,
+}
+
+/// The index's hash of a user's name. Two users may share one: who reads compares the names.
+pub(super) fn hash(user: &str) -> u64 {
+    let digest = blake3::hash(user.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.as_bytes()[..8]);
+    u64::from_le_bytes(first)
+}
+
+impl UserIndex {
+    /// Starts over with the orders that are not surely on disk.
+    pub(super) fn recovered(recent: Vec<Entry>) -> Self {
+        Self { recent, ..Self::default() }
+    }
+
+    /// The next rows to write beside `placed` new orders: as many as come in, so that a run is on disk before the next
+    /// one is full.
+    pub(super) fn slice_to_write(&self, placed: usize) -> &[Entry] {
+        let end = self.sealed.len().min(self.written + placed);
+        &self.sealed[self.written..end]
+    }
+
+    /// The number up to which all orders are on disk once `written` more rows of the run are; none while it is under way.
+    pub(super) fn indexed_through(&self, written: usize) -> Option<u64> {
+        let done = !self.sealed.is_empty() && self.written + written == self.sealed.len();
+        done.then(|| self.sealed.iter().map(|(_, order)| *order).max()).flatten()
+    }
+
+    /// Follows a commit.
+    pub(super) fn follow(&mut self, change: IndexChange) {
+        self.recent.extend(change.added);
+        self.written += change.written;
+        if self.written == self.sealed.len() {
+            self.sealed = Vec::new();
+            self.written = 0;
+            if self.recent.len() >= INDEX_RUN {
+                self.sealed = std::mem::take(&mut self.recent);
+                self.sealed.sort_unstable();
+            }
+        }
+    }
+
+    /// Orders in memory of this user, or of one with the same hash, below `before`; newest first.
+    pub(super) fn find(&self, user: &str, before: Option<OrderId>) -> Vec<u64> {
+        let hash = hash(user);
+        let before = before.map_or(u64::MAX, |order| order.0);
+        let run = self.sealed.partition_point(|entry| *entry < (hash, 0));
+        let sealed = self.sealed[run..].iter().take_while(|entry| entry.0 == hash);
+        let recent = self.recent.iter().filter(|entry| entry.0 == hash);
+        let mut orders: Vec<u64> = sealed.chain(recent).map(|entry| entry.1).filter(|order| *order < before).collect();
+        orders.sort_unstable_by(|a, b| b.cmp(a));
+        orders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_in_the_new_and_in_the_sealed_run_newest_first() {
+        let mut index = UserIndex::default();
+        let entry = |order: u64| (hash(if order.is_multiple_of(1_000) { "ada" } else { "eve" }), order);
+        index.follow(IndexChange { added: (1..=INDEX_RUN as u64).map(entry).collect(), written: 0 });
+        assert_eq!(index.sealed.len(), INDEX_RUN);
+        index.follow(IndexChange { added: vec![entry(70_000), entry(70_001)], written: 0 });
+        let found = index.find("ada", Some(OrderId(64_001)));
+        assert_eq!(found[..2], [64_000, 63_000]);
+        assert_eq!(index.find("ada", None)[0], 70_000);
+    }
+
+    #[test]
+    fn a_run_is_done_when_its_last_slice_is_written() {
+        let mut index = UserIndex::default();
+        index.follow(IndexChange { added: (1..=INDEX_RUN as u64).map(|n| (n % 7, n)).collect(), written: 0 });
+        assert_eq!(index.indexed_through(0), None);
+        let mut rows = 0;
+        loop {
+            let slice = index.slice_to_write(1_000).len();
+            rows += slice;
+            let through = index.indexed_through(slice);
+            index.follow(IndexChange { added: Vec::new(), written: slice });
+            if let Some(through) = through {
+                assert_eq!((through, rows), (INDEX_RUN as u64, INDEX_RUN));
+                break;
+            }
+        }
+        assert!(index.sealed.is_empty());
+    }
+}
