@@ -59,13 +59,7 @@ pub struct Admission {
 
 impl Admission {
     /// An admission in front of a committer.
-    pub fn new(
-        inventory: Arc<Inventory>,
-        queue: Arc<Queue>,
-        store: Arc<Store>,
-        intake: Intake,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(inventory: Arc<Inventory>, queue: Arc<Queue>, store: Arc<Store>, intake: Intake, clock: Clock) -> Self {
         Self { inventory, queue, store, intake, clock, in_flight: Arc::default() }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::order::{Order, OrderId, Transition};
-use crate::product::{Product, ProductId};
+use crate::product::{Product, ProductId, StockMove};
 
 /// Who made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,18 @@ pub enum Actor {
     Worker,
     /// A moment that came: the end of a hold.
     Clock,
+}
+
+impl Actor {
+    /// Its word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buyer => "buyer",
+            Self::Operator => "operator",
+            Self::Worker => "worker",
+            Self::Clock => "clock",
+        }
+    }
 }
 
 /// One entry of the history.
@@ -50,6 +62,8 @@ pub enum Change {
         quantity: u32,
         /// What happened.
         transition: Transition,
+        /// What it did to the units, if anything.
+        units: Option<StockMove>,
         /// Who did it.
         actor: Actor,
     },

@@ -60,7 +60,7 @@ pub struct Rooms {
     /// The time of day.
     pub clock: Clock,
     /// The numbers of jobs.
-    pub job_ids: JobIds,
+    pub job_ids: Arc<JobIds>,
 }
 
 /// The running workers and the task that wakes what is due.
@@ -102,7 +102,7 @@ async fn work(rooms: Rooms, method: Method, mut stopped: watch::Receiver<bool>) 
         };
         let jobs = tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => return,
+            () = told(&mut stopped) => return,
             jobs = rooms.queue.take(most) => jobs,
         };
         let settlements = match &method {
@@ -131,9 +131,14 @@ async fn wake(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             () = rescheduled => {}
             () = tokio::time::sleep(pause) => {}
-            _ = stopped.wait_for(|stop| *stop) => return,
+            () = told(&mut stopped) => return,
         }
     }
+}
+
+/// Returns when the word to stop was given.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 fn settlement(job: &Job, transition: Transition) -> Settlement {

@@ -1,16 +1,43 @@
-//! draft
+//! A flash-sale backend in one binary. The rooms, in the order in which an order meets them:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`http`] | reads the request, writes the answer |
+//! | [`admission`] | the ordered checks, last of them the stock |
+//! | [`inventory`] | the lock-free counters that decide who gets a unit |
+//! | [`committer`] | the one writer: batches what was admitted, commits once, then answers |
+//! | [`store`] | one redb file: orders, products, the journal of everything that happened |
+//! | [`queue`] | the jobs of accepted orders, by priority and by time |
+//! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
+//!
+//! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`] starts
+//! the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks at a store while no server runs.
+
+pub mod cli;
+pub mod config;
+
+pub mod app;
+pub mod maintenance;
+pub mod sample;
+
+pub mod http;
+
 pub mod admission;
+pub mod fulfillment;
+
+pub mod committer;
+
+pub mod inventory;
+pub mod queue;
+pub mod store;
+
+pub mod job_id;
+pub mod view;
+
 pub mod change;
 pub mod clock;
-pub mod committer;
-pub mod fulfillment;
-pub mod inventory;
-pub mod job_id;
 pub mod limits;
 pub mod money;
 pub mod order;
 pub mod product;
-pub mod queue;
 pub mod refusal;
-pub mod store;
-pub mod view;

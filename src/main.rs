@@ -1,1 +1,77 @@
-fn main() {}
+//! The program: reads the command line, sets up the log, and does what was asked for.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use flashsale::cli::{self, Cli, Command, LogArgs, LogFormat, ServeArgs, StoreArgs};
+use flashsale::{app, maintenance};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Before anything reads the environment. A missing file is the normal case.
+    if let Err(error) = dotenvy::from_path(".env")
+        && !error.not_found()
+    {
+        return fail(&format!("the file .env cannot be read: {error}"));
+    }
+    let done = match Cli::parse().into_command() {
+        Command::Serve(serve) => run_server(serve),
+        Command::Verify(store) => verify(&store),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Version => say(&format!("flashsale {}", env!("CARGO_PKG_VERSION"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn run_server(serve: ServeArgs) -> Result<(), String> {
+    let log = serve.log().clone();
+    set_up_log(&log)?;
+    let config = serve.resolve().map_err(|error| error.to_string())?;
+    let announce = |banner: &app::Banner| match log.log_format {
+        LogFormat::Text => {
+            // Nobody may be reading; the server runs all the same.
+            let _ = say(&banner.to_string());
+        }
+        LogFormat::Json => tracing::info!(address = %format!("http://{}", banner.address), "{banner}"),
+    };
+    app::run(config, announce).map_err(|error| error.to_string())
+}
+
+fn verify(store: &StoreArgs) -> Result<(), String> {
+    let report = maintenance::verify(&store.data_dir).map_err(|error| error.to_string())?;
+    say(&report.to_string())?;
+    match report.is_sound() {
+        true => Ok(()),
+        false => Err("the store does not add up; restore a backup, and keep this one for an enquiry".to_owned()),
+    }
+}
+
+fn set_up_log(log: &LogArgs) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.log).map_err(|error| format!("RUST_LOG is not a log filter: {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn say(text: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{text}").map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+fn fail(error: &str) -> ExitCode {
+    // Where standard error is gone as well, the exit code is all there is.
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::FAILURE
+}

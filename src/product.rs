@@ -102,6 +102,21 @@ pub enum StockMove {
 }
 
 impl StockMove {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Hold, Self::Sell, Self::Release, Self::TakeBack, Self::Resell];
+
+    /// What a move of `quantity` units adds to current, held and sold.
+    pub const fn deltas(self, quantity: u32) -> [i64; 3] {
+        let units = quantity as i64;
+        match self {
+            Self::Hold => [-units, units, 0],
+            Self::Sell => [0, -units, units],
+            Self::Release => [units, -units, 0],
+            Self::TakeBack => [units, 0, -units],
+            Self::Resell => [-units, 0, units],
+        }
+    }
+
     /// Whether the units can be bought again afterwards.
     pub const fn returns_stock(self) -> bool {
         matches!(self, Self::Release | Self::TakeBack)

@@ -19,11 +19,14 @@ mod journal;
 mod read;
 mod record;
 mod tables;
+pub mod tally;
 mod user_index;
+mod verify;
 mod write;
 
 pub use head::{Head, Totals};
 pub use read::{AttemptError, Page, Snapshot};
+pub use verify::Findings;
 pub use write::Tables;
 
 use user_index::UserIndex;
@@ -179,12 +182,7 @@ impl Store {
     }
 
     /// Orders of one user that lie below `before`, newest first, at most `most`.
-    pub fn orders_of_user(
-        &self,
-        user: &str,
-        before: Option<OrderId>,
-        most: usize,
-    ) -> Result<Vec<Order>, StoreError> {
+    pub fn orders_of_user(&self, user: &str, before: Option<OrderId>, most: usize) -> Result<Vec<Order>, StoreError> {
         let recent = self.user_index.read().find(user, before);
         // The snapshot comes after the look into memory: what has left memory by now is in the snapshot.
         self.snapshot()?.orders_of_user(user, before, recent, most)

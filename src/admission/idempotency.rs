@@ -41,7 +41,10 @@ impl OrderRequest {
         asked.update(&self.quantity.get().to_le_bytes());
         asked.update(&[self.priority as u8]);
         asked.update(self.user.as_str().as_bytes());
-        Some(RequestHashes { key: first_half(blake3::hash(key.0.as_bytes())), fingerprint: first_half(asked.finalize()) })
+        Some(RequestHashes {
+            key: first_half(blake3::hash(key.0.as_bytes())),
+            fingerprint: first_half(asked.finalize()),
+        })
     }
 }
 

@@ -87,9 +87,7 @@ impl<'b, 't> Batch<'b, 't> {
                 Answer::Moved(reply, moved.collect::<Result<_, _>>()?)
             }
             Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(edit)?),
-            Command::DeleteProduct { product, reply, _permit } => {
-                Answer::Deleted(reply, self.delete_product(product)?)
-            }
+            Command::DeleteProduct { product, reply, _permit } => Answer::Deleted(reply, self.delete_product(product)?),
             Command::SetPaused { paused, reply, _permit } => {
                 self.set_paused(paused);
                 Answer::Paused(reply)
@@ -254,7 +252,7 @@ impl<'b, 't> Batch<'b, 't> {
         let order = Arc::new(order);
         self.follow_job(&before, &order, transition == Transition::Fulfilled);
         let (product, quantity) = (order.product, order.quantity);
-        self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, actor });
+        self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, units, actor });
         Ok(Ok(order))
     }
 
@@ -410,5 +408,7 @@ const fn terms_limit(product: &Product) -> bool {
 /// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.
 fn move_stock(product: &mut Product, units: StockMove, order: &Order) -> Result<(), StoreError> {
     let moved = product.stock.apply(units, u64::from(order.quantity));
-    moved.map_err(|_| StoreError::Damaged(format!("the stock of product {} cannot follow order {}", product.id, order.id)))
+    moved.map_err(|_| {
+        StoreError::Damaged(format!("the stock of product {} cannot follow order {}", product.id, order.id))
+    })
 }

@@ -43,9 +43,9 @@ impl Books {
             let product = Product::clone(&shelf.product());
             (product.id, Stocked { product, shelf })
         };
-        let open = open.into_iter().map(|order| {
-            (order.id, OpenOrder { order: Arc::new(order), _place: rooms.queue.force_place() })
-        });
+        let open = open
+            .into_iter()
+            .map(|order| (order.id, OpenOrder { order: Arc::new(order), _place: rooms.queue.force_place() }));
         Self { head, products: shelves.into_iter().map(stocked).collect(), open: open.collect() }
     }
 

@@ -286,6 +286,17 @@ impl Snapshot {
         Ok(Some((OrderId(order), answer.answer())))
     }
 
+    /// Calls `visit` with the sequence, the hash of the record before as it is written (none where it cannot be read)
+    /// and the own hash of every record of the history, oldest first.
+    pub fn each_record(&self, mut visit: impl FnMut(u64, Option<[u8; 32]>, [u8; 32])) -> Result<(), StoreError> {
+        for entry in self.transaction.open_table(tables::JOURNAL)?.iter()? {
+            let (sequence, row) = entry?;
+            let record = journal::decode(sequence.value(), row.value()).ok();
+            visit(sequence.value(), record.map(|record| record.previous), journal::hash(row.value()));
+        }
+        Ok(())
+    }
+
     /// Records of the history with a sequence below `before`, newest first.
     pub fn records_back(
         &self,

@@ -8,7 +8,7 @@ use crate::change::{Actor, Change, KeptAnswer, Record};
 use crate::clock::Timestamp;
 use crate::money::Money;
 use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
-use crate::product::{Product, ProductId, Stock, Terms};
+use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::StoreError;
 use super::read::AttemptError;
@@ -228,6 +228,7 @@ enum ChangeRow<'a> {
         quantity: u32,
         #[serde(borrow)]
         transition: TransitionRow<'a>,
+        units: Option<u8>,
         actor: ActorRow,
     },
     DeadLetterDeleted(u64),
@@ -292,20 +293,19 @@ impl<'a> ChangeRow<'a> {
     fn of(change: &'a Change) -> Self {
         match change {
             Change::ProductCreated(product) => Self::ProductCreated(product.id.0, ProductRow::of(product)),
-            Change::ProductEdited { before, after } => Self::ProductEdited {
-                id: after.id.0,
-                before: ProductRow::of(before),
-                after: ProductRow::of(after),
-            },
+            Change::ProductEdited { before, after } => {
+                Self::ProductEdited { id: after.id.0, before: ProductRow::of(before), after: ProductRow::of(after) }
+            }
             Change::ProductDeleted(product) => Self::ProductDeleted(product.id.0, ProductRow::of(product)),
             Change::OrderPlaced { order, answer } => {
                 Self::OrderPlaced(order.id.0, OrderRow::of(order), answer.as_ref().map(AnswerRow::of))
             }
-            Change::OrderMoved { order, product, quantity, transition, actor } => Self::OrderMoved {
+            Change::OrderMoved { order, product, quantity, transition, units, actor } => Self::OrderMoved {
                 order: order.0,
                 product: product.0,
                 quantity: *quantity,
                 transition: TransitionRow::of(transition),
+                units: units.map(|units| units as u8),
                 actor: ActorRow::of(*actor),
             },
             Change::DeadLetterDeleted(order) => Self::DeadLetterDeleted(order.0),
@@ -317,20 +317,19 @@ impl<'a> ChangeRow<'a> {
     fn change(&self) -> Result<Change, StoreError> {
         Ok(match self {
             Self::ProductCreated(id, row) => Change::ProductCreated(row.product(ProductId(*id))),
-            Self::ProductEdited { id, before, after } => Change::ProductEdited {
-                before: before.product(ProductId(*id)),
-                after: after.product(ProductId(*id)),
-            },
+            Self::ProductEdited { id, before, after } => {
+                Change::ProductEdited { before: before.product(ProductId(*id)), after: after.product(ProductId(*id)) }
+            }
             Self::ProductDeleted(id, row) => Change::ProductDeleted(row.product(ProductId(*id))),
-            Self::OrderPlaced(id, row, answer) => Change::OrderPlaced {
-                order: Arc::new(row.order(OrderId(*id))?),
-                answer: answer.map(AnswerRow::answer),
-            },
-            Self::OrderMoved { order, product, quantity, transition, actor } => Change::OrderMoved {
+            Self::OrderPlaced(id, row, answer) => {
+                Change::OrderPlaced { order: Arc::new(row.order(OrderId(*id))?), answer: answer.map(AnswerRow::answer) }
+            }
+            Self::OrderMoved { order, product, quantity, transition, units, actor } => Change::OrderMoved {
                 order: OrderId(*order),
                 product: ProductId(*product),
                 quantity: *quantity,
                 transition: transition.transition(),
+                units: units.map(|units| one_of(&StockMove::ALL, units)).transpose()?,
                 actor: actor.actor(),
             },
             Self::DeadLetterDeleted(order) => Change::DeadLetterDeleted(OrderId(*order)),
@@ -346,9 +345,7 @@ impl<'a> TransitionRow<'a> {
             Transition::Fulfilled => Self::Fulfilled,
             Transition::Confirmed => Self::Confirmed,
             Transition::ConfirmedLate => Self::ConfirmedLate,
-            Transition::AttemptFailed { error, retry_at } => {
-                Self::AttemptFailed { error, retry_at: retry_at.millis() }
-            }
+            Transition::AttemptFailed { error, retry_at } => Self::AttemptFailed { error, retry_at: retry_at.millis() },
             Transition::Rejected { error } => Self::Rejected { error },
             Transition::AttemptsExhausted { error } => Self::AttemptsExhausted { error },
             Transition::Cancelled => Self::Cancelled,
@@ -362,10 +359,9 @@ impl<'a> TransitionRow<'a> {
             Self::Fulfilled => Transition::Fulfilled,
             Self::Confirmed => Transition::Confirmed,
             Self::ConfirmedLate => Transition::ConfirmedLate,
-            Self::AttemptFailed { error, retry_at } => Transition::AttemptFailed {
-                error: (*error).to_owned(),
-                retry_at: Timestamp::from_millis(*retry_at),
-            },
+            Self::AttemptFailed { error, retry_at } => {
+                Transition::AttemptFailed { error: (*error).to_owned(), retry_at: Timestamp::from_millis(*retry_at) }
+            }
             Self::Rejected { error } => Transition::Rejected { error: (*error).to_owned() },
             Self::AttemptsExhausted { error } => Transition::AttemptsExhausted { error: (*error).to_owned() },
             Self::Cancelled => Transition::Cancelled,

@@ -68,9 +68,11 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         Transition::Reopened,
     ];
     let actors = [Actor::Buyer, Actor::Operator, Actor::Worker, Actor::Clock];
-    let moved = transitions.into_iter().zip(actors.into_iter().cycle()).map(|(transition, actor)| {
-        Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, actor }
-    });
+    let moves = StockMove::ALL.into_iter().map(Some).chain([None]).cycle();
+    let moved =
+        transitions.into_iter().zip(actors.into_iter().cycle()).zip(moves).map(|((transition, actor), units)| {
+            Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, units, actor }
+        });
     let answer = KeptAnswer { key: u128::MAX, fingerprint: 1, queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
         Change::ProductCreated(product()),

@@ -1,0 +1,55 @@
+//! What axum costs by itself: an order is parsed and answered, and nothing else happens.
+
+use std::net::Ipv4Addr;
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+/// Stands for a job's id, which is as long.
+const JOB_ID: &str = "0123456789abcdef0123456789abcdef";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderRequest {
+    product_id: u64,
+    user_id: String,
+    quantity: u32,
+}
+
+/// The shape and size of the server's own answer to an accepted order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderAnswer {
+    job_id: String,
+    order_id: u64,
+    status: &'static str,
+    queue_position: u32,
+    estimated_wait_time: u32,
+    expires_at: Option<String>,
+}
+
+/// Serves on `port` until the process is killed.
+pub(crate) fn serve(port: u16) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a free port");
+        let routes = Router::new().route("/api/v1/orders", post(place));
+        axum::serve(listener, routes).await.expect("serving goes on");
+    });
+}
+
+async fn place(Json(order): Json<OrderRequest>) -> (StatusCode, Json<OrderAnswer>) {
+    // As many digits as a real order's id has after some rounds.
+    let order_id = order.product_id + order.user_id.len() as u64 * 100_000;
+    let answer = OrderAnswer {
+        job_id: JOB_ID.to_owned(),
+        order_id,
+        status: "pending",
+        queue_position: order.quantity,
+        estimated_wait_time: 1,
+        expires_at: None,
+    };
+    (StatusCode::CREATED, Json(answer))
+}

@@ -1,0 +1,244 @@
+//! Composition: starts the rooms in order, runs them, and stops them in reverse.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::committer::{self, Committer, Intake};
+use crate::config::{Config, FulfillmentConfig};
+use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError, Workers};
+use crate::http::{self, AdminToken, ServeConfig};
+use crate::inventory::Inventory;
+use crate::job_id::JobIds;
+use crate::queue::Queue;
+use crate::sample;
+use crate::store::{self, Medium, OpenError, Store, StoreError};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
+
+/// Why the server did not start, or not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data directory.
+    #[error("cannot make the data directory {0}: {1}")]
+    DataDir(String, std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store, once open.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] StoreError),
+    /// The fulfilment service.
+    #[error(transparent)]
+    Fulfillment(#[from] WebhookConfigError),
+    /// The listener.
+    #[error("cannot listen on {0}: {1}; is another server there? Choose another PORT or stop it")]
+    Listen(SocketAddr, std::io::Error),
+    /// The sample products.
+    #[error("the sample products could not be written: {0}")]
+    Sample(&'static str),
+    /// The operating system.
+    #[error("cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// What a start found and set up, for people.
+#[derive(Clone, Debug)]
+pub struct Banner {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    store: String,
+    products: usize,
+    orders: u64,
+    open: usize,
+    repaired: bool,
+    token: bool,
+    fulfillment: bool,
+}
+
+impl fmt::Display for Banner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "flashsale {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f, "  store       {} ({} products, {} orders)", self.store, self.products, self.orders)?;
+        let end = if self.repaired { "after an unclean end" } else { "closed cleanly" };
+        writeln!(f, "  recovered   {end}; {} open orders go on", self.open)?;
+        let fulfillment = if self.fulfillment { "posted to the fulfilment service" } else { "confirmed at once" };
+        writeln!(f, "  orders      {fulfillment}")?;
+        let access = match self.token {
+            true => "operator routes need the admin token",
+            false => "open to this machine only: no ADMIN_TOKEN is set",
+        };
+        writeln!(f, "  access      {access}")?;
+        write!(f, "  listening   http://{}", self.address)
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct App {
+    committer: Committer,
+    intake: Intake,
+    workers: Workers,
+    store: Arc<Store>,
+    server: tokio::task::JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    config: Config,
+}
+
+/// Runs the server until the process is told to end. `announce` is called once it listens.
+pub fn run(config: Config, announce: impl FnOnce(&Banner)) -> Result<(), AppError> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(crate::limits::MAX_READER_THREADS + 8).build()?;
+    runtime.block_on(async {
+        let mut ends = Ends::new()?;
+        let (app, banner) = App::start(config).await?;
+        announce(&banner);
+        let signal = ends.next().await;
+        tracing::info!(signal, "stopping");
+        app.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+impl App {
+    /// Starts the rooms, from the store up to the listener.
+    pub async fn start(config: Config) -> Result<(Self, Banner), AppError> {
+        let clock = Clock::system();
+        let method = method(config.fulfillment.as_ref())?;
+        let (store, recovered) = open_store(&config)?;
+        let (orders, open, repaired) = (recovered.head.last_order, recovered.open.len(), recovered.repaired);
+        let inventory = Arc::new(Inventory::default());
+        let queue = Arc::new(Queue::new(config.queue_capacity, clock.clone()));
+        let rooms = committer::Rooms {
+            store: Arc::clone(&store),
+            inventory: Arc::clone(&inventory),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+        };
+        let (committer, intake) = Committer::start(rooms, recovered)?;
+        if config.sample_data && inventory.is_empty() && orders == 0 {
+            for product in sample::products() {
+                intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
+            }
+        }
+        let job_ids = Arc::new(JobIds::new(*store.secret()));
+        let rooms = fulfillment::Rooms {
+            queue: Arc::clone(&queue),
+            store: Arc::clone(&store),
+            intake: intake.clone(),
+            clock: clock.clone(),
+            job_ids: Arc::clone(&job_ids),
+        };
+        let workers = Workers::start(&rooms, &method, config.workers);
+        let (listener, address) = listen(config.address)?;
+        let admission = Admission::new(
+            Arc::clone(&inventory),
+            Arc::clone(&queue),
+            Arc::clone(&store),
+            intake.clone(),
+            clock.clone(),
+        );
+        let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
+        let banner = Banner {
+            address,
+            store: store::file_in(&config.data_dir).display().to_string(),
+            products: inventory.len(),
+            orders,
+            open,
+            repaired,
+            token: config.admin_token.is_some(),
+            fulfillment: config.fulfillment.is_some(),
+        };
+        let router = http::router(http::Rooms {
+            admission: Arc::new(admission),
+            intake: intake.clone(),
+            inventory,
+            queue,
+            store: Arc::clone(&store),
+            clock,
+            job_ids,
+            token,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let serving =
+            ServeConfig { max_connections: config.max_connections, shutdown_timeout: config.shutdown_timeout };
+        let server = tokio::spawn(http::serve(listener, router, serving, stopped));
+        Ok((Self { committer, intake, workers, store, server, stop, config }, banner))
+    }
+
+    /// Stops in reverse: no new orders, no new connections; then what was accepted is finished, the workers end, the
+    /// committer commits what is left, and the store is closed.
+    pub async fn stop(self) {
+        self.intake.shut();
+        self.stop.send_replace(true);
+        if self.server.await.is_err() {
+            tracing::error!("the listener's task panicked");
+        }
+        self.workers.stop(self.config.shutdown_timeout).await;
+        self.intake.stop();
+        let committer = self.committer;
+        if tokio::task::spawn_blocking(move || committer.join()).await.is_err() {
+            tracing::error!("the committer could not be waited for");
+        }
+        self.store.close();
+    }
+}
+
+fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered), AppError> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
+    let (store, recovered) = Store::open(Medium::File(store::file_in(&config.data_dir)))?;
+    Ok((Arc::new(store), recovered))
+}
+
+fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {
+    let Some(config) = config else { return Ok(Method::Instant) };
+    let webhook = Webhook::new(WebhookConfig {
+        url: config.url.expose().to_owned(),
+        secret: config.secret.as_ref().map(|secret| secret.expose().to_owned()),
+        timeout: config.timeout,
+        allow_private: config.allow_private,
+    })?;
+    let policy = RetryPolicy { attempts: config.attempts, first_delay: config.first_delay };
+    Ok(Method::Webhook(Arc::new(webhook), policy))
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait for the connections of the server before it to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    open().map_err(|error| AppError::Listen(address, error))
+}
+
+/// The signals that end the process. Set up before anything is announced, so that none is missed.
+struct Ends {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Ends {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The command line: flags, then environment, then a `.env` file, then defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config, ConfigError, FulfillmentConfig};
+use crate::limits;
+
+/// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
+#[derive(Debug, Parser)]
+#[command(name = "flashsale", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; without a word, `serve`.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "parsed once")]
+pub enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Check a stopped store: does everything add up, is the history unbroken
+    Verify(StoreArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the store is.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// Where the store is
+    #[arg(long, env = "DATA_DIR", default_value = "./flashsale-data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// The settings of the server.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; any but loopback needs an admin token
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "PORT", default_value_t = 3000)]
+    port: u16,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Fill an empty store with the five sample products
+    #[arg(long)]
+    sample_data: bool,
+    /// Token that operator routes need (also from the file ADMIN_TOKEN_FILE)
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    admin_token: Option<String>,
+    /// File with the admin token
+    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE", hide = true)]
+    admin_token_file: Option<PathBuf>,
+    /// Workers that fulfil orders
+    #[arg(long, env = "WORKERS", default_value_t = limits::DEFAULT_WORKERS as u32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    workers: u32,
+    /// Jobs that may be unfinished; beyond it orders are answered 503
+    #[arg(long, env = "QUEUE_CAPACITY", default_value_t = limits::DEFAULT_QUEUE_CAPACITY as u32, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    queue_capacity: u32,
+    /// Connections at once; further ones wait
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = limits::DEFAULT_MAX_CONNECTIONS as u32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+    /// Service that each order is posted to; without one, orders are confirmed at once
+    #[arg(long, env = "FULFILLMENT_URL", hide_env_values = true, value_name = "URL")]
+    fulfillment_url: Option<String>,
+    /// Key that posts are signed with, whsec_… (also from the file FULFILLMENT_SECRET_FILE)
+    #[arg(long, env = "FULFILLMENT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    fulfillment_secret: Option<String>,
+    /// File with the signing key
+    #[arg(long, env = "FULFILLMENT_SECRET_FILE", value_name = "FILE", hide = true)]
+    fulfillment_secret_file: Option<PathBuf>,
+    /// Longest time for one attempt, in milliseconds
+    #[arg(long, env = "FULFILLMENT_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    fulfillment_timeout_ms: u64,
+    /// Attempts in all before an order fails
+    #[arg(long, env = "FULFILLMENT_ATTEMPTS", default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    fulfillment_attempts: u32,
+    /// Pause after the first failed attempt, in milliseconds; it doubles each time
+    #[arg(long, env = "FULFILLMENT_RETRY_DELAY_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    fulfillment_retry_delay_ms: u64,
+    /// Let the service be on a loopback or private address
+    #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = clap::builder::BoolishValueParser::new(), default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    fulfillment_allow_private: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// What to log, such as info or flashsale=debug,hyper=warn
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
+    pub log_format: LogFormat,
+}
+
+impl Cli {
+    /// What to do.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+impl ServeArgs {
+    /// What to log, and how.
+    pub const fn log(&self) -> &LogArgs {
+        &self.log
+    }
+
+    /// Checks the settings and puts them together.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let admin_token = config::secret("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
+        config::check_token(admin_token.as_ref())?;
+        let signing = config::secret("FULFILLMENT_SECRET", self.fulfillment_secret, self.fulfillment_secret_file)?;
+        let url = self.fulfillment_url.filter(|url| !url.is_empty());
+        let fulfillment = url.map(|url| FulfillmentConfig {
+            url: config::Secret::new(url),
+            secret: signing,
+            timeout: Duration::from_millis(self.fulfillment_timeout_ms),
+            attempts: self.fulfillment_attempts,
+            first_delay: Duration::from_millis(self.fulfillment_retry_delay_ms),
+            allow_private: self.fulfillment_allow_private,
+        });
+        Ok(Config {
+            address: config::address(&self.host, self.port, admin_token.as_ref())?,
+            data_dir: self.store.data_dir,
+            admin_token,
+            sample_data: self.sample_data,
+            workers: self.workers as usize,
+            queue_capacity: self.queue_capacity as usize,
+            max_connections: self.max_connections as usize,
+            fulfillment,
+            shutdown_timeout: limits::SHUTDOWN_TIMEOUT,
+        })
+    }
+}
+
+/// The whole command line, for completion scripts.
+pub fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_has_no_contradictions() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn no_word_is_serve_with_its_flags() {
+        let cli = Cli::parse_from(["flashsale", "--port", "4000", "--sample-data"]);
+        let Command::Serve(serve) = cli.into_command() else { panic!() };
+        assert!(serve.port == 4000 && serve.sample_data);
+    }
+}

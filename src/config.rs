@@ -1,0 +1,173 @@
+//! What the server was told: resolved, checked, and without any trace of where it came from.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Where the store is.
+    pub data_dir: PathBuf,
+    /// The operator's credential.
+    pub admin_token: Option<Secret>,
+    /// Whether an empty store gets the sample products.
+    pub sample_data: bool,
+    /// Workers that fulfil orders.
+    pub workers: usize,
+    /// Jobs that are not finished.
+    pub queue_capacity: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How orders are fulfilled; without a service, at once.
+    pub fulfillment: Option<FulfillmentConfig>,
+    /// How long to wait on the way down.
+    pub shutdown_timeout: Duration,
+}
+
+/// The fulfilment service.
+#[derive(Clone, Debug)]
+pub struct FulfillmentConfig {
+    /// Where orders are posted.
+    pub url: Secret,
+    /// The signing key.
+    pub secret: Option<Secret>,
+    /// The longest that one attempt may take.
+    pub timeout: Duration,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// The pause after the first failed attempt.
+    pub first_delay: Duration,
+    /// Whether addresses outside of the public internet may be called.
+    pub allow_private: bool,
+}
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text to itself.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one who needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Settings that cannot be used together.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The host is not known here.
+    #[error("HOST {0:?} is not an address of this machine; set HOST to an IP address such as 127.0.0.1 or 0.0.0.0")]
+    Host(String),
+    /// Listening to others with everything open.
+    #[error(
+        "HOST {0} can be reached from other machines, and everything would be open to them; set ADMIN_TOKEN as well"
+    )]
+    OpenToOthers(String),
+    /// A token too short to be one.
+    #[error(
+        "ADMIN_TOKEN must be at least 8 visible ASCII characters without spaces; `openssl rand -hex 16` makes a good one"
+    )]
+    WeakToken,
+    /// A file that was named for a secret.
+    #[error("{variable} names {path}, which cannot be read: {error}")]
+    SecretFile {
+        /// The variable.
+        variable: &'static str,
+        /// The file.
+        path: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A secret that was given twice.
+    #[error("{0} and {0}_FILE are both set; keep one of them")]
+    SecretTwice(&'static str),
+}
+
+/// Finds the address to listen on. Without a token only this machine may be able to reach it.
+pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAddr, ConfigError> {
+    let found = (host, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let address = found.ok_or_else(|| ConfigError::Host(host.to_owned()))?;
+    match address.ip().is_loopback() || token.is_some() {
+        true => Ok(address),
+        false => Err(ConfigError::OpenToOthers(host.to_owned())),
+    }
+}
+
+/// Checks the operator's token.
+pub fn check_token(token: Option<&Secret>) -> Result<(), ConfigError> {
+    match token.is_none_or(|token| token.0.len() >= 8 && token.0.bytes().all(|byte| byte.is_ascii_graphic())) {
+        true => Ok(()),
+        false => Err(ConfigError::WeakToken),
+    }
+}
+
+/// A secret from a variable or from the file that its `_FILE` twin names. An empty variable is as good as none.
+pub fn secret(
+    variable: &'static str,
+    value: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<Secret>, ConfigError> {
+    let value = value.filter(|value| !value.is_empty());
+    let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else { return Ok(value.map(Secret)) };
+    if value.is_some() {
+        return Err(ConfigError::SecretTwice(variable));
+    }
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))),
+        Err(error) => Err(ConfigError::SecretFile { variable, path: file.display().to_string(), error }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_open_without_a_token() {
+        let token = Secret::new("long-enough".to_owned());
+        assert!(address("127.0.0.1", 3000, None).is_ok());
+        assert!(address("::1", 3000, None).is_ok());
+        assert!(matches!(address("0.0.0.0", 3000, None), Err(ConfigError::OpenToOthers(_))));
+        assert!(address("0.0.0.0", 3000, Some(&token)).is_ok());
+        assert!(matches!(address("no such host", 3000, None), Err(ConfigError::Host(_))));
+    }
+
+    #[test]
+    fn a_secret_is_never_shown_and_a_weak_token_is_refused() {
+        let secret = Secret::new("hunter2hunter2".to_owned());
+        assert_eq!(format!("{secret:?}"), "***");
+        assert!(check_token(Some(&secret)).is_ok());
+        assert!(check_token(None).is_ok());
+        for weak in ["", "short", "with a space in it", "ünïcödé-töken"] {
+            assert!(check_token(Some(&Secret::new(weak.to_owned()))).is_err(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_variable_or_its_file_and_not_from_both() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from-the-file\n").unwrap();
+        let path = || Some(file.path().to_owned());
+        let value = || Some("from-the-variable".to_owned());
+        assert_eq!(secret("T", value(), None).unwrap().unwrap().expose(), "from-the-variable");
+        assert_eq!(secret("T", None, path()).unwrap().unwrap().expose(), "from-the-file");
+        assert_eq!(secret("T", Some(String::new()), path()).unwrap().unwrap().expose(), "from-the-file");
+        assert!(matches!(secret("T", value(), path()), Err(ConfigError::SecretTwice("T"))));
+        assert!(matches!(secret("T", None, Some("/no/such/file".into())), Err(ConfigError::SecretFile { .. })));
+        assert!(secret("T", Some(String::new()), None).unwrap().is_none());
+    }
+}

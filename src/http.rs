@@ -1,0 +1,172 @@
+//! The REST API: the one route table, and what the handlers share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::{MethodRouter, delete, get, post, put};
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::committer::Intake;
+use crate::inventory::Inventory;
+use crate::job_id::JobIds;
+use crate::queue::Queue;
+use crate::refusal::Refusal;
+use crate::store::Store;
+
+mod access;
+mod audit;
+mod edge;
+mod error;
+mod form;
+mod health;
+mod inventory;
+mod jobs;
+mod ledger;
+mod order_lists;
+mod orders;
+mod page;
+mod serve;
+
+pub use access::AdminToken;
+pub use serve::{ServeConfig, serve};
+
+use page::Cursors;
+
+/// Where the API starts.
+pub const BASE: &str = "/api/v1";
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct Rooms {
+    /// The way in for orders.
+    pub admission: Arc<Admission>,
+    /// The way to the committer.
+    pub intake: Intake,
+    /// The products.
+    pub inventory: Arc<Inventory>,
+    /// The jobs.
+    pub queue: Arc<Queue>,
+    /// What is on disk.
+    pub store: Arc<Store>,
+    /// The time of day.
+    pub clock: Clock,
+    /// The numbers of jobs.
+    pub job_ids: Arc<JobIds>,
+    /// The operator's credential.
+    pub token: AdminToken,
+}
+
+/// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Rooms>, Arc<Cursors>);
+
+/// Lets handlers take one part of [`Shared`].
+macro_rules! part {
+    ($part:ty, $field:ident) => {
+        impl FromRef<Shared> for $part {
+            fn from_ref(shared: &Shared) -> Self {
+                shared.0.$field.clone()
+            }
+        }
+    };
+}
+
+part!(Arc<Admission>, admission);
+part!(Intake, intake);
+part!(Arc<Inventory>, inventory);
+part!(Arc<Queue>, queue);
+part!(Arc<Store>, store);
+part!(Clock, clock);
+part!(Arc<JobIds>, job_ids);
+part!(AdminToken, token);
+
+impl FromRef<Shared> for Arc<Cursors> {
+    fn from_ref(shared: &Shared) -> Self {
+        Arc::clone(&shared.1)
+    }
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Whoever has the admin token, where one is set.
+    Operator,
+}
+
+/// One row of the route table.
+#[derive(Debug)]
+pub struct Route {
+    /// The path.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    handler: MethodRouter<Shared>,
+}
+
+fn public(path: &'static str, handler: MethodRouter<Shared>) -> Route {
+    Route { path, access: Access::Public, handler }
+}
+
+fn operator(path: &'static str, handler: MethodRouter<Shared>) -> Route {
+    Route { path, access: Access::Operator, handler }
+}
+
+/// The routes below [`BASE`]. A path stands twice where its methods differ in access.
+pub fn api_routes() -> Vec<Route> {
+    vec![
+        public("/orders", post(orders::place)),
+        operator("/orders", get(order_lists::filtered)),
+        operator("/orders/batch", post(orders::place_batch)),
+        operator("/orders/{id}", get(orders::read)),
+        public("/orders/queue/{job_id}", get(orders::follow)),
+        operator("/orders/user/{user_id}", get(order_lists::of_user)),
+        operator("/orders/{id}/confirm", post(orders::confirm)),
+        operator("/orders/{id}/cancel", post(orders::cancel)),
+        operator("/orders/admin/metrics", get(orders::metrics)),
+        public("/inventory", get(inventory::list)),
+        operator("/inventory", post(inventory::create)),
+        public("/inventory/{id}", get(inventory::read)),
+        operator("/inventory/{id}", put(inventory::update).delete(inventory::delete)),
+        operator("/inventory/{id}/restock", post(inventory::restock)),
+        operator("/inventory/{id}/ledger", get(ledger::read)),
+        operator("/inventory/metrics", get(inventory::metrics)),
+        operator("/inventory/audit", get(audit::audit)),
+        operator("/queue", get(jobs::counts)),
+        operator("/queue/pause", post(jobs::pause)),
+        operator("/queue/resume", post(jobs::resume)),
+        operator("/queue/jobs", get(jobs::list)),
+        operator("/queue/dead-letter", get(jobs::dead_letters).delete(jobs::forget_all)),
+        operator("/queue/dead-letter/retry", post(jobs::retry_all)),
+        operator("/queue/dead-letter/{job_id}", delete(jobs::forget)),
+        operator("/queue/dead-letter/{job_id}/retry", post(jobs::retry)),
+        public("/monitoring/health", get(health::health)),
+    ]
+}
+
+/// The routes at the root.
+pub fn root_routes() -> Vec<Route> {
+    vec![public("/livez", get(health::live)), public("/readyz", get(health::ready))]
+}
+
+/// The router over all routes.
+pub fn router(rooms: Rooms) -> Router {
+    let cursors = Arc::new(Cursors::new(*rooms.store.secret()));
+    let mount = |routes: Vec<Route>| {
+        routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
+            let handler = match route.access {
+                Access::Public => route.handler,
+                Access::Operator => access::guard(route.handler, &rooms.token),
+            };
+            router.route(route.path, handler)
+        })
+    };
+    mount(root_routes())
+        .nest(BASE, mount(api_routes()))
+        .fallback(async || Refusal::NotFound)
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .with_state(Shared(Arc::new(rooms), cursors))
+}

@@ -1,0 +1,371 @@
+//! Reading a JSON object field by field, so that an error can name every field that is wrong, not only the first.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
+use crate::refusal::{FieldError, Refusal};
+
+/// A body that is declared as JSON and not larger than allowed.
+#[derive(Debug)]
+pub(super) struct JsonBody(pub(super) Bytes);
+
+/// The same for a batch.
+#[derive(Debug)]
+pub(super) struct BatchBody(pub(super) Bytes);
+
+impl<S: Sync> FromRequest<S> for JsonBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        read(request, MAX_BODY_BYTES).await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequest<S> for BatchBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        read(request, MAX_BATCH_BODY_BYTES).await.map(Self)
+    }
+}
+
+async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
+    if !is_json(request.headers()) {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    let too_large = Refusal::PayloadTooLarge { limit };
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > limit) {
+        return Err(too_large);
+    }
+    let body = Limited::new(request.into_body(), limit);
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+        Err(_) => Err(Refusal::RequestTimeout),
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(_)) => Err(Refusal::invalid("body", "ended before it was complete")),
+    }
+}
+
+async fn collect(body: Limited<Body>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(body.collect().await?.to_bytes())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let subtype = match essence.split_once('/') {
+        Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => subtype,
+        _ => return false,
+    };
+    subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json")
+}
+
+/// One value of a field, as far as fields go: what is nested is only known to be nested.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(Cow<'a, str>),
+    Nested,
+}
+
+/// A JSON object with fields of [`Value`]; a field that comes twice is an error.
+#[derive(Debug, Default)]
+pub(super) struct Form<'a> {
+    fields: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+/// Reads fields of a form and gathers what is wrong with them.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    form: Form<'a>,
+    errors: Vec<FieldError>,
+}
+
+/// Why a value cannot be used; follows the field's name.
+type Complaint = Cow<'static, str>;
+
+impl<'a> Form<'a> {
+    /// Reads a body that must be one JSON object.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|error| not_json(&error))
+    }
+
+    /// Starts reading; fields other than `known` are errors.
+    pub(super) fn reader(self, known: &[&str]) -> Reader<'a> {
+        let unknown = self.fields.iter().filter(|(name, _)| !known.contains(&name.as_ref()));
+        let errors = unknown.map(|(name, _)| FieldError {
+            field: name.chars().take(64).collect(),
+            message: format!("is not known; known are {}", known.join(", ")),
+        });
+        Reader { errors: errors.collect(), form: self }
+    }
+}
+
+/// The refusal of a body that is no JSON object.
+pub(super) fn not_json(error: &serde_json::Error) -> Refusal {
+    use serde_json::error::Category;
+    let message = match error.classify() {
+        Category::Data => error.to_string(),
+        Category::Eof => "is not complete JSON".to_owned(),
+        Category::Syntax | Category::Io => format!("is not JSON: {error}"),
+    };
+    Refusal::invalid("body", message)
+}
+
+impl<'a> Reader<'a> {
+    /// A field that may be missing. `null` is a value only for `read`.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let (_, value) = self.form.fields.iter().find(|(field, _)| field == name)?;
+        match read(value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.errors.push(FieldError { field: name.to_owned(), message: message.into_owned() });
+                None
+            }
+        }
+    }
+
+    /// A field that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        if !self.form.fields.iter().any(|(field, _)| field == name) {
+            self.errors.push(FieldError { field: name.to_owned(), message: "is missing".to_owned() });
+        }
+        self.optional(name, read)
+    }
+
+    /// Whether the body has any field at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.form.fields.is_empty()
+    }
+
+    /// Adds an error about how fields stand to each other.
+    pub(super) fn complain(&mut self, name: &str, message: &str) {
+        self.errors.push(FieldError { field: name.to_owned(), message: message.to_owned() });
+    }
+
+    /// What was gathered, as a refusal.
+    pub(super) fn finish(self) -> Result<(), Refusal> {
+        match self.errors.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::InvalidRequest(self.errors)),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// A whole number; also as a string of decimal digits.
+    pub(super) fn whole(&self, least: i64, most: i64) -> Result<i64, Complaint> {
+        let number = match self {
+            Self::Unsigned(number) => i64::try_from(*number).ok(),
+            Self::Signed(number) => Some(*number),
+            // 2.0 is a whole number to JSON; beyond 2^53 a float does not say which number it is.
+            Self::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            Self::Text(text) => digits(text)?,
+            _ => return Err(whole_words(least, most)),
+        };
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| whole_words(least, most))
+    }
+
+    /// A text.
+    pub(super) fn text(&self) -> Result<&str, Complaint> {
+        match self {
+            Self::Text(text) => Ok(text),
+            _ => Err("must be a string".into()),
+        }
+    }
+
+    /// True or false.
+    pub(super) fn truth(&self) -> Result<bool, Complaint> {
+        match self {
+            Self::Bool(truth) => Ok(*truth),
+            _ => Err("must be true or false".into()),
+        }
+    }
+
+    /// The value, or none for `null`.
+    pub(super) fn nullable<T>(&self, read: impl FnOnce(&Self) -> Result<T, Complaint>) -> Result<Option<T>, Complaint> {
+        match self {
+            Self::Null => Ok(None),
+            value => read(value).map(Some),
+        }
+    }
+
+    /// A number as its decimal text, or a text as it is.
+    pub(super) fn decimal(&self) -> Result<Cow<'_, str>, Complaint> {
+        match self {
+            Self::Unsigned(number) => Ok(number.to_string().into()),
+            Self::Signed(number) => Ok(number.to_string().into()),
+            // The shortest text that reads back as this number is the one that was sent, up to 15 digits.
+            Self::Float(number) => Ok(number.to_string().into()),
+            Self::Text(text) => Ok(Cow::Borrowed(text)),
+            _ => Err("must be a number or a decimal string such as \"999.99\"".into()),
+        }
+    }
+}
+
+/// Digits, with a minus at most.
+fn digits(text: &str) -> Result<Option<i64>, Complaint> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    match !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.parse().ok()),
+        false => Err("must be a whole number".into()),
+    }
+}
+
+fn whole_words(least: i64, most: i64) -> Complaint {
+    format!("must be a whole number from {least} to {most}").into()
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FormVisitor;
+        impl<'de> Visitor<'de> for FormVisitor {
+            type Value = Form<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Form<'de>, A::Error> {
+                let mut form = Form { fields: Vec::with_capacity(4) };
+                while let Some(Name(name)) = map.next_key()? {
+                    if form.fields.iter().any(|(field, _)| *field == name) {
+                        return Err(de::Error::custom(format_args!("the field {name:?} comes twice")));
+                    }
+                    let value = map.next_value()?;
+                    form.fields.push((name, value));
+                }
+                Ok(form)
+            }
+        }
+        deserializer.deserialize_map(FormVisitor)
+    }
+}
+
+/// A field's name, borrowed from the body where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Text(name) => Ok(Self(name)),
+            _ => Err(de::Error::custom("a field's name must be a string")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Value<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+                Ok(Value::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
+                Ok(Value::Bool(value))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
+                Ok(Value::Unsigned(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
+                Ok(Value::Signed(value))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Value<'de>, E> {
+                Ok(Value::Float(value))
+            }
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Borrowed(value)))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Owned(value.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Value::Nested)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Value::Nested)
+            }
+        }
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantity(json: &str) -> Result<i64, String> {
+        let body = format!("{{\"quantity\":{json}}}");
+        let mut reader = Form::parse(body.as_bytes()).unwrap().reader(&["quantity"]);
+        let quantity = reader.required("quantity", |value| value.whole(1, 100));
+        match reader.finish() {
+            Ok(()) => Ok(quantity.unwrap()),
+            Err(Refusal::InvalidRequest(errors)) => Err(errors[0].message.clone()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whole_numbers_come_as_numbers_and_as_digits() {
+        for json in ["7", "7.0", "\"7\"", "0.7e1"] {
+            assert_eq!(quantity(json), Ok(7), "{json}");
+        }
+        for json in
+            ["0", "-1", "101", "1.5", "1e300", "99999999999999999999", "\"\"", "\"7 \"", "\"0x7\"", "null", "[]"]
+        {
+            assert!(quantity(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let mut reader = Form::parse(br#"{"a": 1, "b": true, "z": {}}"#).unwrap().reader(&["a", "b", "c"]);
+        reader.required("a", |value| value.text().map(str::to_owned));
+        reader.required("b", |value| value.whole(1, 2));
+        reader.required("c", |value| value.truth());
+        let Err(Refusal::InvalidRequest(errors)) = reader.finish() else { panic!() };
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["z", "a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_refused() {
+        let deep = "[".repeat(100_000);
+        let twice = r#"{"a":1,"a":2}"#;
+        let deep_field = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+        for body in ["", "null", "[]", "7", "{", "{}{}", "{\"a\":}", "{'a':1}", "\u{feff}{}", &deep, twice, &deep_field]
+        {
+            assert!(Form::parse(body.as_bytes()).is_err(), "{body:.20}");
+        }
+        assert!(Form::parse(&[b'{', 0xff, b'}']).is_err());
+    }
+}

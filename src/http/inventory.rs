@@ -1,0 +1,199 @@
+//! The products and their stock.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::committer::{Edit, Intake, ProductPatch};
+use crate::inventory::Inventory;
+use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT};
+use crate::money::Money;
+use crate::order::check_name;
+use crate::product::{MAX_STOCK, Product, ProductId, Terms};
+use crate::refusal::Refusal;
+use crate::view::ProductView;
+
+use super::form::{Form, JsonBody, Reader, Value};
+use super::orders::whole_id;
+
+/// The fields that a product can be sent with.
+const FIELDS: [&str; 9] = [
+    "name",
+    "price",
+    "initialStock",
+    "currentStock",
+    "flashSaleActive",
+    "perUserLimit",
+    "saleStartsAt",
+    "saleEndsAt",
+    "holdSeconds",
+];
+
+/// `GET /inventory`
+pub(super) async fn list(State(inventory): State<Arc<Inventory>>) -> Response {
+    let products = inventory.products();
+    let views: Vec<_> = products.iter().map(|product| ProductView::of(product)).collect();
+    Json(views).into_response()
+}
+
+/// `GET /inventory/{id}`
+pub(super) async fn read(State(inventory): State<Arc<Inventory>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let shelf = inventory.shelf(product_id(&id)?).ok_or(Refusal::ProductNotFound)?;
+    Ok(Json(ProductView::of(&shelf.product())).into_response())
+}
+
+/// `POST /inventory`
+pub(super) async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Result<Response, Refusal> {
+    let mut reader = Form::parse(&body)?.reader(&FIELDS);
+    let name = reader.required("name", name);
+    let price = reader.required("price", price);
+    let initial = reader.required("initialStock", stock);
+    let patch = read_terms(&mut reader);
+    check_window(&mut reader, &patch);
+    reader.finish()?;
+    let (Some(name), Some(price), Some(initial)) = (name, price, initial) else { return Err(Refusal::Internal) };
+    let terms = Terms {
+        name,
+        price,
+        flash_sale_active: patch.flash_sale_active.unwrap_or(false),
+        per_user_limit: patch.per_user_limit.flatten(),
+        sale_starts_at: patch.sale_starts_at.flatten(),
+        sale_ends_at: patch.sale_ends_at.flatten(),
+        hold_seconds: patch.hold_seconds.flatten(),
+    };
+    let product = intake.edit(Edit::Create { terms, initial, current: patch.current.unwrap_or(initial) }).await?;
+    let mut response = (StatusCode::CREATED, Json(ProductView::of(&product))).into_response();
+    if let Ok(location) = HeaderValue::try_from(format!("{}/inventory/{}", super::BASE, product.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `PUT /inventory/{id}`
+pub(super) async fn update(
+    State(intake): State<Intake>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Refusal> {
+    let product = product_id(&id)?;
+    let mut reader = Form::parse(&body)?.reader(&FIELDS);
+    if reader.is_empty() {
+        reader.complain("body", "must set at least one field");
+    }
+    let (name, price, initial) =
+        (reader.optional("name", name), reader.optional("price", price), reader.optional("initialStock", stock));
+    let patch = ProductPatch { name, price, initial, ..read_terms(&mut reader) };
+    check_window(&mut reader, &patch);
+    reader.finish()?;
+    edited(&intake, Edit::Update { product, patch }).await
+}
+
+/// `POST /inventory/{id}/restock`
+pub(super) async fn restock(
+    State(intake): State<Intake>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Refusal> {
+    let product = product_id(&id)?;
+    let most = i64::try_from(MAX_STOCK).unwrap_or(i64::MAX);
+    let mut reader = Form::parse(&body)?.reader(&["quantity"]);
+    let delta = reader.required("quantity", |value| match value.whole(-most, most)? {
+        0 => Err("must not be 0".into()),
+        delta => Ok(delta),
+    });
+    reader.finish()?;
+    edited(&intake, Edit::Restock { product, delta: delta.unwrap_or_default() }).await
+}
+
+async fn edited(intake: &Intake, edit: Edit) -> Result<Response, Refusal> {
+    let product: Product = intake.edit(edit).await?;
+    Ok(Json(ProductView::of(&product)).into_response())
+}
+
+/// `DELETE /inventory/{id}`
+pub(super) async fn delete(State(intake): State<Intake>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    intake.delete_product(product_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /inventory/metrics`
+pub(super) async fn metrics(State(inventory): State<Arc<Inventory>>) -> Response {
+    let products = inventory.products();
+    let sum = |part: fn(&Product) -> u64| products.iter().map(|product| part(product)).sum::<u64>();
+    let initial = sum(|product| product.stock.initial);
+    let all = sum(|product| product.stock.current + product.stock.held + product.stock.sold);
+    let gone = sum(|product| product.stock.held + product.stock.sold);
+    let is_out = |product: &Product| product.stock.current == 0;
+    let is_low = |product: &Product| {
+        let all = product.stock.current + product.stock.held + product.stock.sold;
+        !is_out(product) && product.stock.current * 10 < all
+    };
+    let utilization = if all == 0 { 0.0 } else { gone as f64 * 100.0 / all as f64 };
+    Json(json!({
+        "totalProducts": products.len(),
+        "outOfStockProducts": products.iter().filter(|product| is_out(product)).count(),
+        "lowStockProducts": products.iter().filter(|product| is_low(product)).count(),
+        "totalInitialStock": initial,
+        "totalCurrentStock": sum(|product| product.stock.current),
+        "stockUtilization": (utilization * 100.0).round() / 100.0,
+    }))
+    .into_response()
+}
+
+/// Reads the fields that creating and changing share.
+fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {
+    let seconds = i64::from(MAX_HOLD_SECONDS);
+    let units = i64::from(MAX_PER_USER_LIMIT);
+    ProductPatch {
+        current: reader.optional("currentStock", stock),
+        flash_sale_active: reader.optional("flashSaleActive", Value::truth),
+        per_user_limit: reader.optional("perUserLimit", |value| value.nullable(|value| small(value, units))),
+        sale_starts_at: reader.optional("saleStartsAt", |value| value.nullable(moment)),
+        sale_ends_at: reader.optional("saleEndsAt", |value| value.nullable(moment)),
+        hold_seconds: reader.optional("holdSeconds", |value| value.nullable(|value| small(value, seconds))),
+        ..ProductPatch::default()
+    }
+}
+
+fn check_window(reader: &mut Reader<'_>, patch: &ProductPatch) {
+    if let (Some(Some(starts_at)), Some(Some(ends_at))) = (patch.sale_starts_at, patch.sale_ends_at)
+        && starts_at >= ends_at
+    {
+        reader.complain("saleEndsAt", "must be later than saleStartsAt");
+    }
+}
+
+type Read<T> = Result<T, std::borrow::Cow<'static, str>>;
+
+fn name(value: &Value<'_>) -> Read<String> {
+    let name = value.text()?;
+    check_name(name)?;
+    Ok(name.to_owned())
+}
+
+fn price(value: &Value<'_>) -> Read<Money> {
+    value.decimal()?.parse().map_err(|error: crate::money::PriceError| error.to_string().into())
+}
+
+fn stock(value: &Value<'_>) -> Read<u64> {
+    Ok(value.whole(0, i64::try_from(MAX_STOCK).unwrap_or(i64::MAX))?.unsigned_abs())
+}
+
+fn small(value: &Value<'_>, most: i64) -> Read<u32> {
+    Ok(u32::try_from(value.whole(1, most)?).unwrap_or(u32::MAX))
+}
+
+fn moment(value: &Value<'_>) -> Read<Timestamp> {
+    Timestamp::parse(value.text()?).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".into())
+}
+
+/// A product's id in a path.
+pub(super) fn product_id(text: &str) -> Result<ProductId, Refusal> {
+    whole_id(text).map(ProductId)
+}

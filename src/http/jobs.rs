@@ -1,0 +1,281 @@
+//! The queue as operators see it: counts, pausing, lists of jobs, dead letters.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::committer::{Intake, OperatorMove};
+use crate::job_id::JobIds;
+use crate::limits::MAX_PAGE;
+use crate::order::{JobEnd, Order, OrderId};
+use crate::product::ProductId;
+use crate::queue::{JobState, Queue, QueueCounts};
+use crate::refusal::Refusal;
+use crate::store::{AttemptError, Page, Snapshot, Store, StoreError, Totals};
+use crate::view::Shown;
+
+use super::error;
+use super::orders::JobView;
+use super::page::{self, Cursors, Query};
+
+/// Counts by state, as several routes show them.
+pub(super) fn states(counts: &QueueCounts, totals: &Totals) -> Value {
+    json!({
+        "waiting": counts.waiting,
+        "prioritized": counts.prioritized,
+        "delayed": counts.delayed,
+        "active": counts.active,
+        "completed": totals.completed_jobs,
+        "failed": totals.failed_jobs,
+    })
+}
+
+/// `GET /queue`
+pub(super) async fn counts(store: State<Arc<Store>>, queue: State<Arc<Queue>>) -> Result<Response, Refusal> {
+    show_counts(&store, &queue).await
+}
+
+async fn show_counts(store: &Arc<Store>, queue: &Queue) -> Result<Response, Refusal> {
+    let head = store.query(|store| store.snapshot()?.head()).await.map_err(|error| error::unreadable(&error))?;
+    let counts = queue.counts();
+    Ok(Json(json!({
+        "counts": states(&counts, &head.totals),
+        "deadLetters": head.totals.dead_letters,
+        "paused": counts.paused,
+        "capacity": queue.capacity(),
+        "oldestJobAgeMs": counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        "completedPerSecond": (counts.completed_per_second * 100.0).round() / 100.0,
+    }))
+    .into_response())
+}
+
+/// `POST /queue/pause`
+pub(super) async fn pause(
+    intake: State<Intake>,
+    store: State<Arc<Store>>,
+    queue: State<Arc<Queue>>,
+) -> Result<Response, Refusal> {
+    intake.set_paused(true).await?;
+    show_counts(&store, &queue).await
+}
+
+/// `POST /queue/resume`
+pub(super) async fn resume(
+    intake: State<Intake>,
+    store: State<Arc<Store>>,
+    queue: State<Arc<Queue>>,
+) -> Result<Response, Refusal> {
+    intake.set_paused(false).await?;
+    show_counts(&store, &queue).await
+}
+
+/// `GET /queue/jobs`: open jobs oldest first, finished ones newest first.
+pub(super) async fn list(
+    State(store): State<Arc<Store>>,
+    State(queue): State<Arc<Queue>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(cursors): State<Arc<Cursors>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri, &["state", "limit", "cursor"]);
+    let state = query.read("state", |text| {
+        let known = JobState::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or_else(|| "must be waiting, prioritized, delayed, active, completed or failed".to_owned())
+    });
+    let list = format!("jobs {state:?}");
+    let (limit, position) = query.page(&cursors, &list);
+    query.finish()?;
+    let Some(state) = state else { return Err(Refusal::invalid("state", "is missing")) };
+    let open = match state {
+        JobState::Completed | JobState::Failed => None,
+        // One more than asked for tells whether there is a next page.
+        _ => Some(queue.list(state, position.map(OrderId), limit + 1)),
+    };
+    let page = store.query(move |store| {
+        let snapshot = store.snapshot()?;
+        match open {
+            Some(ids) => open_jobs(&snapshot, &ids, limit),
+            None => finished_jobs(&snapshot, state, position, limit),
+        }
+    });
+    let page = page.await.map_err(|error| error::unreadable(&error))?;
+    let rows: Vec<_> = page.rows.iter().map(|order| JobView::of(order, &queue, &job_ids)).collect();
+    Ok(page::answer(&rows, page.next, &uri, &cursors, &list))
+}
+
+fn open_jobs(snapshot: &Snapshot, ids: &[OrderId], limit: usize) -> Result<Page<Order>, StoreError> {
+    let shown = &ids[..ids.len().min(limit)];
+    let rows: Result<Vec<_>, _> = shown.iter().filter_map(|id| snapshot.order(*id).transpose()).collect();
+    let next = (ids.len() > limit).then(|| shown.last().map(|id| id.0)).flatten();
+    Ok(Page { rows: rows?, next })
+}
+
+fn finished_jobs(
+    snapshot: &Snapshot,
+    state: JobState,
+    position: Option<u64>,
+    limit: usize,
+) -> Result<Page<Order>, StoreError> {
+    let end = if state == JobState::Completed { JobEnd::Completed } else { JobEnd::Failed };
+    snapshot.orders(position.map(OrderId), limit, None, |order| order.job == end)
+}
+
+/// A dead letter.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetterView<'a> {
+    job_id: String,
+    order_id: u64,
+    product_id: u64,
+    user_id: &'a str,
+    quantity: u32,
+    reason: Option<&'static str>,
+    failed_reason: Option<String>,
+    attempts_made: u32,
+    attempts: Vec<AttemptView<'a>>,
+    failed_at: Option<Shown<Timestamp>>,
+}
+
+#[derive(Serialize)]
+struct AttemptView<'a> {
+    attempt: u32,
+    at: Shown<Timestamp>,
+    error: &'a str,
+}
+
+/// Which dead letters are meant.
+#[derive(Clone, Debug)]
+struct Filter {
+    reason: Option<String>,
+    product: Option<ProductId>,
+}
+
+impl Filter {
+    fn read(query: &mut Query) -> Self {
+        Self {
+            reason: query.read("reason", |text| match text.is_empty() {
+                true => Err("must not be empty".to_owned()),
+                false => Ok(text.to_lowercase()),
+            }),
+            product: query.number("productId", 1, u64::MAX).map(ProductId),
+        }
+    }
+
+    /// A reason matches where it stands anywhere in an order's failure reason, whatever the case.
+    fn keeps(&self, order: &Order) -> bool {
+        let matches = |wanted: &String| {
+            order.failure.as_ref().is_some_and(|failure| failure.to_string().to_lowercase().contains(wanted.as_str()))
+        };
+        self.product.is_none_or(|product| order.product == product) && self.reason.as_ref().is_none_or(matches)
+    }
+}
+
+/// `GET /queue/dead-letter`
+pub(super) async fn dead_letters(
+    State(store): State<Arc<Store>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(cursors): State<Arc<Cursors>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri, &["reason", "productId", "limit", "cursor"]);
+    let filter = Filter::read(&mut query);
+    let list = format!("dead letters {filter:?}");
+    let (limit, position) = query.page(&cursors, &list);
+    query.finish()?;
+    let found = store.query(move |store| {
+        let snapshot = store.snapshot()?;
+        let page = snapshot.dead_letters(position.map(OrderId), limit, |order| filter.keeps(order))?;
+        let attempts: Result<Vec<_>, _> = page.rows.iter().map(|order| snapshot.attempts(order.id)).collect();
+        Ok((page, attempts?))
+    });
+    let (page, attempts) = found.await.map_err(|error| error::unreadable(&error))?;
+    let rows = page.rows.iter().zip(&attempts).map(|(order, attempts)| dead_letter(order, attempts, &job_ids));
+    Ok(page::answer(&rows.collect::<Vec<_>>(), page.next, &uri, &cursors, &list))
+}
+
+fn dead_letter<'a>(order: &'a Order, attempts: &'a [AttemptError], job_ids: &JobIds) -> DeadLetterView<'a> {
+    let view = |attempt: &'a AttemptError| AttemptView {
+        attempt: attempt.attempt,
+        at: Shown(attempt.at),
+        error: &attempt.error,
+    };
+    DeadLetterView {
+        job_id: job_ids.job_id(order.id),
+        order_id: order.id.0,
+        product_id: order.product.0,
+        user_id: order.user.as_str(),
+        quantity: order.quantity,
+        reason: order.failure.as_ref().map(crate::order::Failure::code),
+        failed_reason: order.failure.as_ref().map(ToString::to_string),
+        attempts_made: order.attempts,
+        attempts: attempts.iter().map(view).collect(),
+        failed_at: order.finished_at.map(Shown),
+    }
+}
+
+/// `POST /queue/dead-letter/{jobId}/retry`
+pub(super) async fn retry(
+    State(intake): State<Intake>,
+    State(queue): State<Arc<Queue>>,
+    State(job_ids): State<Arc<JobIds>>,
+    Path(job_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let order = move_one(&intake, &job_ids, &job_id, OperatorMove::Retry).await?;
+    Ok(Json(JobView::of(&order, &queue, &job_ids)).into_response())
+}
+
+/// `DELETE /queue/dead-letter/{jobId}`
+pub(super) async fn forget(
+    State(intake): State<Intake>,
+    State(job_ids): State<Arc<JobIds>>,
+    Path(job_id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    move_one(&intake, &job_ids, &job_id, OperatorMove::Forget).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn move_one(intake: &Intake, job_ids: &JobIds, job_id: &str, to: OperatorMove) -> Result<Arc<Order>, Refusal> {
+    let id = job_ids.order(job_id).ok_or(Refusal::JobNotFound)?;
+    intake.move_orders(vec![id], to).await?.pop().unwrap_or(Err(Refusal::Internal))
+}
+
+/// `POST /queue/dead-letter/retry`
+pub(super) async fn retry_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Response, Refusal> {
+    move_all(&store, &intake, &uri, OperatorMove::Retry).await
+}
+
+/// `DELETE /queue/dead-letter`
+pub(super) async fn forget_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Response, Refusal> {
+    move_all(&store, &intake, &uri, OperatorMove::Forget).await
+}
+
+/// Moves all dead letters that match, a page at a time, from new to old.
+async fn move_all(store: &Arc<Store>, intake: &Intake, uri: &Uri, to: OperatorMove) -> Result<Response, Refusal> {
+    let mut query = Query::of(uri, &["reason", "productId", "dryRun"]);
+    let filter = Filter::read(&mut query);
+    let dry_run = query.flag("dryRun");
+    query.finish()?;
+    let (mut matched, mut done) = (0, 0);
+    let mut before = None;
+    loop {
+        let filter = filter.clone();
+        let page =
+            store.query(move |store| store.snapshot()?.dead_letters(before, MAX_PAGE, |order| filter.keeps(order)));
+        let page = page.await.map_err(|error| error::unreadable(&error))?;
+        matched += page.rows.len();
+        let orders: Vec<_> = page.rows.iter().map(|order| order.id).collect();
+        if !dry_run && !orders.is_empty() {
+            done += intake.move_orders(orders, to).await?.iter().filter(|moved| moved.is_ok()).count();
+        }
+        match page.next {
+            Some(next) => before = Some(OrderId(next)),
+            None => return Ok(Json(json!({ "matched": matched, "done": done })).into_response()),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A product's ledger: every change of its stock, read from the history.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::change::{Actor, Change, Record};
+use crate::clock::Timestamp;
+use crate::inventory::Inventory;
+use crate::limits::MAX_SCANNED_RECORDS;
+use crate::order::Transition;
+use crate::product::{ProductId, StockMove};
+use crate::refusal::Refusal;
+use crate::store::{Page, Store, StoreError};
+use crate::view::Shown;
+
+use super::error;
+use super::inventory::product_id;
+use super::page::{self, Cursors, Query};
+
+/// One change of a product's stock, and what it added to each of the three places.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    sequence: u64,
+    at: Shown<Timestamp>,
+    kind: &'static str,
+    actor: &'static str,
+    order_id: Option<u64>,
+    current_delta: i64,
+    held_delta: i64,
+    sold_delta: i64,
+}
+
+/// `GET /inventory/{id}/ledger`
+pub(super) async fn read(
+    State(store): State<Arc<Store>>,
+    State(inventory): State<Arc<Inventory>>,
+    State(cursors): State<Arc<Cursors>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let product = product_id(&id)?;
+    let list = format!("ledger {product}");
+    let mut query = Query::of(&uri, &["limit", "cursor"]);
+    let (limit, position) = query.page(&cursors, &list);
+    query.finish()?;
+    inventory.shelf(product).ok_or(Refusal::ProductNotFound)?;
+    let page = store.query(move |store| ledger(store, product, position, limit)).await;
+    let page = page.map_err(|error| error::unreadable(&error))?;
+    Ok(page::answer(&page.rows, page.next, &uri, &cursors, &list))
+}
+
+/// Bits of a position that count the changes inside of a record; a record has far fewer than 2^20.
+const OFFSET_BITS: u32 = 20;
+
+/// A page of the ledger below a position, newest first.
+fn ledger(store: &Store, product: ProductId, before: Option<u64>, limit: usize) -> Result<Page<Entry>, StoreError> {
+    let before = before.unwrap_or(u64::MAX);
+    let mut rows = Vec::new();
+    for (scanned, record) in
+        store.snapshot()?.records_back(Some((before >> OFFSET_BITS).saturating_add(1)))?.enumerate()
+    {
+        let record = record?;
+        let position = |offset: usize| record.sequence << OFFSET_BITS | offset as u64;
+        if scanned == MAX_SCANNED_RECORDS {
+            return Ok(Page { rows, next: Some(position((1 << OFFSET_BITS) - 1)) });
+        }
+        for (offset, change) in record.changes.iter().enumerate().rev() {
+            if position(offset) >= before {
+                continue;
+            }
+            let Some(entry) = entry(&record, change, product) else { continue };
+            if rows.len() == limit {
+                return Ok(Page { rows, next: Some(position(offset) + 1) });
+            }
+            rows.push(entry);
+        }
+    }
+    Ok(Page { rows, next: None })
+}
+
+/// The ledger's entry for a change, if it touched this product's stock.
+fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
+    let (kind, actor, order, deltas) = match change {
+        Change::ProductCreated(product) if product.id == wanted => {
+            ("created", Actor::Operator, None, [signed(product.stock.current), 0, 0])
+        }
+        Change::ProductEdited { before, after } if after.id == wanted && before.stock != after.stock => {
+            let delta = signed(after.stock.current) - signed(before.stock.current);
+            ("adjusted", Actor::Operator, None, [delta, 0, 0])
+        }
+        Change::OrderPlaced { order, .. } if order.product == wanted => {
+            ("reserved", Actor::Buyer, Some(order.id), StockMove::Hold.deltas(order.quantity))
+        }
+        Change::OrderMoved { order, product, quantity, units: Some(units), actor, transition }
+            if *product == wanted =>
+        {
+            (kind(transition), *actor, Some(*order), units.deltas(*quantity))
+        }
+        _ => return None,
+    };
+    let [current_delta, held_delta, sold_delta] = deltas;
+    Some(Entry {
+        sequence: record.sequence,
+        at: Shown(record.at),
+        kind,
+        actor: actor.as_str(),
+        order_id: order.map(|order| order.0),
+        current_delta,
+        held_delta,
+        sold_delta,
+    })
+}
+
+fn signed(units: u64) -> i64 {
+    i64::try_from(units).unwrap_or(i64::MAX)
+}
+
+const fn kind(transition: &Transition) -> &'static str {
+    match transition {
+        Transition::Fulfilled | Transition::Confirmed => "sold",
+        Transition::ConfirmedLate => "sold_late",
+        Transition::AttemptFailed { .. } => "attempt_failed",
+        Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => "failed",
+        Transition::Cancelled => "cancelled",
+        Transition::Expired => "expired",
+        Transition::Reopened => "reserved_again",
+    }
+}

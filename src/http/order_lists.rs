@@ -1,0 +1,126 @@
+//! Lists of orders, newest first.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+
+use crate::job_id::JobIds;
+use crate::order::{Order, OrderId, OrderStatus};
+use crate::product::ProductId;
+use crate::refusal::Refusal;
+use crate::store::{Page, Store, StoreError};
+use crate::view::OrderView;
+
+use super::error;
+use super::page::{self, Cursors, Query};
+
+/// `GET /orders/user/{userId}`
+pub(super) async fn of_user(
+    State(store): State<Arc<Store>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(cursors): State<Arc<Cursors>>,
+    Path(user): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let list = format!("user {user}");
+    let mut query = Query::of(&uri, &["limit", "cursor"]);
+    let (limit, position) = query.page(&cursors, &list);
+    query.finish()?;
+    let page = store.query(move |store| user_page(store, &user, position.map(OrderId), limit, |_| true)).await;
+    let page = page.map_err(|error| error::unreadable(&error))?;
+    Ok(answer(&page, &uri, &job_ids, &cursors, &list))
+}
+
+/// What a filtered list asks for.
+#[derive(Debug)]
+struct Filter {
+    status: Option<OrderStatus>,
+    product: Option<ProductId>,
+    user: Option<String>,
+    from: Option<crate::clock::Timestamp>,
+    to: Option<crate::clock::Timestamp>,
+}
+
+/// `GET /orders`
+pub(super) async fn filtered(
+    State(store): State<Arc<Store>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(cursors): State<Arc<Cursors>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri, &["status", "productId", "userId", "from", "to", "limit", "cursor"]);
+    let filter = Filter {
+        status: query.read("status", |text| {
+            let known = OrderStatus::ALL.into_iter().find(|status| status.as_str() == text);
+            known.ok_or_else(|| "must be pending, confirmed, failed or cancelled".to_owned())
+        }),
+        product: query.number("productId", 1, u64::MAX).map(ProductId),
+        user: query.read("userId", |text| Ok(text.to_owned())),
+        from: query.moment("from"),
+        to: query.moment("to"),
+    };
+    let list = format!("orders {filter:?}");
+    let (limit, position) = query.page(&cursors, &list);
+    query.finish()?;
+    let page = store.query(move |store| filter.page(store, position.map(OrderId), limit)).await;
+    let page = page.map_err(|error| error::unreadable(&error))?;
+    Ok(answer(&page, &uri, &job_ids, &cursors, &list))
+}
+
+impl Filter {
+    fn keeps(&self, order: &Order) -> bool {
+        self.status.is_none_or(|status| order.status == status)
+            && self.product.is_none_or(|product| order.product == product)
+            && self.from.is_none_or(|from| order.created_at >= from)
+            && self.to.is_none_or(|to| order.created_at <= to)
+    }
+
+    fn page(&self, store: &Store, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
+        if let Some(user) = &self.user {
+            return user_page(store, user, before, limit, |order| self.keeps(order));
+        }
+        let snapshot = store.snapshot()?;
+        // Orders are accepted in the order of their numbers, so the later bound is a number to start below.
+        let end = match self.to {
+            Some(to) => Some(snapshot.first_order_at(to.after(std::time::Duration::from_millis(1)))?),
+            None => None,
+        };
+        let before = [before, end].into_iter().flatten().min();
+        snapshot.orders(before, limit, self.from, |order| self.keeps(order))
+    }
+}
+
+/// A page of one user's orders.
+fn user_page(
+    store: &Store,
+    user: &str,
+    mut before: Option<OrderId>,
+    limit: usize,
+    keep: impl Fn(&Order) -> bool,
+) -> Result<Page<Order>, StoreError> {
+    let mut rows = Vec::new();
+    loop {
+        // One more than asked for tells whether there is a next page.
+        let found = store.orders_of_user(user, before, limit + 1)?;
+        let exhausted = found.len() <= limit;
+        for order in found {
+            if rows.len() == limit {
+                return Ok(Page { next: Some(order.id.0 + 1), rows });
+            }
+            before = Some(order.id);
+            if keep(&order) {
+                rows.push(order);
+            }
+        }
+        if exhausted {
+            return Ok(Page { rows, next: None });
+        }
+    }
+}
+
+fn answer(page: &Page<Order>, uri: &Uri, job_ids: &JobIds, cursors: &Cursors, list: &str) -> Response {
+    let rows: Vec<_> = page.rows.iter().map(|order| OrderView::of(order, job_ids)).collect();
+    page::answer(&rows, page.next, uri, cursors, list)
+}

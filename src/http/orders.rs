@@ -1,0 +1,336 @@
+//! One order at a time: placing, following, reading, confirming, cancelling; and many in one trip.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
+use crate::clock::Timestamp;
+use crate::committer::{Intake, OperatorMove};
+use crate::inventory::Inventory;
+use crate::job_id::JobIds;
+use crate::limits::MAX_BATCH_ORDERS;
+use crate::order::{JobEnd, MAX_QUANTITY, Order, OrderId, OrderStatus, Priority, Quantity, UserId};
+use crate::product::ProductId;
+use crate::queue::{Job, JobState, Queue};
+use crate::refusal::Refusal;
+use crate::store::Store;
+use crate::view::{OrderView, Shown};
+
+use super::access::AdminToken;
+use super::error;
+use super::form::{self, BatchBody, Form, JsonBody, Reader};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What a buyer is answered.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptView {
+    job_id: String,
+    order_id: u64,
+    status: &'static str,
+    queue_position: u64,
+    estimated_wait_time: u64,
+    expires_at: Option<Shown<Timestamp>>,
+}
+
+impl ReceiptView {
+    fn of(accepted: &Accepted, job_ids: &JobIds) -> Self {
+        let receipt = accepted.receipt;
+        Self {
+            job_id: job_ids.job_id(receipt.order),
+            order_id: receipt.order.0,
+            status: OrderStatus::Pending.as_str(),
+            queue_position: receipt.queue_position,
+            estimated_wait_time: receipt.estimated_wait,
+            expires_at: receipt.expires_at.map(Shown),
+        }
+    }
+}
+
+/// `POST /orders`
+pub(super) async fn place(
+    State(admission): State<Arc<Admission>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(token): State<AdminToken>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Refusal> {
+    let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
+    let key = read_key(&headers, &mut reader);
+    let mut request = read_order(reader)?;
+    request.key = key;
+    check_priority(request.priority, token.allows(&headers))?;
+    let accepted = admission.place(request).await?;
+    let location = format!("{}/orders/{}", super::BASE, accepted.receipt.order);
+    let mut response = (StatusCode::CREATED, Json(ReceiptView::of(&accepted, &job_ids))).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::try_from(location) {
+        headers.insert(LOCATION, location);
+    }
+    if accepted.replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {
+    let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let key = given.next()?;
+    if given.next().is_some() {
+        reader.complain("Idempotency-Key", "comes twice");
+        return None;
+    }
+    // Bytes beyond ASCII have no text; the check of the key refuses them like other bad characters.
+    match IdempotencyKey::new(key.to_str().unwrap_or_default()) {
+        Ok(key) => Some(key),
+        Err(message) => {
+            reader.complain("Idempotency-Key", message);
+            None
+        }
+    }
+}
+
+/// Reads an order's fields; fields beyond them are the caller's.
+fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
+    let product = reader.required("productId", |value| value.whole(1, i64::MAX));
+    let user = reader.required("userId", |value| UserId::new(value.text()?).map_err(Into::into));
+    let quantity = reader.required("quantity", |value| value.whole(1, MAX_QUANTITY.into()));
+    let priority = reader.optional("priority", |value| {
+        let word = value.text()?;
+        let known = Priority::ALL.into_iter().find(|priority| priority.as_str() == word);
+        known.ok_or_else(|| "must be low, normal, high or critical".into())
+    });
+    reader.finish()?;
+    let quantity = quantity.and_then(|units| u32::try_from(units).ok()).and_then(Quantity::new);
+    match (product, user, quantity) {
+        (Some(product), Some(user), Some(quantity)) => Ok(OrderRequest {
+            product: ProductId(product.unsigned_abs()),
+            user,
+            quantity,
+            priority: priority.unwrap_or_default(),
+            key: None,
+        }),
+        // A field without a value has left an error behind.
+        _ => Err(Refusal::Internal),
+    }
+}
+
+/// Priorities above normal are for operators.
+fn check_priority(priority: Priority, operator: bool) -> Result<(), Refusal> {
+    match priority > Priority::Normal && !operator {
+        true => Err(Refusal::Unauthorized),
+        false => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    orders: Vec<Form<'a>>,
+}
+
+/// `POST /orders/batch`
+pub(super) async fn place_batch(
+    State(admission): State<Arc<Admission>>,
+    State(job_ids): State<Arc<JobIds>>,
+    BatchBody(body): BatchBody,
+) -> Result<Response, Refusal> {
+    let batch: Batch<'_> = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
+    if batch.orders.is_empty() || batch.orders.len() > MAX_BATCH_ORDERS {
+        return Err(Refusal::invalid("orders", format!("must have 1 to {MAX_BATCH_ORDERS} entries")));
+    }
+    // Each entry is read for itself: a wrong one does not hold up the others.
+    let entries: Vec<_> = batch.orders.into_iter().map(read_entry).collect();
+    let requests = entries.iter().filter_map(|entry| entry.as_ref().ok().cloned()).collect();
+    let mut placed = admission.place_many(requests).await.into_iter();
+    let results = entries.into_iter().map(|entry| match entry {
+        Ok(_) => placed.next().unwrap_or(Err(Refusal::Internal)),
+        Err(refusal) => Err(refusal),
+    });
+    let results: Vec<_> = results.map(|result| EntryView::of(result, &job_ids)).collect();
+    Ok(Json(json!({ "results": results })).into_response())
+}
+
+fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
+    let mut reader = entry.reader(&["productId", "userId", "quantity", "priority", "idempotencyKey"]);
+    let key = reader.optional("idempotencyKey", |value| {
+        value.nullable(|value| IdempotencyKey::new(value.text()?).map_err(Into::into))
+    });
+    let request = read_order(reader)?;
+    Ok(OrderRequest { key: key.flatten(), ..request })
+}
+
+/// One entry's result in a batch's answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EntryView {
+    Placed {
+        status: u16,
+        #[serde(rename = "idempotencyReplayed", skip_serializing_if = "std::ops::Not::not")]
+        replayed: bool,
+        #[serde(flatten)]
+        receipt: EntryReceipt,
+    },
+    Refused(serde_json::Value),
+}
+
+/// A receipt inside of a batch's result, where `status` is the HTTP status.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryReceipt {
+    job_id: String,
+    order_id: u64,
+    order_status: &'static str,
+    queue_position: u64,
+    estimated_wait_time: u64,
+    expires_at: Option<Shown<Timestamp>>,
+}
+
+impl EntryView {
+    fn of(result: Result<Accepted, Refusal>, job_ids: &JobIds) -> Self {
+        match result {
+            Ok(accepted) => {
+                let ReceiptView { job_id, order_id, status, queue_position, estimated_wait_time, expires_at } =
+                    ReceiptView::of(&accepted, job_ids);
+                let receipt = EntryReceipt {
+                    job_id,
+                    order_id,
+                    order_status: status,
+                    queue_position,
+                    estimated_wait_time,
+                    expires_at,
+                };
+                Self::Placed { status: 201, replayed: accepted.replayed, receipt }
+            }
+            Err(refusal) => Self::Refused(error::entry(&refusal)),
+        }
+    }
+}
+
+/// `GET /orders/{id}`
+pub(super) async fn read(
+    State(store): State<Arc<Store>>,
+    State(inventory): State<Arc<Inventory>>,
+    State(job_ids): State<Arc<JobIds>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = order_id(&id)?;
+    let order = find(&store, id).await?.ok_or(Refusal::OrderNotFound)?;
+    let product = inventory.shelf(order.product).map(|shelf| shelf.product());
+    Ok(Json(OrderView::of(&order, &job_ids).with_product(product.as_deref())).into_response())
+}
+
+/// `POST /orders/{id}/confirm`
+pub(super) async fn confirm(
+    intake: State<Intake>,
+    job_ids: State<Arc<JobIds>>,
+    id: Path<String>,
+) -> Result<Response, Refusal> {
+    move_one(&intake, &job_ids, &id, OperatorMove::Confirm).await
+}
+
+/// `POST /orders/{id}/cancel`
+pub(super) async fn cancel(
+    intake: State<Intake>,
+    job_ids: State<Arc<JobIds>>,
+    id: Path<String>,
+) -> Result<Response, Refusal> {
+    move_one(&intake, &job_ids, &id, OperatorMove::Cancel).await
+}
+
+async fn move_one(intake: &Intake, job_ids: &JobIds, id: &str, to: OperatorMove) -> Result<Response, Refusal> {
+    let moved = intake.move_orders(vec![order_id(id)?], to).await?.pop();
+    let order = moved.unwrap_or(Err(Refusal::Internal))?;
+    Ok(Json(OrderView::of(&order, job_ids)).into_response())
+}
+
+/// A job as its buyer follows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JobView {
+    job_id: String,
+    order_id: u64,
+    status: &'static str,
+    progress: u8,
+    queue_position: Option<u64>,
+    attempts_made: u32,
+    processed_on: Option<Shown<Timestamp>>,
+    finished_on: Option<Shown<Timestamp>>,
+    failed_reason: Option<String>,
+}
+
+impl JobView {
+    /// The job of an order, with what the queue knows of it.
+    pub(super) fn of(order: &Order, queue: &Queue, job_ids: &JobIds) -> Self {
+        let (state, queue_position) = match order.job {
+            JobEnd::Open => queue.find(&Job::of(order)),
+            JobEnd::Completed => (JobState::Completed, None),
+            JobEnd::Failed => (JobState::Failed, None),
+        };
+        Self {
+            job_id: job_ids.job_id(order.id),
+            order_id: order.id.0,
+            status: state.as_str(),
+            progress: if order.job == JobEnd::Open { 0 } else { 100 },
+            queue_position,
+            attempts_made: order.attempts,
+            processed_on: order.processed_at.map(Shown),
+            finished_on: order.finished_at.map(Shown),
+            failed_reason: order.failure.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// `GET /orders/queue/{jobId}`
+pub(super) async fn follow(
+    State(store): State<Arc<Store>>,
+    State(queue): State<Arc<Queue>>,
+    State(job_ids): State<Arc<JobIds>>,
+    Path(job_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = job_ids.order(&job_id).ok_or(Refusal::JobNotFound)?;
+    let order = find(&store, id).await?.ok_or(Refusal::JobNotFound)?;
+    Ok(Json(JobView::of(&order, &queue, &job_ids)).into_response())
+}
+
+/// `GET /orders/admin/metrics`
+pub(super) async fn metrics(
+    State(store): State<Arc<Store>>,
+    State(queue): State<Arc<Queue>>,
+) -> Result<Response, Refusal> {
+    let head = store.query(|store| store.snapshot()?.head()).await.map_err(|error| error::unreadable(&error))?;
+    let totals = head.totals;
+    Ok(Json(json!({
+        "totalOrders": totals.all_orders(),
+        "confirmedOrders": totals.orders(OrderStatus::Confirmed),
+        "failedOrders": totals.orders(OrderStatus::Failed),
+        "pendingOrders": totals.orders(OrderStatus::Pending),
+        "cancelledOrders": totals.orders(OrderStatus::Cancelled),
+        "queueStats": super::jobs::states(&queue.counts(), &totals),
+    }))
+    .into_response())
+}
+
+async fn find(store: &Arc<Store>, id: OrderId) -> Result<Option<Order>, Refusal> {
+    store.query(move |store| store.snapshot()?.order(id)).await.map_err(|error| error::unreadable(&error))
+}
+
+fn order_id(text: &str) -> Result<OrderId, Refusal> {
+    whole_id(text).map(OrderId)
+}
+
+/// An id in a path.
+pub(super) fn whole_id(text: &str) -> Result<u64, Refusal> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = digits.then(|| text.parse().ok()).flatten();
+    id.ok_or_else(|| Refusal::invalid("id", "must be a whole number"))
+}

@@ -1,0 +1,43 @@
+//! What the orders add up to, product by product.
+
+use std::collections::BTreeMap;
+
+use crate::order::{Order, OrderStatus};
+use crate::product::{Product, ProductId};
+
+use super::{Snapshot, StoreError};
+
+/// What the orders of one product add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Orders, whatever their status.
+    pub orders: u64,
+    /// Units in pending orders.
+    pub held: u64,
+    /// Units in confirmed orders.
+    pub sold: u64,
+}
+
+impl Tally {
+    /// Adds an order.
+    pub fn add(&mut self, order: &Order) {
+        self.orders += 1;
+        match order.status {
+            OrderStatus::Pending => self.held += u64::from(order.quantity),
+            OrderStatus::Confirmed => self.sold += u64::from(order.quantity),
+            OrderStatus::Failed | OrderStatus::Cancelled => {}
+        }
+    }
+
+    /// Whether the product's own counts say the same.
+    pub fn agrees_with(&self, product: &Product) -> bool {
+        (self.orders, self.held, self.sold) == (product.orders, product.stock.held, product.stock.sold)
+    }
+}
+
+/// Adds up all orders.
+pub fn by_product(snapshot: &Snapshot) -> Result<BTreeMap<ProductId, Tally>, StoreError> {
+    let mut tallies = BTreeMap::<ProductId, Tally>::new();
+    snapshot.each_order(|order| tallies.entry(order.product).or_default().add(&order))?;
+    Ok(tallies)
+}
