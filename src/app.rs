@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admission::Admission;
@@ -122,7 +123,7 @@ impl App {
             queue: Arc::clone(&queue),
             clock: clock.clone(),
         };
-        let (committer, intake) = Committer::start(rooms, recovered)?;
+        let (committer, intake) = Committer::start(rooms, recovered, &Handle::current())?;
         if config.sample_data && inventory.is_empty() && orders == 0 {
             for product in sample::products() {
                 intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;

@@ -9,11 +9,13 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::inventory::{Inventory, Purchases};
-use crate::limits::{MAX_COMMIT_ROWS, REOPEN_PAUSE};
+use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
 use crate::order::OrderStatus;
 use crate::queue::{Job, Queue};
 use crate::store::{Recovered, Store, StoreError};
@@ -27,7 +29,7 @@ mod intake;
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, RequestHashes, Settlement};
 pub use intake::{Intake, OrderPermit, Status};
 
-use batch::Batch;
+use batch::{Answer, Batch};
 use books::Books;
 use command::Command;
 use intake::Gate;
@@ -52,11 +54,14 @@ pub struct Committer {
 }
 
 impl Committer {
-    /// Rebuilds the counters and the queue from what was recovered, and starts the thread.
-    pub fn start(rooms: Rooms, recovered: Recovered) -> Result<(Self, Intake), StoreError> {
+    /// Rebuilds the counters and the queue from what was recovered, and starts the thread. Answers are given out by a
+    /// task on `runtime`.
+    pub fn start(rooms: Rooms, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
         let (intake, receiver, gate) = Intake::new();
         let books = rebuild(&rooms, recovered)?;
-        let writer = Writer { rooms, books, receiver, held_over: None, gate };
+        let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
+        runtime.spawn(give_out(committed));
+        let writer = Writer { rooms, books, receiver, held_over: None, gate, answers };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| StoreError::Damaged(format!("no thread for the committer: {error}")))?;
         Ok((Self { thread }, intake))
@@ -96,6 +101,15 @@ struct Writer {
     /// A command that was taken out and belongs into the next batch.
     held_over: Option<Command>,
     gate: Arc<Gate>,
+    answers: mpsc::Sender<Vec<Answer>>,
+}
+
+/// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread outside,
+/// each would cost a lock and often a system call, and the next commit would wait for it.
+async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>) {
+    while let Some(answers) = committed.recv().await {
+        answers.into_iter().for_each(Answer::send);
+    }
 }
 
 impl Writer {
@@ -119,6 +133,7 @@ impl Writer {
     /// is a batch of its own.
     fn gather(&mut self, first: Command) -> (Vec<Command>, bool) {
         let mut rows = 0;
+        let mut someone_waits = false;
         let mut commands = Vec::new();
         let mut next = first;
         loop {
@@ -135,12 +150,27 @@ impl Writer {
             if edit || rows >= MAX_COMMIT_ROWS {
                 return (commands, false);
             }
-            next = match self.receiver.try_recv() {
-                Ok(command) => command,
-                Err(TryRecvError::Empty) => return (commands, false),
-                Err(TryRecvError::Disconnected) => return (commands, true),
+            someone_waits |= !matches!(commands.last(), Some(Command::Settle { .. }));
+            next = match self.next_for_batch(someone_waits) {
+                Some(command) => command,
+                None => return (commands, false),
             };
         }
+    }
+
+    /// The next command for a batch under way, if there is one. Reports of workers alone can wait a moment: nobody is
+    /// kept by them, and the orders that come meanwhile share their commit.
+    fn next_for_batch(&self, someone_waits: bool) -> Option<Command> {
+        if !someone_waits {
+            return self.receiver.recv_timeout(REPORTS_LINGER).ok();
+        }
+        if let Ok(command) = self.receiver.try_recv() {
+            return Some(command);
+        }
+        // Where the processors are busy, those who are about to submit come first, and the commit is worth more; where
+        // they are idle, this returns at once.
+        std::thread::yield_now();
+        self.receiver.try_recv().ok()
     }
 
     /// Applies and commits, then publishes and answers.
@@ -156,7 +186,11 @@ impl Writer {
             }
             batch.conclude()
         })?;
-        effects.publish(&mut self.books, &self.rooms);
+        let answers = effects.publish(&mut self.books, &self.rooms);
+        if !answers.is_empty() {
+            // Fails only when the runtime is gone, and those who waited with it.
+            let _ = self.answers.blocking_send(answers);
+        }
         Ok(())
     }
 

@@ -155,17 +155,18 @@ pub fn root_routes() -> Vec<Route> {
 /// The router over all routes.
 pub fn router(rooms: Rooms) -> Router {
     let cursors = Arc::new(Cursors::new(*rooms.store.secret()));
-    let mount = |routes: Vec<Route>| {
-        routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
+    // Full paths instead of a nested router, which would write every request's address anew.
+    let routes = root_routes().into_iter().map(|route| (route.path.to_owned(), route));
+    let api = api_routes().into_iter().map(|route| (format!("{BASE}{}", route.path), route));
+    routes
+        .chain(api)
+        .fold(Router::new(), |router: Router<Shared>, (path, route)| {
             let handler = match route.access {
                 Access::Public => route.handler,
                 Access::Operator => access::guard(route.handler, &rooms.token),
             };
-            router.route(route.path, handler)
+            router.route(&path, handler)
         })
-    };
-    mount(root_routes())
-        .nest(BASE, mount(api_routes()))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .with_state(Shared(Arc::new(rooms), cursors))

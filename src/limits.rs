@@ -39,6 +39,8 @@ pub const INTAKE_ORDERS: usize = 16 * 1024;
 pub const INTAKE_COMMANDS: usize = 256;
 /// Orders placed or moved in one commit.
 pub const MAX_COMMIT_ROWS: usize = 8 * 1024;
+/// Committed batches whose answers wait to be given out.
+pub const MAX_UNANSWERED_BATCHES: usize = 16;
 /// Jobs that one worker takes at once when there is no service to call.
 pub const MAX_JOBS_TAKEN: usize = 512;
 /// Expired holds that one command carries.
@@ -66,6 +68,8 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an idempotency key is kept.
 pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long reports of workers wait for orders to share a commit with.
+pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// Entries that a commit may sweep out of what has become too old.

@@ -350,8 +350,9 @@ impl<'b, 't> Batch<'b, 't> {
 }
 
 impl Effects {
-    /// Shows the new state, in this order: counters, queue, answers. Who gets an answer finds everything in place.
-    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms) {
+    /// Shows the new state, first the counters, then the queue, and returns the answers: who gets one finds everything
+    /// in place.
+    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms) -> Vec<Answer> {
         if let Some(product) = self.created {
             let shelf = rooms.inventory.add(product.clone());
             books.products.insert(product.id, Stocked { product, shelf });
@@ -375,15 +376,13 @@ impl Effects {
         if let Some(paused) = self.paused {
             rooms.queue.set_paused(paused);
         }
-        for answer in self.answers {
-            answer.send();
-        }
+        self.answers
     }
 }
 
 impl Answer {
     /// Sends it. Whoever asked may have gone; what was done stays done.
-    fn send(self) {
+    pub(super) fn send(self) {
         match self {
             Self::Placed(reply, result) => drop(reply.send(result)),
             Self::PlacedMany(reply, results) => drop(reply.send(results)),

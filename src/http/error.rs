@@ -1,5 +1,8 @@
 //! The one table from a refusal to its status and its text. The log's text is elsewhere.
 
+use std::borrow::Cow;
+
+use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -41,40 +44,40 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
 }
 
 /// The sentence for people.
-fn message(refusal: &Refusal) -> String {
+fn message(refusal: &Refusal) -> Cow<'static, str> {
     match refusal {
-        Refusal::InvalidRequest(errors) => invalid(errors),
-        Refusal::Unauthorized => "This route needs the admin token: Authorization: Bearer …".to_owned(),
-        Refusal::ProductNotFound => "There is no product with this id".to_owned(),
-        Refusal::OrderNotFound => "There is no order with this id".to_owned(),
-        Refusal::JobNotFound => "There is no such job".to_owned(),
-        Refusal::NotFound => "There is no such route".to_owned(),
-        Refusal::SoldOut => "Insufficient stock available".to_owned(),
-        Refusal::SaleNotActive => "Product is not available for flash sale".to_owned(),
-        Refusal::SaleNotStarted { starts_at } => format!("The sale starts at {starts_at}"),
-        Refusal::SaleEnded { ended_at } => format!("The sale ended at {ended_at}"),
+        Refusal::InvalidRequest(errors) => invalid(errors).into(),
+        Refusal::Unauthorized => "This route needs the admin token: Authorization: Bearer …".into(),
+        Refusal::ProductNotFound => "There is no product with this id".into(),
+        Refusal::OrderNotFound => "There is no order with this id".into(),
+        Refusal::JobNotFound => "There is no such job".into(),
+        Refusal::NotFound => "There is no such route".into(),
+        Refusal::SoldOut => "Insufficient stock available".into(),
+        Refusal::SaleNotActive => "Product is not available for flash sale".into(),
+        Refusal::SaleNotStarted { starts_at } => format!("The sale starts at {starts_at}").into(),
+        Refusal::SaleEnded { ended_at } => format!("The sale ended at {ended_at}").into(),
         Refusal::PurchaseLimitExceeded { limit, left } => {
-            format!("The limit is {limit} for each user, and {left} are left for this one")
+            format!("The limit is {limit} for each user, and {left} are left for this one").into()
         }
-        Refusal::OrderNotPending { status, detail } => not_pending(*status, *detail),
-        Refusal::ProductHasOrders => "A product that has orders cannot be deleted".to_owned(),
-        Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".to_owned(),
-        Refusal::IdempotencyKeyReused => "This Idempotency-Key came before with another request".to_owned(),
+        Refusal::OrderNotPending { status, detail } => not_pending(*status, *detail).into(),
+        Refusal::ProductHasOrders => "A product that has orders cannot be deleted".into(),
+        Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".into(),
+        Refusal::IdempotencyKeyReused => "This Idempotency-Key came before with another request".into(),
         Refusal::RateLimited(limited) => {
-            format!("Too many requests: {} a second are allowed for each {}", limited.limit, limited.policy)
+            format!("Too many requests: {} a second are allowed for each {}", limited.limit, limited.policy).into()
         }
-        Refusal::MethodNotAllowed => "This route does not have this method".to_owned(),
-        Refusal::RequestTimeout => "The request took too long to arrive".to_owned(),
-        Refusal::PayloadTooLarge { limit } => format!("The body must be at most {limit} bytes"),
-        Refusal::UriTooLong => "The address must be at most 8192 bytes".to_owned(),
-        Refusal::UnsupportedMediaType => "The body must be sent with Content-Type: application/json".to_owned(),
-        Refusal::HeadersTooLarge => "The headers must be at most 32768 bytes together".to_owned(),
-        Refusal::Overloaded { .. } => "High demand! Please try again.".to_owned(),
-        Refusal::ShuttingDown => "The server is restarting. Please try again.".to_owned(),
+        Refusal::MethodNotAllowed => "This route does not have this method".into(),
+        Refusal::RequestTimeout => "The request took too long to arrive".into(),
+        Refusal::PayloadTooLarge { limit } => format!("The body must be at most {limit} bytes").into(),
+        Refusal::UriTooLong => "The address must be at most 8192 bytes".into(),
+        Refusal::UnsupportedMediaType => "The body must be sent with Content-Type: application/json".into(),
+        Refusal::HeadersTooLarge => "The headers must be at most 32768 bytes together".into(),
+        Refusal::Overloaded { .. } => "High demand! Please try again.".into(),
+        Refusal::ShuttingDown => "The server is restarting. Please try again.".into(),
         Refusal::StorageUnavailable => {
-            "The order store is not available. Please try again with the same Idempotency-Key.".to_owned()
+            "The order store is not available. Please try again with the same Idempotency-Key.".into()
         }
-        Refusal::Internal => "Something went wrong on our side".to_owned(),
+        Refusal::Internal => "Something went wrong on our side".into(),
     }
 }
 
@@ -92,7 +95,7 @@ fn not_pending(status: OrderStatus, detail: Option<&str>) -> String {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Problem<'a> {
-    r#type: String,
+    r#type: Cow<'static, str>,
     title: &'a str,
     status: u16,
     detail: &'a str,
@@ -124,7 +127,11 @@ pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
     };
     let code = refusal.code();
     let problem = Problem {
-        r#type: format!("urn:flashsale:problem:{code}"),
+        r#type: match refusal {
+            // The one refusal that a stampede asks for by the hundred thousand.
+            Refusal::SoldOut => Cow::Borrowed("urn:flashsale:problem:sold_out"),
+            _ => Cow::Owned(format!("urn:flashsale:problem:{code}")),
+        },
         title,
         status: status.as_u16(),
         detail: &message,
@@ -135,9 +142,11 @@ pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
         error: title,
         errors,
     };
-    // Strings and numbers only: this cannot fail.
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = (status, body).into_response();
+    let mut body = Vec::with_capacity(512);
+    // Strings and numbers only, into memory: this cannot fail.
+    let _ = serde_json::to_writer(&mut body, &problem);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match refusal {
@@ -176,7 +185,8 @@ pub(super) fn entry(refusal: &Refusal) -> serde_json::Value {
 /// A handler's refusal on its way to the edge, which knows the request's path and writes the answer.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = status(&self).into_response();
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status(&self);
         response.extensions_mut().insert(self);
         response
     }

@@ -143,7 +143,7 @@ pub(super) fn answer<T: Serialize>(
 
 /// The same address with another cursor.
 fn next_link(uri: &Uri, cursor: &str) -> String {
-    let mut link = format!("<{}{}?", super::BASE, uri.path().trim_start_matches(super::BASE));
+    let mut link = format!("<{}?", uri.path());
     let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     for pair in kept.filter(|pair| !pair.starts_with("cursor=")) {
         let _ = write!(link, "{pair}&");

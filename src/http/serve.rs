@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -82,11 +81,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, edge: Edge, mut stopped
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut edge = edge.clone();
-        async move {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            Ok::<_, std::convert::Infallible>(edge.answer(request).await)
-        }
+        async move { Ok::<_, std::convert::Infallible>(edge.answer(request.map(Body::new)).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,1 +1,22 @@
-//! placeholder
+//! The whole server from outside: every test starts the real binary on a free port and a directory of its own, and
+//! ends by checking that the stock adds up and that the server goes when it is asked to.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts its own threads, tasks and processes"
+)]
+
+mod bad_input;
+mod crash;
+mod harness;
+mod holds;
+mod inventory;
+mod lifecycle;
+mod orders;
+mod queue;
+mod stampede;
+mod walls;
+mod webhook;

@@ -1,0 +1,311 @@
+//! Starts, stops and kills real servers, and checks at the end of each test that nothing was lost or made up.
+
+mod checks;
+mod client;
+mod endpoint;
+mod problem;
+mod process;
+mod wire;
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) use checks::{assert_adds_up, assert_conserved, products};
+pub(crate) use client::{Answer, Client, request};
+pub(crate) use endpoint::{Endpoint, Reply};
+pub(crate) use problem::{assert_problem, assert_refused, assert_time, named_fields};
+pub(crate) use process::{Exited, Process};
+pub(crate) use wire::{read_answer, write_all};
+
+/// How long a condition may take to come true. Far above what is ever needed, so that a slow machine fails no test.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a condition.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Waits for a future, and fails when it takes for ever.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
+    }
+}
+
+/// Waits until `probe` finds what it looks for.
+pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = probe().await {
+                return found;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    within(what, looking).await
+}
+
+/// How a server is started: its arguments, its environment and its directory, which lives as long as this does.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    directory: Arc<TempDir>,
+}
+
+impl Launch {
+    /// The binary with these arguments and nothing set in the environment but its data directory.
+    pub(crate) fn bare(args: &[&str]) -> Self {
+        let directory = Arc::new(TempDir::new().unwrap());
+        let launch = Self { args: args.iter().map(|&arg| arg.into()).collect(), env: Vec::new(), directory };
+        let data = launch.data_dir().to_str().unwrap().to_owned();
+        launch.env("DATA_DIR", &data)
+    }
+
+    /// Sets a variable of the server's environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Sets a variable for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.into(), value.into()));
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// The directory that the server is started in; nothing else is there but its data.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn spawn(&self) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flashsale"));
+        command.args(&self.args).env_clear().envs(self.env.iter().cloned()).current_dir(self.directory.path());
+        Process::spawn(&mut command)
+    }
+
+    /// Starts a server that is ready to serve.
+    pub(crate) async fn start(self) -> Server {
+        self.try_start().await.unwrap_or_else(|exited| panic!("the server did not start: {exited:?}"))
+    }
+
+    /// Starts a server, or says how it went when it did not want to.
+    pub(crate) async fn try_start(self) -> Result<Server, Exited> {
+        let (process, client) = self.bring_up().await?;
+        Ok(Server { process: Some(process), client, launch: self })
+    }
+
+    async fn bring_up(&self) -> Result<(Process, Client), Exited> {
+        let mut process = self.spawn();
+        let address = eventually("the server's address", async || {
+            match (process.address(&self.foreign_addresses()), process.try_exit()) {
+                (Some(address), _) => Some(Ok(address)),
+                (None, Some(exited)) => Some(Err(exited)),
+                (None, None) => None,
+            }
+        })
+        .await?;
+        let client = Client::new(&address);
+        eventually("a ready server", async || {
+            match client.try_send(request(hyper::Method::GET, "/readyz", None, b"")).await {
+                Ok(answer) if answer.status == 200 => Some(Ok(())),
+                _ => process.try_exit().map(Err),
+            }
+        })
+        .await?;
+        Ok((process, client))
+    }
+
+    /// All that was configured; an address in there is not where the server listens.
+    fn foreign_addresses(&self) -> String {
+        let values = self.env.iter().map(|(_, value)| value);
+        values.chain(&self.args).fold(String::new(), |all, value| all + value + " ")
+    }
+
+    /// Runs a server that is expected to end by itself.
+    pub(crate) async fn run(&self) -> Exited {
+        let mut process = self.spawn();
+        process.exit().await
+    }
+
+    /// Runs `flashsale verify` on the data.
+    pub(crate) async fn verify(&self) -> Exited {
+        let mut verify = self.clone();
+        verify.args = vec!["verify".to_owned()];
+        verify.run().await
+    }
+
+    /// Starts the server and kills it at once, wherever it was.
+    pub(crate) async fn start_and_kill(&self) {
+        let mut process = self.spawn();
+        process.kill();
+        process.exit().await;
+    }
+}
+
+/// A running server. When it is dropped, its stock must add up, it must go with exit code 0, and what it leaves must
+/// stand up to `flashsale verify`.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Option<Process>,
+    client: Client,
+    /// Changes apply to the next start.
+    pub(crate) launch: Launch,
+}
+
+impl Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Server {
+    /// A server with an empty store and rate limits off.
+    pub(crate) async fn start() -> Self {
+        Self::with().start().await
+    }
+
+    /// The same, to be changed before it starts.
+    pub(crate) fn with() -> Launch {
+        Launch::bare(&["serve"])
+            .env("HOST", "127.0.0.1")
+            .env("PORT", "0")
+            .env("RATE_LIMIT_PER_USER", "0")
+            .env("RATE_LIMIT_PER_IP", "0")
+    }
+
+    /// A client to take into a task.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// What the server has written so far, to both of its outputs.
+    pub(crate) fn output(&self) -> String {
+        self.process.as_ref().expect("a running server").output()
+    }
+
+    /// Kills the server as a power cut would.
+    pub(crate) async fn kill9(&mut self) {
+        let mut process = self.process.take().expect("a running server");
+        process.kill();
+        process.exit().await;
+    }
+
+    /// Asks the server to go, without waiting for it.
+    pub(crate) fn signal_term(&self) {
+        self.process.as_ref().expect("a running server").signal("TERM");
+    }
+
+    /// Waits until the server has gone.
+    pub(crate) async fn exit(&mut self) -> Exited {
+        self.process.take().expect("a running server").exit().await
+    }
+
+    /// Asks the server to go and fails unless it does so cleanly.
+    pub(crate) async fn terminate(&mut self) {
+        self.signal_term();
+        let exited = self.exit().await;
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+    }
+
+    /// Stops the server if it runs, and starts it again on the same data.
+    pub(crate) async fn restart(&mut self) {
+        if self.process.is_some() {
+            self.terminate().await;
+        }
+        let started = self.launch.bring_up().await;
+        let (process, client) = started.unwrap_or_else(|exited| panic!("the server did not start again: {exited:?}"));
+        self.process = Some(process);
+        self.client = client;
+    }
+
+    /// Creates a product in the sale with `stock` units and gives its id.
+    pub(crate) async fn create(&self, stock: u64) -> u64 {
+        self.create_with(json!({"initialStock": stock})).await
+    }
+
+    /// Creates a product in the sale; `fields` are added to what it needs at least.
+    pub(crate) async fn create_with(&self, fields: Value) -> u64 {
+        let mut product = json!({"name": "Lamp", "price": "10.00", "initialStock": 10, "flashSaleActive": true});
+        product.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.post("/inventory", product).await.expect(201).body["id"].as_u64().expect("an id")
+    }
+
+    /// Waits until an order has this status, and gives it.
+    pub(crate) async fn order_becomes(&self, order: u64, status: &str) -> Value {
+        let path = format!("/orders/{order}");
+        eventually(&format!("order {order} to be {status}"), async || {
+            let answer = self.get(&path).await.expect(200);
+            (answer.body["status"] == status).then_some(answer.body)
+        })
+        .await
+    }
+
+    /// `[currentStock, heldStock, soldStock]` of a product.
+    pub(crate) async fn stock(&self, product: u64) -> [i64; 3] {
+        let answer = self.get(&format!("/inventory/{product}")).await.expect(200);
+        assert_conserved(&answer.body);
+        ["currentStock", "heldStock", "soldStock"].map(|field| answer.body[field].as_i64().unwrap())
+    }
+
+    fn leave_in_order(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        if std::thread::panicking() {
+            eprintln!("the server wrote:\n{}", process.output());
+            return;
+        }
+        let (address, launch) = (self.client.address(), &self.launch);
+        // A thread of its own: a drop within one runtime cannot wait on it, and must not starve the test's endpoint.
+        let checked = std::thread::scope(|scope| scope.spawn(|| check_and_stop(&mut process, address, launch)).join());
+        if let Err(panic) = checked {
+            eprintln!("the server wrote:\n{}", process.output());
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn check_and_stop(process: &mut Process, address: &str, launch: &Launch) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        checks::settle(&Client::new(address)).await;
+        process.signal("TERM");
+        let exited = process.exit().await;
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+        let verified = launch.verify().await;
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+    });
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.leave_in_order();
+    }
+}
+
+/// The id in an answer to a placed order.
+pub(crate) fn order_id(answer: &Answer) -> u64 {
+    answer.body["orderId"].as_u64().unwrap_or_else(|| panic!("no orderId: {answer}"))
+}
+
+/// The id of the job in an answer to a placed order.
+pub(crate) fn job_id(answer: &Answer) -> String {
+    answer.body["jobId"].as_str().unwrap_or_else(|| panic!("no jobId: {answer}")).to_owned()
+}
