@@ -1,8 +1,8 @@
 //! The ordered checks between a request and its place at the committer.
 //!
-//! The order is fixed: the server is open, idempotency, product, sale window, purchase limit, place in the queue, stock.
-//! Stock comes last, so that a refused order never held any; and nothing is awaited between taking stock and handing the
-//! order over, so that a caller who hangs up cannot separate the two.
+//! The order is fixed: the server is open, idempotency, product, sale window, purchase limit, place in the queue,
+//! stock. Stock comes last, so that a refused order never held any; and nothing is awaited between taking stock and
+//! handing the order over, so that a caller who hangs up cannot separate the two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,10 @@ use crate::refusal::Refusal;
 use crate::store::Store;
 
 mod idempotency;
+mod rate_limit;
 
 pub use idempotency::IdempotencyKey;
+pub use rate_limit::RateLimits;
 
 use idempotency::{Begun, First, InFlight};
 

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, RateLimits};
 use crate::clock::Clock;
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
@@ -146,6 +146,7 @@ impl App {
             intake.clone(),
             clock.clone(),
         );
+        let rate_limits = Arc::new(RateLimits::new(&config.rate_limits));
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
@@ -166,10 +167,15 @@ impl App {
             clock,
             job_ids,
             token,
+            rate_limits: Arc::clone(&rate_limits),
         });
         let (stop, stopped) = watch::channel(false);
-        let serving =
-            ServeConfig { max_connections: config.max_connections, shutdown_timeout: config.shutdown_timeout };
+        let serving = ServeConfig {
+            max_connections: config.max_connections,
+            shutdown_timeout: config.shutdown_timeout,
+            rate_limits,
+            trusted_proxies: config.rate_limits.trusted_proxies.clone(),
+        };
         let server = tokio::spawn(http::serve(listener, router, serving, stopped));
         Ok((Self { committer, intake, workers, store, server, stop, config }, banner))
     }

@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Config, ConfigError, FulfillmentConfig};
-use crate::limits;
+use ipnet::IpNet;
+
+use crate::config::{self, Config, ConfigError, FulfillmentConfig, RateLimitConfig};
+use crate::limits::{
+    self, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER,
+    DEFAULT_WORKERS,
+};
 
 /// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
 #[derive(Debug, Parser)]
@@ -34,6 +40,19 @@ pub enum Command {
     },
     /// Print the version
     Version,
+}
+
+/// A number within bounds.
+fn within<T: TryFrom<u64> + Clone + Send + Sync + 'static>(
+    bounds: std::ops::RangeInclusive<u64>,
+) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(bounds)
+}
+
+/// A network, or one address as the network that has only it.
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.trim().parse().or_else(|_| text.trim().parse::<std::net::IpAddr>().map(IpNet::from));
+    network.map_err(|_| "must be an address or a network such as 10.0.0.0/8".to_owned())
 }
 
 /// How log lines look.
@@ -75,13 +94,19 @@ pub struct ServeArgs {
     #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE", hide = true)]
     admin_token_file: Option<PathBuf>,
     /// Workers that fulfil orders
-    #[arg(long, env = "WORKERS", default_value_t = limits::DEFAULT_WORKERS as u32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
     workers: u32,
     /// Jobs that may be unfinished; beyond it orders are answered 503
-    #[arg(long, env = "QUEUE_CAPACITY", default_value_t = limits::DEFAULT_QUEUE_CAPACITY as u32, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(
+        long, env = "QUEUE_CAPACITY", default_value_t = DEFAULT_QUEUE_CAPACITY,
+        value_parser = within::<u32>(1..=10_000_000)
+    )]
     queue_capacity: u32,
     /// Connections at once; further ones wait
-    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = limits::DEFAULT_MAX_CONNECTIONS as u32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long, env = "MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
+        value_parser = within::<u32>(1..=1_000_000)
+    )]
     max_connections: u32,
     /// Service that each order is posted to; without one, orders are confirmed at once
     #[arg(long, env = "FULFILLMENT_URL", hide_env_values = true, value_name = "URL")]
@@ -93,17 +118,35 @@ pub struct ServeArgs {
     #[arg(long, env = "FULFILLMENT_SECRET_FILE", value_name = "FILE", hide = true)]
     fulfillment_secret_file: Option<PathBuf>,
     /// Longest time for one attempt, in milliseconds
-    #[arg(long, env = "FULFILLMENT_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    #[arg(
+        long, env = "FULFILLMENT_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS",
+        value_parser = within::<u64>(1..=600_000)
+    )]
     fulfillment_timeout_ms: u64,
     /// Attempts in all before an order fails
-    #[arg(long, env = "FULFILLMENT_ATTEMPTS", default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(
+        long, env = "FULFILLMENT_ATTEMPTS", default_value_t = 3, value_name = "N",
+        value_parser = within::<u32>(1..=20)
+    )]
     fulfillment_attempts: u32,
     /// Pause after the first failed attempt, in milliseconds; it doubles each time
-    #[arg(long, env = "FULFILLMENT_RETRY_DELAY_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(
+        long, env = "FULFILLMENT_RETRY_DELAY_MS", default_value_t = 2_000, value_name = "MS",
+        value_parser = within::<u64>(1..=3_600_000)
+    )]
     fulfillment_retry_delay_ms: u64,
     /// Let the service be on a loopback or private address
-    #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = clap::builder::BoolishValueParser::new(), default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = BoolishValueParser::new())]
     fulfillment_allow_private: bool,
+    /// Orders a second that one user may send, ten seconds' worth at once; 0 for no limit
+    #[arg(long, env = "RATE_LIMIT_PER_USER", default_value_t = DEFAULT_RATE_PER_USER, value_name = "N")]
+    rate_limit_per_user: u32,
+    /// Requests a second that one client address may send, ten seconds' worth at once; 0 for no limit
+    #[arg(long, env = "RATE_LIMIT_PER_IP", default_value_t = DEFAULT_RATE_PER_ADDRESS, value_name = "N")]
+    rate_limit_per_ip: u32,
+    /// Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.7
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
+    trusted_proxies: Vec<IpNet>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -156,7 +199,21 @@ impl ServeArgs {
             max_connections: self.max_connections as usize,
             fulfillment,
             shutdown_timeout: limits::SHUTDOWN_TIMEOUT,
+            rate_limits: RateLimitConfig {
+                per_user: self.rate_limit_per_user,
+                per_address: self.rate_limit_per_ip,
+                trusted_proxies: self.trusted_proxies,
+            },
         })
+    }
+}
+
+/// Adds what a `.env` file in the working directory says to the environment, which goes before it. To be called before
+/// anything else reads the environment. A missing file is the normal case.
+pub fn load_env_file() -> Result<(), String> {
+    match dotenvy::from_path(".env") {
+        Err(error) if !error.not_found() => Err(format!("the file .env cannot be read: {error}")),
+        _ => Ok(()),
     }
 }
 

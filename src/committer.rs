@@ -1,10 +1,10 @@
 //! The one writer. Everything that changes the store is a command to it.
 //!
-//! It waits for one command, drains what else is waiting up to a bound, applies all in one transaction, commits once, and
-//! only then shows the new state and answers. What arrives during the sync is the next batch.
+//! It waits for one command, drains what else is waiting up to a bound, applies all in one transaction, commits once,
+//! and only then shows the new state and answers. What arrives during the sync is the next batch.
 //!
-//! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no new
-//! order taken, until the store was opened again and everything was rebuilt from it.
+//! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no
+//! new order taken, until the store was opened again and everything was rebuilt from it.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -104,8 +104,8 @@ struct Writer {
     answers: mpsc::Sender<Vec<Answer>>,
 }
 
-/// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread outside,
-/// each would cost a lock and often a system call, and the next commit would wait for it.
+/// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread
+/// outside, each would cost a lock and often a system call, and the next commit would wait for it.
 async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>) {
     while let Some(answers) = committed.recv().await {
         answers.into_iter().for_each(Answer::send);

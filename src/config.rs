@@ -25,6 +25,19 @@ pub struct Config {
     pub fulfillment: Option<FulfillmentConfig>,
     /// How long to wait on the way down.
     pub shutdown_timeout: Duration,
+    /// What callers may send.
+    pub rate_limits: RateLimitConfig,
+}
+
+/// What callers may send.
+#[derive(Clone, Debug, Default)]
+pub struct RateLimitConfig {
+    /// Orders a second for each user; 0 for no limit.
+    pub per_user: u32,
+    /// Requests a second for each client address; 0 for no limit.
+    pub per_address: u32,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// The fulfilment service.
@@ -78,9 +91,7 @@ pub enum ConfigError {
     )]
     OpenToOthers(String),
     /// A token too short to be one.
-    #[error(
-        "ADMIN_TOKEN must be at least 8 visible ASCII characters without spaces; `openssl rand -hex 16` makes a good one"
-    )]
+    #[error("ADMIN_TOKEN must be 8 visible ASCII characters or more; `openssl rand -hex 16` makes a good one")]
     WeakToken,
     /// A file that was named for a secret.
     #[error("{variable} names {path}, which cannot be read: {error}")]

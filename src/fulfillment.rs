@@ -1,8 +1,9 @@
 //! Workers: they take jobs from the queue, fulfil the orders, and report to the committer.
 //!
 //! Without a fulfilment service an order is fulfilled by being looked at. With one, each order is posted there, and
-//! tried again with exponential back-off and jitter until it is answered or the attempts are used up. A worker that dies
-//! with the process has reported nothing: the job is found open in the store and done again, under the same webhook id.
+//! tried again with exponential back-off and jitter until it is answered or the attempts are used up. A worker that
+//! dies with the process has reported nothing: the job is found open in the store and done again, under the same
+//! webhook id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,8 +203,8 @@ fn event(order: &Order, at: Timestamp, job_ids: &JobIds) -> Result<Bytes, serde_
 }
 
 impl RetryPolicy {
-    /// The pause after failed attempt number `attempt`: doubled each time, and up to a quarter longer by chance, so that
-    /// orders that failed together do not come back together. `chance` is evenly spread over 0 to 1.
+    /// The pause after failed attempt number `attempt`: doubled each time, and up to a quarter longer by chance, so
+    /// that orders that failed together do not come back together. `chance` is evenly spread over 0 to 1.
     fn delay(self, attempt: u32, chance: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let delay = self.first_delay.saturating_mul(1 << doublings).min(MAX_DELAY);

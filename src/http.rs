@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, RateLimits};
 use crate::clock::Clock;
 use crate::committer::Intake;
 use crate::inventory::Inventory;
@@ -56,6 +56,8 @@ pub struct Rooms {
     pub job_ids: Arc<JobIds>,
     /// The operator's credential.
     pub token: AdminToken,
+    /// What each user may send.
+    pub rate_limits: Arc<RateLimits>,
 }
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
@@ -81,6 +83,7 @@ part!(Arc<Store>, store);
 part!(Clock, clock);
 part!(Arc<JobIds>, job_ids);
 part!(AdminToken, token);
+part!(Arc<RateLimits>, rate_limits);
 
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {

@@ -80,8 +80,8 @@ impl Inventory {
         self.shelves.read().is_empty()
     }
 
-    /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old shelves
-    /// and counts, so that what they put back is counted nowhere.
+    /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old
+    /// shelves and counts, so that what they put back is counted nowhere.
     pub fn replace_all(&self, products: impl IntoIterator<Item = Product>, purchases: Purchases) {
         let shelves = products.into_iter().map(|product| (product.id, Arc::new(Shelf::new(product))));
         *self.purchases.write() = Arc::new(purchases);

@@ -10,8 +10,9 @@
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
 //!
-//! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`] starts
-//! the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks at a store while no server runs.
+//! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`]
+//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks at a store while no server
+//! runs.
 
 pub mod cli;
 pub mod config;

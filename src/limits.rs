@@ -54,11 +54,18 @@ pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub const MAX_READER_THREADS: usize = 16;
 
 /// Connections at once.
-pub const DEFAULT_MAX_CONNECTIONS: usize = 20_000;
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
 /// Jobs that are not finished.
-pub const DEFAULT_QUEUE_CAPACITY: usize = 100_000;
+pub const DEFAULT_QUEUE_CAPACITY: u32 = 100_000;
 /// Workers that fulfil orders.
-pub const DEFAULT_WORKERS: usize = 16;
+pub const DEFAULT_WORKERS: u32 = 16;
+
+/// Orders a second of one user.
+pub const DEFAULT_RATE_PER_USER: u32 = 10;
+/// Requests a second of one client address.
+pub const DEFAULT_RATE_PER_ADDRESS: u32 = 500;
+/// Seconds' worth of requests that may come at once.
+pub const RATE_WINDOW_SECONDS: u32 = 10;
 
 /// How long the headers of a request may take, and how long a connection may idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -12,11 +12,8 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Before anything reads the environment. A missing file is the normal case.
-    if let Err(error) = dotenvy::from_path(".env")
-        && !error.not_found()
-    {
-        return fail(&format!("the file .env cannot be read: {error}"));
+    if let Err(error) = cli::load_env_file() {
+        return fail(&error);
     }
     let done = match Cli::parse().into_command() {
         Command::Serve(serve) => run_server(serve),

@@ -6,11 +6,11 @@ use crate::product::Terms;
 
 /// Name, price in cents, units, whether it is in the sale.
 const PRODUCTS: [(&str, u128, u64, bool); 5] = [
-    ("iPhone 15 Pro", 999_99, 100, true),
-    ("Samsung Galaxy S24", 799_99, 150, true),
-    ("MacBook Air M3", 1_299_99, 50, true),
-    ("Sony WH-1000XM5", 349_99, 200, false),
-    ("Apple Watch Series 9", 399_99, 75, true),
+    ("iPhone 15 Pro", 99_999, 100, true),
+    ("Samsung Galaxy S24", 79_999, 150, true),
+    ("MacBook Air M3", 129_999, 50, true),
+    ("Sony WH-1000XM5", 34_999, 200, false),
+    ("Apple Watch Series 9", 39_999, 75, true),
 ];
 
 /// What creates them, in the order of their numbers.

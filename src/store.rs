@@ -156,7 +156,8 @@ impl Store {
     }
 
     /// Runs one transaction and commits it: when this returns without an error, it is on disk. After an error nobody
-    /// knows whether it is, until the store was opened again. A transaction without [`Tables::conclude`] writes nothing.
+    /// knows whether it is, until the store was opened again. A transaction without [`Tables::conclude`] writes
+    /// nothing.
     pub fn write<T>(&self, change: impl FnOnce(&mut Tables<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database.read();
         let transaction = database.as_ref().ok_or(StoreError::Closed)?.begin_write()?;

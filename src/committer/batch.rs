@@ -77,7 +77,8 @@ impl<'b, 't> Batch<'b, 't> {
             }
             Command::Settle { settlements, _permit } => {
                 for settlement in settlements {
-                    // A refusal means that the order was moved meanwhile: the report comes too late and counts nothing.
+                    // A refusal means that the order was moved meanwhile: the report comes too late and counts
+                    // nothing.
                     let _late = self.move_order(settlement.order, settlement.transition, settlement.actor)?;
                 }
                 return Ok(());

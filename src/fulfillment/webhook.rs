@@ -138,8 +138,8 @@ impl Webhook {
         Ok(Self { client, secrets: secrets_of(&url), url, signer, timeout: config.timeout })
     }
 
-    /// Posts one event. `id` is the `webhook-id`, the same over all attempts; `at` is the moment of this one; `body` is
-    /// JSON. Ends within the configured time-out and follows no redirect.
+    /// Posts one event. `id` is the `webhook-id`, the same over all attempts; `at` is the moment of this one; `body`
+    /// is JSON. Ends within the configured time-out and follows no redirect.
     pub async fn deliver(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
         let request = match self.request(id, at, body) {
             Ok(request) => request,

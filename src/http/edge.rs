@@ -1,19 +1,24 @@
 //! What happens to every request before and after its handler: bounds, the request's number, the form of refusals.
 
 use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use axum::response::Response;
+use ipnet::IpNet;
 use tower::Service;
 
+use crate::admission::RateLimits;
 use crate::limits::{MAX_HEADER_BYTES, MAX_URI_BYTES};
 use crate::refusal::Refusal;
 
-use super::error;
+use super::{BASE, error};
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The most characters of a request's number that a caller may choose.
@@ -23,19 +28,28 @@ const MAX_REQUEST_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
     router: Router,
-    ids: std::sync::Arc<RequestIds>,
+    shared: Arc<EdgeShared>,
+}
+
+#[derive(Debug)]
+struct EdgeShared {
+    ids: RequestIds,
+    rate_limits: Arc<RateLimits>,
+    trusted_proxies: Vec<IpNet>,
 }
 
 impl Edge {
-    pub(super) fn new(router: Router) -> Self {
-        Self { router, ids: std::sync::Arc::new(RequestIds::new()) }
+    pub(super) fn new(router: Router, rate_limits: Arc<RateLimits>, trusted_proxies: Vec<IpNet>) -> Self {
+        let shared = EdgeShared { ids: RequestIds::new(), rate_limits, trusted_proxies };
+        Self { router, shared: Arc::new(shared) }
     }
 
-    /// Answers one request.
-    pub(super) async fn answer(&mut self, request: Request<Body>) -> Response {
-        let id = self.ids.of(request.headers());
+    /// Answers one request of `peer`.
+    pub(super) async fn answer(&mut self, request: Request<Body>, peer: IpAddr) -> Response {
+        let id = self.shared.ids.of(request.headers());
         let uri = request.uri().clone();
-        let mut response = match check(&uri, request.headers()) {
+        let checked = check(&uri, request.headers()).and_then(|()| self.shared.check_rate(&request, peer));
+        let mut response = match checked {
             Err(refusal) => error::problem(&refusal, &shown_path(&uri)),
             Ok(()) => {
                 // The router's error type has no values.
@@ -52,6 +66,35 @@ impl Edge {
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
+}
+
+impl EdgeShared {
+    /// Counts a request to the API for its client. Whether the server lives may be asked at any rate.
+    fn check_rate(&self, request: &Request<Body>, peer: IpAddr) -> Result<(), Refusal> {
+        let path = request.uri().path();
+        if !self.rate_limits.limits_addresses() || !path.starts_with(BASE) || path.ends_with("/monitoring/health") {
+            return Ok(());
+        }
+        self.rate_limits.check_address(client(peer, request.headers(), &self.trusted_proxies))
+    }
+}
+
+/// The address of the client: the peer, or, where the peer is a trusted proxy, the last address in `X-Forwarded-For`
+/// that is not one. What stands before it was written by who knows whom.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
+    let mut client = peer;
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
+        if !is_trusted(client) {
+            break;
+        }
+        match hop.trim().parse() {
+            Ok(address) => client = address,
+            Err(_) => break,
+        }
+    }
+    client
 }
 
 /// The bounds that hold whatever the route is.
@@ -96,5 +139,29 @@ impl RequestIds {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let _ = write!(id, "{:08x}-{number:x}", self.start);
         HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_are_believed_only_from_trusted_proxies_and_only_the_last_of_others() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.2.3.4", "198.51.100.7"),
+            ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "forged, 10.9.9.9", "10.9.9.9"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, forwarded.parse().unwrap());
+            assert_eq!(client(address(peer), &headers, &trusted), address(expected), "{peer} {forwarded}");
+        }
     }
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::limits::RATE_WINDOW_SECONDS;
 use crate::order::OrderStatus;
-use crate::refusal::{FieldError, Refusal};
+use crate::refusal::{FieldError, RateLimited, Refusal};
 use crate::store::StoreError;
 
 /// The status of a refusal.
@@ -157,7 +158,20 @@ pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
         }
         Refusal::RateLimited(limited) => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(limited.retry_after.as_secs().max(1)));
+            let seconds = limited.retry_after.as_secs_f64().ceil().max(1.0) as u64;
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            let RateLimited { policy, limit, .. } = limited;
+            let quota = u64::from(*limit) * u64::from(RATE_WINDOW_SECONDS);
+            // IETF draft-ietf-httpapi-ratelimit-headers: the policy's quota and window, what remains and for how long.
+            let named = [
+                ("ratelimit-policy", format!("\"{policy}\";q={quota};w={RATE_WINDOW_SECONDS}")),
+                ("ratelimit", format!("\"{policy}\";r=0;t={seconds}")),
+            ];
+            for (name, value) in named {
+                if let Ok(value) = HeaderValue::try_from(value) {
+                    headers.insert(HeaderName::from_static(name), value);
+                }
+            }
         }
         Refusal::ShuttingDown | Refusal::StorageUnavailable => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));

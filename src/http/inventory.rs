@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ use crate::product::{MAX_STOCK, Product, ProductId, Terms};
 use crate::refusal::Refusal;
 use crate::view::ProductView;
 
-use super::form::{Form, JsonBody, Reader, Value};
+use super::form::{Form, JsonBody, Reader, Segment, Value};
 use super::orders::whole_id;
 
 /// The fields that a product can be sent with.
@@ -43,7 +43,7 @@ pub(super) async fn list(State(inventory): State<Arc<Inventory>>) -> Response {
 }
 
 /// `GET /inventory/{id}`
-pub(super) async fn read(State(inventory): State<Arc<Inventory>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn read(State(inventory): State<Arc<Inventory>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let shelf = inventory.shelf(product_id(&id)?).ok_or(Refusal::ProductNotFound)?;
     Ok(Json(ProductView::of(&shelf.product())).into_response())
 }
@@ -78,7 +78,7 @@ pub(super) async fn create(State(intake): State<Intake>, JsonBody(body): JsonBod
 /// `PUT /inventory/{id}`
 pub(super) async fn update(
     State(intake): State<Intake>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Refusal> {
     let product = product_id(&id)?;
@@ -97,7 +97,7 @@ pub(super) async fn update(
 /// `POST /inventory/{id}/restock`
 pub(super) async fn restock(
     State(intake): State<Intake>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Refusal> {
     let product = product_id(&id)?;
@@ -117,7 +117,7 @@ async fn edited(intake: &Intake, edit: Edit) -> Result<Response, Refusal> {
 }
 
 /// `DELETE /inventory/{id}`
-pub(super) async fn delete(State(intake): State<Intake>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub(super) async fn delete(State(intake): State<Intake>, Segment(id): Segment) -> Result<StatusCode, Refusal> {
     intake.delete_product(product_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -130,10 +130,7 @@ pub(super) async fn metrics(State(inventory): State<Arc<Inventory>>) -> Response
     let all = sum(|product| product.stock.current + product.stock.held + product.stock.sold);
     let gone = sum(|product| product.stock.held + product.stock.sold);
     let is_out = |product: &Product| product.stock.current == 0;
-    let is_low = |product: &Product| {
-        let all = product.stock.current + product.stock.held + product.stock.sold;
-        !is_out(product) && product.stock.current * 10 < all
-    };
+    let is_low = |product: &Product| product.stock.current * 10 < product.stock.initial;
     let utilization = if all == 0 { 0.0 } else { gone as f64 * 100.0 / all as f64 };
     Json(json!({
         "totalProducts": products.len(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use crate::store::{AttemptError, Page, Snapshot, Store, StoreError, Totals};
 use crate::view::Shown;
 
 use super::error;
+use super::form::Segment;
 use super::orders::JobView;
 use super::page::{self, Cursors, Query};
 
@@ -224,7 +225,7 @@ pub(super) async fn retry(
     State(intake): State<Intake>,
     State(queue): State<Arc<Queue>>,
     State(job_ids): State<Arc<JobIds>>,
-    Path(job_id): Path<String>,
+    Segment(job_id): Segment,
 ) -> Result<Response, Refusal> {
     let order = move_one(&intake, &job_ids, &job_id, OperatorMove::Retry).await?;
     Ok(Json(JobView::of(&order, &queue, &job_ids)).into_response())
@@ -234,7 +235,7 @@ pub(super) async fn retry(
 pub(super) async fn forget(
     State(intake): State<Intake>,
     State(job_ids): State<Arc<JobIds>>,
-    Path(job_id): Path<String>,
+    Segment(job_id): Segment,
 ) -> Result<StatusCode, Refusal> {
     move_one(&intake, &job_ids, &job_id, OperatorMove::Forget).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::store::{Page, Store, StoreError};
 use crate::view::Shown;
 
 use super::error;
+use super::form::Segment;
 use super::inventory::product_id;
 use super::page::{self, Cursors, Query};
 
@@ -40,7 +41,7 @@ pub(super) async fn read(
     State(store): State<Arc<Store>>,
     State(inventory): State<Arc<Inventory>>,
     State(cursors): State<Arc<Cursors>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let product = product_id(&id)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 
@@ -14,6 +14,7 @@ use crate::store::{Page, Store, StoreError};
 use crate::view::OrderView;
 
 use super::error;
+use super::form::Segment;
 use super::page::{self, Cursors, Query};
 
 /// `GET /orders/user/{userId}`
@@ -21,7 +22,7 @@ pub(super) async fn of_user(
     State(store): State<Arc<Store>>,
     State(job_ids): State<Arc<JobIds>>,
     State(cursors): State<Arc<Cursors>>,
-    Path(user): Path<String>,
+    Segment(user): Segment,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let list = format!("user {user}");

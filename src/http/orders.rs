@@ -1,7 +1,7 @@
 //! One order at a time: placing, following, reading, confirming, cancelling; and many in one trip.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
-use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
+use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest, RateLimits};
 use crate::clock::Timestamp;
 use crate::committer::{Intake, OperatorMove};
 use crate::inventory::Inventory;
@@ -24,7 +24,7 @@ use crate::view::{OrderView, Shown};
 
 use super::access::AdminToken;
 use super::error;
-use super::form::{self, BatchBody, Form, JsonBody, Reader};
+use super::form::{self, BatchBody, Form, JsonBody, Reader, Segment};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -60,6 +60,7 @@ pub(super) async fn place(
     State(admission): State<Arc<Admission>>,
     State(job_ids): State<Arc<JobIds>>,
     State(token): State<AdminToken>,
+    State(rate_limits): State<Arc<RateLimits>>,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Refusal> {
@@ -68,6 +69,7 @@ pub(super) async fn place(
     let mut request = read_order(reader)?;
     request.key = key;
     check_priority(request.priority, token.allows(&headers))?;
+    rate_limits.check_user(&request.user)?;
     let accepted = admission.place(request).await?;
     let location = format!("{}/orders/{}", super::BASE, accepted.receipt.order);
     let mut response = (StatusCode::CREATED, Json(ReceiptView::of(&accepted, &job_ids))).into_response();
@@ -221,7 +223,7 @@ pub(super) async fn read(
     State(store): State<Arc<Store>>,
     State(inventory): State<Arc<Inventory>>,
     State(job_ids): State<Arc<JobIds>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     let id = order_id(&id)?;
     let order = find(&store, id).await?.ok_or(Refusal::OrderNotFound)?;
@@ -233,18 +235,18 @@ pub(super) async fn read(
 pub(super) async fn confirm(
     intake: State<Intake>,
     job_ids: State<Arc<JobIds>>,
-    id: Path<String>,
+    id: Segment,
 ) -> Result<Response, Refusal> {
-    move_one(&intake, &job_ids, &id, OperatorMove::Confirm).await
+    move_one(&intake, &job_ids, &id.0, OperatorMove::Confirm).await
 }
 
 /// `POST /orders/{id}/cancel`
 pub(super) async fn cancel(
     intake: State<Intake>,
     job_ids: State<Arc<JobIds>>,
-    id: Path<String>,
+    id: Segment,
 ) -> Result<Response, Refusal> {
-    move_one(&intake, &job_ids, &id, OperatorMove::Cancel).await
+    move_one(&intake, &job_ids, &id.0, OperatorMove::Cancel).await
 }
 
 async fn move_one(intake: &Intake, job_ids: &JobIds, id: &str, to: OperatorMove) -> Result<Response, Refusal> {
@@ -295,7 +297,7 @@ pub(super) async fn follow(
     State(store): State<Arc<Store>>,
     State(queue): State<Arc<Queue>>,
     State(job_ids): State<Arc<JobIds>>,
-    Path(job_id): Path<String>,
+    Segment(job_id): Segment,
 ) -> Result<Response, Refusal> {
     let id = job_ids.order(&job_id).ok_or(Refusal::JobNotFound)?;
     let order = find(&store, id).await?.ok_or(Refusal::JobNotFound)?;

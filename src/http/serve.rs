@@ -10,26 +10,33 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::admission::RateLimits;
 use crate::limits::{HEADER_TIMEOUT, HTTP_BUFFER_BYTES};
 
 use super::edge::Edge;
 
 /// How connections are treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ServeConfig {
     /// Connections at once. Further ones wait in the listener's backlog.
     pub max_connections: usize,
     /// How long connections may go on once the server is told to stop.
     pub shutdown_timeout: Duration,
+    /// What each client address may send.
+    pub rate_limits: Arc<RateLimits>,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Serves until `stopped` turns true, then takes no new connection and lets the others finish what they are at.
 pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, mut stopped: watch::Receiver<bool>) {
-    let edge = Edge::new(router);
+    let edge = Edge::new(router, Arc::clone(&config.rate_limits), config.trusted_proxies);
+    let sweeper = tokio::spawn(sweep(config.rate_limits));
     let permits = Arc::new(Semaphore::new(config.max_connections));
     let mut connections = JoinSet::new();
     loop {
@@ -47,6 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, m
         });
     }
     drop(listener);
+    sweeper.abort();
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(config.shutdown_timeout, all).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were still open at the end");
@@ -56,6 +64,15 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, m
 /// Returns when the word to stop was given.
 async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Keeps the rate limits' memory to the callers of the last seconds.
+async fn sweep(rate_limits: Arc<RateLimits>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        rate_limits.forget_idle();
+    }
 }
 
 /// The next connection, once there is room for it.
@@ -81,7 +98,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, edge: Edge, mut stopped
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut edge = edge.clone();
-        async move { Ok::<_, std::convert::Infallible>(edge.answer(request.map(Body::new)).await) }
+        async move { Ok::<_, std::convert::Infallible>(edge.answer(request.map(Body::new), peer.ip()).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

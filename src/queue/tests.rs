@@ -164,7 +164,8 @@ proptest! {
                 Step::Take(most) => {
                     queue.wake_due(usize::MAX);
                     let now = clock.now();
-                    let is_ready = |job: &&Job| !active.contains(&job.order.0) && job.due.is_none_or(|due| due.at() <= now);
+                    let is_due = |job: &Job| job.due.is_none_or(|due| due.at() <= now);
+                    let is_ready = |job: &&Job| !active.contains(&job.order.0) && is_due(job);
                     let mut ready: Vec<Job> = open.iter().filter(is_ready).copied().collect();
                     ready.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.order));
                     ready.truncate(most);

@@ -174,8 +174,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short, even
-    /// empty, and yet have a next one: a request looks at a bounded number of orders.
+    /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short,
+    /// even empty, and yet have a next one: a request looks at a bounded number of orders.
     pub fn orders(
         &self,
         before: Option<OrderId>,
@@ -185,13 +185,12 @@ impl Snapshot {
     ) -> Result<Page<Order>, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
         let mut rows = Vec::new();
-        let mut scanned = 0;
-        for entry in orders.range(..before.map_or(u64::MAX, |order| order.0))?.rev() {
+        let below = orders.range(..before.map_or(u64::MAX, |order| order.0))?;
+        for (scanned, entry) in below.rev().enumerate() {
             let (id, row) = entry?;
             if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
                 return Ok(Page { rows, next: Some(id.value() + 1) });
             }
-            scanned += 1;
             let order = record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?;
             if not_before.is_some_and(|start| order.created_at < start) {
                 break;

@@ -2,8 +2,8 @@
 //!
 //! A row for a random user touches a page of its own, which in a small commit costs more than the order itself. So the
 //! newest orders stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
-//! the commits that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al., 1996).
-//! After a crash the orders above `indexed_through` are read again; writing a row twice changes nothing.
+//! the commits that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
+//! 1996). After a crash the orders above `indexed_through` are read again; writing a row twice changes nothing.
 
 use crate::limits::INDEX_RUN;
 use crate::order::OrderId;
@@ -50,7 +50,8 @@ impl UserIndex {
         &self.sealed[self.written..end]
     }
 
-    /// The number up to which all orders are on disk once `written` more rows of the run are; none while it is under way.
+    /// The number up to which all orders are on disk once `written` more rows of the run are; none while it is under
+    /// way.
     pub(super) fn indexed_through(&self, written: usize) -> Option<u64> {
         let done = !self.sealed.is_empty() && self.written + written == self.sealed.len();
         done.then(|| self.sealed.iter().map(|(_, order)| *order).max()).flatten()
