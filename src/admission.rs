@@ -68,7 +68,7 @@ impl Admission {
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
         match request.hashes() {
-            None => self.place_new(&request, None).await,
+            None => self.place_new(&request, None, self.intake.opening()).await,
             Some(hashes) => self.place_once(request, hashes).await,
         }
     }
@@ -82,8 +82,13 @@ impl Admission {
     }
 
     /// The path of an order: admit, submit, await the receipt.
-    async fn place_new(&self, request: &OrderRequest, hashes: Option<RequestHashes>) -> Result<Accepted, Refusal> {
-        let (order, permit) = self.admit(request, hashes)?;
+    async fn place_new(
+        &self,
+        request: &OrderRequest,
+        hashes: Option<RequestHashes>,
+        opening: u64,
+    ) -> Result<Accepted, Refusal> {
+        let (order, permit) = self.admit(request, hashes, opening)?;
         let receipt = self.intake.place(order, permit);
         let receipt = receipt.await.map_err(|_| Refusal::StorageUnavailable)??;
         Ok(Accepted { receipt, replayed: false })
@@ -97,10 +102,11 @@ impl Admission {
                 let admission = self.clone();
                 // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
                 let placing = tokio::spawn(async move {
+                    let opening = admission.intake.opening();
                     let result = match admission.kept_answers(vec![hashes]).await {
                         Ok(mut kept) => match kept.pop().flatten() {
                             Some(result) => result,
-                            None => admission.place_new(&request, Some(hashes)).await,
+                            None => admission.place_new(&request, Some(hashes), opening).await,
                         },
                         Err(refusal) => Err(refusal),
                     };
@@ -112,6 +118,7 @@ impl Admission {
     }
 
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
+        let opening = self.intake.opening();
         let (begun, kept) = match self.begin_batch(&requests).await {
             Ok(begun) => begun,
             Err(refusal) => return vec![Err(refusal); requests.len()],
@@ -129,7 +136,7 @@ impl Admission {
                 Some(_) => Ok(checked),
                 None => Err(self.overloaded()),
             });
-            match checked.and_then(|checked| self.take(checked, request, request.hashes())) {
+            match checked.and_then(|checked| self.take(checked, request, request.hashes(), opening)) {
                 Ok(order) => {
                     orders.push(order);
                     placed.push(at);
@@ -209,10 +216,11 @@ impl Admission {
         &self,
         request: &OrderRequest,
         hashes: Option<RequestHashes>,
+        opening: u64,
     ) -> Result<(PendingOrder, OrderPermit), Refusal> {
         let checked = self.check(request)?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded())?;
-        Ok((self.take(checked, request, hashes)?, permit))
+        Ok((self.take(checked, request, hashes, opening)?, permit))
     }
 
     /// The checks that take nothing but a claim on the purchase limit.
@@ -242,12 +250,13 @@ impl Admission {
         checked: Checked,
         request: &OrderRequest,
         repeatable: Option<RequestHashes>,
+        opening: u64,
     ) -> Result<PendingOrder, Refusal> {
         let Checked { shelf, claim } = checked;
         let place = self.queue.take_place().ok_or_else(|| self.overloaded())?;
         let reservation = shelf.reserve(request.quantity.get()).map_err(|_| Refusal::SoldOut)?;
         let (user, priority) = (request.user.clone(), request.priority);
-        Ok(PendingOrder { user, priority, reservation, place, claim, repeatable })
+        Ok(PendingOrder { user, priority, reservation, place, claim, repeatable, opening })
     }
 
     /// When the queue will have drained a tenth of its places at its present rate, between one and thirty seconds.

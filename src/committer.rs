@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::runtime::Handle;
@@ -29,7 +30,7 @@ mod intake;
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, RequestHashes, Settlement};
 pub use intake::{Intake, OrderPermit, Status};
 
-use batch::{Answer, Batch};
+use batch::{Answer, Batch, Effects};
 use books::Books;
 use command::Command;
 use intake::Gate;
@@ -58,7 +59,7 @@ impl Committer {
     /// task on `runtime`.
     pub fn start(rooms: Rooms, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
         let (intake, receiver, gate) = Intake::new();
-        let books = rebuild(&rooms, recovered)?;
+        let books = rebuild(&rooms, recovered, &gate)?;
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         runtime.spawn(give_out(committed));
         let writer = Writer { rooms, books, receiver, held_over: None, gate, answers };
@@ -76,7 +77,7 @@ impl Committer {
 }
 
 /// Sets up the counters, the queue and the books as the store has them.
-fn rebuild(rooms: &Rooms, recovered: Recovered) -> Result<Books, StoreError> {
+fn rebuild(rooms: &Rooms, recovered: Recovered, gate: &Gate) -> Result<Books, StoreError> {
     let purchases = Purchases::default();
     let with_limit = recovered.products.iter().filter(|product| product.terms.per_user_limit.is_some());
     let limited: Vec<_> = with_limit.map(|product| product.id).collect();
@@ -90,7 +91,7 @@ fn rebuild(rooms: &Rooms, recovered: Recovered) -> Result<Books, StoreError> {
     }
     rooms.inventory.replace_all(recovered.products, purchases);
     rooms.queue.replace_all(recovered.open.iter().map(Job::of), recovered.head.paused);
-    Ok(Books::new(rooms, recovered.head, recovered.open))
+    Ok(Books::new(rooms, recovered.head, recovered.open, gate.count_opening()))
 }
 
 /// The thread's own state.
@@ -117,7 +118,6 @@ impl Writer {
         while let Some(first) = self.held_over.take().or_else(|| self.receiver.recv().ok()) {
             let (commands, stop) = self.gather(first);
             if let Err(error) = self.commit(commands) {
-                self.gate.set_status(Status::StorageUnavailable);
                 tracing::error!(%error, "a commit failed; orders are refused until the store is open again");
                 if stop || !self.reopen() {
                     return;
@@ -179,13 +179,20 @@ impl Writer {
             return Ok(());
         }
         let now = self.rooms.clock.now();
-        let effects = self.rooms.store.write(|tables| {
-            let mut batch = Batch::new(&mut self.books, &self.rooms, tables, now);
-            for command in commands {
+        // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
+        let mut effects = Effects::default();
+        let mut commands = commands.into_iter();
+        let written = self.rooms.store.write(|tables| {
+            let mut batch = Batch::new(&mut self.books, &self.rooms, tables, &mut effects, now);
+            for command in commands.by_ref() {
                 batch.apply(command)?;
             }
             batch.conclude()
-        })?;
+        });
+        if let Err(error) = written {
+            self.gate.set_status(Status::StorageUnavailable);
+            return Err(error);
+        }
         let answers = effects.publish(&mut self.books, &self.rooms);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
@@ -196,15 +203,19 @@ impl Writer {
 
     /// Opens the failed store again, as often as it takes, refusing what comes in meanwhile. False when told to stop.
     fn reopen(&mut self) -> bool {
+        // Whatever is dropped here is dropped unanswered, which its sender reads as "unavailable".
+        self.held_over = None;
+        let mut next_try = Instant::now() + REOPEN_PAUSE;
         loop {
-            match self.receiver.recv_timeout(REOPEN_PAUSE) {
+            // A moment and not a pause: commands that keep coming must not put it off.
+            match self.receiver.recv_deadline(next_try) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-                // Dropped unanswered, which its sender reads as "unavailable".
-                Ok(_) => continue,
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) if Instant::now() < next_try => continue,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             let reopened = self.rooms.store.reopen().map_err(|error| error.to_string());
-            match reopened.and_then(|found| rebuild(&self.rooms, found).map_err(|error| error.to_string())) {
+            match reopened.and_then(|found| rebuild(&self.rooms, found, &self.gate).map_err(|error| error.to_string()))
+            {
                 Ok(books) => {
                     self.books = books;
                     self.gate.set_status(Status::Open);
@@ -213,6 +224,7 @@ impl Writer {
                 }
                 Err(error) => tracing::error!(%error, "the store cannot be opened yet"),
             }
+            next_try = Instant::now() + REOPEN_PAUSE;
         }
     }
 }

@@ -94,8 +94,15 @@ impl Job {
 /// What a commit did to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueChange {
-    /// A job was added, or goes back after a failed attempt.
+    /// A job was added.
     Put(Job),
+    /// A job is to be looked at at another moment; it may be anywhere, as a report can come from before a recovery.
+    Move {
+        /// The job as it was last put.
+        before: Job,
+        /// The job as it is now.
+        after: Job,
+    },
     /// A job is done; the job as it was last put.
     End {
         /// Which.
@@ -122,6 +129,15 @@ pub struct QueueCounts {
     pub oldest_age: Option<Duration>,
     /// Jobs that workers completed a second, over the last ten seconds.
     pub completed_per_second: f64,
+}
+
+/// What a new job has to expect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// Ready jobs that go before it, by its priority.
+    pub ahead: [u64; 4],
+    /// Jobs that workers complete a second, over the last ten seconds.
+    pub drain_rate: f64,
 }
 
 /// The queue. Bounded by its places: see [`Queue::take_place`].
@@ -210,9 +226,10 @@ impl Queue {
         let mut completions = 0;
         for change in changes {
             match change {
-                QueueChange::Put(job) => {
-                    inner.active.remove(&job.order);
-                    inner.put(*job);
+                QueueChange::Put(job) => inner.put(*job),
+                QueueChange::Move { before, after } => {
+                    inner.take_out(before);
+                    inner.put(*after);
                 }
                 QueueChange::End { job, completed } => {
                     inner.take_out(job);
@@ -322,10 +339,12 @@ impl Queue {
         self.rescheduled.notified().await;
     }
 
-    /// How many ready jobs go before one that is added now.
-    pub fn ahead_of(&self, priority: Priority) -> u64 {
-        let inner = self.inner.lock();
-        inner.lines[priority as usize..].iter().map(|line| line.len() as u64).sum()
+    /// What a job that is added now has to expect.
+    pub fn forecast(&self) -> Forecast {
+        let now = self.clock.now();
+        let mut inner = self.inner.lock();
+        let ahead_of = |priority: Priority| inner.lines[priority as usize..].iter().map(|line| line.len() as u64).sum();
+        Forecast { ahead: Priority::ALL.map(ahead_of), drain_rate: inner.rate.per_second(now) }
     }
 
     /// Jobs that workers complete a second, over the last ten seconds.

@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod tables;
 pub mod tally;
+mod unfinished;
 mod user_index;
 mod verify;
 mod write;
@@ -225,11 +226,19 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
     let mut builder = Builder::new();
     builder.set_cache_size(limits::STORE_CACHE_BYTES);
     builder.set_repair_callback(move |_| noticed.store(true, std::sync::atomic::Ordering::Relaxed));
-    let database = match medium {
+    let create = || match medium {
         Medium::File(path) => builder.create(path),
         Medium::Backend(make) => builder.create_with_backend(BoxedBackend(make())),
-    }
-    .map_err(|error| open_error(medium, error))?;
+    };
+    let opened = match create() {
+        Err(DatabaseError::Storage(redb::StorageError::Io(error)))
+            if error.kind() == std::io::ErrorKind::InvalidData && unfinished::clear(medium).unwrap_or(false) =>
+        {
+            create()
+        }
+        other => other,
+    };
+    let database = opened.map_err(|error| open_error(medium, error))?;
     Ok((database, repaired.load(std::sync::atomic::Ordering::Relaxed)))
 }
 

@@ -12,8 +12,8 @@ use crate::limits::RATE_WINDOW_SECONDS;
 use crate::order::UserId;
 use crate::refusal::{RateLimited, Refusal};
 
-/// The two limits. Memory is bounded by the requests of a few seconds: [`RateLimits::forget_idle`] removes every bucket
-/// that is full again.
+/// The two limits. Memory is bounded by the requests of a few seconds: [`RateLimits::forget_idle`] removes every
+/// bucket that is full again.
 #[derive(Debug)]
 pub struct RateLimits {
     users: Option<Limit>,

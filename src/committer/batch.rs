@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use crate::change::{Actor, Change, KeptAnswer};
 use crate::clock::Timestamp;
 use crate::inventory::{LimitExceeded, Shelf};
-use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
+use crate::order::{JobEnd, Order, OrderId, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
-use crate::queue::{Job, QueueChange};
+use crate::queue::{Forecast, Job, QueueChange};
 use crate::refusal::Refusal;
 use crate::store::{AttemptError, StoreError, Tables};
 
@@ -25,11 +25,8 @@ pub(super) struct Batch<'b, 't> {
     pub(super) tables: &'b mut Tables<'t>,
     pub(super) at: Timestamp,
     pub(super) changes: Vec<Change>,
-    pub(super) effects: Effects,
-    /// Jobs ahead of a new one, by its priority.
-    ahead: [u64; 4],
-    /// Jobs completed a second.
-    drain_rate: f64,
+    pub(super) effects: &'b mut Effects,
+    forecast: Forecast,
 }
 
 /// What happens once the batch is on disk.
@@ -60,11 +57,16 @@ pub(super) enum Answer {
 type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 
 impl<'b, 't> Batch<'b, 't> {
-    pub(super) fn new(books: &'b mut Books, rooms: &'b Rooms, tables: &'b mut Tables<'t>, now: Timestamp) -> Self {
+    pub(super) fn new(
+        books: &'b mut Books,
+        rooms: &'b Rooms,
+        tables: &'b mut Tables<'t>,
+        effects: &'b mut Effects,
+        now: Timestamp,
+    ) -> Self {
         let at = now.max(books.head.at());
-        let ahead = Priority::ALL.map(|priority| rooms.queue.ahead_of(priority));
-        let drain_rate = rooms.queue.drain_rate();
-        Self { books, rooms, tables, at, changes: Vec::new(), effects: Effects::default(), ahead, drain_rate }
+        let forecast = rooms.queue.forecast();
+        Self { books, rooms, tables, at, changes: Vec::new(), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
@@ -100,9 +102,9 @@ impl<'b, 't> Batch<'b, 't> {
     }
 
     /// Writes the touched products and the history's record. Without changes nothing is written at all.
-    pub(super) fn conclude(self) -> Result<Effects, StoreError> {
+    pub(super) fn conclude(self) -> Result<(), StoreError> {
         if self.changes.is_empty() {
-            return Ok(self.effects);
+            return Ok(());
         }
         for id in &self.effects.touched {
             let Some(stocked) = self.books.products.get(id) else { continue };
@@ -113,19 +115,18 @@ impl<'b, 't> Batch<'b, 't> {
         }
         self.tables.sweep_answers(self.at)?;
         self.books.head.oldest_open = self.books.oldest_open();
-        self.tables.conclude(&mut self.books.head, self.at, &self.changes)?;
-        Ok(self.effects)
+        self.tables.conclude(&mut self.books.head, self.at, &self.changes)
     }
 
     /// Stores an admitted order. Its stock stays taken from here on.
     fn place(&mut self, pending: PendingOrder) -> Applied<Receipt> {
-        let PendingOrder { user, priority, reservation, place, claim, repeatable } = pending;
-        let product = reservation.shelf().product().id;
-        let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
-        if !Arc::ptr_eq(&stocked.shelf, reservation.shelf()) {
-            // Admitted on the counters of a store that has failed since.
+        let PendingOrder { user, priority, reservation, place, claim, repeatable, opening } = pending;
+        if opening != self.books.opening {
+            // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
             return Ok(Err(Refusal::StorageUnavailable));
         }
+        let product = reservation.shelf().product().id;
+        let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
         let terms = &stocked.product.terms;
         let hold = terms.hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into()));
         let order = Order {
@@ -176,15 +177,16 @@ impl<'b, 't> Batch<'b, 't> {
         let queue_position = match order.expires_at {
             Some(_) => 0,
             None => {
-                let position = self.ahead[order.priority as usize] + 1;
-                for ahead in &mut self.ahead[..=order.priority as usize] {
+                let position = self.forecast.ahead[order.priority as usize] + 1;
+                for ahead in &mut self.forecast.ahead[..=order.priority as usize] {
                     *ahead += 1;
                 }
                 position
             }
         };
-        let estimated_wait = match self.drain_rate > 0.0 {
-            true => (queue_position as f64 / self.drain_rate).ceil() as u64,
+        let drain_rate = self.forecast.drain_rate;
+        let estimated_wait = match drain_rate > 0.0 {
+            true => (queue_position as f64 / drain_rate).ceil() as u64,
             false => queue_position.min(1),
         };
         Receipt { order: order.id, queue_position, estimated_wait, expires_at: order.expires_at }
@@ -326,7 +328,7 @@ impl<'b, 't> Batch<'b, 't> {
                 if let Some(open) = self.books.open.get_mut(&id) {
                     open.order = Arc::clone(after);
                 }
-                self.effects.queue.push(QueueChange::Put(Job::of(after)));
+                self.effects.queue.push(QueueChange::Move { before: Job::of(before), after: Job::of(after) });
             }
             (JobEnd::Open, _) => {
                 self.books.open.remove(&id);

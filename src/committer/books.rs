@@ -18,6 +18,8 @@ pub(super) struct Books {
     pub(super) products: HashMap<ProductId, Stocked>,
     /// All pending orders; the first one's number is where a recovery starts to read. Bounded by the queue's places.
     pub(super) open: BTreeMap<OrderId, OpenOrder>,
+    /// The opening of the store that they are of.
+    pub(super) opening: u64,
 }
 
 /// A product and the counter that buyers see of it.
@@ -37,7 +39,7 @@ pub(super) struct OpenOrder {
 
 impl Books {
     /// The books of a store that was just opened, over counters that were just set up.
-    pub(super) fn new(rooms: &Rooms, head: Head, open: Vec<Order>) -> Self {
+    pub(super) fn new(rooms: &Rooms, head: Head, open: Vec<Order>, opening: u64) -> Self {
         let shelves = rooms.inventory.shelves();
         let stocked = |shelf: Arc<Shelf>| {
             let product = Product::clone(&shelf.product());
@@ -46,7 +48,7 @@ impl Books {
         let open = open
             .into_iter()
             .map(|order| (order.id, OpenOrder { order: Arc::new(order), _place: rooms.queue.force_place() }));
-        Self { head, products: shelves.into_iter().map(stocked).collect(), open: open.collect() }
+        Self { head, products: shelves.into_iter().map(stocked).collect(), open: open.collect(), opening }
     }
 
     /// The number below which no order is pending.

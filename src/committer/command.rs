@@ -30,6 +30,8 @@ pub struct PendingOrder {
     pub claim: Option<PurchaseClaim>,
     /// The hashes of the idempotency key and of the request.
     pub repeatable: Option<RequestHashes>,
+    /// The opening of the store in which its checks began: see `Intake::opening`.
+    pub opening: u64,
 }
 
 /// What a repeated request is known by.

@@ -1,7 +1,7 @@
 //! The way in: bounded, and never blocking for orders.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -30,6 +30,7 @@ pub enum Status {
 pub(super) struct Gate {
     status: AtomicU8,
     orders: AtomicUsize,
+    opening: AtomicU64,
 }
 
 impl Gate {
@@ -45,6 +46,11 @@ impl Gate {
         // A server on its way down does not open again.
         let change = |now| (now != Status::ShuttingDown as u8).then_some(status as u8);
         let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+    }
+
+    /// Counts an opening of the store. Called when everything is rebuilt from it.
+    pub(super) fn count_opening(&self) -> u64 {
+        self.opening.fetch_add(1, Ordering::AcqRel) + 1
     }
 }
 
@@ -74,7 +80,11 @@ impl Intake {
     pub(super) fn new() -> (Self, Receiver<Command>, Arc<Gate>) {
         // Room for every permit there is, and for the word to stop: a send with a permit always finds room.
         let (sender, receiver) = bounded(INTAKE_ORDERS + INTAKE_COMMANDS + 1);
-        let gate = Arc::new(Gate { status: AtomicU8::new(Status::Open as u8), orders: AtomicUsize::new(0) });
+        let gate = Arc::new(Gate {
+            status: AtomicU8::new(Status::Open as u8),
+            orders: AtomicUsize::new(0),
+            opening: AtomicU64::new(0),
+        });
         let commands = Arc::new(Semaphore::new(INTAKE_COMMANDS));
         (Self { sender, gate: Arc::clone(&gate), commands }, receiver, gate)
     }
@@ -82,6 +92,12 @@ impl Intake {
     /// Whether orders are taken.
     pub fn status(&self) -> Status {
         self.gate.status()
+    }
+
+    /// Counts the openings of the store. Asked before the first check of an order and handed in with it: an order that
+    /// was checked against a store that has failed since is refused.
+    pub fn opening(&self) -> u64 {
+        self.gate.opening.load(Ordering::Acquire)
     }
 
     /// Refuses when orders are not taken.

@@ -44,7 +44,8 @@ fn a_failed_attempt_waits_for_its_moment_and_then_goes_ahead_of_younger_jobs() {
     assert_eq!(numbers(&queue.try_take(1)), [1]);
     let due = clock.now().after(Duration::from_secs(2));
     let again = Job { due: Some(Due::Attempt(due)), ..job(1, Priority::Normal) };
-    queue.apply(&[QueueChange::Put(again), QueueChange::Put(job(2, Priority::Normal))]);
+    let moved = QueueChange::Move { before: job(1, Priority::Normal), after: again };
+    queue.apply(&[moved, QueueChange::Put(job(2, Priority::Normal))]);
     assert_eq!(queue.find(&again).0, JobState::Delayed);
     assert_eq!(queue.next_due(), Some(due));
 
@@ -54,6 +55,23 @@ fn a_failed_attempt_waits_for_its_moment_and_then_goes_ahead_of_younger_jobs() {
     clock.advance(Duration::from_millis(1));
     assert_eq!(queue.wake_due(10), []);
     assert_eq!(numbers(&queue.try_take(10)), [1, 2]);
+}
+
+#[test]
+fn a_late_report_of_a_failed_attempt_moves_a_job_that_is_back_in_line() {
+    let clock = clock();
+    let queue = Queue::new(100, clock.clone());
+    // Taken before a recovery, put in line again by it, and reported after it.
+    let before = job(1, Priority::Normal);
+    queue.apply(&[QueueChange::Put(before)]);
+    let after = Job { due: Some(Due::Attempt(clock.now().after(Duration::from_secs(2)))), ..before };
+    queue.apply(&[QueueChange::Move { before, after }]);
+    assert_eq!(queue.try_take(10), []);
+    clock.advance(Duration::from_secs(2));
+    queue.wake_due(10);
+    assert_eq!(numbers(&queue.try_take(10)), [1]);
+    queue.apply(&[QueueChange::End { job: after, completed: true }]);
+    assert_eq!(queue.counts().active + queue.counts().delayed, 0);
 }
 
 #[test]
@@ -176,8 +194,9 @@ proptest! {
                     if let Some(order) = active.iter().copied().nth(which % active.len().max(1)) {
                         active.remove(&order);
                         let job = open.iter_mut().find(|job| job.order.0 == order).unwrap();
+                        let before = *job;
                         job.due = Some(Due::Attempt(clock.now().after(Duration::from_millis(delay))));
-                        queue.apply(&[QueueChange::Put(*job)]);
+                        queue.apply(&[QueueChange::Move { before, after: *job }]);
                     }
                 }
                 Step::End { which } => {

@@ -101,7 +101,8 @@ impl Load {
         self.ledger.lock().unwrap().acknowledged.get_mut(&order).unwrap().allowed = allowed;
     }
 
-    /// Fails unless the orders of the server are those that were acknowledged, and perhaps some that were not answered.
+    /// Fails unless the orders of the server are those that were acknowledged, and perhaps some that were not
+    /// answered.
     fn check(&self, orders: &[Value]) {
         let ledger = self.ledger.lock().unwrap();
         let found: BTreeMap<u64, &Value> = orders.iter().map(|order| (order["id"].as_u64().unwrap(), order)).collect();

@@ -18,5 +18,6 @@ mod lifecycle;
 mod orders;
 mod queue;
 mod stampede;
+mod store_faults;
 mod walls;
 mod webhook;

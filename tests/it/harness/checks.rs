@@ -44,8 +44,8 @@ fn from_orders(products: &[Value], orders: &[Value]) -> HeldAndSold {
     sums
 }
 
-/// Waits until the stock is what the orders add up to, and fails if it never is. It has to wait because workers, clocks
-/// and requests whose client has gone may still be moving orders between one look and the next.
+/// Waits until the stock is what the orders add up to, and fails if it never is. It has to wait because workers,
+/// clocks and requests whose client has gone may still be moving orders between one look and the next.
 pub(crate) async fn assert_adds_up(client: &Client) {
     eventually("the stock to be what the orders add up to", async || {
         let products = products(client).await;
@@ -61,8 +61,8 @@ pub(crate) async fn assert_adds_up(client: &Client) {
     }
 }
 
-/// Waits for the queue to run dry, unless the test has left it paused, and then for the books to balance. A delayed job
-/// may wait for longer than any test, so it counts as dry.
+/// Waits for the queue to run dry, unless the test has left it paused, and then for the books to balance. A delayed
+/// job may wait for longer than any test, so it counts as dry.
 pub(crate) async fn settle(client: &Client) {
     eventually("the queue to run dry", async || {
         let queue = client.get("/queue").await.expect(200).body;

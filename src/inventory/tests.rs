@@ -1,0 +1,248 @@
+//! The stock against a sequential model, and under scripts that run at the same time.
+
+use std::sync::Barrier;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::money::Money;
+use crate::product::{Stock, Terms};
+
+fn product(id: u64, units: u64) -> Product {
+    let terms = Terms {
+        name: format!("product {id}"),
+        price: Money::from_cents(999),
+        flash_sale_active: true,
+        per_user_limit: None,
+        sale_starts_at: None,
+        sale_ends_at: None,
+        hold_seconds: None,
+    };
+    let at = Timestamp::default();
+    Product { id: ProductId(id), terms, stock: Stock::new(units, units), orders: 0, created_at: at, updated_at: at }
+}
+
+fn shelf(units: u64) -> Arc<Shelf> {
+    Inventory::default().add(product(1, units))
+}
+
+/// What is done to a shelf. Reservations are meant by their age: the n-th of those that are open.
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(u32),
+    Keep(usize),
+    Drop(usize),
+    Put(u64),
+    TryTake(u64),
+    Set(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..5u32).prop_map(Step::Reserve),
+        2 => (0..8usize).prop_map(Step::Keep),
+        2 => (0..8usize).prop_map(Step::Drop),
+        1 => (1..5u64).prop_map(Step::Put),
+        1 => (1..5u64).prop_map(Step::TryTake),
+    ]
+}
+
+fn any_step_or_set() -> impl Strategy<Value = Step> {
+    prop_oneof![10 => any_step(), 1 => (0..20u64).prop_map(Step::Set)]
+}
+
+/// What one thread did to the shelf.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    /// Units that it put there.
+    put: u64,
+    /// Units that it took for good.
+    taken: u64,
+    /// Units that its open reservations hold.
+    held: u64,
+    /// The smallest number of units that it was refused, and what it held and had put at that moment.
+    refused: Option<(u64, Balance)>,
+    /// The most that it ever had away from the shelf.
+    most_away: u64,
+}
+
+/// What a thread had away from the shelf: taken and held, less what it had put.
+type Balance = i128;
+
+impl Moved {
+    fn away(&self) -> Balance {
+        Balance::from(self.taken) + Balance::from(self.held) - Balance::from(self.put)
+    }
+
+    fn refuse(&mut self, units: u64) {
+        // The refusal that is hardest to excuse is the one for the fewest units with the least away.
+        let hard = |(units, away): (u64, Balance)| Balance::from(units) + away;
+        let refused = (units, self.away());
+        if self.refused.is_none_or(|before| hard(refused) < hard(before)) {
+            self.refused = Some(refused);
+        }
+    }
+
+    fn note(&mut self) {
+        self.most_away = self.most_away.max(u64::try_from(self.away()).unwrap_or(0));
+    }
+}
+
+/// Runs a script and says what it did; reservations that are open at its end are dropped.
+fn run(shelf: &Arc<Shelf>, script: &[Step]) -> Moved {
+    let mut moved = Moved::default();
+    let mut open: Vec<Reservation> = Vec::new();
+    for step in script {
+        match *step {
+            Step::Reserve(units) => match shelf.reserve(units) {
+                Ok(reservation) => {
+                    moved.held += u64::from(units);
+                    open.push(reservation);
+                }
+                Err(SoldOut) => moved.refuse(u64::from(units)),
+            },
+            Step::Keep(age) if age < open.len() => {
+                let reservation = open.remove(age);
+                let units = u64::from(reservation.quantity());
+                moved.held -= units;
+                moved.taken += units;
+                reservation.keep();
+            }
+            Step::Drop(age) if age < open.len() => {
+                moved.held -= u64::from(open[age].quantity());
+                drop(open.remove(age));
+            }
+            Step::Put(units) => {
+                shelf.put(units);
+                moved.put += units;
+            }
+            Step::TryTake(units) => match shelf.try_take(units) {
+                true => moved.taken += units,
+                false => moved.refuse(units),
+            },
+            Step::Keep(_) | Step::Drop(_) => {}
+            Step::Set(_) => unreachable!("scripts of threads do not set"),
+        }
+        moved.note();
+    }
+    drop(open);
+    moved.held = 0;
+    moved
+}
+
+proptest! {
+    /// One after the other, the shelf is a number.
+    #[test]
+    fn alone_the_shelf_does_what_a_number_would(
+        start in 0..20u64,
+        steps in prop::collection::vec(any_step_or_set(), 0..100),
+    ) {
+        let shelf = shelf(start);
+        let mut available = start;
+        let mut open: Vec<Reservation> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Reserve(units) => {
+                    let fits = u64::from(units) <= available;
+                    let reservation = shelf.reserve(units);
+                    prop_assert_eq!(reservation.is_ok(), fits);
+                    available -= if fits { u64::from(units) } else { 0 };
+                    open.extend(reservation);
+                }
+                Step::Keep(age) if age < open.len() => open.remove(age).keep(),
+                Step::Drop(age) if age < open.len() => {
+                    available += u64::from(open[age].quantity());
+                    drop(open.remove(age));
+                }
+                Step::Keep(_) | Step::Drop(_) => {}
+                Step::Put(units) => {
+                    shelf.put(units);
+                    available += units;
+                }
+                Step::TryTake(units) => {
+                    let fits = units <= available;
+                    prop_assert_eq!(shelf.try_take(units), fits);
+                    available -= if fits { units } else { 0 };
+                }
+                Step::Set(units) => {
+                    prop_assert_eq!(shelf.set_available(units), available);
+                    available = units;
+                }
+            }
+            prop_assert_eq!(shelf.available(), available);
+        }
+    }
+
+    /// At the same time, no unit is made or lost, and nobody is refused what was there at every instant.
+    #[test]
+    fn together_no_unit_is_lost_and_nobody_is_refused_what_was_always_there(
+        start in 0..30u64,
+        scripts in prop::collection::vec(prop::collection::vec(any_step(), 0..60), 2..5),
+    ) {
+        let shelf = shelf(start);
+        let ready = Barrier::new(scripts.len());
+        let moved: Vec<Moved> = std::thread::scope(|scope| {
+            let (shelf, ready) = (&shelf, &ready);
+            let mut threads = Vec::new();
+            for script in &scripts {
+                threads.push(scope.spawn(move || {
+                    ready.wait();
+                    run(shelf, script)
+                }));
+            }
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let put: u64 = moved.iter().map(|moved| moved.put).sum();
+        let taken: u64 = moved.iter().map(|moved| moved.taken).sum();
+        prop_assert_eq!(shelf.available() + taken, start + put);
+        for (own, refused) in moved.iter().enumerate().filter_map(|(own, moved)| Some((own, moved.refused?))) {
+            let (units, own_away) = refused;
+            let others = moved.iter().enumerate().filter(|(other, _)| *other != own);
+            let most_away: u64 = others.map(|(_, other)| other.most_away).sum();
+            let always_there = Balance::from(start) - own_away - Balance::from(most_away);
+            prop_assert!(Balance::from(units) > always_there, "{units} refused, {always_there} were always there");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_buyers_of_a_thousand_units_all_get_one_and_one_more_does_not() {
+    let shelf = shelf(1_000);
+    let ready = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                ready.wait();
+                (0..125).for_each(|_| shelf.reserve(1).unwrap().keep());
+            });
+        }
+    });
+    assert_eq!(shelf.available(), 0);
+    assert_eq!(shelf.reserve(1).unwrap_err(), SoldOut);
+}
+
+#[test]
+fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
+    let inventory = Inventory::default();
+    let old = inventory.add(product(1, 5));
+    let reservation = old.reserve(2).unwrap();
+    inventory.replace_all([product(1, 3)], Purchases::default());
+    drop(reservation);
+    assert_eq!(inventory.shelf(ProductId(1)).unwrap().available(), 3);
+    assert_eq!(old.available(), 5);
+}
+
+#[test]
+fn readers_are_shown_the_committed_product_and_not_the_counter() {
+    let inventory = Inventory::default();
+    let shelf = inventory.add(product(1, 5));
+    let reservation = shelf.reserve(2).unwrap();
+    assert_eq!((shelf.product().stock.current, shelf.available()), (5, 3));
+    reservation.keep();
+    let mut sold = product(1, 5);
+    sold.stock.apply(crate::product::StockMove::Hold, 2).unwrap();
+    shelf.publish(sold.clone());
+    assert_eq!(inventory.products(), [Arc::new(sold)]);
+    assert_eq!(shelf.available(), 3);
+}

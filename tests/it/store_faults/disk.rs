@@ -1,0 +1,334 @@
+//! A disk in memory that may forget what it was not told to sync.
+//!
+//! Writes go to a cache that readers see at once. A sync makes them durable. When the power goes, every write since
+//! then is kept, lost or torn between two sectors, each by chance and in any order.
+
+use std::io::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flashsale::store::Medium;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use redb::StorageBackend;
+
+use super::rng::Rng;
+
+/// Bytes that reach the disk together or not at all.
+const SECTOR: usize = 512;
+
+/// What goes wrong. `after` counts the operations of the kind that still go well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The power goes at a write, a change of the length or a sync.
+    PowerCut { after: u64 },
+    /// The process dies at a write, a change of the length or a sync; what it wrote stays in the cache.
+    Kill { after: u64 },
+    /// A write or a change of the length fails: the disk is full.
+    WriteFails { after: u64, until: Until },
+    /// A sync fails.
+    SyncFails { after: u64, until: Until },
+}
+
+/// How long operations keep failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// The next one goes well.
+    Once,
+    /// Until [`Disk::repair`].
+    Repaired,
+}
+
+/// What becomes of what was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Some of it is kept, some lost, some torn.
+    Chance,
+    /// Nothing is kept.
+    All,
+}
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    state: Mutex<State>,
+    opened: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What is there after the power was cut.
+    durable: Vec<u8>,
+    /// What a reader sees.
+    cached: Vec<u8>,
+    /// What is in the cache and not durable, in the order of issue.
+    unsynced: Vec<Operation>,
+    /// Whether the cache is gone: the next opening sees what is durable.
+    forgotten: bool,
+    /// The handle that may use the disk; earlier ones are dead.
+    handle: u64,
+    running: bool,
+    fault: Option<Fault>,
+    /// Syncs that are honest; after them they only say so.
+    honest_syncs: u64,
+    syncs: u64,
+    rng: Rng,
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Write { offset: usize, bytes: Vec<u8> },
+    SetLength(usize),
+}
+
+/// What is done to the disk, as far as faults tell it apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Write,
+    Sync,
+}
+
+impl Disk {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let state = State {
+            durable: Vec::new(),
+            cached: Vec::new(),
+            unsynced: Vec::new(),
+            forgotten: false,
+            handle: 0,
+            running: true,
+            fault: None,
+            honest_syncs: u64::MAX,
+            syncs: 0,
+            rng: Rng::new(seed),
+        };
+        Arc::new(Self { state: Mutex::new(state), opened: Condvar::new() })
+    }
+
+    /// The medium of a store on this disk.
+    pub(super) fn medium(self: &Arc<Self>) -> Medium {
+        let disk = Arc::clone(self);
+        Medium::Backend(Arc::new(move || Box::new(disk.open())))
+    }
+
+    fn open(self: &Arc<Self>) -> Handle {
+        let mut state = self.state.lock();
+        state.handle += 1;
+        if std::mem::take(&mut state.forgotten) {
+            state.cached = state.durable.clone();
+        }
+        self.opened.notify_all();
+        Handle { disk: Arc::clone(self), number: state.handle }
+    }
+
+    /// What goes wrong next.
+    pub(super) fn arm(&self, fault: Fault) {
+        self.state.lock().fault = Some(fault);
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn repair(&self) {
+        self.state.lock().fault = None;
+    }
+
+    /// From the n-th sync on, counted from the making of the disk, syncs say that all is durable and do nothing.
+    pub(super) fn lie_after(&self, honest_syncs: u64) {
+        self.state.lock().honest_syncs = honest_syncs;
+    }
+
+    pub(super) fn syncs(&self) -> u64 {
+        self.state.lock().syncs
+    }
+
+    /// Whether power is on and the process alive.
+    pub(super) fn is_running(&self) -> bool {
+        self.state.lock().running
+    }
+
+    /// Cuts the power now, if it has not gone yet.
+    pub(super) fn cut(&self, loss: Loss) {
+        let mut state = self.state.lock();
+        if state.running {
+            if loss == Loss::All {
+                state.unsynced.clear();
+            }
+            state.lose_power();
+        }
+    }
+
+    /// Power is on again, and a new process can start. Nothing goes wrong until it is told to.
+    pub(super) fn restart(&self) {
+        let mut state = self.state.lock();
+        (state.running, state.fault) = (true, None);
+    }
+
+    /// How often the disk was opened.
+    pub(super) fn openings(&self) -> u64 {
+        self.state.lock().handle
+    }
+
+    /// Returns when the disk was opened more than `openings` times, or `at_most` later.
+    pub(super) fn wait_for_opening(&self, openings: u64, at_most: Duration) {
+        let mut state = self.state.lock();
+        self.opened.wait_while_for(&mut state, |state| state.handle <= openings, at_most);
+    }
+}
+
+impl State {
+    /// Puts an operation into the cache, if it may happen. One that fails may still reach the disk, whole or in part.
+    fn issue(&mut self, operation: Operation) -> Result<()> {
+        let hit = self.fault_at(Kind::Write);
+        if matches!(hit, Some(Fault::Kill { .. })) {
+            return self.fail(hit);
+        }
+        self.unsynced.push(operation.clone());
+        self.fail(hit)?;
+        operation.apply(&mut self.cached);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let hit = self.fault_at(Kind::Sync);
+        self.fail(hit)?;
+        self.syncs += 1;
+        if self.syncs <= self.honest_syncs {
+            for operation in self.unsynced.drain(..) {
+                operation.apply(&mut self.durable);
+            }
+        }
+        Ok(())
+    }
+
+    /// The fault that an operation of this kind runs into.
+    fn fault_at(&mut self, kind: Kind) -> Option<Fault> {
+        let hit = match self.fault.as_mut()? {
+            Fault::PowerCut { after } | Fault::Kill { after } => passed(after),
+            Fault::WriteFails { after, .. } => kind == Kind::Write && passed(after),
+            Fault::SyncFails { after, .. } => kind == Kind::Sync && passed(after),
+        };
+        self.fault.filter(|_| hit)
+    }
+
+    /// Makes of everything what the fault says.
+    fn fail(&mut self, hit: Option<Fault>) -> Result<()> {
+        let Some(fault) = hit else { return Ok(()) };
+        match fault {
+            Fault::PowerCut { .. } => self.lose_power(),
+            Fault::Kill { .. } => self.running = false,
+            Fault::WriteFails { until, .. } | Fault::SyncFails { until, .. } => {
+                if until == Until::Once {
+                    self.fault = None;
+                }
+                self.settle();
+            }
+        }
+        Err(Error::new(ErrorKind::StorageFull, "the disk fails"))
+    }
+
+    fn lose_power(&mut self) {
+        self.running = false;
+        self.settle();
+    }
+
+    /// Decides what becomes of everything that is not durable; the next opening sees that.
+    fn settle(&mut self) {
+        self.forgotten = true;
+        let mut operations = std::mem::take(&mut self.unsynced);
+        match self.rng.below(8) {
+            // Nothing came through, or everything did.
+            0 => operations.clear(),
+            1 => {}
+            _ => {
+                self.rng.shuffle(&mut operations);
+                operations.retain_mut(|operation| survives(operation, &mut self.rng));
+            }
+        }
+        for operation in operations {
+            operation.apply(&mut self.durable);
+        }
+    }
+}
+
+impl Operation {
+    fn apply(self, image: &mut Vec<u8>) {
+        match self {
+            Self::SetLength(length) => image.resize(length, 0),
+            Self::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                if image.len() < end {
+                    image.resize(end, 0);
+                }
+                image[offset..end].copy_from_slice(&bytes);
+            }
+        }
+    }
+}
+
+/// Counts an operation down; whether it is the one.
+fn passed(after: &mut u64) -> bool {
+    let hit = *after == 0;
+    *after = after.saturating_sub(1);
+    hit
+}
+
+/// Whether an unsynced operation reached the disk; a torn write is cut to the sectors that did.
+fn survives(operation: &mut Operation, rng: &mut Rng) -> bool {
+    let kept = rng.chance(1, 2);
+    if let Operation::Write { offset, bytes } = operation
+        && rng.chance(1, 3)
+    {
+        let start = *offset;
+        let sectors = (start..start + bytes.len()).step_by(SECTOR).count() as u64;
+        let cut = (rng.below(sectors + 1) as usize * SECTOR).saturating_sub(start % SECTOR).min(bytes.len());
+        match kept {
+            true => bytes.truncate(cut),
+            false => {
+                bytes.drain(..cut);
+                *offset += cut;
+            }
+        }
+        return !bytes.is_empty();
+    }
+    kept
+}
+
+/// One opening of the disk.
+#[derive(Debug)]
+struct Handle {
+    disk: Arc<Disk>,
+    number: u64,
+}
+
+impl Handle {
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.disk.state.lock();
+        match state.running && state.handle == self.number {
+            true => Ok(state),
+            false => Err(Error::new(ErrorKind::BrokenPipe, "the disk is gone")),
+        }
+    }
+}
+
+impl StorageBackend for Handle {
+    fn len(&self) -> Result<u64> {
+        Ok(self.state()?.cached.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let state = self.state()?;
+        let start = offset as usize;
+        let bytes = state.cached.get(start..start + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.state()?.issue(Operation::SetLength(len as usize))
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.state()?.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.state()?.issue(Operation::Write { offset: offset as usize, bytes: data.to_vec() })
+    }
+}

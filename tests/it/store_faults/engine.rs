@@ -1,0 +1,107 @@
+//! The engine without HTTP, on a disk of the test's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flashsale::admission::Admission;
+use flashsale::clock::{Clock, Timestamp};
+use flashsale::committer::{self, Committer, Intake};
+use flashsale::fulfillment::{self, Method, Workers};
+use flashsale::inventory::Inventory;
+use flashsale::job_id::JobIds;
+use flashsale::queue::Queue;
+use flashsale::store::Store;
+
+use super::disk::Disk;
+
+const WORKERS: usize = 2;
+/// Unfinished jobs: more than a script ever has.
+const CAPACITY: usize = 10_000;
+/// How long a stop waits for workers before the test is called stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A clock that stands still.
+pub(super) fn clock() -> Clock {
+    Clock::manual(Timestamp::from_millis(1_700_000_000_000))
+}
+
+/// Runs a test on a thread's own small runtime.
+pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+}
+
+/// Trips to the committer within which workers must have drained a queue.
+const TRIPS_TO_DRAIN: usize = 100_000;
+
+pub(super) struct Engine {
+    pub(super) store: Arc<Store>,
+    pub(super) inventory: Arc<Inventory>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) intake: Intake,
+    pub(super) admission: Admission,
+    pub(super) clock: Clock,
+    committer: Committer,
+    workers: Option<Workers>,
+}
+
+impl Engine {
+    /// Opens the store and starts the committer; workers come later.
+    pub(super) fn start(disk: &Arc<Disk>, clock: &Clock) -> Result<Self, String> {
+        let (store, recovered) = Store::open(disk.medium()).map_err(|error| error.to_string())?;
+        let store = Arc::new(store);
+        let inventory = Arc::new(Inventory::default());
+        let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
+        let rooms = committer::Rooms {
+            store: Arc::clone(&store),
+            inventory: Arc::clone(&inventory),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let started = Committer::start(rooms, recovered, &runtime);
+        let (committer, intake) = started.map_err(|error| error.to_string())?;
+        let admission = Admission::new(
+            Arc::clone(&inventory),
+            Arc::clone(&queue),
+            Arc::clone(&store),
+            intake.clone(),
+            clock.clone(),
+        );
+        Ok(Self { store, inventory, queue, intake, admission, clock: clock.clone(), committer, workers: None })
+    }
+
+    pub(super) fn start_workers(&mut self) {
+        let rooms = fulfillment::Rooms {
+            queue: Arc::clone(&self.queue),
+            store: Arc::clone(&self.store),
+            intake: self.intake.clone(),
+            clock: self.clock.clone(),
+            job_ids: Arc::new(JobIds::new(*self.store.secret())),
+        };
+        self.workers = Some(Workers::start(&rooms, &Method::Instant, WORKERS));
+    }
+
+    /// Resumes the queue and returns when workers have finished what is neither held nor delayed.
+    pub(super) async fn drain(&self) -> Result<(), String> {
+        for _ in 0..TRIPS_TO_DRAIN {
+            // The trip to the committer is what gives the workers time.
+            self.intake.set_paused(false).await.map_err(|refusal| format!("resuming: {refusal:?}"))?;
+            let counts = self.queue.counts();
+            if counts.waiting + counts.prioritized + counts.active == 0 {
+                return Ok(());
+            }
+        }
+        Err(format!("the queue does not drain: {:?}", self.queue.counts()))
+    }
+
+    /// Stops in the order of a shutdown. On a disk that is gone it is what a dying process does.
+    pub(super) async fn stop(self) {
+        if let Some(workers) = self.workers {
+            workers.stop(PATIENCE).await;
+        }
+        self.intake.shut();
+        self.intake.stop();
+        self.committer.join();
+        self.store.close();
+    }
+}

@@ -1,0 +1,197 @@
+//! The power goes, or the process dies, at any moment.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use flashsale::clock::Clock;
+use flashsale::order::OrderStatus;
+use parking_lot::Mutex;
+
+use super::audit::{audit, check_started};
+use super::disk::{Disk, Fault, Loss};
+use super::engine::{Engine, block_on, clock};
+use super::ledger::{Fate, Ledger};
+use super::rng::Rng;
+use super::script;
+
+/// Seeds of a normal run; the variable asks for more, or for a single one.
+const SEEDS: u64 = 300;
+const SEEDS_VARIABLE: &str = "STORE_FAULT_SEEDS";
+const ONE_SEED_VARIABLE: &str = "STORE_FAULT_SEED";
+
+/// After this a seed is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run has seen, so that a run that tests nothing is noticed.
+#[derive(Debug, Default)]
+struct Seen {
+    starts: u64,
+    failed_starts: u64,
+    faults: u64,
+    accepted: u64,
+    found: u64,
+    lost: u64,
+}
+
+#[test]
+fn every_acknowledged_order_survives_a_cut_at_any_moment_once_and_whole() {
+    let seen = Mutex::new(Seen::default());
+    for_each_seed(|seed| {
+        let own = block_on(async { tokio::time::timeout(PATIENCE, survive(seed)).await });
+        let own = own.map_err(|_| "it is stuck".to_owned())??;
+        let mut seen = seen.lock();
+        seen.starts += own.starts;
+        seen.failed_starts += own.failed_starts;
+        seen.faults += own.faults;
+        seen.accepted += own.accepted;
+        seen.found += own.found;
+        seen.lost += own.lost;
+        Ok(())
+    });
+    let seen = seen.into_inner();
+    // A single seed need not see everything.
+    if variable(ONE_SEED_VARIABLE).is_none() {
+        let all = [seen.starts, seen.failed_starts, seen.faults, seen.accepted, seen.found, seen.lost];
+        assert!(all.iter().all(|count| *count > 0), "{seen:?}");
+    }
+}
+
+/// The test's own test: a disk that acknowledges what it then forgets must be found out.
+#[test]
+fn a_disk_that_lies_about_its_syncs_is_found_out() {
+    for seed in 0..20 {
+        let outcome = catch_unwind(|| block_on(trust_a_liar(seed)));
+        let complaint = outcome.unwrap_or_else(|_| Err("it panicked".to_owned()));
+        assert!(complaint.is_err(), "seed {seed}: acknowledged orders were forgotten, and nobody noticed");
+    }
+}
+
+/// A few lives of one store, each with its end at a random moment, and a last one that ends well.
+async fn survive(seed: u64) -> Result<Seen, String> {
+    let mut rng = Rng::new(seed);
+    let (disk, clock) = (Disk::new(rng.next()), clock());
+    let (mut ledger, mut seen) = (Ledger::default(), Seen::default());
+    for life in (0..=rng.below(4)).rev() {
+        if life > 0 {
+            // Early ones hit the making of a store and its recovery.
+            let after = rng.below(*rng.clone().pick(&[8, 60, 600]));
+            disk.arm(*rng.pick(&[Fault::PowerCut { after }, Fault::Kill { after }]));
+        }
+        seen.starts += 1;
+        match live(&disk, &clock, &mut ledger, &mut rng).await {
+            Ok(()) => {}
+            Err(_) if !disk.is_running() => seen.failed_starts += 1,
+            Err(error) => return Err(error),
+        }
+        seen.faults += u64::from(!disk.is_running());
+        seen.lost += ledger.count(|fate| fate == Fate::Unknown) as u64;
+        disk.restart();
+    }
+    let engine = Engine::start(&disk, &clock)?;
+    let history = audit(&engine.store)?;
+    ledger.check(&history)?;
+    engine.stop().await;
+    seen.accepted = ledger.count(|fate| matches!(fate, Fate::Accepted(_))) as u64;
+    seen.found = ledger.count(|fate| matches!(fate, Fate::Found(_))) as u64;
+    Ok(seen)
+}
+
+/// One life: recover, check, work, end. An error before the work means that the store did not open.
+async fn live(disk: &Arc<Disk>, clock: &Clock, ledger: &mut Ledger, rng: &mut Rng) -> Result<(), String> {
+    let mut engine = Engine::start(disk, clock)?;
+    let history = audit(&engine.store)?;
+    ledger.check(&history)?;
+    check_started(&engine, &history)?;
+    engine.start_workers();
+    let made = script::create_products(&engine).await;
+    if disk.is_running() {
+        made.map_err(|refusal| format!("products: {refusal:?}"))?;
+    }
+    for _ in 0..5 + rng.below(30) {
+        let unavailable = script::step(&engine, ledger, rng).await?;
+        match (unavailable, disk.is_running()) {
+            (true, true) => return Err("unavailable while the disk is well".to_owned()),
+            (_, false) => break,
+            (false, true) => {}
+        }
+    }
+    if disk.is_running() && rng.chance(1, 2) {
+        drain(&engine, disk).await?;
+    } else if rng.chance(1, 2) {
+        // In the middle of what the workers are doing.
+        disk.cut(Loss::Chance);
+    }
+    engine.stop().await;
+    Ok(())
+}
+
+/// Lets workers finish what is not held or delayed; unless the disk goes meanwhile.
+async fn drain(engine: &Engine, disk: &Disk) -> Result<(), String> {
+    let drained = engine.drain().await;
+    if !disk.is_running() {
+        return Ok(());
+    }
+    drained?;
+    let history = audit(&engine.store)?;
+    let mut pending = history.orders.values().filter(|order| order.status == OrderStatus::Pending);
+    let left = pending.find(|order| order.due_at().is_none());
+    left.map_or(Ok(()), |order| Err(format!("no job is left, and {order:?} is pending")))
+}
+
+/// Works on a disk whose syncs do nothing from some moment on, cuts the power and says what the checks say.
+async fn trust_a_liar(seed: u64) -> Result<(), String> {
+    let mut rng = Rng::new(seed);
+    let (disk, clock) = (Disk::new(rng.next()), clock());
+    let mut ledger = Ledger::default();
+    let engine = Engine::start(&disk, &clock)?;
+    script::create_products(&engine).await.map_err(|refusal| format!("{refusal:?}"))?;
+    for _ in 0..5 {
+        script::step(&engine, &mut ledger, &mut rng).await?;
+    }
+    disk.lie_after(disk.syncs());
+    let accepted = |ledger: &Ledger| ledger.count(|fate| matches!(fate, Fate::Accepted(_)));
+    let before = accepted(&ledger);
+    while accepted(&ledger) == before {
+        script::step(&engine, &mut ledger, &mut rng).await?;
+    }
+    disk.cut(if seed.is_multiple_of(2) { Loss::All } else { Loss::Chance });
+    engine.stop().await;
+    disk.restart();
+    let engine = Engine::start(&disk, &clock)?;
+    let checked = audit(&engine.store).and_then(|history| ledger.check(&history));
+    engine.stop().await;
+    checked
+}
+
+/// Runs a test for many seeds on all processors, and fails with the seeds that failed.
+fn for_each_seed(test: impl Fn(u64) -> Result<(), String> + Sync) {
+    let (first, end) = match variable(ONE_SEED_VARIABLE) {
+        Some(seed) => (seed, seed + 1),
+        None => (0, variable(SEEDS_VARIABLE).unwrap_or(SEEDS)),
+    };
+    let next = AtomicU64::new(first);
+    let failures = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return;
+            }
+            let outcome = catch_unwind(AssertUnwindSafe(|| test(seed)));
+            if let Err(error) = outcome.unwrap_or_else(|_| Err("it panicked".to_owned())) {
+                failures.lock().push(format!("seed {seed}: {error}"));
+            }
+        }
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..processors).for_each(|_| drop(scope.spawn(work))));
+    let failures = failures.into_inner();
+    assert!(failures.is_empty(), "{} seeds failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test's own setting, not the server's")]
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
