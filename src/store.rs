@@ -271,3 +271,6 @@ impl StorageBackend for BoxedBackend {
 pub fn file_in(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE_NAME)
 }
+
+#[cfg(test)]
+mod tests;

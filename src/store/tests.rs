@@ -1,0 +1,56 @@
+//! Opening: what is ours, what is newer, what is neither.
+
+use redb::TableDefinition;
+
+use super::*;
+
+fn open(path: &Path) -> Result<(Store, Recovered), OpenError> {
+    Store::open(Medium::File(path.to_owned()))
+}
+
+#[test]
+fn a_new_store_is_empty_and_keeps_its_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_in(dir.path());
+    let (store, recovered) = open(&file).unwrap();
+    assert_eq!(recovered.head, Head::default());
+    let secret = *store.secret();
+    drop(store);
+    assert_eq!(*open(&file).unwrap().0.secret(), secret);
+}
+
+#[test]
+fn a_second_opening_is_told_that_the_store_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_in(dir.path());
+    let _first = open(&file).unwrap();
+    assert!(matches!(open(&file), Err(OpenError::InUse(_))));
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_in(dir.path());
+    drop(open(&file).unwrap());
+    let database = Database::open(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let newer = (FORMAT + 1).to_le_bytes();
+    transaction.open_table(tables::STATE).unwrap().insert(tables::STATE_FORMAT, newer.as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = open(&file).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found } if found == FORMAT + 1));
+    assert!(error.to_string().contains("use a newer flashsale"), "{error}");
+}
+
+#[test]
+fn another_program_s_database_is_not_taken_for_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_in(dir.path());
+    let database = Database::create(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(TableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(matches!(open(&file), Err(OpenError::Damaged(..))));
+}
