@@ -31,20 +31,20 @@ impl Actor {
     }
 }
 
-/// One entry of the history.
+/// One entry of the history. Products are boxed: a commit holds hundreds of entries, and next to none is about one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A product was created.
-    ProductCreated(Product),
+    ProductCreated(Box<Product>),
     /// An operator changed a product's terms or stock.
     ProductEdited {
         /// As it was.
-        before: Product,
+        before: Box<Product>,
         /// As it is.
-        after: Product,
+        after: Box<Product>,
     },
     /// A product without orders was deleted.
-    ProductDeleted(Product),
+    ProductDeleted(Box<Product>),
     /// An order was accepted and its units are held.
     OrderPlaced {
         /// The order as accepted.

@@ -48,7 +48,7 @@ pub(super) enum Answer {
     Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>),
     PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>),
     Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
-    Edited(oneshot::Sender<Result<Product, Refusal>>, Result<Product, Refusal>),
+    Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
     Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
     Paused(oneshot::Sender<()>),
 }
@@ -89,7 +89,7 @@ impl<'b, 't> Batch<'b, 't> {
                 let moved = orders.into_iter().map(|order| self.move_for_operator(order, to));
                 Answer::Moved(reply, moved.collect::<Result<_, _>>()?)
             }
-            Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(edit)?),
+            Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(*edit)?.map(Box::new)),
             Command::DeleteProduct { product, reply, _permit } => Answer::Deleted(reply, self.delete_product(product)?),
             Command::SetPaused { paused, reply, _permit } => {
                 self.set_paused(paused);

@@ -135,7 +135,6 @@ type Reply<T> = oneshot::Sender<T>;
 
 /// One message to the committer. It carries the permit that made room for it and gives it back when it is taken.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "an order is the common case and must not cost an allocation")]
 pub(super) enum Command {
     Place {
         order: PendingOrder,
@@ -158,8 +157,8 @@ pub(super) enum Command {
         _permit: OwnedSemaphorePermit,
     },
     Edit {
-        edit: Edit,
-        reply: Reply<Result<Product, Refusal>>,
+        edit: Box<Edit>,
+        reply: Reply<Result<Box<Product>, Refusal>>,
         _permit: OwnedSemaphorePermit,
     },
     DeleteProduct {
@@ -186,3 +185,6 @@ impl Command {
         }
     }
 }
+
+/// Commands wait in a channel whose slots all have the size of the largest one, and answers in a list.
+const _: () = assert!(size_of::<Command>() <= 256);

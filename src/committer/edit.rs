@@ -30,7 +30,7 @@ impl Batch<'_, '_> {
         let id = ProductId(self.books.head.last_product);
         let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
         self.tables.put_product(&product)?;
-        self.changes.push(Change::ProductCreated(product.clone()));
+        self.changes.push(Change::ProductCreated(Box::new(product.clone())));
         self.effects.created = Some(product.clone());
         Ok(Ok(product))
     }
@@ -70,7 +70,7 @@ impl Batch<'_, '_> {
 
     fn finish_edit(&mut self, before: Product, after: Product) -> Applied<Product> {
         self.effects.touched.insert(after.id);
-        self.changes.push(Change::ProductEdited { before, after: after.clone() });
+        self.changes.push(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) });
         Ok(Ok(after))
     }
 
@@ -81,7 +81,7 @@ impl Batch<'_, '_> {
         }
         let deleted = self.books.products.remove(&id);
         self.tables.remove_product(id)?;
-        self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(stocked.product)));
+        self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
         self.effects.deleted = Some(id);
         Ok(Ok(()))
     }

@@ -153,7 +153,8 @@ impl Intake {
 
     /// Creates or changes a product for an operator.
     pub async fn edit(&self, edit: Edit) -> Result<Product, Refusal> {
-        self.ask(|reply, permit| Command::Edit { edit, reply, _permit: permit }).await?
+        let edit = Box::new(edit);
+        Ok(*self.ask(|reply, permit| Command::Edit { edit, reply, _permit: permit }).await??)
     }
 
     /// Deletes a product that has no orders.

@@ -3,7 +3,7 @@
 use crate::change::{Change, Record};
 use crate::clock::Timestamp;
 
-use super::record::{self, RecordRow};
+use super::record::{self, ChangeRows, NewRecordRow, RecordRow};
 use super::{Head, StoreError};
 
 /// The hash of a record: BLAKE3 over its row as written.
@@ -18,7 +18,8 @@ pub(super) fn append(
     changes: &[Change],
     buffer: &mut Vec<u8>,
 ) -> Result<u64, StoreError> {
-    record::encode(&RecordRow::of(head.hash, at, changes), buffer)?;
+    let row = NewRecordRow { previous: head.hash, at: at.millis(), changes: ChangeRows(changes) };
+    record::encode(&row, buffer)?;
     let sequence = head.sequence + 1;
     head.advance(sequence, hash(buffer), at);
     Ok(sequence)

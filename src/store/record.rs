@@ -202,12 +202,30 @@ impl<'a> ProductRow<'a> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A record as it is read.
+#[derive(Deserialize)]
 pub(super) struct RecordRow<'a> {
     previous: [u8; 32],
     at: i64,
     #[serde(borrow)]
     changes: Vec<ChangeRow<'a>>,
+}
+
+/// The same as it is written: without a copy of its changes.
+#[derive(Serialize)]
+pub(super) struct NewRecordRow<'a> {
+    pub(super) previous: [u8; 32],
+    pub(super) at: i64,
+    pub(super) changes: ChangeRows<'a>,
+}
+
+/// Changes that become rows one by one.
+pub(super) struct ChangeRows<'a>(pub(super) &'a [Change]);
+
+impl Serialize for ChangeRows<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(ChangeRow::of))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -278,11 +296,7 @@ impl AnswerRow {
     }
 }
 
-impl<'a> RecordRow<'a> {
-    pub(super) fn of(previous: [u8; 32], at: Timestamp, changes: &'a [Change]) -> Self {
-        Self { previous, at: at.millis(), changes: changes.iter().map(ChangeRow::of).collect() }
-    }
-
+impl RecordRow<'_> {
     pub(super) fn record(&self, sequence: u64) -> Result<Record, StoreError> {
         let changes = self.changes.iter().map(ChangeRow::change).collect::<Result<_, _>>()?;
         Ok(Record { sequence, previous: self.previous, at: Timestamp::from_millis(self.at), changes })
@@ -316,11 +330,12 @@ impl<'a> ChangeRow<'a> {
 
     fn change(&self) -> Result<Change, StoreError> {
         Ok(match self {
-            Self::ProductCreated(id, row) => Change::ProductCreated(row.product(ProductId(*id))),
-            Self::ProductEdited { id, before, after } => {
-                Change::ProductEdited { before: before.product(ProductId(*id)), after: after.product(ProductId(*id)) }
-            }
-            Self::ProductDeleted(id, row) => Change::ProductDeleted(row.product(ProductId(*id))),
+            Self::ProductCreated(id, row) => Change::ProductCreated(Box::new(row.product(ProductId(*id)))),
+            Self::ProductEdited { id, before, after } => Change::ProductEdited {
+                before: Box::new(before.product(ProductId(*id))),
+                after: Box::new(after.product(ProductId(*id))),
+            },
+            Self::ProductDeleted(id, row) => Change::ProductDeleted(Box::new(row.product(ProductId(*id)))),
             Self::OrderPlaced(id, row, answer) => {
                 Change::OrderPlaced { order: Arc::new(row.order(OrderId(*id))?), answer: answer.map(AnswerRow::answer) }
             }

@@ -75,9 +75,9 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         });
     let answer = KeptAnswer { key: u128::MAX, fingerprint: 1, queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
-        Change::ProductCreated(product()),
-        Change::ProductEdited { before: product(), after: Product { orders: 10, ..product() } },
-        Change::ProductDeleted(product()),
+        Change::ProductCreated(Box::new(product())),
+        Change::ProductEdited { before: Box::new(product()), after: Box::new(Product { orders: 10, ..product() }) },
+        Change::ProductDeleted(Box::new(product())),
         Change::OrderPlaced { order: Arc::new(order()), answer: Some(answer) },
         Change::OrderPlaced { order: Arc::new(order()), answer: None },
         Change::DeadLetterDeleted(OrderId(7)),
@@ -87,7 +87,8 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
     changes.extend(moved);
     let record = Record { sequence: 12, previous: [7; 32], at: Timestamp::from_millis(99), changes };
     let mut bytes = Vec::new();
-    encode(&RecordRow::of(record.previous, record.at, &record.changes), &mut bytes).unwrap();
+    let (previous, at) = (record.previous, record.at.millis());
+    encode(&NewRecordRow { previous, at, changes: ChangeRows(&record.changes) }, &mut bytes).unwrap();
     assert_eq!(decode::<RecordRow<'_>>(&bytes).unwrap().record(12).unwrap(), record);
 }
 

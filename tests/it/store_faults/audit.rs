@@ -78,10 +78,10 @@ impl History {
     fn apply(&mut self, change: &Change, at: Timestamp) -> Result<(), String> {
         match change {
             Change::ProductCreated(product) => {
-                ensure!(self.products.insert(product.id, product.clone()).is_none(), "{} is there", product.id);
+                ensure!(self.products.insert(product.id, Product::clone(product)).is_none(), "{} is there", product.id);
             }
             Change::ProductEdited { before, after } => {
-                let known = self.products.insert(after.id, after.clone());
+                let known = self.products.insert(after.id, Product::clone(after));
                 ensure!(known.as_ref() == Some(before), "{before:?} was edited, which was {known:?}");
                 let units = after.stock.adjusted - before.stock.adjusted;
                 *self.deeds.entry(Deed::Restocked(after.id, units)).or_default() += 1;
