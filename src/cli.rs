@@ -13,6 +13,7 @@ use crate::limits::{
     self, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER,
     DEFAULT_WORKERS,
 };
+use crate::maintenance;
 
 /// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
 #[derive(Debug, Parser)]
@@ -31,8 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server
     Serve(ServeArgs),
-    /// Check a stopped store: does everything add up, is the history unbroken
-    Verify(StoreArgs),
+    /// Check a stopped store: is the history unbroken, does every table say the same, does everything add up
+    Verify(VerifyArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -71,6 +72,23 @@ pub struct StoreArgs {
     /// Where the store is
     #[arg(long, env = "DATA_DIR", default_value = "./flashsale-data", value_name = "DIR")]
     pub data_dir: PathBuf,
+}
+
+/// What is checked, and where there is room for it.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Where to make the working file, about as large as the orders; beside the store unless said otherwise
+    #[arg(long, value_name = "DIR")]
+    scratch_dir: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    /// Checks the store.
+    pub fn run(&self) -> Result<maintenance::Report, maintenance::MaintenanceError> {
+        maintenance::verify(&self.store.data_dir, self.scratch_dir.as_deref())
+    }
 }
 
 /// The settings of the server.

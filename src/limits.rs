@@ -50,6 +50,8 @@ pub const MAX_EXPIRED_AT_ONCE: usize = 1_024;
 pub const INDEX_RUN: usize = 64 * 1024;
 /// Rows that are written to that index at once, at least.
 pub const INDEX_SLICE: usize = 1024;
+/// Orders kept in memory while the history is told again.
+pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
 pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Threads that read the store for requests.

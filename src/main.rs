@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use flashsale::cli::{self, Cli, Command, LogArgs, LogFormat, ServeArgs, StoreArgs};
-use flashsale::{app, maintenance};
+use flashsale::app;
+use flashsale::cli::{self, Cli, Command, LogArgs, LogFormat, ServeArgs, VerifyArgs};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().into_command() {
         Command::Serve(serve) => run_server(serve),
-        Command::Verify(store) => verify(&store),
+        Command::Verify(args) => verify(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
             Ok(())
@@ -44,8 +44,8 @@ fn run_server(serve: ServeArgs) -> Result<(), String> {
     app::run(config, announce).map_err(|error| error.to_string())
 }
 
-fn verify(store: &StoreArgs) -> Result<(), String> {
-    let report = maintenance::verify(&store.data_dir).map_err(|error| error.to_string())?;
+fn verify(args: &VerifyArgs) -> Result<(), String> {
+    let report = args.run().map_err(|error| error.to_string())?;
     say(&report.to_string())?;
     match report.is_sound() {
         true => Ok(()),

@@ -1,11 +1,15 @@
-//! What can be done to a store while no server runs on it.
+//! What can be done to a store beside running a server on it: check it, back it up, restore it, export it.
 
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::store::{self, Findings, Medium, OpenError, Store, StoreError};
+use crate::store::{self, OpenError, StoreError};
 
-/// Why a store could not be looked at.
+mod progress;
+mod verify;
+
+pub use verify::{Report, verify};
+
+/// Why something could not be done to a store.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
     /// There is none.
@@ -19,39 +23,11 @@ pub enum MaintenanceError {
     Read(#[from] StoreError),
 }
 
-/// What a check found.
-#[derive(Debug)]
-pub struct Report {
-    findings: Findings,
-}
-
-impl Report {
-    /// Whether nothing is wrong.
-    pub const fn is_sound(&self) -> bool {
-        self.findings.problems.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { records, orders, products, problems } = &self.findings;
-        writeln!(f, "checked {records} records of the history, {orders} orders and {products} products")?;
-        for problem in problems {
-            writeln!(f, "  wrong: {problem}")?;
-        }
-        match problems.len() {
-            0 => write!(f, "everything adds up"),
-            wrong => write!(f, "{wrong} things do not add up"),
-        }
-    }
-}
-
-/// Checks the store in a data directory.
-pub fn verify(data_dir: &Path) -> Result<Report, MaintenanceError> {
+/// The store's file in a data directory, if it is there.
+fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
     let file = store::file_in(data_dir);
-    if !file.is_file() {
-        return Err(MaintenanceError::Missing(file.display().to_string()));
+    match file.is_file() {
+        true => Ok(file),
+        false => Err(MaintenanceError::Missing(file.display().to_string())),
     }
-    let (store, _) = Store::open(Medium::File(file))?;
-    Ok(Report { findings: store.verify()? })
 }

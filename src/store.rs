@@ -14,10 +14,17 @@ use crate::limits;
 use crate::order::{Order, OrderId};
 use crate::product::Product;
 
+mod chain;
+mod check_index;
+mod compare;
+mod findings;
 mod head;
+mod inspect;
 mod journal;
 mod read;
 mod record;
+mod replay;
+mod scratch;
 mod tables;
 pub mod tally;
 mod unfinished;
@@ -25,9 +32,10 @@ mod user_index;
 mod verify;
 mod write;
 
-pub use head::{Head, Totals};
+pub use findings::Findings;
+pub use head::{Cut, Head, Totals};
 pub use read::{AttemptError, Page, Snapshot};
-pub use verify::Findings;
+pub use verify::OnProgress;
 pub use write::Tables;
 
 use user_index::UserIndex;
@@ -70,6 +78,9 @@ pub enum StoreError {
     /// A row does not say what its table promises.
     #[error("the store holds a damaged row: {0}")]
     Damaged(String),
+    /// There is no room for a working file.
+    #[error("cannot make the working file {0}: {1}")]
+    Scratch(String, std::io::Error),
 }
 
 impl<E: Into<redb::Error>> From<E> for StoreError {

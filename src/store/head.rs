@@ -24,8 +24,19 @@ pub struct Head {
     pub indexed_through: u64,
     /// Whether the queue is paused.
     pub paused: bool,
+    /// Where the history was cut: the last record that was trimmed; zeros while there is all of it.
+    pub cut: Cut,
     /// Orders and jobs by what became of them.
     pub totals: Totals,
+}
+
+/// The last record before the history that is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Its hash, which the first kept record carries.
+    pub hash: [u8; 32],
 }
 
 /// How many orders and jobs stand where.

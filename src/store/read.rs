@@ -54,7 +54,7 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
 }
 
 /// The format of the store; none in an empty file.
-fn format(database: &Database) -> Result<Option<u32>, StoreError> {
+pub(super) fn format(database: &Database) -> Result<Option<u32>, StoreError> {
     let transaction = database.begin_read()?;
     let state = match transaction.open_table(tables::STATE) {
         Ok(state) => state,
@@ -67,7 +67,7 @@ fn format(database: &Database) -> Result<Option<u32>, StoreError> {
     Ok(Some(u32::from_le_bytes(bytes)))
 }
 
-fn secret(database: &Database) -> Result<[u8; 32], StoreError> {
+pub(super) fn secret(database: &Database) -> Result<[u8; 32], StoreError> {
     let state = database.begin_read()?.open_table(tables::STATE)?;
     let row = state.get(tables::STATE_SECRET)?;
     row.and_then(|row| row.value().try_into().ok()).ok_or_else(|| StoreError::Damaged("there is no secret".to_owned()))
@@ -127,7 +127,7 @@ pub(super) fn attempts(row: &[u8]) -> Result<Vec<AttemptError>, StoreError> {
 
 /// The store at one moment. Keep it short: as long as it lives, the space of what it sees is not used again.
 pub struct Snapshot {
-    transaction: ReadTransaction,
+    pub(super) transaction: ReadTransaction,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -283,17 +283,6 @@ impl Snapshot {
         let Some(row) = answers.get(key)? else { return Ok(None) };
         let (order, answer): (u64, AnswerRow) = record::decode(row.value())?;
         Ok(Some((OrderId(order), answer.answer())))
-    }
-
-    /// Calls `visit` with the sequence, the hash of the record before as it is written (none where it cannot be read)
-    /// and the own hash of every record of the history, oldest first.
-    pub fn each_record(&self, mut visit: impl FnMut(u64, Option<[u8; 32]>, [u8; 32])) -> Result<(), StoreError> {
-        for entry in self.transaction.open_table(tables::JOURNAL)?.iter()? {
-            let (sequence, row) = entry?;
-            let record = journal::decode(sequence.value(), row.value()).ok();
-            visit(sequence.value(), record.map(|record| record.previous), journal::hash(row.value()));
-        }
-        Ok(())
     }
 
     /// Records of the history with a sequence below `before`, newest first.

@@ -1,71 +1,151 @@
-//! Does the store add up? Everything is recomputed from the orders and compared; the history's chain is walked.
+//! Does the store add up? The history's chain is walked, the history is told again from its beginning, and every table
+//! is compared with it; beside that, the counts are made anew from the orders.
 
+use std::path::Path;
+
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use crate::change::Record;
 use crate::order::OrderStatus;
 
-use super::{Snapshot, Store, StoreError, Totals, tally};
+use super::chain::Chain;
+use super::findings::{Complaints, Findings};
+use super::replay::Replay;
+use super::{Snapshot, Store, StoreError, Totals, check_index, compare, journal, scratch, tables, tally};
 
-/// The most problems that are listed.
-const MAX_PROBLEMS: usize = 100;
+/// Told how far a long piece of work is: what is being done, how much of it, and of how much.
+pub type OnProgress<'p> = dyn FnMut(&'static str, u64, u64) + 'p;
 
-/// What a check found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Records of the history that were read.
-    pub records: u64,
-    /// Orders that were read.
-    pub orders: u64,
-    /// Products that were read.
-    pub products: u64,
-    /// What is wrong, one sentence each; at most a hundred.
-    pub problems: Vec<String>,
-}
+/// Rows between two words on the progress.
+pub(super) const PROGRESS_STEP: u64 = 4_096;
 
-impl Findings {
-    fn wrong(&mut self, problem: String) {
-        if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem);
+impl Store {
+    /// Checks the whole store as last committed. Memory is bounded by the products and the pending orders; what the
+    /// history adds up to is kept in a file without a name in `scratch_dir`, about as large as the orders are. A history
+    /// that was trimmed cannot be told from its beginning: then what is left of its chain is checked, and the counts.
+    pub fn verify(&self, scratch_dir: &Path, progress: &mut OnProgress<'_>) -> Result<Findings, StoreError> {
+        let snapshot = self.snapshot()?;
+        let mut findings = Findings::default();
+        let head = snapshot.head()?;
+        if head.cut.sequence > 0 {
+            findings.trimmed_through = Some(head.cut.sequence);
+            check_chain(&snapshot, &mut findings, progress)?;
+        } else {
+            check_history(&snapshot, scratch_dir, &mut findings, progress)?;
+        }
+        progress("counting", 0, 0);
+        // A row that cannot be read makes counts impossible, which is one more thing that is wrong.
+        let counted = check_products(&snapshot, &mut findings)
+            .and_then(|()| check_orders(&snapshot, &mut findings))
+            .and_then(|()| check_index::check(&snapshot, &mut findings));
+        match counted {
+            Err(StoreError::Damaged(what)) => {
+                findings.problems.push(format!("the counts cannot be made: {what}"));
+                Ok(findings)
+            }
+            other => other.map(|()| findings),
         }
     }
 }
 
-impl Store {
-    /// Checks the whole store as last committed. Memory is bounded by the products and the pending orders.
-    pub fn verify(&self) -> Result<Findings, StoreError> {
-        let snapshot = self.snapshot()?;
-        let mut findings = Findings::default();
-        check_products(&snapshot, &mut findings)?;
-        check_orders(&snapshot, &mut findings)?;
-        check_chain(&snapshot, &mut findings)?;
-        Ok(findings)
+/// The rows of the history, oldest first; the chain is checked on the way.
+struct Walk<'w> {
+    rows: redb::Range<'static, u64, &'static [u8]>,
+    chain: Chain,
+    records: u64,
+    total: u64,
+    progress: &'w mut OnProgress<'w>,
+}
+
+impl<'w> Walk<'w> {
+    fn new(snapshot: &Snapshot, progress: &'w mut OnProgress<'w>) -> Result<Self, StoreError> {
+        let cut = snapshot.head()?.cut;
+        let journal = snapshot.transaction.open_table(tables::JOURNAL)?;
+        let (rows, total) = (journal.range::<u64>(..)?, journal.len()?);
+        Ok(Self { rows, chain: Chain::behind((cut.sequence, cut.hash)), records: 0, total, progress })
+    }
+
+    /// The next record that can be read.
+    fn next(&mut self) -> Result<Option<Record>, StoreError> {
+        while let Some(row) = self.rows.next().transpose()? {
+            let (sequence, row) = (row.0.value(), row.1);
+            let record = journal::decode(sequence, row.value()).ok();
+            let previous = record.as_ref().map(|record| record.previous);
+            self.chain.follow(sequence, previous, journal::hash(row.value()));
+            self.records += 1;
+            if self.records.is_multiple_of(PROGRESS_STEP) {
+                (self.progress)("reading the history", self.records, self.total);
+            }
+            if record.is_some() {
+                return Ok(record);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says what the chain and the head came to.
+    fn finish(self, snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
+        let head = snapshot.head()?;
+        findings.records = self.records;
+        let broken = self.chain.finish((head.sequence, head.hash));
+        findings.problems.extend(broken.map(|what| format!("the history: {what}")));
+        Ok(())
     }
 }
 
+/// Walks the chain and replays its records, then compares.
+fn check_history(
+    snapshot: &Snapshot,
+    scratch_dir: &Path,
+    findings: &mut Findings,
+    progress: &mut OnProgress<'_>,
+) -> Result<(), StoreError> {
+    let database = scratch::create(scratch_dir)?;
+    let ages = snapshot.transaction.open_table(tables::ANSWER_AGES)?;
+    let first_answer = ages.first()?.map_or(u64::MAX, |(order, _)| order.value());
+    let mut replay = Replay::new(&database, first_answer);
+    let mut walk = Walk::new(snapshot, &mut *progress)?;
+    replay.run(|| walk.next())?;
+    walk.finish(snapshot, findings)?;
+    let told = replay.finish(findings);
+    compare::with_history(snapshot, &database, &told, findings, progress)
+}
+
+fn check_chain(snapshot: &Snapshot, findings: &mut Findings, progress: &mut OnProgress<'_>) -> Result<(), StoreError> {
+    let mut walk = Walk::new(snapshot, progress)?;
+    while walk.next()?.is_some() {}
+    walk.finish(snapshot, findings)
+}
+
 fn check_products(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
+    let mut complaints = Complaints::about("products");
     let mut tallies = tally::by_product(snapshot)?;
     for product in snapshot.products()? {
         findings.products += 1;
         let tally = tallies.remove(&product.id).unwrap_or_default();
         if !product.stock.is_conserved() {
-            findings.wrong(format!("the stock of product {} does not add up: {:?}", product.id, product.stock));
+            complaints.add(format!("the stock of product {} does not add up: {:?}", product.id, product.stock));
         }
         if !tally.agrees_with(&product) {
             let stock = product.stock;
-            findings.wrong(format!(
+            complaints.add(format!(
                 "product {} counts {} orders, {} held and {} sold; its orders say {}, {} and {}",
                 product.id, product.orders, stock.held, stock.sold, tally.orders, tally.held, tally.sold
             ));
         }
     }
     for product in tallies.keys() {
-        findings.wrong(format!("there are orders for product {product}, which does not exist"));
+        complaints.add(format!("there are orders for product {product}, which does not exist"));
     }
+    complaints.file(findings);
     Ok(())
 }
 
 fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
     let head = snapshot.head()?;
+    let mut complaints = Complaints::about("orders");
     let mut totals = Totals::default();
-    totals.dead_letters = head.totals.dead_letters;
+    totals.dead_letters = snapshot.transaction.open_table(tables::DEAD_LETTERS)?.len()?;
     let mut oldest_open = None;
     snapshot.each_order(|order| {
         findings.orders += 1;
@@ -74,39 +154,18 @@ fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), Stor
             oldest_open.get_or_insert(order.id.0);
         }
         if order.id.0 != findings.orders {
-            findings.wrong(format!("order {} stands where order {} belongs", order.id, findings.orders));
+            complaints.add(format!("order {} stands where order {} belongs", order.id, findings.orders));
         }
     })?;
     if totals != head.totals {
-        findings.wrong(format!("the totals say {:?}; the orders say {totals:?}", head.totals));
+        complaints.add(format!("the totals say {:?}; the orders say {totals:?}", head.totals));
     }
     if head.last_order != findings.orders {
-        findings.wrong(format!("the last order is said to be {}, and there are {}", head.last_order, findings.orders));
+        complaints.add(format!("the last order is said to be {}, and there are {}", head.last_order, findings.orders));
     }
     if oldest_open.is_some_and(|oldest| oldest < head.oldest_open) {
-        findings.wrong(format!("an order below {} is pending", head.oldest_open));
+        complaints.add(format!("an order below {} is pending", head.oldest_open));
     }
-    Ok(())
-}
-
-fn check_chain(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
-    let head = snapshot.head()?;
-    let mut end = (0, [0; 32]);
-    snapshot.each_record(|sequence, previous, hash| {
-        findings.records += 1;
-        if end.0 > 0 && sequence != end.0 + 1 {
-            findings.wrong(format!("record {sequence} of the history follows record {}", end.0));
-        }
-        if previous != Some(end.1) && end.0 > 0 {
-            findings.wrong(format!("record {sequence} of the history does not follow from the one before it"));
-        }
-        if end.0 == 0 && (sequence != 1 || previous != Some([0; 32])) {
-            findings.wrong(format!("the history starts with record {sequence}, and the one before it is gone"));
-        }
-        end = (sequence, hash);
-    })?;
-    if end != (head.sequence, head.hash) {
-        findings.wrong(format!("the history ends with record {}; record {} belongs there", end.0, head.sequence));
-    }
+    complaints.file(findings);
     Ok(())
 }

@@ -1,0 +1,36 @@
+//! How far a long piece of work is, shown on a terminal and nowhere else.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on standard error, if that is a terminal. It disappears when the work ends.
+#[derive(Debug)]
+pub(super) struct Bar {
+    bar: ProgressBar,
+    what: &'static str,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{spinner} {msg:<40} {bar:30} {percent:>3} %  {eta:>4} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, what: "" }
+    }
+
+    /// Shows what is being done, how much of it is done, and of how much; of 0 while that is not known.
+    pub(super) fn show(&mut self, what: &'static str, done: u64, total: u64) {
+        if what != self.what {
+            self.what = what;
+            self.bar.reset();
+            self.bar.set_message(what);
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,60 @@
+//! `flashsale verify`.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::store::{Findings, Store};
+
+use super::progress::Bar;
+use super::{MaintenanceError, existing_store};
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Report {
+    findings: Findings,
+}
+
+impl Report {
+    pub(super) const fn new(findings: Findings) -> Self {
+        Self { findings }
+    }
+
+    /// Whether nothing is wrong.
+    pub const fn is_sound(&self) -> bool {
+        self.findings.problems.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings { records, orders, products, trimmed_through, problems } = &self.findings;
+        writeln!(f, "checked {records} records of the history, {orders} orders and {products} products")?;
+        match trimmed_through {
+            None => writeln!(f, "the history is complete; every table was compared with it")?,
+            Some(cut) => writeln!(
+                f,
+                "the history was trimmed up to record {cut}: its rest and the counts were checked, the tables could not \
+                 be compared with it"
+            )?,
+        }
+        for problem in problems {
+            writeln!(f, "  wrong: {problem}")?;
+        }
+        match problems.len() {
+            0 => write!(f, "everything adds up"),
+            1 => write!(f, "1 thing does not add up"),
+            wrong => write!(f, "{wrong} things do not add up"),
+        }
+    }
+}
+
+/// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`, or beside the
+/// store.
+pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, MaintenanceError> {
+    let file = existing_store(data_dir)?;
+    let mut bar = Bar::new();
+    bar.show("checking the pages of the file", 0, 0);
+    let store = Store::inspect(&file)?;
+    let findings = store.verify(scratch_dir.unwrap_or(data_dir), &mut |what, done, of| bar.show(what, done, of))?;
+    Ok(Report::new(findings))
+}

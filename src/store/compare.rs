@@ -1,0 +1,188 @@
+//! The tables of the store beside what the history says, row by row.
+
+use std::cmp::Ordering;
+
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value};
+
+use crate::change::KeptAnswer;
+use crate::limits::IDEMPOTENCY_AGE;
+use crate::order::{Order, OrderId};
+use crate::product::{Product, ProductId};
+
+use super::findings::{Complaints, Findings};
+use super::record::{self, AnswerRow, OrderRow, ProductRow};
+use super::replay::Told;
+use super::verify::{OnProgress, PROGRESS_STEP};
+use super::{Head, Snapshot, StoreError, scratch, tables};
+
+/// Names the fields in which two values differ, each as it is and as it should be.
+macro_rules! differences {
+    ($is:expr, $should:expr; $($field:ident),*) => {{
+        let mut found = Vec::new();
+        $(if $is.$field != $should.$field {
+            found.push(format!("{} is {:?} and should be {:?}", stringify!($field), $is.$field, $should.$field));
+        })*
+        found.join(", ")
+    }};
+}
+
+/// Compares every table with what a whole replay left behind.
+pub(super) fn with_history(
+    snapshot: &Snapshot,
+    database: &Database,
+    told: &Told,
+    findings: &mut Findings,
+    progress: &mut OnProgress<'_>,
+) -> Result<(), StoreError> {
+    let scratch = database.begin_read()?;
+    let store = &snapshot.transaction;
+    rows(&scratch, scratch::ORDERS, store, tables::ORDERS, progress, "order", order_difference)?.file(findings);
+    let differs = |_, _: &[u8], _: &[u8]| "differs from what the history says".to_owned();
+    rows(&scratch, scratch::ATTEMPTS, store, tables::ATTEMPTS, progress, "the attempts of order", differs)?
+        .file(findings);
+    let dead = "the dead letter of order";
+    rows(&scratch, scratch::DEAD_LETTERS, store, tables::DEAD_LETTERS, progress, dead, differs)?.file(findings);
+    products(store, told)?.file(findings);
+    answers(&scratch, store, told)?.file(findings);
+    let head = snapshot.head()?;
+    if let Some(wrong) = head_difference(&head, &told.head) {
+        findings.problems.push(format!("the head: {wrong}"));
+    }
+    Ok(())
+}
+
+/// Walks two tables side by side. `describe` says how two rows differ.
+fn rows<V: Value + 'static>(
+    scratch: &ReadTransaction,
+    expected: TableDefinition<'_, u64, V>,
+    store: &ReadTransaction,
+    actual: TableDefinition<'_, u64, V>,
+    progress: &mut OnProgress<'_>,
+    what: &'static str,
+    describe: impl Fn(u64, &[u8], &[u8]) -> String,
+) -> Result<Complaints, StoreError> {
+    let mut complaints = Complaints::about(what);
+    let (expected, actual) = (scratch.open_table(expected)?, store.open_table(actual)?);
+    let total = expected.len()?;
+    let (mut expected, mut actual) = (expected.iter()?, actual.iter()?);
+    let mut done = 0;
+    let (mut should, mut is) = (expected.next().transpose()?, actual.next().transpose()?);
+    loop {
+        let order = match (&should, &is) {
+            (None, None) => return Ok(complaints),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((should, _)), Some((is, _))) => should.value().cmp(&is.value()),
+        };
+        match (order, &should, &is) {
+            (Ordering::Less, Some((key, _)), _) => complaints.add(format!("{what} {} is missing", key.value())),
+            (Ordering::Greater, _, Some((key, _))) => {
+                complaints.add(format!("{what} {} is not in the history", key.value()));
+            }
+            (_, Some((key, should)), Some((_, is))) => {
+                let (should, is) = (should.value(), is.value());
+                let (should, is) = (V::as_bytes(&should), V::as_bytes(&is));
+                if should.as_ref() != is.as_ref() {
+                    let how = describe(key.value(), is.as_ref(), should.as_ref());
+                    complaints.add(format!("{what} {}: {how}", key.value()));
+                }
+            }
+            _ => {}
+        }
+        if order != Ordering::Greater {
+            should = expected.next().transpose()?;
+            done += 1;
+            if done % PROGRESS_STEP == 0 {
+                progress("comparing the tables with the history", done, total);
+            }
+        }
+        if order != Ordering::Less {
+            is = actual.next().transpose()?;
+        }
+    }
+}
+
+fn order_difference(id: u64, is: &[u8], should: &[u8]) -> String {
+    let read = |row| record::decode::<OrderRow<'_>>(row).and_then(|row| row.order(OrderId(id)));
+    let (is, should): (Order, Order) = match (read(is), read(should)) {
+        (Ok(is), Ok(should)) => (is, should),
+        (Err(error), _) | (_, Err(error)) => return error.to_string(),
+    };
+    differences!(is, should; product, user, quantity, unit_price, priority, status, job, attempts, failure, reserved_at,
+        expires_at, retry_at, processed_at, finished_at, created_at, updated_at)
+}
+
+fn products(store: &ReadTransaction, told: &Told) -> Result<Complaints, StoreError> {
+    let mut complaints = Complaints::about("products");
+    let mut expected = told.products.clone();
+    for entry in store.open_table(tables::PRODUCTS)?.iter()? {
+        let (id, row) = entry?;
+        let id = ProductId(id.value());
+        let is = record::decode::<ProductRow<'_>>(row.value()).map(|row| row.product(id));
+        match (is, expected.remove(&id)) {
+            (_, None) => complaints.add(format!("product {id} is not in the history")),
+            (Err(error), _) => complaints.add(format!("product {id}: {error}")),
+            (Ok(is), Some(should)) if is != should => {
+                complaints.add(format!("product {id}: {}", product_difference(&is, &should)));
+            }
+            _ => {}
+        }
+    }
+    expected.keys().for_each(|id| complaints.add(format!("product {id} is missing")));
+    Ok(complaints)
+}
+
+fn product_difference(is: &Product, should: &Product) -> String {
+    differences!(is, should; terms, stock, orders, created_at, updated_at)
+}
+
+/// Each kept answer must be that of the order which made it, and only answers that are too old may have been forgotten.
+fn answers(scratch: &ReadTransaction, store: &ReadTransaction, told: &Told) -> Result<Complaints, StoreError> {
+    let mut complaints = Complaints::about("kept answers");
+    let answers = store.open_table(tables::ANSWERS)?;
+    let ages = store.open_table(tables::ANSWER_AGES)?;
+    let expected = scratch.open_table(scratch::ANSWERS)?;
+    if let Some((order, placed_at)) = told.last_swept
+        && told.head.at().since(placed_at) < IDEMPOTENCY_AGE
+    {
+        complaints.add(format!("the kept answer of order {order} is missing"));
+    }
+    let mut current = 0;
+    for entry in expected.iter()? {
+        let (order, row) = entry?;
+        let (order, should) = (order.value(), record::decode::<AnswerRow>(row.value())?.answer());
+        if ages.get(order)?.map(|key| key.value()) != Some(should.key) {
+            complaints.add(format!("the age of order {order}'s kept answer is missing or altered"));
+        }
+        match kept(&answers, should.key)? {
+            Some((by, is)) if by == order && is == should => current += 1,
+            // The key was used again after a day, before the old answer was forgotten.
+            Some((by, _)) if by > order && key_of(&expected, by)? == Some(should.key) => {}
+            _ => complaints.add(format!("the kept answer of order {order} is missing or altered")),
+        }
+    }
+    if answers.len()? > current || ages.len()? > expected.len()? {
+        complaints.add("there are kept answers that no order made".to_owned());
+    }
+    Ok(complaints)
+}
+
+fn kept(answers: &impl ReadableTable<u128, &'static [u8]>, key: u128) -> Result<Option<(u64, KeptAnswer)>, StoreError> {
+    let Some(row) = answers.get(key)? else { return Ok(None) };
+    // One that cannot be read is as good as none.
+    Ok(record::decode::<(u64, AnswerRow)>(row.value()).ok().map(|(order, row)| (order, row.answer())))
+}
+
+fn key_of(expected: &impl ReadableTable<u64, &'static [u8]>, order: u64) -> Result<Option<u128>, StoreError> {
+    let Some(row) = expected.get(order)? else { return Ok(None) };
+    Ok(Some(record::decode::<AnswerRow>(row.value())?.answer().key))
+}
+
+/// The end of the chain is checked with the chain, and `indexed_through` with the index.
+fn head_difference(is: &Head, should: &Head) -> Option<String> {
+    let mut found = differences!(is, should; last_order, last_product, oldest_open, paused, totals);
+    if is.at() != should.at() {
+        found = format!("its time is {} and should be {}, {found}", is.at(), should.at());
+    }
+    (!found.is_empty()).then_some(found)
+}
