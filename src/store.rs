@@ -14,6 +14,7 @@ use crate::limits;
 use crate::order::{Order, OrderId};
 use crate::product::Product;
 
+pub mod archive;
 mod chain;
 mod check_index;
 mod compare;

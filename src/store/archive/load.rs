@@ -1,0 +1,124 @@
+//! The rows of a backup on their way into a store.
+
+use std::io::Read;
+use std::path::Path;
+
+use redb::{Builder, Database, Key, Table, Value, WriteTransaction};
+
+use crate::limits;
+
+use super::super::verify::OnProgress;
+use super::super::{StoreError, tables};
+use super::reader::Frame;
+use super::{ArchiveError, Reader};
+
+/// Bytes of rows in one transaction.
+const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
+
+/// Reads a backup to its end and checks every byte.
+pub fn check<R: Read>(mut reader: Reader<R>, progress: &mut OnProgress<'_>) -> Result<(), ArchiveError> {
+    let total = reader.contents().rows;
+    while reader.next()?.is_some() {
+        progress("checking the backup", reader.rows_read(), total);
+    }
+    Ok(())
+}
+
+/// Makes a store of a backup in `file`, which must not exist. What is left after an error is no store.
+pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgress<'_>) -> Result<(), ArchiveError> {
+    let total = reader.contents().rows;
+    // Made first, so that a file that is there is never opened.
+    std::fs::File::create_new(file)?;
+    let mut builder = Builder::new();
+    builder.set_cache_size(limits::STORE_CACHE_BYTES);
+    let database = builder.create(file).map_err(StoreError::from)?;
+    let mut ended = false;
+    while !ended {
+        ended = load_some(&mut reader, &database)?;
+        progress("restoring", reader.rows_read(), total);
+    }
+    Ok(())
+}
+
+/// Loads frames in one transaction, a bounded number of bytes; true at the end of the backup.
+fn load_some<R: Read>(reader: &mut Reader<R>, database: &Database) -> Result<bool, ArchiveError> {
+    let transaction = database.begin_write().map_err(StoreError::from)?;
+    let mut ended = true;
+    {
+        let mut all = All::open(&transaction)?;
+        let mut bytes = 0;
+        while let Some(frame) = reader.next()? {
+            bytes += all.insert(frame)?;
+            if bytes >= TRANSACTION_BYTES {
+                ended = false;
+                break;
+            }
+        }
+    }
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(ended)
+}
+
+type Rows<'t, K> = Table<'t, K, &'static [u8]>;
+
+struct All<'t> {
+    state: Rows<'t, &'static str>,
+    products: Rows<'t, u64>,
+    orders: Rows<'t, u64>,
+    journal: Rows<'t, u64>,
+    orders_by_user: Table<'t, (u64, u64), ()>,
+    attempts: Rows<'t, u64>,
+    dead_letters: Table<'t, u64, ()>,
+    answers: Rows<'t, u128>,
+    answer_ages: Table<'t, u64, u128>,
+}
+
+impl<'t> All<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            state: transaction.open_table(tables::STATE)?,
+            products: transaction.open_table(tables::PRODUCTS)?,
+            orders: transaction.open_table(tables::ORDERS)?,
+            journal: transaction.open_table(tables::JOURNAL)?,
+            orders_by_user: transaction.open_table(tables::ORDERS_BY_USER)?,
+            attempts: transaction.open_table(tables::ATTEMPTS)?,
+            dead_letters: transaction.open_table(tables::DEAD_LETTERS)?,
+            answers: transaction.open_table(tables::ANSWERS)?,
+            answer_ages: transaction.open_table(tables::ANSWER_AGES)?,
+        })
+    }
+
+    /// Inserts the rows of a frame; the bytes that they had.
+    fn insert(&mut self, frame: Frame<'_>) -> Result<usize, StoreError> {
+        let mut bytes = 0;
+        for (key, value) in frame.rows {
+            bytes += key.len() + value.len();
+            match frame.table {
+                0 => insert(&mut self.state, key, value)?,
+                1 => insert(&mut self.products, key, value)?,
+                2 => insert(&mut self.orders, key, value)?,
+                3 => insert(&mut self.journal, key, value)?,
+                4 => insert(&mut self.orders_by_user, key, value)?,
+                5 => insert(&mut self.attempts, key, value)?,
+                6 => insert(&mut self.dead_letters, key, value)?,
+                7 => insert(&mut self.answers, key, value)?,
+                _ => insert(&mut self.answer_ages, key, value)?,
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+fn insert<K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), StoreError> {
+    // Text is the only kind of key without a fixed width; bytes are the only such kind of value.
+    let key_fits = K::fixed_width().map_or_else(|| std::str::from_utf8(key).is_ok(), |width| width == key.len());
+    if !key_fits || V::fixed_width().is_some_and(|width| width != value.len()) {
+        return Err(StoreError::Damaged("a row of a backup does not fit its table".to_owned()));
+    }
+    table.insert(K::from_bytes(key), V::from_bytes(value))?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The rows of a store on their way into a backup.
+
+use std::io::Write;
+
+use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition, Value};
+
+use super::super::verify::{OnProgress, PROGRESS_STEP};
+use super::super::{Snapshot, StoreError, tables};
+use super::{ArchiveError, Contents, Writer};
+
+impl Snapshot {
+    /// What a backup of this snapshot holds.
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        let head = self.head()?;
+        Ok(Contents { sequence: head.sequence, at: head.at(), rows: self.rows()? })
+    }
+
+    fn rows(&self) -> Result<u64, StoreError> {
+        let all = &self.transaction;
+        Ok(all.open_table(tables::STATE)?.len()?
+            + all.open_table(tables::PRODUCTS)?.len()?
+            + all.open_table(tables::ORDERS)?.len()?
+            + all.open_table(tables::JOURNAL)?.len()?
+            + all.open_table(tables::ORDERS_BY_USER)?.len()?
+            + all.open_table(tables::ATTEMPTS)?.len()?
+            + all.open_table(tables::DEAD_LETTERS)?.len()?
+            + all.open_table(tables::ANSWERS)?.len()?
+            + all.open_table(tables::ANSWER_AGES)?.len()?)
+    }
+
+    /// Writes a backup of everything. It holds the store's secret and the buyers' names.
+    pub fn back_up<W: Write>(&self, out: W, progress: &mut OnProgress<'_>) -> Result<W, ArchiveError> {
+        let contents = self.contents()?;
+        let mut copy =
+            Copy { snapshot: self, writer: Writer::new(out, contents)?, done: 0, total: contents.rows, progress };
+        copy.table(0, tables::STATE)?;
+        copy.table(1, tables::PRODUCTS)?;
+        copy.table(2, tables::ORDERS)?;
+        copy.table(3, tables::JOURNAL)?;
+        copy.table(4, tables::ORDERS_BY_USER)?;
+        copy.table(5, tables::ATTEMPTS)?;
+        copy.table(6, tables::DEAD_LETTERS)?;
+        copy.table(7, tables::ANSWERS)?;
+        copy.table(8, tables::ANSWER_AGES)?;
+        Ok(copy.writer.finish()?)
+    }
+}
+
+struct Copy<'c, 'p, W> {
+    snapshot: &'c Snapshot,
+    writer: Writer<W>,
+    done: u64,
+    total: u64,
+    progress: &'c mut OnProgress<'p>,
+}
+
+impl<W: Write> Copy<'_, '_, W> {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        number: u8,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<(), ArchiveError> {
+        self.writer.begin(number)?;
+        let table = self.snapshot.transaction.open_table(table).map_err(StoreError::from)?;
+        for row in table.iter().map_err(StoreError::from)? {
+            let (key, value) = row.map_err(StoreError::from)?;
+            self.writer.row(K::as_bytes(&key.value()).as_ref(), V::as_bytes(&value.value()).as_ref())?;
+            self.done += 1;
+            if self.done.is_multiple_of(PROGRESS_STEP) {
+                (self.progress)("writing the backup", self.done, self.total);
+            }
+        }
+        Ok(())
+    }
+}
