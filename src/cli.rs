@@ -13,7 +13,10 @@ use crate::limits::{
     self, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER,
     DEFAULT_WORKERS,
 };
-use crate::maintenance;
+
+mod maintenance;
+
+pub use maintenance::{BackupArgs, RestoreArgs, VerifyArgs};
 
 /// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
 #[derive(Debug, Parser)]
@@ -34,6 +37,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Check a stopped store: is the history unbroken, does every table say the same, does everything add up
     Verify(VerifyArgs),
+    /// Write everything in a store to one file, from a stopped store or through the running server
+    Backup(BackupArgs),
+    /// Put the store of a backup into place, after checking all of it
+    Restore(RestoreArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -72,23 +79,6 @@ pub struct StoreArgs {
     /// Where the store is
     #[arg(long, env = "DATA_DIR", default_value = "./flashsale-data", value_name = "DIR")]
     pub data_dir: PathBuf,
-}
-
-/// What is checked, and where there is room for it.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    #[command(flatten)]
-    store: StoreArgs,
-    /// Where to make the working file, about as large as the orders; beside the store unless said otherwise
-    #[arg(long, value_name = "DIR")]
-    scratch_dir: Option<PathBuf>,
-}
-
-impl VerifyArgs {
-    /// Checks the store.
-    pub fn run(&self) -> Result<maintenance::Report, maintenance::MaintenanceError> {
-        maintenance::verify(&self.store.data_dir, self.scratch_dir.as_deref())
-    }
 }
 
 /// The settings of the server.

@@ -17,6 +17,7 @@ use crate::store::Store;
 
 mod access;
 mod audit;
+mod backup;
 mod edge;
 mod error;
 mod form;
@@ -62,7 +63,7 @@ pub struct Rooms {
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Rooms>, Arc<Cursors>);
+pub struct Shared(Arc<Rooms>, Arc<Cursors>, backup::Turn);
 
 /// Lets handlers take one part of [`Shared`].
 macro_rules! part {
@@ -88,6 +89,12 @@ part!(Arc<RateLimits>, rate_limits);
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {
         Arc::clone(&shared.1)
+    }
+}
+
+impl FromRef<Shared> for backup::Turn {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.2.clone()
     }
 }
 
@@ -147,6 +154,7 @@ pub fn api_routes() -> Vec<Route> {
         operator("/queue/dead-letter/{job_id}", delete(jobs::forget)),
         operator("/queue/dead-letter/{job_id}/retry", post(jobs::retry)),
         public("/monitoring/health", get(health::health)),
+        operator("/admin/backup", get(backup::stream)),
     ]
 }
 
@@ -172,5 +180,5 @@ pub fn router(rooms: Rooms) -> Router {
         })
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .with_state(Shared(Arc::new(rooms), cursors))
+        .with_state(Shared(Arc::new(rooms), cursors, backup::Turn::new()))
 }

@@ -77,6 +77,10 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the server waits on its way down for what it has accepted.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Chunks of a backup on their way to the one who reads it.
+pub const BACKUP_CHUNKS: usize = 8;
+/// How long the reader of a backup may take nothing before the backup is broken off.
+pub const BACKUP_STALL: Duration = Duration::from_secs(30);
 /// How long an idempotency key is kept.
 pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long reports of workers wait for orders to share a commit with.

@@ -4,8 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use flashsale::app;
-use flashsale::cli::{self, Cli, Command, LogArgs, LogFormat, ServeArgs, VerifyArgs};
+use flashsale::cli::{self, BackupArgs, Cli, Command, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs};
+use flashsale::store::archive::Contents;
+use flashsale::{app, maintenance};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -18,6 +19,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().into_command() {
         Command::Serve(serve) => run_server(serve),
         Command::Verify(args) => verify(&args),
+        Command::Backup(args) => backup(&args),
+        Command::Restore(args) => restore(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
             Ok(())
@@ -45,12 +48,38 @@ fn run_server(serve: ServeArgs) -> Result<(), String> {
 }
 
 fn verify(args: &VerifyArgs) -> Result<(), String> {
-    let report = args.run().map_err(|error| error.to_string())?;
+    let scratch_dir = args.scratch_dir.as_deref();
+    let report = maintenance::verify(&args.store.data_dir, scratch_dir).map_err(|error| error.to_string())?;
     say(&report.to_string())?;
     match report.is_sound() {
         true => Ok(()),
         false => Err("the store does not add up; restore a backup, and keep this one for an enquiry".to_owned()),
     }
+}
+
+fn backup(args: &BackupArgs) -> Result<(), String> {
+    let token = args.token().map_err(|error| error.to_string())?;
+    let source = match &args.server {
+        Some(server) => maintenance::Source::Running { server, token: token.as_ref() },
+        None => maintenance::Source::Stopped(&args.store.data_dir),
+    };
+    let contents = maintenance::backup(source, &args.output, args.force).map_err(|error| error.to_string())?;
+    say(&format!("{} holds the store {}", args.output.display(), moment(&contents)))
+}
+
+fn restore(args: &RestoreArgs) -> Result<(), String> {
+    let restored = maintenance::restore(&args.backup, &args.store.data_dir, args.force);
+    let restored = restored.map_err(|error| error.to_string())?;
+    say(&format!("{} holds the store {}", args.store.data_dir.display(), moment(&restored.contents)))?;
+    match restored.kept {
+        Some(kept) => say(&format!("the store that was there before is now {}", kept.display())),
+        None => Ok(()),
+    }
+}
+
+/// Which moment of a store a backup holds.
+fn moment(contents: &Contents) -> String {
+    format!("as of record {} of its history, {} ({} rows)", contents.sequence, contents.at, contents.rows)
 }
 
 fn set_up_log(log: &LogArgs) -> Result<(), String> {

@@ -52,6 +52,8 @@ pub enum Refusal {
     ProductHasOrders,
     /// The first request with this idempotency key has not been answered yet.
     RequestInFlight,
+    /// Another backup is being read.
+    BackupInFlight,
     /// The idempotency key came before with another body.
     IdempotencyKeyReused,
     /// The caller sends more than it may.
@@ -126,7 +128,7 @@ impl Refusal {
             Self::PurchaseLimitExceeded { .. } => "purchase_limit_exceeded",
             Self::OrderNotPending { .. } => "order_not_pending",
             Self::ProductHasOrders => "product_has_orders",
-            Self::RequestInFlight => "request_in_flight",
+            Self::RequestInFlight | Self::BackupInFlight => "request_in_flight",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::RateLimited(_) => "rate_limited",
             Self::MethodNotAllowed => "method_not_allowed",

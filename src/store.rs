@@ -84,6 +84,14 @@ pub enum StoreError {
     Scratch(String, std::io::Error),
 }
 
+impl StoreError {
+    /// Whether it failed for want of space.
+    pub fn is_out_of_space(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        matches!(error.as_ref(), redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         Self::Failed(Box::new(error.into()))
@@ -224,9 +232,11 @@ fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
     };
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(name),
-        DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
-            OpenError::Io(name, error)
-        }
+        DatabaseError::Storage(redb::StorageError::Io(error)) => match error.kind() {
+            std::io::ErrorKind::InvalidData => OpenError::Damaged(name, error.to_string()),
+            std::io::ErrorKind::UnexpectedEof => OpenError::Damaged(name, "its end is missing".to_owned()),
+            _ => OpenError::Io(name, error),
+        },
         other => OpenError::Damaged(name, other.to_string()),
     }
 }

@@ -28,7 +28,8 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::PurchaseLimitExceeded { .. }
         | Refusal::OrderNotPending { .. }
         | Refusal::ProductHasOrders
-        | Refusal::RequestInFlight => StatusCode::CONFLICT,
+        | Refusal::RequestInFlight
+        | Refusal::BackupInFlight => StatusCode::CONFLICT,
         Refusal::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -63,6 +64,7 @@ fn message(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::OrderNotPending { status, detail } => not_pending(*status, *detail).into(),
         Refusal::ProductHasOrders => "A product that has orders cannot be deleted".into(),
         Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".into(),
+        Refusal::BackupInFlight => "A backup is being read already; there is one at a time".into(),
         Refusal::IdempotencyKeyReused => "This Idempotency-Key came before with another request".into(),
         Refusal::RateLimited(limited) => {
             format!("Too many requests: {} a second are allowed for each {}", limited.limit, limited.policy).into()

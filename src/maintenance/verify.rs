@@ -33,8 +33,8 @@ impl fmt::Display for Report {
             None => writeln!(f, "the history is complete; every table was compared with it")?,
             Some(cut) => writeln!(
                 f,
-                "the history was trimmed up to record {cut}: its rest and the counts were checked, the tables could not \
-                 be compared with it"
+                "the history was trimmed up to record {cut}: its rest and the counts were checked, but the tables \
+                 could not be compared with it"
             )?,
         }
         for problem in problems {

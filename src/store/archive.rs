@@ -1,11 +1,11 @@
 //! The form of a backup: one sequence of bytes, in which nothing can be missing or altered without being noticed.
 //!
-//! | part | bytes |
-//! |---|---|
-//! | head | magic (16), version of this form (4), format of the store (4), sequence (8) and time (8) of the last record, rows in all (8), BLAKE3 of these (32) |
-//! | frame, many | kind (1), table (1), zero (2), rows (4), bytes of the rows (4), place among the frames (4), half the BLAKE3 of these (16); the rows; BLAKE3 of the rows (32) |
-//! | row | bytes of the key (2), the key, bytes of the value (4), the value |
-//! | end | a frame of the other kind: rows of each table (8 each); then BLAKE3 of everything before (32) |
+//! - The head: magic (16 bytes), version of this form (4), format of the store (4), sequence (8) and time (8) of the
+//!   last record, rows in all (8), BLAKE3 of these (32).
+//! - Frames: kind (1), table (1), zero (2), rows (4), bytes of the rows (4), place among frames (4), half the BLAKE3 of
+//!   these (16); the rows; BLAKE3 of the rows (32).
+//! - A row: bytes of the key (2), the key, bytes of the value (4), the value.
+//! - The end: a frame of the other kind, with the rows of each table counted (8 each); BLAKE3 of all before (32).
 //!
 //! Numbers are written little end first. Tables come in the order of [`TABLES`], rows in the order of their keys. The
 //! head is the same in all versions, so that every program can tell that it is too old.

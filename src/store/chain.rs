@@ -8,6 +8,8 @@ pub(super) type Link = (u64, [u8; 32]);
 pub(super) struct Chain {
     /// The record that the first one follows, which is not there: the cut, or zeros.
     start: Link,
+    /// The record that the last one must be.
+    head: Link,
     last: Link,
     first_break: Option<Break>,
     breaks: u64,
@@ -27,15 +29,15 @@ enum Break {
 }
 
 impl Chain {
-    /// A chain that starts behind `start`.
-    pub(super) const fn behind(start: Link) -> Self {
-        Self { start, last: start, first_break: None, breaks: 0 }
+    /// A chain that starts behind `start` and ends with `head`.
+    pub(super) const fn between(start: Link, head: Link) -> Self {
+        Self { start, head, last: start, first_break: None, breaks: 0 }
     }
 
     /// The next record: its sequence, the hash that it carries of the one before it (none where it cannot be read), and
     /// its own.
     pub(super) fn follow(&mut self, sequence: u64, previous: Option<[u8; 32]>, hash: [u8; 32]) {
-        if sequence <= self.start.0 {
+        if sequence <= self.start.0 || self.last == self.head {
             return self.note(Break::Extra(sequence));
         }
         let expected = self.last.0 + 1;
@@ -62,10 +64,10 @@ impl Chain {
         }
     }
 
-    /// What is wrong with a chain that should end with `head`; nothing if it is whole.
-    pub(super) fn finish(mut self, head: Link) -> Option<String> {
-        let ends_well = self.last.1 == head.1;
-        let (last, end) = (self.last.0, head.0);
+    /// What is wrong with the chain; nothing if it is whole.
+    pub(super) fn finish(mut self) -> Option<String> {
+        let ends_well = self.last.1 == self.head.1;
+        let (last, end) = (self.last.0, self.head.0);
         if let Some(Break::Link(at)) = self.first_break
             && at == last
             && !ends_well
@@ -75,9 +77,8 @@ impl Chain {
         let Some(first) = self.first_break else {
             return match (last, ends_well) {
                 _ if last < end => Some(format!("{} removed from the end", were(last + 1, end))),
-                _ if last > end => Some(format!("{} added at the end", were(end + 1, last))),
                 (_, true) => None,
-                _ => Some(format!("record {last} was altered: the head carries another hash of it")),
+                _ => Some(format!("record {end} was altered: the head carries another hash of it")),
             };
         };
         // With as many records too few or too many at the end, all behind the break have moved.
@@ -90,6 +91,7 @@ impl Chain {
     fn describe(&self, first: Break, moved: i128) -> String {
         let renumbered = "and those behind it were renumbered";
         match first {
+            Break::Extra(at) if at > self.head.0 => format!("record {at} was added at the end"),
             Break::Extra(at) => format!("record {at} was added: the history starts with record {}", self.start.0 + 1),
             Break::Gap(from, to) => format!("{} removed", were(from, to)),
             Break::Unreadable(at) => format!("record {at} was altered: it cannot be read"),
@@ -131,16 +133,16 @@ mod tests {
     }
 
     fn verdict(records: &[Seen]) -> String {
-        let mut chain = Chain::behind(START);
+        let mut chain = Chain::between(START, (9, hash(9)));
         records.iter().for_each(|&(sequence, previous, hash)| chain.follow(sequence, previous, hash));
-        chain.finish((9, hash(9))).unwrap_or_default()
+        chain.finish().unwrap_or_default()
     }
 
     #[test]
     fn a_whole_chain_is_sound_and_an_empty_one_as_well() {
         assert_eq!(verdict(&whole(9)), "");
-        assert_eq!(Chain::behind(START).finish(START), None);
-        assert_eq!(Chain::behind((9, hash(9))).finish((9, hash(9))), None);
+        assert_eq!(Chain::between(START, START).finish(), None);
+        assert_eq!(Chain::between((9, hash(9)), (9, hash(9))).finish(), None);
     }
 
     #[test]
@@ -178,6 +180,11 @@ mod tests {
         let mut behind = whole(9);
         behind.push((10, Some(hash(9)), hash(10)));
         assert_eq!(verdict(&behind), "record 10 was added at the end");
+        behind[9] = (12, None, hash(10));
+        assert_eq!(verdict(&behind), "record 12 was added at the end");
+        behind[8].2 = hash(99);
+        behind[9] = (10, Some(hash(99)), hash(10));
+        assert!(verdict(&behind).starts_with("record 9 was altered"));
         let mut before = whole(9);
         before.insert(0, (0, Some(hash(0)), hash(77)));
         assert!(verdict(&before).starts_with("record 0 was added"));
@@ -191,8 +198,8 @@ mod tests {
 
     #[test]
     fn a_cut_history_is_followed_from_its_cut() {
-        let mut chain = Chain::behind((4, hash(4)));
+        let mut chain = Chain::between((4, hash(4)), (9, hash(9)));
         whole(9)[4..].iter().for_each(|&(sequence, previous, hash)| chain.follow(sequence, previous, hash));
-        assert_eq!(chain.finish((9, hash(9))), None);
+        assert_eq!(chain.finish(), None);
     }
 }

@@ -4,6 +4,7 @@
 //! below an overlay: what is written stays in memory and covers the file, and is forgotten at the end.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
@@ -147,14 +148,15 @@ impl StorageBackend for Overlay {
         let mut written = self.written.lock();
         let file_len = written.file_len;
         for (block, begin, part) in parts(offset, data.len()) {
-            if !written.blocks.contains_key(&block) {
-                let mut bytes = Box::new([0; BLOCK]);
-                self.read_below(file_len, block * BLOCK as u64, bytes.as_mut_slice())?;
-                written.blocks.insert(block, bytes);
-            }
-            if let Some(bytes) = written.blocks.get_mut(&block) {
-                bytes[begin..begin + part.len()].copy_from_slice(&data[part]);
-            }
+            let bytes = match written.blocks.entry(block) {
+                Entry::Occupied(bytes) => bytes.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let mut bytes = Box::new([0; BLOCK]);
+                    self.read_below(file_len, block * BLOCK as u64, bytes.as_mut_slice())?;
+                    vacant.insert(bytes)
+                }
+            };
+            bytes[begin..begin + part.len()].copy_from_slice(&data[part]);
         }
         written.len = written.len.max(offset + data.len() as u64);
         Ok(())

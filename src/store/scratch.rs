@@ -42,7 +42,7 @@ impl StorageBackend for Unsynced {
     }
 }
 
-/// Makes empty tables in a file in `directory` that has no name any more, so that nothing is left of it whatever happens.
+/// Makes empty tables in a file in `directory` that has no name any more, so that nothing of it is left behind.
 pub(super) fn create(directory: &Path) -> Result<Database, StoreError> {
     let path = directory.join(format!("flashsale-scratch-{}", std::process::id()));
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);

@@ -21,7 +21,7 @@ pub(super) const PROGRESS_STEP: u64 = 4_096;
 
 impl Store {
     /// Checks the whole store as last committed. Memory is bounded by the products and the pending orders; what the
-    /// history adds up to is kept in a file without a name in `scratch_dir`, about as large as the orders are. A history
+    /// history adds up to is kept in a file without a name in `scratch_dir`, about as large as the orders. A history
     /// that was trimmed cannot be told from its beginning: then what is left of its chain is checked, and the counts.
     pub fn verify(&self, scratch_dir: &Path, progress: &mut OnProgress<'_>) -> Result<Findings, StoreError> {
         let snapshot = self.snapshot()?;
@@ -59,10 +59,11 @@ struct Walk<'w> {
 
 impl<'w> Walk<'w> {
     fn new(snapshot: &Snapshot, progress: &'w mut OnProgress<'w>) -> Result<Self, StoreError> {
-        let cut = snapshot.head()?.cut;
+        let head = snapshot.head()?;
+        let chain = Chain::between((head.cut.sequence, head.cut.hash), (head.sequence, head.hash));
         let journal = snapshot.transaction.open_table(tables::JOURNAL)?;
         let (rows, total) = (journal.range::<u64>(..)?, journal.len()?);
-        Ok(Self { rows, chain: Chain::behind((cut.sequence, cut.hash)), records: 0, total, progress })
+        Ok(Self { rows, chain, records: 0, total, progress })
     }
 
     /// The next record that can be read.
@@ -83,13 +84,10 @@ impl<'w> Walk<'w> {
         Ok(None)
     }
 
-    /// Says what the chain and the head came to.
-    fn finish(self, snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
-        let head = snapshot.head()?;
+    /// Says what the chain came to.
+    fn finish(self, findings: &mut Findings) {
         findings.records = self.records;
-        let broken = self.chain.finish((head.sequence, head.hash));
-        findings.problems.extend(broken.map(|what| format!("the history: {what}")));
-        Ok(())
+        findings.problems.extend(self.chain.finish().map(|what| format!("the history: {what}")));
     }
 }
 
@@ -106,7 +104,7 @@ fn check_history(
     let mut replay = Replay::new(&database, first_answer);
     let mut walk = Walk::new(snapshot, &mut *progress)?;
     replay.run(|| walk.next())?;
-    walk.finish(snapshot, findings)?;
+    walk.finish(findings);
     let told = replay.finish(findings);
     compare::with_history(snapshot, &database, &told, findings, progress)
 }
@@ -114,7 +112,8 @@ fn check_history(
 fn check_chain(snapshot: &Snapshot, findings: &mut Findings, progress: &mut OnProgress<'_>) -> Result<(), StoreError> {
     let mut walk = Walk::new(snapshot, progress)?;
     while walk.next()?.is_some() {}
-    walk.finish(snapshot, findings)
+    walk.finish(findings);
+    Ok(())
 }
 
 fn check_products(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {

@@ -144,11 +144,16 @@ impl Launch {
         process.exit().await
     }
 
+    /// Runs another command on the data.
+    pub(crate) async fn command(&self, args: &[&str]) -> Exited {
+        let mut other = self.clone();
+        other.args = args.iter().map(|&arg| arg.into()).collect();
+        other.run().await
+    }
+
     /// Runs `flashsale verify` on the data.
     pub(crate) async fn verify(&self) -> Exited {
-        let mut verify = self.clone();
-        verify.args = vec!["verify".to_owned()];
-        verify.run().await
+        self.command(&["verify"]).await
     }
 
     /// Starts the server and kills it at once, wherever it was.

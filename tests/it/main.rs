@@ -15,6 +15,7 @@ mod harness;
 mod holds;
 mod inventory;
 mod lifecycle;
+mod maintenance;
 mod orders;
 mod queue;
 mod stampede;

@@ -1,0 +1,96 @@
+//! The backup: everything in the store as one stream, read from one snapshot.
+
+use std::io::{self, BufWriter, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::Frame;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::limits::{BACKUP_CHUNKS, BACKUP_STALL};
+use crate::refusal::Refusal;
+use crate::store::{Snapshot, Store};
+
+use super::error;
+
+/// The turn to read a backup. There is one, as each reads everything and keeps the space of what it sees.
+#[derive(Clone, Debug)]
+pub(super) struct Turn(Arc<Semaphore>);
+
+impl Turn {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+/// `GET /admin/backup`
+pub(super) async fn stream(State(store): State<Arc<Store>>, State(turn): State<Turn>) -> Result<Response, Refusal> {
+    let turn = turn.0.try_acquire_owned().map_err(|_| Refusal::BackupInFlight)?;
+    let snapshot = store.query(Store::snapshot).await.map_err(|error| error::unreadable(&error))?;
+    let (sender, chunks) = mpsc::channel(BACKUP_CHUNKS);
+    let pipe = Pipe { sender, runtime: Handle::current() };
+    tokio::task::spawn_blocking(move || {
+        write(&snapshot, pipe);
+        drop(turn);
+    });
+    let mut response = Response::new(Body::new(Chunks(chunks)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"flashsale.backup\""));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn write(snapshot: &Snapshot, pipe: Pipe) {
+    let sender = pipe.sender.clone();
+    // Joins the small writes around each frame with others.
+    match snapshot.back_up(BufWriter::new(pipe), &mut |_, _, _| {}) {
+        Ok(_) => tracing::info!("a backup was read"),
+        Err(error) => {
+            tracing::warn!(%error, "a backup broke off");
+            // The connection ends without the end of the answer, so that nobody takes it for whole.
+            let _ = sender.try_send(Err(io::Error::other("the backup broke off")));
+        }
+    }
+}
+
+/// Where the backup is written: a bounded channel to the connection.
+struct Pipe {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    runtime: Handle,
+}
+
+impl Write for Pipe {
+    /// Waits for room; a reader that takes nothing for too long ends the backup, as does one that has gone.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.sender.send_timeout(Ok(Bytes::copy_from_slice(bytes)), BACKUP_STALL);
+        match self.runtime.block_on(sent) {
+            Ok(()) => Ok(bytes.len()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::TimedOut.into()),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Chunks(mpsc::Receiver<io::Result<Bytes>>);
+
+impl hyper::body::Body for Chunks {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}

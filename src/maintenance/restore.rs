@@ -1,0 +1,130 @@
+//! `flashsale restore`.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use crate::clock::Clock;
+use crate::store::archive::{self, ArchiveError, Contents, Reader};
+use crate::store::{self, OpenError, Store};
+
+use super::output::{sync_directory_of, with_suffix};
+use super::progress::Bar;
+use super::verify::Report;
+use super::{MaintenanceError, StoppedStore};
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What a restore did.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup held.
+    pub contents: Contents,
+    /// Where the store is that was there before, if there was one.
+    pub kept: Option<PathBuf>,
+}
+
+/// Puts the store of a backup into a data directory. The backup is checked to its end before anything is written; the
+/// new store is built beside and verified, and put in place by a rename. A store that is there is refused, or with
+/// `force` kept under another name.
+pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, MaintenanceError> {
+    let mut bar = Bar::new();
+    let unusable = |error| MaintenanceError::Backup(backup.display().to_string(), error);
+    let reader = open(backup).map_err(unusable)?;
+    let contents = reader.contents();
+    archive::check(reader, &mut |what, done, of| bar.show(what, done, of)).map_err(unusable)?;
+    std::fs::create_dir_all(data_dir).map_err(|error| MaintenanceError::writing(data_dir, error))?;
+    let _only = only_restore(data_dir)?;
+    let file = store::file_in(data_dir);
+    // Held until the end, so that no server starts on the store that goes.
+    let held = hold(&file, force)?;
+    let fresh = Fresh(with_suffix(&file, ".restoring"));
+    fresh.remove().map_err(|error| MaintenanceError::writing(&fresh.0, error))?;
+    let built = open(backup)
+        .and_then(|reader| archive::build(reader, &fresh.0, &mut |what, done, of| bar.show(what, done, of)));
+    built.map_err(|error| match error {
+        ArchiveError::Store(error) if error.is_out_of_space() => MaintenanceError::Full(fresh.0.display().to_string()),
+        ArchiveError::Store(error) => error.into(),
+        other => unusable(other),
+    })?;
+    check(&fresh.0, data_dir, &mut bar)?;
+    let kept = put_in_place(&fresh.0, &file).map_err(|error| MaintenanceError::writing(&file, error))?;
+    drop(held);
+    Ok(Restored { contents, kept })
+}
+
+fn open(backup: &Path) -> Result<Reader<BufReader<File>>, ArchiveError> {
+    Reader::new(BufReader::with_capacity(BUFFER_BYTES, File::open(backup)?))
+}
+
+/// The one restore into a directory at a time.
+fn only_restore(data_dir: &Path) -> Result<File, MaintenanceError> {
+    let failed = |error| MaintenanceError::writing(data_dir, error);
+    let directory = File::open(data_dir).map_err(failed)?;
+    match directory.try_lock() {
+        Ok(()) => Ok(directory),
+        Err(std::fs::TryLockError::WouldBlock) => Err(MaintenanceError::BeingWritten(data_dir.display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Takes hold of the store that is there, if there is one and it may go. A damaged one may go as well.
+fn hold(file: &Path, force: bool) -> Result<Option<StoppedStore>, MaintenanceError> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    match Store::inspect(file) {
+        Err(OpenError::InUse(name)) => Err(OpenError::InUse(name).into()),
+        _ if !force => Err(MaintenanceError::StoreExists(file.display().to_string())),
+        Ok(store) => Ok(Some(store)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Verifies the new store before anyone relies on it.
+fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), MaintenanceError> {
+    bar.show("checking the restored store", 0, 0);
+    let findings = Store::inspect(fresh)?.verify(data_dir, &mut |what, done, of| bar.show(what, done, of))?;
+    let report = Report::new(findings);
+    if report.is_sound() { Ok(()) } else { Err(MaintenanceError::Unsound(report)) }
+}
+
+/// At no moment is there no store in the place, so that a server that is started meanwhile does not begin an empty one.
+fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<Option<PathBuf>> {
+    let kept = match file.exists() {
+        true => {
+            let now: String = Clock::system().now().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+            let kept = with_suffix(file, &format!(".before-restore-{now}"));
+            std::fs::hard_link(file, &kept)?;
+            std::fs::rename(fresh, file)?;
+            Some(kept)
+        }
+        false => {
+            // Unlike a rename, this fails where a server has begun a store meanwhile.
+            std::fs::hard_link(fresh, file)?;
+            std::fs::remove_file(fresh)?;
+            None
+        }
+    };
+    sync_directory_of(file)?;
+    Ok(kept)
+}
+
+/// The new store until it is in its place; given up, it is removed.
+struct Fresh(PathBuf);
+
+impl Fresh {
+    fn remove(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let _ = self.remove();
+    }
+}

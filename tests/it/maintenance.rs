@@ -1,0 +1,62 @@
+//! Looking after a store: checking it, backing it up, restoring it.
+
+mod backup;
+mod tamper;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Exited, Launch, Server};
+
+/// The store's file below a data directory.
+fn store_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("flashsale.redb")
+}
+
+/// A stopped store in which something of every kind has happened: products created, edited and deleted, orders with and
+/// without keys, confirmed, cancelled and pending ones, and a paused queue.
+async fn eventful() -> Launch {
+    let mut server = Server::start().await;
+    let lamp = server.create(100).await;
+    let held = server.create_with(json!({"holdSeconds": 600, "perUserLimit": 9})).await;
+    let gone = server.create(1).await;
+    server.delete(&format!("/inventory/{gone}")).await.expect(204);
+    for buyer in 0..20 {
+        let order = server.order(lamp, &format!("buyer-{buyer}"), 1).await.expect(201);
+        server.order_becomes(order.body["orderId"].as_u64().unwrap(), "confirmed").await;
+    }
+    let orders: Vec<Value> = (0..6)
+        .map(|n| json!({"productId": held, "userId": "ada", "quantity": 1, "idempotencyKey": format!("key-{n}")}))
+        .collect();
+    server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
+    server.act("/orders/21/confirm").await.expect(200);
+    server.act("/orders/22/cancel").await.expect(200);
+    server.act("/orders/1/cancel").await.expect(200);
+    server.put(&format!("/inventory/{lamp}"), json!({"currentStock": 50, "name": "Lantern"})).await.expect(200);
+    server.post(&format!("/inventory/{held}/restock"), json!({"quantity": 5})).await.expect(200);
+    server.act("/queue/pause").await.expect(200);
+    server.terminate().await;
+    server.launch.clone()
+}
+
+/// Fails unless the command refused, with this in its words and no more than its error on standard error.
+fn assert_refused(exited: &Exited, words: &str) {
+    assert_eq!(exited.code, Some(1), "{exited:?}");
+    assert!(exited.stderr.starts_with("error: ") && exited.stderr.contains(words), "{words:?}: {exited:?}");
+    assert!(!exited.stderr.contains("panicked"), "{exited:?}");
+}
+
+/// Fails unless the command did what it was asked for.
+fn assert_done(exited: &Exited) {
+    assert_eq!(exited.code, Some(0), "{exited:?}");
+}
+
+/// The names in a directory, in order.
+fn names(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,225 @@
+//! `flashsale backup` and `flashsale restore`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::Method;
+use serde_json::json;
+
+use super::{assert_done, assert_refused, eventful, names, store_in};
+use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id, request};
+
+const TOKEN: &str = "only-for-operators";
+
+/// A backup of a stopped store, and where it lies.
+async fn backed_up() -> (Launch, std::path::PathBuf) {
+    let launch = eventful().await;
+    let backup = launch.directory().join("a.backup");
+    assert_done(&launch.command(&["backup", "-o", "a.backup"]).await);
+    (launch, backup)
+}
+
+#[tokio::test]
+async fn a_restored_store_is_the_one_that_was_backed_up() {
+    let (launch, _) = backed_up().await;
+    let before = names(launch.directory());
+    let restored = launch.command(&["restore", "a.backup", "--data-dir", "other"]).await;
+    assert_done(&restored);
+    assert_eq!(names(&launch.directory().join("other")), ["flashsale.redb"]);
+    assert_done(&launch.command(&["verify", "--data-dir", "other"]).await);
+    assert_done(&launch.command(&["backup", "-o", "b.backup", "--data-dir", "other"]).await);
+    let read = |name: &str| std::fs::read(launch.directory().join(name)).unwrap();
+    assert!(read("a.backup") == read("b.backup"), "a backup of the restored store is another one");
+    assert_eq!(before, ["a.backup", "data"]);
+    // It is not for others to read.
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(launch.directory().join("a.backup")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_backup_through_a_server_under_load_has_every_order_acknowledged_before() {
+    let server = Server::with().env("ADMIN_TOKEN", TOKEN).start().await;
+    let product = json!({"name": "Lamp", "price": "1.00", "initialStock": 1_000_000, "flashSaleActive": true});
+    let mut create =
+        request(Method::POST, "/api/v1/inventory", Some("application/json"), product.to_string().as_bytes());
+    create.headers_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    let product = server.try_send(create).await.unwrap().expect(201).body["id"].as_u64().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut acknowledged = Vec::new();
+    for buyer in 0..300 {
+        acknowledged.push(order_id(&server.order(product, &format!("early-{buyer}"), 1).await.expect(201)));
+    }
+    let buyers: Vec<_> = (0..4).map(|n| tokio::spawn(buy(server.client(), product, n, Arc::clone(&stop)))).collect();
+    let url = format!("http://{}", server.address());
+    let taken = server.launch.command(&["backup", "-o", "live.backup", "--server", &url]).await;
+    stop.store(true, Ordering::Relaxed);
+    for buyer in buyers {
+        buyer.await.unwrap();
+    }
+    assert_done(&taken);
+    assert_done(&server.launch.command(&["restore", "live.backup", "--data-dir", "other"]).await);
+    assert_done(&server.launch.command(&["verify", "--data-dir", "other"]).await);
+    let other = server.launch.directory().join("other");
+    let restored = Server::with().env("DATA_DIR", other.to_str().unwrap()).start().await;
+    for order in acknowledged {
+        restored.get(&format!("/orders/{order}")).await.expect(200);
+    }
+    let wrong = server.launch.clone().env("ADMIN_TOKEN", "not-the-token");
+    assert_refused(&wrong.command(&["backup", "-o", "x", "--server", &url]).await, "it needs the admin token");
+    assert_eq!(names(server.launch.directory()), ["data", "live.backup", "other"]);
+    drop(restored);
+    end_with_token(server).await;
+}
+
+/// Ends a server whose harness cannot look into it without its token.
+async fn end_with_token(mut server: Server) {
+    server.terminate().await;
+    assert_done(&server.launch.verify().await);
+}
+
+async fn buy(client: Client, product: u64, buyer: usize, stop: Arc<AtomicBool>) {
+    for turn in 0.. {
+        client.order(product, &format!("late-{buyer}-{turn}"), 1).await.expect(201);
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_backup_is_read_at_a_time_and_a_reader_that_goes_ends_his() {
+    let server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    // More than what fits between the store and a reader that does not read.
+    let long_name = "名".repeat(250);
+    for batch in 0..16 {
+        let orders: Vec<_> = (0..300)
+            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
+            .collect();
+        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
+    }
+    let mut reader = TcpStream::connect(server.address()).unwrap();
+    reader.write_all(b"GET /api/v1/admin/backup HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut start = [0; 12];
+    reader.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    let second = server.get("/admin/backup").await;
+    assert_problem(&second, 409, "request_in_flight");
+    drop(reader);
+    eventually("the backup to be broken off", async || (server.get("/admin/backup").await.status == 200).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn no_cut_or_flipped_backup_is_restored() {
+    let (launch, backup) = backed_up().await;
+    let whole = std::fs::read(&backup).unwrap();
+    let places = (0..80).chain((80..whole.len()).step_by(whole.len() / 40)).chain([whole.len() - 1]);
+    for place in places {
+        let mut flipped = whole.clone();
+        flipped[place] ^= 1 << (place % 8);
+        std::fs::write(&backup, &flipped).unwrap();
+        let refused = launch.command(&["restore", "a.backup", "--data-dir", "other"]).await;
+        assert_refused(
+            &refused,
+            if place < 16 { "it is not a backup of flashsale" } else { "it is damaged near byte" },
+        );
+    }
+    for len in (0..whole.len()).step_by(whole.len() / 30).chain([whole.len() - 1]) {
+        std::fs::write(&backup, &whole[..len]).unwrap();
+        let refused = launch.command(&["restore", "a.backup", "--data-dir", "other"]).await;
+        assert_refused(&refused, if len < 16 { "it is not a backup of flashsale" } else { "it is cut off after" });
+    }
+    assert_eq!(names(launch.directory()), ["a.backup", "data"], "something was written");
+}
+
+#[tokio::test]
+async fn a_restore_over_a_running_store_is_refused_and_over_a_stopped_one_keeps_it() {
+    let (launch, backup) = backed_up().await;
+    let mut server = Server::with().start().await;
+    server.create(5).await;
+    let backup = backup.to_str().unwrap();
+    for args in [&["restore", backup][..], &["restore", backup, "--force"]] {
+        assert_refused(&server.launch.command(args).await, "another server is using");
+    }
+    server.terminate().await;
+    let data = server.launch.data_dir();
+    let before = std::fs::read(store_in(&data)).unwrap();
+    assert_refused(&server.launch.command(&["restore", backup]).await, "add --force");
+    assert!(std::fs::read(store_in(&data)).unwrap() == before);
+    assert_eq!(names(&data), ["flashsale.redb"]);
+    assert_done(&server.launch.command(&["restore", backup, "--force"]).await);
+    let found = names(&data);
+    assert!(found.len() == 2 && found[1].starts_with("flashsale.redb.before-restore-2"), "{found:?}");
+    assert!(std::fs::read(data.join(&found[1])).unwrap() == before, "the store that was there is not kept");
+    assert_done(&server.launch.verify().await);
+    // A damaged store can be replaced as well.
+    std::fs::write(store_in(&data), "no store").unwrap();
+    assert_refused(&server.launch.command(&["restore", backup]).await, "add --force");
+    assert_done(&server.launch.command(&["restore", backup, "--force"]).await);
+    assert_done(&server.launch.verify().await);
+    drop(launch);
+}
+
+#[tokio::test]
+async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
+    let (launch, backup) = backed_up().await;
+    let before = std::fs::read(&backup).unwrap();
+    assert_refused(&launch.command(&["backup", "-o", "a.backup"]).await, "is there already");
+    assert_refused(&launch.command(&["backup", "-o", "/dev/full", "--force"]).await, "is not a regular file");
+    let missing = ["backup", "-o", "a.backup", "--force", "--data-dir", "nowhere"];
+    assert_refused(&launch.command(&missing).await, "there is no store");
+    let unreachable = ["backup", "-o", "a.backup", "--force", "--server", "http://127.0.0.1:1"];
+    assert_refused(&launch.command(&unreachable).await, "no backup could be had from the server");
+    assert!(std::fs::read(&backup).unwrap() == before, "a failed backup has replaced the one before");
+    assert_done(&launch.command(&["backup", "-o", "a.backup", "--force"]).await);
+    assert_eq!(names(launch.directory()), ["a.backup", "data"]);
+}
+
+/// A file system of a megabyte, where this process may mount one.
+struct SmallDisk<'d>(&'d Path);
+
+impl<'d> SmallDisk<'d> {
+    fn mount(at: &'d Path) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).output();
+        mount.is_ok_and(|done| done.status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_left_on_it() {
+    let mut server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    let long_name = "n".repeat(240);
+    for batch in 0..5 {
+        let orders: Vec<_> = (0..1_000)
+            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
+            .collect();
+        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
+    }
+    let small = server.launch.directory().join("small");
+    let Some(_disk) = SmallDisk::mount(&small) else { return };
+    let url = format!("http://{}", server.address());
+    let online = ["backup", "-o", "small/a.backup", "--server", &url];
+    assert_refused(&server.launch.command(&online).await, "there is no space left for small/a.backup");
+    server.terminate().await;
+    let offline = server.launch.command(&["backup", "-o", "small/a.backup"]).await;
+    assert_refused(&offline, "there is no space left for small/a.backup");
+    assert_done(&server.launch.command(&["backup", "-o", "a.backup"]).await);
+    let restored = server.launch.command(&["restore", "a.backup", "--data-dir", "small"]).await;
+    assert_refused(&restored, "there is no space left for");
+    assert!(names(&small).is_empty(), "{:?}", names(&small));
+}

@@ -1,0 +1,159 @@
+//! Stores that somebody has tampered with, by the means of the database itself: every checksum of it is right.
+
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use super::{eventful, store_in};
+use crate::harness::Launch;
+
+type Rows = TableDefinition<'static, u64, &'static [u8]>;
+
+const JOURNAL: Rows = TableDefinition::new("journal");
+const ORDERS: Rows = TableDefinition::new("orders");
+const PRODUCTS: Rows = TableDefinition::new("products");
+const DEAD_LETTERS: TableDefinition<'static, u64, ()> = TableDefinition::new("dead_letters");
+const BY_USER: TableDefinition<'static, (u64, u64), ()> = TableDefinition::new("orders_by_user");
+const ANSWERS: TableDefinition<'static, u128, &'static [u8]> = TableDefinition::new("answers");
+
+fn row(launch: &Launch, table: Rows, key: u64) -> Vec<u8> {
+    let database = Database::open(store_in(&launch.data_dir())).unwrap();
+    let table = database.begin_read().unwrap().open_table(table).unwrap();
+    table.get(key).unwrap().unwrap().value().to_owned()
+}
+
+fn last(launch: &Launch, table: Rows) -> u64 {
+    let database = Database::open(store_in(&launch.data_dir())).unwrap();
+    let table = database.begin_read().unwrap().open_table(table).unwrap();
+    table.last().unwrap().unwrap().0.value()
+}
+
+/// Writes rows, or removes them.
+fn put(launch: &Launch, table: Rows, rows: &[(u64, Option<&[u8]>)]) {
+    let database = Database::open(store_in(&launch.data_dir())).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut table = transaction.open_table(table).unwrap();
+        for (key, row) in rows {
+            match row {
+                Some(row) => drop(table.insert(key, row).unwrap()),
+                None => drop(table.remove(key).unwrap()),
+            }
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+/// Fails unless the check finds something wrong and says all of this.
+async fn assert_told(launch: &Launch, told: &[&str]) {
+    let verified = launch.verify().await;
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    for told in told {
+        assert!(verified.stdout.contains(told), "{told:?} is not in {}", verified.stdout);
+    }
+    assert!(verified.stderr.starts_with("error: the store does not add up"), "{verified:?}");
+}
+
+#[tokio::test]
+async fn an_altered_record_is_named() {
+    let launch = eventful().await;
+    let end = last(&launch, JOURNAL);
+    for sequence in [1, 2, end / 2, end] {
+        let whole = row(&launch, JOURNAL, sequence);
+        let mut altered = whole.clone();
+        // The last byte belongs to what happened, not to the chain.
+        *altered.last_mut().unwrap() ^= 1;
+        put(&launch, JOURNAL, &[(sequence, Some(&altered))]);
+        assert_told(&launch, &[&format!("the history: record {sequence} was altered")]).await;
+        put(&launch, JOURNAL, &[(sequence, Some(&whole))]);
+    }
+    assert_eq!(launch.verify().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_removed_record_is_named() {
+    let launch = eventful().await;
+    let end = last(&launch, JOURNAL);
+    for sequence in [1, end / 2, end] {
+        let whole = row(&launch, JOURNAL, sequence);
+        put(&launch, JOURNAL, &[(sequence, None)]);
+        assert_told(&launch, &[&format!("the history: record {sequence} was removed")]).await;
+        put(&launch, JOURNAL, &[(sequence, Some(&whole))]);
+    }
+    let rows: Vec<_> = (6..=end).map(|sequence| row(&launch, JOURNAL, sequence)).collect();
+    let mut moved: Vec<_> = (5..end).zip(rows.iter().map(|row| Some(row.as_slice()))).collect();
+    moved.push((end, None));
+    put(&launch, JOURNAL, &moved);
+    assert_told(&launch, &["1 of the records behind record 4 were removed"]).await;
+}
+
+#[tokio::test]
+async fn an_added_record_is_named() {
+    let launch = eventful().await;
+    let end = last(&launch, JOURNAL);
+    let copy = row(&launch, JOURNAL, 5);
+    put(&launch, JOURNAL, &[(end + 1, Some(&copy))]);
+    assert_told(&launch, &[&format!("the history: record {} was added", end + 1)]).await;
+    put(&launch, JOURNAL, &[(end + 1, None), (0, Some(&copy))]);
+    assert_told(&launch, &["the history: record 0 was added"]).await;
+    let rows: Vec<_> = (5..=end).map(|sequence| row(&launch, JOURNAL, sequence)).collect();
+    let mut moved: Vec<_> = (6..).zip(rows.iter().map(|row| Some(row.as_slice()))).collect();
+    moved.push((0, None));
+    put(&launch, JOURNAL, &moved);
+    // The fifth stands there twice now; which of the two was there first, nobody can tell.
+    assert_told(&launch, &["record 5 was added, and those behind it were renumbered"]).await;
+}
+
+#[tokio::test]
+async fn every_row_that_differs_from_the_history_is_named() {
+    let launch = eventful().await;
+    let (order, other) = (row(&launch, ORDERS, 4), row(&launch, ORDERS, 22));
+    put(&launch, ORDERS, &[(4, Some(&other))]);
+    assert_told(&launch, &["order 4: ", "status is Cancelled and should be Confirmed"]).await;
+    put(&launch, ORDERS, &[(4, Some(b"\x01nonsense"))]);
+    assert_told(&launch, &["order 4: the store holds a damaged row", "the counts cannot be made"]).await;
+    put(&launch, ORDERS, &[(4, None)]);
+    assert_told(&launch, &["order 4 is missing", "order 5 stands where order 4 belongs"]).await;
+    put(&launch, ORDERS, &[(4, Some(&order)), (99, Some(&order))]);
+    assert_told(&launch, &["order 99 is not in the history"]).await;
+    put(&launch, ORDERS, &[(99, None)]);
+
+    let (lamp, held) = (row(&launch, PRODUCTS, 1), row(&launch, PRODUCTS, 2));
+    put(&launch, PRODUCTS, &[(1, Some(&held))]);
+    assert_told(&launch, &["product 1: terms is Terms", "product 1 counts 6 orders"]).await;
+    put(&launch, PRODUCTS, &[(1, None), (7, Some(&lamp))]);
+    assert_told(&launch, &["product 1 is missing", "product 7 is not in the history"]).await;
+    put(&launch, PRODUCTS, &[(1, Some(&lamp)), (7, None)]);
+    assert_eq!(launch.verify().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn rows_of_the_smaller_tables_that_differ_are_named() {
+    let launch = eventful().await;
+    let database = || Database::open(store_in(&launch.data_dir())).unwrap();
+    let change = |change: &dyn Fn(&redb::WriteTransaction)| {
+        let database = database();
+        let transaction = database.begin_write().unwrap();
+        change(&transaction);
+        transaction.commit().unwrap();
+    };
+    change(&|all| drop(all.open_table(DEAD_LETTERS).unwrap().insert(3, ()).unwrap()));
+    assert_told(&launch, &["the dead letter of order 3 is not in the history"]).await;
+    change(&|all| drop(all.open_table(DEAD_LETTERS).unwrap().remove(3).unwrap()));
+
+    change(&|all| drop(all.open_table(BY_USER).unwrap().insert((1, 2), ()).unwrap()));
+    assert_told(&launch, &["the index by user has order 2 under a user who did not place it"]).await;
+    change(&|all| drop(all.open_table(BY_USER).unwrap().remove((1, 2)).unwrap()));
+
+    let (key, row) = {
+        let answers = database().begin_read().unwrap().open_table(ANSWERS).unwrap();
+        assert_eq!(answers.len().unwrap(), 6);
+        let first = answers.first().unwrap().unwrap();
+        (first.0.value(), first.1.value().to_owned())
+    };
+    change(&|all| drop(all.open_table(ANSWERS).unwrap().remove(key).unwrap()));
+    assert_told(&launch, &["the kept answer of order 2"]).await;
+    change(&|all| drop(all.open_table(ANSWERS).unwrap().insert(key, row.as_slice()).unwrap()));
+    change(&|all| drop(all.open_table(ANSWERS).unwrap().insert(77, row.as_slice()).unwrap()));
+    assert_told(&launch, &["there are kept answers that no order made"]).await;
+    change(&|all| drop(all.open_table(ANSWERS).unwrap().remove(77).unwrap()));
+    assert_eq!(launch.verify().await.code, Some(0));
+}

@@ -1,0 +1,69 @@
+//! `flashsale verify` on stores that nobody has tampered with.
+
+use super::{assert_done, assert_refused, eventful, names, store_in};
+use crate::harness::{Launch, Server};
+
+#[tokio::test]
+async fn a_store_in_which_much_has_happened_is_sound() {
+    let launch = eventful().await;
+    let verified = launch.verify().await;
+    assert_done(&verified);
+    assert!(verified.stdout.contains("26 orders and 2 products"), "{verified:?}");
+    assert!(verified.stdout.contains("every table was compared with it"), "{verified:?}");
+    assert!(verified.stderr.is_empty(), "a progress bar without a terminal: {verified:?}");
+}
+
+#[tokio::test]
+async fn a_check_makes_no_store_where_there_is_none() {
+    let launch = Launch::bare(&["verify"]);
+    assert_refused(&launch.run().await, "there is no store at");
+    assert!(names(launch.directory()).is_empty());
+    std::fs::create_dir(launch.data_dir()).unwrap();
+    std::fs::write(store_in(&launch.data_dir()), "").unwrap();
+    assert_refused(&launch.run().await, "is not a whole flashsale store: it is empty");
+    assert_eq!(std::fs::read(store_in(&launch.data_dir())).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_killed_store_is_checked_as_it_would_recover_and_not_a_byte_of_it_changes() {
+    let mut server = Server::start().await;
+    let product = server.create(1_000).await;
+    for buyer in 0..50 {
+        server.order(product, &format!("buyer-{buyer}"), 1).await.expect(201);
+    }
+    server.kill9().await;
+    let file = store_in(&server.launch.data_dir());
+    let before = std::fs::read(&file).unwrap();
+    let verified = server.launch.verify().await;
+    assert_done(&verified);
+    assert!(verified.stdout.contains(" 50 orders and 1 products"), "{verified:?}");
+    assert!(std::fs::read(&file).unwrap() == before, "the check has changed the store");
+    assert_eq!(names(&server.launch.data_dir()), ["flashsale.redb"]);
+    server.restart().await;
+}
+
+#[tokio::test]
+async fn the_store_of_a_running_server_is_left_to_it() {
+    let server = Server::start().await;
+    assert_refused(&server.launch.verify().await, "another server is using");
+}
+
+#[tokio::test]
+async fn a_cut_or_flipped_store_is_told_as_damaged() {
+    let launch = eventful().await;
+    let file = store_in(&launch.data_dir());
+    let whole = std::fs::read(&file).unwrap();
+    for len in [1, 100, 4_096, whole.len() / 2, whole.len() - 4_096] {
+        std::fs::write(&file, &whole[..len]).unwrap();
+        assert_refused(&launch.verify().await, "is not a whole flashsale store");
+    }
+    // The largest pages that are in use are found by what stands in them.
+    let name = whole.windows(8).position(|window| window == b"buyer-13").unwrap();
+    let mut flipped = whole.clone();
+    flipped[name] ^= 1;
+    std::fs::write(&file, &flipped).unwrap();
+    let verified = launch.verify().await;
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    std::fs::write(&file, &whole).unwrap();
+    assert_done(&launch.verify().await);
+}
