@@ -16,7 +16,7 @@ use crate::limits::{
 
 mod maintenance;
 
-pub use maintenance::{BackupArgs, RestoreArgs, VerifyArgs};
+pub use maintenance::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
 
 /// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Put the store of a backup into place, after checking all of it
     Restore(RestoreArgs),
+    /// Write orders, products, jobs or the history of a stopped store as CSV or NDJSON
+    Export(ExportArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -4,7 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use flashsale::cli::{self, BackupArgs, Cli, Command, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs};
+use clap::error::ErrorKind;
+use flashsale::cli::{
+    self, BackupArgs, Cli, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs,
+};
 use flashsale::store::archive::Contents;
 use flashsale::{app, maintenance};
 use tracing_subscriber::EnvFilter;
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify(&args),
         Command::Backup(args) => backup(&args),
         Command::Restore(args) => restore(&args),
+        Command::Export(args) => export(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
             Ok(())
@@ -73,6 +77,18 @@ fn restore(args: &RestoreArgs) -> Result<(), String> {
     say(&format!("{} holds the store {}", args.store.data_dir.display(), moment(&restored.contents)))?;
     match restored.kept {
         Some(kept) => say(&format!("the store that was there before is now {}", kept.display())),
+        None => Ok(()),
+    }
+}
+
+fn export(args: &ExportArgs) -> Result<(), String> {
+    let subject = args.subject();
+    let subject = subject.unwrap_or_else(|error| cli::definition().error(ErrorKind::InvalidValue, error).exit());
+    let file = args.output.as_deref();
+    let written = maintenance::export(&args.store.data_dir, &subject, &args.filter(), args.format(), file, args.force);
+    let written = written.map_err(|error| error.to_string())?;
+    match file {
+        Some(file) => say(&format!("{} has {written} rows", file.display())),
         None => Ok(()),
     }
 }

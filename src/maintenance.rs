@@ -7,6 +7,7 @@ use crate::store::archive::ArchiveError;
 use crate::store::{self, OpenError, Store, StoreError};
 
 mod backup;
+mod export;
 mod output;
 mod progress;
 mod remote;
@@ -14,6 +15,7 @@ mod restore;
 mod verify;
 
 pub use backup::{Source, backup};
+pub use export::{Filter, Format, Subject, export};
 pub use restore::{Restored, restore};
 pub use verify::{Report, verify};
 

@@ -1,11 +1,11 @@
-//! The one JSON shape of an order and of a product: what the API answers, a webhook posts and an export writes.
+//! The one JSON shape of an order, of a product and of a job: what the API answers, a webhook posts and an export writes.
 
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::job_id::JobIds;
 use crate::money::Money;
-use crate::order::Order;
+use crate::order::{JobEnd, Order};
 use crate::product::Product;
 
 /// An order as clients see it.
@@ -101,6 +101,38 @@ impl<'a> ProductView<'a> {
             hold_seconds: terms.hold_seconds,
             created_at: Shown(product.created_at),
             updated_at: Shown(product.updated_at),
+        }
+    }
+}
+
+/// The job of an order as its buyer follows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobView {
+    job_id: String,
+    order_id: u64,
+    status: &'static str,
+    progress: u8,
+    queue_position: Option<u64>,
+    attempts_made: u32,
+    processed_on: Option<Shown<Timestamp>>,
+    finished_on: Option<Shown<Timestamp>>,
+    failed_reason: Option<String>,
+}
+
+impl JobView {
+    /// The view of the job of an order: `status` is its state, `queue_position` its place in the line, if it has one.
+    pub fn of(order: &Order, status: &'static str, queue_position: Option<u64>, job_ids: &JobIds) -> Self {
+        Self {
+            job_id: job_ids.job_id(order.id),
+            order_id: order.id.0,
+            status,
+            progress: if order.job == JobEnd::Open { 0 } else { 100 },
+            queue_position,
+            attempts_made: order.attempts,
+            processed_on: order.processed_at.map(Shown),
+            finished_on: order.finished_at.map(Shown),
+            failed_reason: order.failure.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use crate::clock::Timestamp;
 use crate::config::{self, ConfigError, Secret};
+use crate::maintenance::{Filter, Format, Subject};
+use crate::order::OrderStatus;
+use crate::product::ProductId;
+use crate::queue::JobState;
 
 use super::StoreArgs;
 
@@ -61,4 +66,102 @@ pub struct RestoreArgs {
     /// Replace the store that is there; it is kept under another name
     #[arg(long)]
     pub force: bool,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SubjectName {
+    /// One row for each order.
+    Orders,
+    /// One row for each product.
+    Products,
+    /// One row for each job.
+    Jobs,
+    /// One row for each change of the history.
+    Journal,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// For spreadsheets; a text that one would take for a formula gets an apostrophe before it
+    Csv,
+    /// One JSON object a line, everything as it is
+    #[default]
+    Ndjson,
+}
+
+/// What `export` is told.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// What to export
+    subject: SubjectName,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t)]
+    format: FormatName,
+    /// File to write; standard output where none is named
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// Only orders of this status, or jobs in this state
+    #[arg(long)]
+    status: Option<String>,
+    /// Only what is about this product
+    #[arg(long, value_name = "ID")]
+    product_id: Option<u64>,
+    /// Only orders and jobs of this user
+    #[arg(long, value_name = "USER")]
+    user_id: Option<String>,
+    /// Only from this RFC 3339 time on
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Only up to this RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+    #[command(flatten)]
+    /// Where the store is.
+    pub store: StoreArgs,
+}
+
+impl ExportArgs {
+    /// What is exported; the error says how the status and the subject do not fit.
+    pub fn subject(&self) -> Result<Subject, String> {
+        let status = self.status.as_deref();
+        let unknown = |known: &str| Err(format!("--status must be one of {known}"));
+        match (self.subject, status) {
+            (SubjectName::Orders, None) => Ok(Subject::Orders(None)),
+            (SubjectName::Orders, Some(word)) => match OrderStatus::ALL.into_iter().find(|it| it.as_str() == word) {
+                Some(status) => Ok(Subject::Orders(Some(status))),
+                None => unknown("pending, confirmed, failed, cancelled"),
+            },
+            (SubjectName::Jobs, None) => Ok(Subject::Jobs(None)),
+            (SubjectName::Jobs, Some(word)) => match JobState::ALL.into_iter().find(|it| it.as_str() == word) {
+                Some(state) => Ok(Subject::Jobs(Some(state))),
+                None => unknown("waiting, prioritized, delayed, active, completed, failed"),
+            },
+            (SubjectName::Products, None) => Ok(Subject::Products),
+            (SubjectName::Journal, None) => Ok(Subject::Journal),
+            (_, Some(_)) => Err("--status is for orders and jobs only".to_owned()),
+        }
+    }
+
+    /// Which rows are exported.
+    pub fn filter(&self) -> Filter {
+        let product = self.product_id.map(ProductId);
+        Filter { product, user: self.user_id.clone(), from: self.from, to: self.to }
+    }
+
+    /// How they are written.
+    pub const fn format(&self) -> Format {
+        match self.format {
+            FormatName::Csv => Format::Csv,
+            FormatName::Ndjson => Format::Ndjson,
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".to_owned())
 }

@@ -22,7 +22,7 @@ use crate::view::Shown;
 
 use super::error;
 use super::form::Segment;
-use super::orders::JobView;
+use super::orders::job_view;
 use super::page::{self, Cursors, Query};
 
 /// Counts by state, as several routes show them.
@@ -106,7 +106,7 @@ pub(super) async fn list(
         }
     });
     let page = page.await.map_err(|error| error::unreadable(&error))?;
-    let rows: Vec<_> = page.rows.iter().map(|order| JobView::of(order, &queue, &job_ids)).collect();
+    let rows: Vec<_> = page.rows.iter().map(|order| job_view(order, &queue, &job_ids)).collect();
     Ok(page::answer(&rows, page.next, &uri, &cursors, &list))
 }
 
@@ -228,7 +228,7 @@ pub(super) async fn retry(
     Segment(job_id): Segment,
 ) -> Result<Response, Refusal> {
     let order = move_one(&intake, &job_ids, &job_id, OperatorMove::Retry).await?;
-    Ok(Json(JobView::of(&order, &queue, &job_ids)).into_response())
+    Ok(Json(job_view(&order, &queue, &job_ids)).into_response())
 }
 
 /// `DELETE /queue/dead-letter/{jobId}`

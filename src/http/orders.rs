@@ -20,7 +20,7 @@ use crate::product::ProductId;
 use crate::queue::{Job, JobState, Queue};
 use crate::refusal::Refusal;
 use crate::store::Store;
-use crate::view::{OrderView, Shown};
+use crate::view::{JobView, OrderView, Shown};
 
 use super::access::AdminToken;
 use super::error;
@@ -255,41 +255,14 @@ async fn move_one(intake: &Intake, job_ids: &JobIds, id: &str, to: OperatorMove)
     Ok(Json(OrderView::of(&order, job_ids)).into_response())
 }
 
-/// A job as its buyer follows it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct JobView {
-    job_id: String,
-    order_id: u64,
-    status: &'static str,
-    progress: u8,
-    queue_position: Option<u64>,
-    attempts_made: u32,
-    processed_on: Option<Shown<Timestamp>>,
-    finished_on: Option<Shown<Timestamp>>,
-    failed_reason: Option<String>,
-}
-
-impl JobView {
-    /// The job of an order, with what the queue knows of it.
-    pub(super) fn of(order: &Order, queue: &Queue, job_ids: &JobIds) -> Self {
-        let (state, queue_position) = match order.job {
-            JobEnd::Open => queue.find(&Job::of(order)),
-            JobEnd::Completed => (JobState::Completed, None),
-            JobEnd::Failed => (JobState::Failed, None),
-        };
-        Self {
-            job_id: job_ids.job_id(order.id),
-            order_id: order.id.0,
-            status: state.as_str(),
-            progress: if order.job == JobEnd::Open { 0 } else { 100 },
-            queue_position,
-            attempts_made: order.attempts,
-            processed_on: order.processed_at.map(Shown),
-            finished_on: order.finished_at.map(Shown),
-            failed_reason: order.failure.as_ref().map(ToString::to_string),
-        }
-    }
+/// The job of an order, with what the queue knows of it.
+pub(super) fn job_view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
+    let (state, queue_position) = match order.job {
+        JobEnd::Open => queue.find(&Job::of(order)),
+        JobEnd::Completed => (JobState::Completed, None),
+        JobEnd::Failed => (JobState::Failed, None),
+    };
+    JobView::of(order, state.as_str(), queue_position, job_ids)
 }
 
 /// `GET /orders/queue/{jobId}`
@@ -301,7 +274,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Refusal> {
     let id = job_ids.order(&job_id).ok_or(Refusal::JobNotFound)?;
     let order = find(&store, id).await?.ok_or(Refusal::JobNotFound)?;
-    Ok(Json(JobView::of(&order, &queue, &job_ids)).into_response())
+    Ok(Json(job_view(&order, &queue, &job_ids)).into_response())
 }
 
 /// `GET /orders/admin/metrics`

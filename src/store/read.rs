@@ -1,6 +1,6 @@
 //! Reading: the opening of a store, and snapshots for requests.
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableError};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
 use crate::change::{KeptAnswer, Record};
 use crate::clock::Timestamp;
@@ -283,6 +283,28 @@ impl Snapshot {
         let Some(row) = answers.get(key)? else { return Ok(None) };
         let (order, answer): (u64, AnswerRow) = record::decode(row.value())?;
         Ok(Some((OrderId(order), answer.answer())))
+    }
+
+    /// Orders from `first` on, oldest first.
+    pub fn orders_from(
+        &self,
+        first: OrderId,
+    ) -> Result<impl Iterator<Item = Result<Order, StoreError>> + use<>, StoreError> {
+        let rows = self.transaction.open_table(tables::ORDERS)?.range(first.0..)?;
+        Ok(rows.map(|entry| {
+            let (id, row) = entry?;
+            record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))
+        }))
+    }
+
+    /// All records of the history, oldest first, and how many there are.
+    pub fn records(&self) -> Result<(u64, impl Iterator<Item = Result<Record, StoreError>> + use<>), StoreError> {
+        let journal = self.transaction.open_table(tables::JOURNAL)?;
+        let rows = journal.range::<u64>(..)?.map(|entry| {
+            let (sequence, row) = entry?;
+            journal::decode(sequence.value(), row.value())
+        });
+        Ok((journal.len()?, rows))
     }
 
     /// Records of the history with a sequence below `before`, newest first.

@@ -1,0 +1,199 @@
+//! `flashsale export`: orders, products, jobs or the history, row by row.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::clock::Timestamp;
+use crate::job_id::JobIds;
+use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority};
+use crate::product::ProductId;
+use crate::queue::JobState;
+use crate::store::{Snapshot, Store, StoreError};
+use crate::view::{JobView, OrderView, ProductView};
+
+use super::output::Output;
+use super::progress::Bar;
+use super::{MaintenanceError, existing_store};
+
+mod history;
+mod sink;
+
+pub use sink::Format;
+
+use sink::Sink;
+
+/// Rows between two words on the progress.
+const PROGRESS_STEP: u64 = 1_024;
+
+/// What is exported.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// Orders; of one status, where one is given.
+    Orders(Option<OrderStatus>),
+    /// Products.
+    Products,
+    /// Jobs; in one state, where one is given.
+    Jobs(Option<JobState>),
+    /// The history: one row for each change.
+    Journal,
+}
+
+/// Which rows are exported: all that fit everything that is given.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// About this product.
+    pub product: Option<ProductId>,
+    /// Ordered by this user. Leaves out what is about no order.
+    pub user: Option<String>,
+    /// Accepted, created or written at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Accepted, created or written at this moment or earlier.
+    pub to: Option<Timestamp>,
+}
+
+impl Filter {
+    fn has_begun(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| at >= from)
+    }
+
+    fn has_ended(&self, at: Timestamp) -> bool {
+        self.to.is_some_and(|to| at > to)
+    }
+
+    fn keeps(&self, order: &Order) -> bool {
+        self.product.is_none_or(|product| order.product == product)
+            && self.user.as_ref().is_none_or(|user| order.user.as_str() == user)
+    }
+}
+
+/// Writes rows of a stopped store to `file`, or to standard output where none is given; gives their number. A file that
+/// is there is refused, or with `force` replaced.
+pub fn export(
+    data_dir: &Path,
+    subject: &Subject,
+    filter: &Filter,
+    format: Format,
+    file: Option<&Path>,
+    force: bool,
+) -> Result<u64, MaintenanceError> {
+    let output = file.map(|file| Output::create(file, force)).transpose()?;
+    let mut bar = Bar::new();
+    bar.show("checking the pages of the file", 0, 0);
+    let store = Store::inspect(&existing_store(data_dir)?)?;
+    let rows = Rows { snapshot: store.snapshot()?, job_ids: JobIds::new(*store.secret()), filter, bar };
+    let Some(mut output) = output else {
+        let mut sink = Sink::new(format, BufWriter::new(io::stdout().lock()));
+        return match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
+            // Whoever reads has seen enough.
+            Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+            Err(ExportError::Write(error)) => Err(MaintenanceError::writing(Path::new("standard output"), error)),
+            Err(ExportError::Store(error)) => Err(error.into()),
+            Ok(written) => Ok(written),
+        };
+    };
+    let mut sink = Sink::new(format, &mut output);
+    let written = match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
+        Err(ExportError::Write(error)) => return Err(MaintenanceError::writing(file.unwrap_or(data_dir), error)),
+        Err(ExportError::Store(error)) => return Err(error.into()),
+        Ok(written) => written,
+    };
+    output.finish()?;
+    Ok(written)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where the rows come from.
+struct Rows<'f> {
+    snapshot: Snapshot,
+    job_ids: JobIds,
+    filter: &'f Filter,
+    bar: Bar,
+}
+
+impl Rows<'_> {
+    fn write(mut self, subject: &Subject, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
+        match *subject {
+            Subject::Products => self.products(sink),
+            Subject::Orders(status) => self.orders(|order, job_ids| match status.is_none_or(|it| order.status == it) {
+                true => sink.row(&OrderView::of(order, job_ids)),
+                false => Ok(()),
+            }),
+            Subject::Jobs(state) => self.orders(|order, job_ids| {
+                let resting = resting_state(order);
+                match state.is_none_or(|state| state == resting) {
+                    true => sink.row(&JobView::of(order, resting.as_str(), None, job_ids)),
+                    false => Ok(()),
+                }
+            }),
+            Subject::Journal => self.journal(sink),
+        }
+    }
+
+    fn products(&self, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
+        for product in self.snapshot.products()? {
+            let Filter { product: wanted, user, .. } = self.filter;
+            let fits = wanted.is_none_or(|wanted| product.id == wanted) && user.is_none();
+            if fits && self.filter.has_begun(product.created_at) && !self.filter.has_ended(product.created_at) {
+                sink.row(&ProductView::of(&product))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Orders are accepted in the order of their numbers, so a time is a place to begin and one to end.
+    fn orders(&mut self, mut row: impl FnMut(&Order, &JobIds) -> io::Result<()>) -> Result<(), ExportError> {
+        let first = match self.filter.from {
+            Some(from) => self.snapshot.first_order_at(from)?,
+            None => OrderId(1),
+        };
+        let last = self.snapshot.head()?.last_order;
+        for order in self.snapshot.orders_from(first)? {
+            let order = order?;
+            if self.filter.has_ended(order.created_at) {
+                break;
+            }
+            if self.filter.keeps(&order) {
+                row(&order, &self.job_ids)?;
+            }
+            if order.id.0.is_multiple_of(PROGRESS_STEP) {
+                self.bar.show("exporting", order.id.0, last);
+            }
+        }
+        Ok(())
+    }
+
+    fn journal(&mut self, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
+        let (total, records) = self.snapshot.records()?;
+        for (done, record) in (0..).zip(records) {
+            let record = record?;
+            if self.filter.has_ended(record.at) {
+                break;
+            }
+            if self.filter.has_begun(record.at) {
+                history::write(&record, self.filter, &self.job_ids, sink)?;
+            }
+            if done % PROGRESS_STEP == 0 {
+                self.bar.show("exporting", done, total);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The state of a job while no server runs.
+fn resting_state(order: &Order) -> JobState {
+    match (order.job, order.due_at(), order.priority) {
+        (JobEnd::Completed, ..) => JobState::Completed,
+        (JobEnd::Failed, ..) => JobState::Failed,
+        (JobEnd::Open, Some(_), _) => JobState::Delayed,
+        (JobEnd::Open, None, Priority::Normal) => JobState::Waiting,
+        (JobEnd::Open, None, _) => JobState::Prioritized,
+    }
+}
