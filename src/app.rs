@@ -122,6 +122,7 @@ impl App {
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
             clock: clock.clone(),
+            journal_keep: config.journal_keep,
         };
         let (committer, intake) = Committer::start(rooms, recovered, &Handle::current())?;
         if config.sample_data && inventory.is_empty() && orders == 0 {

@@ -118,6 +118,9 @@ pub struct ServeArgs {
         value_parser = within::<u32>(1..=1_000_000)
     )]
     max_connections: u32,
+    /// Days after which records of the history are trimmed; all are kept unless said otherwise
+    #[arg(long, env = "JOURNAL_KEEP_DAYS", value_name = "DAYS", value_parser = within::<u32>(1..=36_500))]
+    journal_keep_days: Option<u32>,
     /// Service that each order is posted to; without one, orders are confirmed at once
     #[arg(long, env = "FULFILLMENT_URL", hide_env_values = true, value_name = "URL")]
     fulfillment_url: Option<String>,
@@ -208,6 +211,7 @@ impl ServeArgs {
             queue_capacity: self.queue_capacity as usize,
             max_connections: self.max_connections as usize,
             fulfillment,
+            journal_keep: self.journal_keep_days.map(|days| Duration::from_hours(u64::from(days) * 24)),
             shutdown_timeout: limits::SHUTDOWN_TIMEOUT,
             rate_limits: RateLimitConfig {
                 per_user: self.rate_limit_per_user,

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -46,6 +47,8 @@ pub struct Rooms {
     pub queue: Arc<Queue>,
     /// The time of day.
     pub clock: Clock,
+    /// How old a record of the history becomes before it is trimmed; none are where nothing is said.
+    pub journal_keep: Option<Duration>,
 }
 
 /// The committer's thread. It ends after [`Intake::stop`].

@@ -23,6 +23,8 @@ pub struct Config {
     pub max_connections: usize,
     /// How orders are fulfilled; without a service, at once.
     pub fulfillment: Option<FulfillmentConfig>,
+    /// How old a record of the history becomes before it is trimmed; none are where nothing is said.
+    pub journal_keep: Option<Duration>,
     /// How long to wait on the way down.
     pub shutdown_timeout: Duration,
     /// What callers may send.

@@ -87,6 +87,8 @@ pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// Records of the history that a commit may trim: more than the one that it adds, so that trimming catches up.
+pub const MAX_TRIMMED_PER_COMMIT: usize = 8;
 /// Entries that a commit may sweep out of what has become too old.
 pub const MAX_SWEPT_PER_COMMIT: usize = 512;
 

@@ -114,6 +114,9 @@ impl<'b, 't> Batch<'b, 't> {
             self.tables.put_product(&stocked.product)?;
         }
         self.tables.sweep_answers(self.at)?;
+        if let Some(keep) = self.rooms.journal_keep {
+            self.tables.trim_journal(&mut self.books.head, self.at, keep)?;
+        }
         self.books.head.oldest_open = self.books.oldest_open();
         self.tables.conclude(&mut self.books.head, self.at, &self.changes)
     }

@@ -172,12 +172,12 @@ impl Rows<'_> {
     fn journal(&mut self, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
         let (total, records) = self.snapshot.records()?;
         for (done, record) in (0..).zip(records) {
-            let record = record?;
+            let (record, hash) = record?;
             if self.filter.has_ended(record.at) {
                 break;
             }
             if self.filter.has_begun(record.at) {
-                history::write(&record, self.filter, &self.job_ids, sink)?;
+                history::write(&record, hash, self.filter, &self.job_ids, sink)?;
             }
             if done % PROGRESS_STEP == 0 {
                 self.bar.show("exporting", done, total);

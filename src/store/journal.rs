@@ -25,6 +25,12 @@ pub(super) fn append(
     Ok(sequence)
 }
 
+/// The hash of the record before and the time of a record, without reading what happened.
+pub(super) fn link(row: &[u8]) -> Result<([u8; 32], Timestamp), StoreError> {
+    let (previous, at) = record::decode_start::<([u8; 32], i64)>(row)?;
+    Ok((previous, Timestamp::from_millis(at)))
+}
+
 /// Reads a record.
 pub(super) fn decode(sequence: u64, row: &[u8]) -> Result<Record, StoreError> {
     record::decode::<RecordRow<'_>>(row)?.record(sequence)

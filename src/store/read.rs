@@ -297,12 +297,14 @@ impl Snapshot {
         }))
     }
 
-    /// All records of the history, oldest first, and how many there are.
-    pub fn records(&self) -> Result<(u64, impl Iterator<Item = Result<Record, StoreError>> + use<>), StoreError> {
+    /// All records of the history with their hashes, oldest first, and how many there are.
+    pub fn records(
+        &self,
+    ) -> Result<(u64, impl Iterator<Item = Result<(Record, [u8; 32]), StoreError>> + use<>), StoreError> {
         let journal = self.transaction.open_table(tables::JOURNAL)?;
         let rows = journal.range::<u64>(..)?.map(|entry| {
             let (sequence, row) = entry?;
-            journal::decode(sequence.value(), row.value())
+            Ok((journal::decode(sequence.value(), row.value())?, journal::hash(row.value())))
         });
         Ok((journal.len()?, rows))
     }

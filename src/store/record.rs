@@ -27,13 +27,24 @@ pub(super) fn encode(row: &impl Serialize, buffer: &mut Vec<u8>) -> Result<(), S
 
 /// Reads a row.
 pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(body(bytes)?).map_err(unreadable)
+}
+
+/// Reads the first fields of a row.
+pub(super) fn decode_start<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StoreError> {
+    postcard::take_from_bytes(body(bytes)?).map(|(start, _)| start).map_err(unreadable)
+}
+
+fn body(bytes: &[u8]) -> Result<&[u8], StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, row)) => {
-            postcard::from_bytes(row).map_err(|error| StoreError::Damaged(format!("unreadable: {error}")))
-        }
+        Some((&VERSION, row)) => Ok(row),
         Some((version, _)) => Err(StoreError::Damaged(format!("unknown row version {version}"))),
         None => Err(StoreError::Damaged("an empty row".to_owned())),
     }
+}
+
+fn unreadable(error: postcard::Error) -> StoreError {
+    StoreError::Damaged(format!("unreadable: {error}"))
 }
 
 /// Times of an order are written as milliseconds after its acceptance, which are mostly small.

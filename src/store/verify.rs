@@ -168,3 +168,6 @@ fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), Stor
     complaints.file(findings);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

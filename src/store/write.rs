@@ -1,17 +1,19 @@
 //! One transaction: what the committer can write.
 
+use std::time::Duration;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::change::{Change, KeptAnswer};
 use crate::clock::Timestamp;
-use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_PER_COMMIT};
+use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_PER_COMMIT, MAX_TRIMMED_PER_COMMIT};
 use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
 
 use super::read::AttemptError;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::user_index::{self, IndexChange, UserIndex};
-use super::{Head, StoreError, journal, tables};
+use super::{Cut, Head, StoreError, journal, tables};
 
 /// The open tables of one transaction.
 pub struct Tables<'t> {
@@ -152,6 +154,32 @@ impl<'t> Tables<'t> {
             if own {
                 answers.remove(key)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Trims records of the history that are older than `keep`, a bounded number of them, and moves the cut of `head`
+    /// behind them. A record that the next one does not follow from stays: trimming must not hide it.
+    pub fn trim_journal(&mut self, head: &mut Head, now: Timestamp, keep: Duration) -> Result<(), StoreError> {
+        for _ in 0..MAX_TRIMMED_PER_COMMIT {
+            let sequence = head.cut.sequence + 1;
+            let hash = {
+                let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
+                let Ok((previous, at)) = journal::link(row.value()) else { return Ok(()) };
+                if previous != head.cut.hash || now.since(at) < keep {
+                    return Ok(());
+                }
+                journal::hash(row.value())
+            };
+            let carried = match self.journal.get(sequence + 1)? {
+                Some(next) => journal::link(next.value()).ok().map(|(previous, _)| previous),
+                None => Some(head.hash),
+            };
+            if carried != Some(hash) {
+                return Ok(());
+            }
+            self.journal.remove(sequence)?;
+            head.cut = Cut { sequence, hash };
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::{ExportError, Filter};
 struct Entry<'e> {
     sequence: u64,
     at: Shown<Timestamp>,
+    hash: String,
     previous_hash: String,
     kind: &'static str,
     actor: &'static str,
@@ -56,6 +57,7 @@ impl<'s> Shape<'s> {
 /// Writes the changes of a record that the filter keeps. Of a user, only the placing of orders is known here.
 pub(super) fn write(
     record: &Record,
+    hash: [u8; 32],
     filter: &Filter,
     job_ids: &JobIds,
     sink: &mut Sink<impl Write>,
@@ -65,7 +67,7 @@ pub(super) fn write(
             Change::OrderPlaced { order, .. } => Some(order.user.as_str()),
             _ => None,
         };
-        let mut entry = entry(record, change, job_ids);
+        let mut entry = entry(record, hash, change, job_ids);
         let about = filter.product.is_none_or(|product| entry.product_id == Some(product.0));
         if !about || filter.user.as_deref().is_some_and(|user| placed_by != Some(user)) {
             continue;
@@ -79,11 +81,12 @@ pub(super) fn write(
     Ok(())
 }
 
-fn entry<'e>(record: &'e Record, change: &'e Change, job_ids: &JobIds) -> Entry<'e> {
+fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &JobIds) -> Entry<'e> {
     let mut entry = Entry {
         sequence: record.sequence,
         at: Shown(record.at),
-        previous_hash: blake3::Hash::from_bytes(record.previous).to_hex().to_string(),
+        hash: hex(hash),
+        previous_hash: hex(record.previous),
         kind: kind(change),
         actor: Actor::Operator.as_str(),
         product_id: None,
@@ -139,6 +142,10 @@ impl Entry<'_> {
     fn move_stock(&mut self, [current, held, sold]: [i64; 3]) {
         (self.current_delta, self.held_delta, self.sold_delta) = (Some(current), Some(held), Some(sold));
     }
+}
+
+fn hex(hash: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(hash).to_hex().to_string()
 }
 
 fn signed(units: u64) -> i64 {

@@ -56,6 +56,7 @@ impl Engine {
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
             clock: clock.clone(),
+            journal_keep: None,
         };
         let runtime = tokio::runtime::Handle::current();
         let started = Committer::start(rooms, recovered, &runtime);
