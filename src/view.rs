@@ -1,4 +1,4 @@
-//! The one JSON shape of an order, of a product and of a job: what the API answers, a webhook posts and an export writes.
+//! The one JSON shape of an order, a product and a job: what the API answers, a webhook posts and an export writes.
 
 use serde::{Serialize, Serializer};
 

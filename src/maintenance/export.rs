@@ -170,8 +170,8 @@ impl Rows<'_> {
     }
 
     fn journal(&mut self, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
-        let (total, records) = self.snapshot.records()?;
-        for (done, record) in (0..).zip(records) {
+        let total = self.snapshot.record_count()?;
+        for (done, record) in (0..).zip(self.snapshot.records()?) {
             let (record, hash) = record?;
             if self.filter.has_ended(record.at) {
                 break;

@@ -297,16 +297,18 @@ impl Snapshot {
         }))
     }
 
-    /// All records of the history with their hashes, oldest first, and how many there are.
-    pub fn records(
-        &self,
-    ) -> Result<(u64, impl Iterator<Item = Result<(Record, [u8; 32]), StoreError>> + use<>), StoreError> {
-        let journal = self.transaction.open_table(tables::JOURNAL)?;
-        let rows = journal.range::<u64>(..)?.map(|entry| {
+    /// How many records of the history there are.
+    pub fn record_count(&self) -> Result<u64, StoreError> {
+        Ok(self.transaction.open_table(tables::JOURNAL)?.len()?)
+    }
+
+    /// All records of the history with their hashes, oldest first.
+    pub fn records(&self) -> Result<impl Iterator<Item = Result<(Record, [u8; 32]), StoreError>> + use<>, StoreError> {
+        let rows = self.transaction.open_table(tables::JOURNAL)?.range::<u64>(..)?;
+        Ok(rows.map(|entry| {
             let (sequence, row) = entry?;
             Ok((journal::decode(sequence.value(), row.value())?, journal::hash(row.value())))
-        });
-        Ok((journal.len()?, rows))
+        }))
     }
 
     /// Records of the history with a sequence below `before`, newest first.

@@ -1,6 +1,7 @@
 //! Looking after a store: checking it, backing it up, restoring it.
 
 mod backup;
+mod export;
 mod tamper;
 mod verify;
 

@@ -22,14 +22,14 @@ pub(super) struct Sink<W: Write> {
 }
 
 enum Out<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Ndjson(W),
 }
 
 impl<W: Write> Sink<W> {
     pub(super) fn new(format: Format, out: W) -> Self {
         let out = match format {
-            Format::Csv => Out::Csv(WriterBuilder::new().from_writer(out)),
+            Format::Csv => Out::Csv(Box::new(WriterBuilder::new().from_writer(out))),
             Format::Ndjson => Out::Ndjson(out),
         };
         Self { out, rows: 0 }
@@ -81,8 +81,8 @@ fn write_csv<W: Write>(row: &impl Serialize, first: bool, out: &mut csv::Writer<
     Ok(())
 }
 
-/// Whether a spreadsheet would calculate a cell instead of showing it (OWASP, "CSV injection"). Numbers may begin with a
-/// sign.
+/// Whether a spreadsheet would calculate a cell instead of showing it (OWASP, "CSV injection"). Numbers may begin
+/// with a sign.
 fn is_formula(cell: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(cell) else { return true };
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) && text.parse::<f64>().is_err()

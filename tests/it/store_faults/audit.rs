@@ -46,7 +46,7 @@ pub(super) fn audit(store: &Store) -> Result<History, String> {
 
 /// Reads the journal from its start, and with it the chain of its hashes.
 fn replay(snapshot: &Snapshot) -> Result<History, String> {
-    let (_, records) = snapshot.records().map_err(|error| error.to_string())?;
+    let records = snapshot.records().map_err(|error| error.to_string())?;
     let records = records.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     let mut history = History::default();
     let (mut previous, mut at) = ([0; 32], Timestamp::default());
