@@ -157,7 +157,7 @@ impl<'s> Replay<'s> {
                 if !after.stock.is_conserved() {
                     self.wrong(record, format!("leaves product {} with a stock that does not add up", after.id));
                 }
-                self.products.insert(after.id, after.clone());
+                self.products.insert(after.id, Product::clone(after));
             }
             Change::ProductDeleted(product) => {
                 self.expect_product(record, product);
