@@ -66,8 +66,8 @@ impl Filter {
     }
 }
 
-/// Writes rows of a stopped store to `file`, or to standard output where none is given; gives their number. A file that
-/// is there is refused, or with `force` replaced.
+/// Writes rows of a stopped store to `file`, or to standard output where none is given; gives their number. A file
+/// that is there is refused, or with `force` replaced.
 pub fn export(
     data_dir: &Path,
     subject: &Subject,

@@ -90,7 +90,8 @@ fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), Maintenance
     if report.is_sound() { Ok(()) } else { Err(MaintenanceError::Unsound(report)) }
 }
 
-/// At no moment is there no store in the place, so that a server that is started meanwhile does not begin an empty one.
+/// At no moment is there no store in the place, so that a server that is started meanwhile does not begin an empty
+/// one.
 fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<Option<PathBuf>> {
     let kept = match file.exists() {
         true => {

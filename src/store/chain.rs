@@ -34,8 +34,8 @@ impl Chain {
         Self { start, head, last: start, first_break: None, breaks: 0 }
     }
 
-    /// The next record: its sequence, the hash that it carries of the one before it (none where it cannot be read), and
-    /// its own.
+    /// The next record: its sequence, the hash that it carries of the one before it (none where it cannot be read),
+    /// and its own.
     pub(super) fn follow(&mut self, sequence: u64, previous: Option<[u8; 32]>, hash: [u8; 32]) {
         if sequence <= self.start.0 || self.last == self.head {
             return self.note(Break::Extra(sequence));

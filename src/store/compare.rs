@@ -136,7 +136,8 @@ fn product_difference(is: &Product, should: &Product) -> String {
     differences!(is, should; terms, stock, orders, created_at, updated_at)
 }
 
-/// Each kept answer must be that of the order which made it, and only answers that are too old may have been forgotten.
+/// Each kept answer must be that of the order which made it, and only answers that are too old may have been
+/// forgotten.
 fn answers(scratch: &ReadTransaction, store: &ReadTransaction, told: &Told) -> Result<Complaints, StoreError> {
     let mut complaints = Complaints::about("kept answers");
     let answers = store.open_table(tables::ANSWERS)?;

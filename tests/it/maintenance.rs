@@ -16,8 +16,8 @@ fn store_in(data_dir: &Path) -> PathBuf {
     data_dir.join("flashsale.redb")
 }
 
-/// A stopped store in which something of every kind has happened: products created, edited and deleted, orders with and
-/// without keys, confirmed, cancelled and pending ones, and a paused queue.
+/// A stopped store in which something of every kind has happened: products created, edited and deleted, orders with
+/// and without keys, confirmed, cancelled and pending ones, and a paused queue.
 async fn eventful() -> Launch {
     let mut server = Server::start().await;
     let lamp = server.create(100).await;

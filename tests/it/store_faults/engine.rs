@@ -17,17 +17,19 @@ use super::disk::Disk;
 const WORKERS: usize = 2;
 /// Unfinished jobs: more than a script ever has.
 const CAPACITY: usize = 10_000;
-/// How long a stop waits for workers before the test is called stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// After this a test is stuck.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A clock that stands still.
 pub(super) fn clock() -> Clock {
     Clock::manual(Timestamp::from_millis(1_700_000_000_000))
 }
 
-/// Runs a test on a thread's own small runtime.
-pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+/// Runs a test on a small runtime of its own.
+pub(super) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    outcome.unwrap_or_else(|_| Err("it is stuck".to_owned()))
 }
 
 /// Trips to the committer within which workers must have drained a queue.

@@ -11,7 +11,7 @@ use flashsale::refusal::Refusal;
 
 use super::audit::audit;
 use super::disk::{Disk, Fault, Loss, Until};
-use super::engine::{Engine, block_on, clock};
+use super::engine::{Engine, PATIENCE, block_on, clock};
 use super::ledger::{Fate, Ledger};
 use super::rng::Rng;
 use super::script::{self, HELD, PLENTY, SCARCE};
@@ -20,9 +20,6 @@ use super::script::{self, HELD, PLENTY, SCARCE};
 const SEEDS: u64 = 8;
 /// Steps of a script within which a fault must have been met.
 const MOST_STEPS: usize = 500;
-/// After this a test is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 const FULL: Refusal = Refusal::StorageUnavailable;
 
 #[test]
@@ -60,19 +57,28 @@ fn reports_that_keep_coming_do_not_put_the_recovery_off() {
     at_the_same_time(1, |seed| {
         block_on(async {
             let (disk, engine) = start(seed).await?;
-            disk.arm(Fault::SyncFails { after: 0, until: Until::Once });
+            let openings = disk.openings();
+            disk.arm(Fault::SyncFails { after: 0, until: Until::Repaired });
             expect(place(&engine, PLENTY, "ada", None).await, &Err(FULL))?;
-            let stuck = Instant::now() + PATIENCE;
-            while engine.intake.status() != Status::Open {
-                engine.intake.settle(Vec::new()).await;
-                if Instant::now() > stuck {
-                    return Err("the store was not opened again".to_owned());
-                }
-            }
+            report_until(&engine, || disk.openings() > openings).await?;
+            disk.repair();
+            report_until(&engine, || engine.intake.status() == Status::Open).await?;
             engine.stop().await;
             Ok(())
         })
     });
+}
+
+/// Sends reports without a pause until something has happened.
+async fn report_until(engine: &Engine, happened: impl Fn() -> bool) -> Result<(), String> {
+    let stuck = Instant::now() + PATIENCE;
+    while !happened() {
+        engine.intake.settle(Vec::new()).await;
+        if Instant::now() > stuck {
+            return Err("it was put off by reports".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Traffic until the disk fails, while it fails, and after it; and then every promise is checked.

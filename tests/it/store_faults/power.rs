@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use flashsale::clock::Clock;
 use flashsale::order::OrderStatus;
@@ -21,9 +20,6 @@ const SEEDS: u64 = 300;
 const SEEDS_VARIABLE: &str = "STORE_FAULT_SEEDS";
 const ONE_SEED_VARIABLE: &str = "STORE_FAULT_SEED";
 
-/// After this a seed is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// What a run has seen, so that a run that tests nothing is noticed.
 #[derive(Debug, Default)]
 struct Seen {
@@ -39,8 +35,7 @@ struct Seen {
 fn every_acknowledged_order_survives_a_cut_at_any_moment_once_and_whole() {
     let seen = Mutex::new(Seen::default());
     for_each_seed(|seed| {
-        let own = block_on(async { tokio::time::timeout(PATIENCE, survive(seed)).await });
-        let own = own.map_err(|_| "it is stuck".to_owned())??;
+        let own = block_on(survive(seed))?;
         let mut seen = seen.lock();
         seen.starts += own.starts;
         seen.failed_starts += own.failed_starts;
@@ -61,11 +56,15 @@ fn every_acknowledged_order_survives_a_cut_at_any_moment_once_and_whole() {
 /// The test's own test: a disk that acknowledges what it then forgets must be found out.
 #[test]
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
+    let mut noticed = 0;
     for seed in 0..20 {
-        let outcome = catch_unwind(|| block_on(trust_a_liar(seed)));
-        let complaint = outcome.unwrap_or_else(|_| Err("it panicked".to_owned()));
-        assert!(complaint.is_err(), "seed {seed}: acknowledged orders were forgotten, and nobody noticed");
+        let complaint = block_on(trust_a_liar(seed, Loss::All)).unwrap_err();
+        assert!(complaint.ends_with("is lost"), "seed {seed}: {complaint}");
+        // By chance everything may survive. Torn pages may make the database itself panic: no way to miss them either.
+        let outcome = catch_unwind(|| block_on(trust_a_liar(seed, Loss::Chance)));
+        noticed += u32::from(outcome.map_or(true, |checked| checked.is_err()));
     }
+    assert!(noticed > 10, "in only {noticed} of 20 runs anyone noticed that something was forgotten or torn");
 }
 
 /// A few lives of one store, each with its end at a random moment, and a last one that ends well.
@@ -141,7 +140,7 @@ async fn drain(engine: &Engine, disk: &Disk) -> Result<(), String> {
 }
 
 /// Works on a disk whose syncs do nothing from some moment on, cuts the power and says what the checks say.
-async fn trust_a_liar(seed: u64) -> Result<(), String> {
+async fn trust_a_liar(seed: u64, loss: Loss) -> Result<(), String> {
     let mut rng = Rng::new(seed);
     let (disk, clock) = (Disk::new(rng.next()), clock());
     let mut ledger = Ledger::default();
@@ -156,7 +155,7 @@ async fn trust_a_liar(seed: u64) -> Result<(), String> {
     while accepted(&ledger) == before {
         script::step(&engine, &mut ledger, &mut rng).await?;
     }
-    disk.cut(if seed.is_multiple_of(2) { Loss::All } else { Loss::Chance });
+    disk.cut(loss);
     engine.stop().await;
     disk.restart();
     let engine = Engine::start(&disk, &clock)?;

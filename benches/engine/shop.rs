@@ -1,0 +1,109 @@
+//! The engine without HTTP: what the benchmarks place their orders with.
+
+use std::sync::Arc;
+
+use flashsale::admission::{Admission, OrderRequest};
+use flashsale::change::Actor;
+use flashsale::clock::Clock;
+use flashsale::committer::{Committer, Edit, Intake, Rooms, Settlement};
+use flashsale::inventory::{Inventory, Shelf};
+use flashsale::money::Money;
+use flashsale::order::{OrderId, Priority, Quantity, Transition, UserId};
+use flashsale::product::{ProductId, Terms};
+use flashsale::queue::Queue;
+use flashsale::store::{Medium, Store};
+use tokio::runtime::Runtime;
+
+/// Unfinished jobs: more than a benchmark has.
+const CAPACITY: usize = 1_000_000;
+/// The most units that a product can have.
+const PLENTY: u64 = 1_000_000_000;
+
+/// A started engine without workers.
+pub(crate) struct Shop {
+    pub(crate) runtime: Runtime,
+    pub(crate) admission: Admission,
+    pub(crate) queue: Arc<Queue>,
+    inventory: Arc<Inventory>,
+    intake: Intake,
+    committer: Committer,
+    users: u64,
+}
+
+impl Shop {
+    /// Opens the store, rebuilds everything from it and starts the committer.
+    pub(crate) fn open(medium: Medium) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        let (store, recovered) = Store::open(medium).expect("a store");
+        let (store, clock) = (Arc::new(store), Clock::system());
+        let inventory = Arc::new(Inventory::default());
+        let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
+        let rooms = Rooms {
+            store: Arc::clone(&store),
+            inventory: Arc::clone(&inventory),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+            journal_keep: None,
+        };
+        let (committer, intake) = Committer::start(rooms, recovered, runtime.handle()).expect("a committer");
+        let admission = Admission::new(Arc::clone(&inventory), Arc::clone(&queue), store, intake.clone(), clock);
+        Self { runtime, admission, queue, inventory, intake, committer, users: 0 }
+    }
+
+    /// A product with all the units there can be.
+    pub(crate) fn add_product(&self, per_user_limit: Option<u32>) -> ProductId {
+        let terms = Terms {
+            name: "iPhone 15 Pro".to_owned(),
+            price: Money::from_cents(99_999),
+            flash_sale_active: true,
+            per_user_limit,
+            sale_starts_at: None,
+            sale_ends_at: None,
+            hold_seconds: None,
+        };
+        let create = Edit::Create { terms, initial: PLENTY, current: PLENTY };
+        self.runtime.block_on(self.intake.edit(create)).expect("a product").id
+    }
+
+    pub(crate) fn shelf(&self, product: ProductId) -> Arc<Shelf> {
+        self.inventory.shelf(product).expect("a shelf")
+    }
+
+    /// Requests of users who have not ordered before, for one unit each.
+    pub(crate) fn requests(&mut self, product: ProductId, count: usize) -> Vec<OrderRequest> {
+        (0..count).map(|_| self.request(product)).collect()
+    }
+
+    pub(crate) fn request(&mut self, product: ProductId) -> OrderRequest {
+        self.users += 1;
+        OrderRequest {
+            product,
+            user: UserId::new(&format!("user{:08}", self.users)).expect("a name"),
+            quantity: Quantity::new(1).expect("a quantity"),
+            priority: Priority::Normal,
+            key: None,
+        }
+    }
+
+    /// Places orders in one commit; when this returns, they are on disk.
+    pub(crate) fn place(&self, requests: Vec<OrderRequest>) -> Vec<OrderId> {
+        let placed = self.runtime.block_on(self.admission.place_many(requests));
+        placed.into_iter().map(|placed| placed.expect("an order").receipt.order).collect()
+    }
+
+    /// Confirms orders as workers do, and waits until that is on disk.
+    pub(crate) fn confirm(&self, orders: Vec<OrderId>) {
+        let fulfilled = |order| Settlement { order, transition: Transition::Fulfilled, actor: Actor::Worker };
+        self.runtime.block_on(async {
+            self.intake.settle(orders.into_iter().map(fulfilled).collect()).await;
+            // Changes nothing, and is answered after what came before it.
+            self.intake.set_paused(false).await.expect("an answer");
+        });
+    }
+
+    /// Stops as a shutdown does.
+    pub(crate) fn close(self) {
+        self.intake.stop();
+        self.committer.join();
+    }
+}
