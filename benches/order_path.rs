@@ -9,8 +9,8 @@
 //!   each round the queue is drained, and in the end every acknowledged order must be confirmed and the audit be ok.
 //! - `sold-out`: a product with no stock, so every answer is a 409; the bare handler gets the same bodies.
 //!
-//! The loop is closed: a connection orders again as soon as it is answered. So both servers are at their limit, and the
-//! latencies are those of a saturated server, longer the more connections there are.
+//! The loop is closed: a connection orders again as soon as it is answered. So both servers are at their limit, and
+//! the latencies are those of a saturated server, longer the more connections there are.
 //!
 //! Processor time is a process's `utime` and `stime`, in clock ticks of 10 ms: a round of 4 s is exact to about 1 %.
 //! What the machine spends beside the two processes stands in `rest us`; where it is large, something else disturbs.

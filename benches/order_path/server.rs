@@ -173,7 +173,8 @@ pub(crate) fn own_cpu() -> Duration {
 
 fn cpu(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux's /proc");
-    // The second field, the name, may hold spaces; it ends at the last bracket. The first field behind it is the third.
+    // The second field, the name, may hold spaces; it ends at the last bracket. The first field behind it is the
+    // third.
     let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
     ticks(fields.split(' ').skip(11).take(2))
 }
