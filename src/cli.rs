@@ -43,6 +43,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Write orders, products, jobs or the history of a stopped store as CSV or NDJSON
     Export(ExportArgs),
+    /// Print the description of the API (OpenAPI 3.1), as a server with an admin token serves it
+    Openapi,
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::handler::Handler;
+use axum::routing::{self, MethodFilter, MethodRouter};
 
 use crate::admission::{Admission, RateLimits};
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::store::Store;
 mod access;
 mod audit;
 mod backup;
+mod docs;
 mod edge;
 mod error;
 mod form;
@@ -25,12 +27,14 @@ mod health;
 mod inventory;
 mod jobs;
 mod ledger;
+mod openapi;
 mod order_lists;
 mod orders;
 mod page;
 mod serve;
 
 pub use access::AdminToken;
+pub use openapi::text as openapi_text;
 pub use serve::{ServeConfig, serve};
 
 use page::Cursors;
@@ -114,18 +118,39 @@ pub struct Route {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// The method.
+    pub method: MethodFilter,
     handler: MethodRouter<Shared>,
 }
 
-fn public(path: &'static str, handler: MethodRouter<Shared>) -> Route {
-    Route { path, access: Access::Public, handler }
+/// A method and what answers it.
+type Answers = (MethodFilter, MethodRouter<Shared>);
+
+fn public(path: &'static str, (method, handler): Answers) -> Route {
+    Route { path, access: Access::Public, method, handler }
 }
 
-fn operator(path: &'static str, handler: MethodRouter<Shared>) -> Route {
-    Route { path, access: Access::Operator, handler }
+fn operator(path: &'static str, (method, handler): Answers) -> Route {
+    Route { path, access: Access::Operator, method, handler }
 }
 
-/// The routes below [`BASE`]. A path stands twice where its methods differ in access.
+fn get<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
+    (MethodFilter::GET, routing::get(handler))
+}
+
+fn post<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
+    (MethodFilter::POST, routing::post(handler))
+}
+
+fn put<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
+    (MethodFilter::PUT, routing::put(handler))
+}
+
+fn delete<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
+    (MethodFilter::DELETE, routing::delete(handler))
+}
+
+/// The routes below [`BASE`]. A path stands once for each of its methods.
 pub fn api_routes() -> Vec<Route> {
     vec![
         public("/orders", post(orders::place)),
@@ -140,7 +165,8 @@ pub fn api_routes() -> Vec<Route> {
         public("/inventory", get(inventory::list)),
         operator("/inventory", post(inventory::create)),
         public("/inventory/{id}", get(inventory::read)),
-        operator("/inventory/{id}", put(inventory::update).delete(inventory::delete)),
+        operator("/inventory/{id}", put(inventory::update)),
+        operator("/inventory/{id}", delete(inventory::delete)),
         operator("/inventory/{id}/restock", post(inventory::restock)),
         operator("/inventory/{id}/ledger", get(ledger::read)),
         operator("/inventory/metrics", get(inventory::metrics)),
@@ -149,7 +175,8 @@ pub fn api_routes() -> Vec<Route> {
         operator("/queue/pause", post(jobs::pause)),
         operator("/queue/resume", post(jobs::resume)),
         operator("/queue/jobs", get(jobs::list)),
-        operator("/queue/dead-letter", get(jobs::dead_letters).delete(jobs::forget_all)),
+        operator("/queue/dead-letter", get(jobs::dead_letters)),
+        operator("/queue/dead-letter", delete(jobs::forget_all)),
         operator("/queue/dead-letter/retry", post(jobs::retry_all)),
         operator("/queue/dead-letter/{job_id}", delete(jobs::forget)),
         operator("/queue/dead-letter/{job_id}/retry", post(jobs::retry)),
@@ -160,7 +187,13 @@ pub fn api_routes() -> Vec<Route> {
 
 /// The routes at the root.
 pub fn root_routes() -> Vec<Route> {
-    vec![public("/livez", get(health::live)), public("/readyz", get(health::ready))]
+    vec![
+        public("/livez", get(health::live)),
+        public("/readyz", get(health::ready)),
+        public("/openapi.json", get(docs::description)),
+        public("/docs", get(docs::page)),
+        public("/docs/{file}", get(docs::part)),
+    ]
 }
 
 /// The router over all routes.

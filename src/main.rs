@@ -9,7 +9,7 @@ use flashsale::cli::{
     self, BackupArgs, Cli, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs,
 };
 use flashsale::store::archive::Contents;
-use flashsale::{app, maintenance};
+use flashsale::{app, http, maintenance};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup(&args),
         Command::Restore(args) => restore(&args),
         Command::Export(args) => export(&args),
+        Command::Openapi => say(http::openapi_text(http::Access::Operator).trim_end()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
             Ok(())

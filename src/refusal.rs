@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::limits::MAX_BODY_BYTES;
 use crate::order::OrderStatus;
 
 /// Why a request was refused. A refused request has changed nothing.
@@ -106,41 +107,78 @@ pub struct RateLimited {
     pub retry_after: Duration,
 }
 
+/// The one list of the codes: each kind of refusal, an example of it, and its code. A kind that is missing here does not
+/// compile, so whoever walks the examples has seen every code.
+macro_rules! codes {
+    ($($kind:pat, $example:expr => $code:literal;)*) => {
+        impl Refusal {
+            /// Its code on the wire.
+            pub const fn code(&self) -> &'static str {
+                match self {
+                    $($kind => $code,)*
+                }
+            }
+
+            /// One of each kind, for the description of the API.
+            pub fn examples() -> Vec<Self> {
+                vec![$($example,)*]
+            }
+        }
+    };
+}
+
+codes! {
+    Self::InvalidRequest(_), Self::invalid("quantity", "must be a whole number from 1 to 1000000000") => "invalid_request";
+    Self::Unauthorized, Self::Unauthorized => "unauthorized";
+    Self::ProductNotFound, Self::ProductNotFound => "product_not_found";
+    Self::OrderNotFound, Self::OrderNotFound => "order_not_found";
+    Self::JobNotFound, Self::JobNotFound => "job_not_found";
+    Self::NotFound, Self::NotFound => "not_found";
+    Self::SoldOut, Self::SoldOut => "sold_out";
+    Self::SaleNotActive, Self::SaleNotActive => "sale_not_active";
+    Self::SaleNotStarted { .. }, Self::SaleNotStarted { starts_at: EXAMPLE_TIME } => "sale_not_started";
+    Self::SaleEnded { .. }, Self::SaleEnded { ended_at: EXAMPLE_TIME } => "sale_ended";
+    Self::PurchaseLimitExceeded { .. }, Self::PurchaseLimitExceeded { limit: 2, left: 1 } => "purchase_limit_exceeded";
+    Self::OrderNotPending { .. }, Self::OrderNotPending { status: OrderStatus::Failed, detail: None }
+        => "order_not_pending";
+    Self::ProductHasOrders, Self::ProductHasOrders => "product_has_orders";
+    Self::RequestInFlight, Self::RequestInFlight => "request_in_flight";
+    Self::BackupInFlight, Self::BackupInFlight => "request_in_flight";
+    Self::IdempotencyKeyReused, Self::IdempotencyKeyReused => "idempotency_key_reused";
+    Self::RateLimited(_), Self::RateLimited(RateLimited { policy: "user", limit: 10, retry_after: Duration::from_secs(1) })
+        => "rate_limited";
+    Self::MethodNotAllowed, Self::MethodNotAllowed => "method_not_allowed";
+    Self::RequestTimeout, Self::RequestTimeout => "request_timeout";
+    Self::PayloadTooLarge { .. }, Self::PayloadTooLarge { limit: MAX_BODY_BYTES } => "payload_too_large";
+    Self::UriTooLong, Self::UriTooLong => "uri_too_long";
+    Self::UnsupportedMediaType, Self::UnsupportedMediaType => "unsupported_media_type";
+    Self::HeadersTooLarge, Self::HeadersTooLarge => "headers_too_large";
+    Self::Overloaded { .. }, Self::Overloaded { retry_after: Duration::from_secs(1) } => "overloaded";
+    Self::ShuttingDown, Self::ShuttingDown => "shutting_down";
+    Self::StorageUnavailable, Self::StorageUnavailable => "storage_unavailable";
+    Self::Internal, Self::Internal => "internal";
+}
+
+/// The moment in the examples, `2026-01-31T12:00:00.000Z`.
+const EXAMPLE_TIME: Timestamp = Timestamp::from_millis(1_769_860_800_000);
+
 impl Refusal {
     /// A refusal for one field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::InvalidRequest(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
+}
 
-    /// Its code on the wire.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidRequest(_) => "invalid_request",
-            Self::Unauthorized => "unauthorized",
-            Self::ProductNotFound => "product_not_found",
-            Self::OrderNotFound => "order_not_found",
-            Self::JobNotFound => "job_not_found",
-            Self::NotFound => "not_found",
-            Self::SoldOut => "sold_out",
-            Self::SaleNotActive => "sale_not_active",
-            Self::SaleNotStarted { .. } => "sale_not_started",
-            Self::SaleEnded { .. } => "sale_ended",
-            Self::PurchaseLimitExceeded { .. } => "purchase_limit_exceeded",
-            Self::OrderNotPending { .. } => "order_not_pending",
-            Self::ProductHasOrders => "product_has_orders",
-            Self::RequestInFlight | Self::BackupInFlight => "request_in_flight",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::RateLimited(_) => "rate_limited",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::RequestTimeout => "request_timeout",
-            Self::PayloadTooLarge { .. } => "payload_too_large",
-            Self::UriTooLong => "uri_too_long",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::HeadersTooLarge => "headers_too_large",
-            Self::Overloaded { .. } => "overloaded",
-            Self::ShuttingDown => "shutting_down",
-            Self::StorageUnavailable => "storage_unavailable",
-            Self::Internal => "internal",
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    #[test]
+    fn every_kind_has_an_example_of_its_own() {
+        let examples = Refusal::examples();
+        let kinds: HashSet<_> = examples.iter().map(discriminant).collect();
+        assert_eq!(kinds.len(), examples.len());
     }
 }

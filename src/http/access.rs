@@ -27,6 +27,11 @@ impl AdminToken {
         Self(token.map(|token| blake3::hash(token.as_bytes())))
     }
 
+    /// Whether there is one.
+    pub(super) const fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether a request with these headers comes from an operator.
     pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(expected) = self.0 else { return true };

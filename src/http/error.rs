@@ -117,8 +117,8 @@ struct Field<'a> {
     message: &'a str,
 }
 
-/// The whole answer for a refusal of a request to `path`.
-pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
+/// The problem document for a refusal of a request to `path`.
+pub(super) fn document(refusal: &Refusal, path: &str) -> Vec<u8> {
     let status = status(refusal);
     let title = status.canonical_reason().unwrap_or("Error");
     let message = message(refusal);
@@ -148,6 +148,13 @@ pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
     let mut body = Vec::with_capacity(512);
     // Strings and numbers only, into memory: this cannot fail.
     let _ = serde_json::to_writer(&mut body, &problem);
+    body
+}
+
+/// The whole answer for a refusal of a request to `path`.
+pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
+    let status = status(refusal);
+    let body = document(refusal, path);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,0 +1,261 @@
+//! Shapes of JSON values, as few words each as possible: the parts that the views and the request bodies are made of.
+
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, OneOfBuilder, SchemaFormat, SchemaType,
+};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
+
+/// The shape of a value.
+pub(super) type Shape = RefOr<Schema>;
+
+/// A field of an object: its name, what it says, its shape.
+pub(super) type Field = (&'static str, &'static str, Shape);
+
+/// The highest id: ids fit a signed 64-bit integer, whatever language reads them.
+const MAX_ID: i64 = i64::MAX;
+
+fn of(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(kind)
+}
+
+/// A whole number.
+pub(super) fn whole(least: i64, most: i64) -> Shape {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    of(Type::Integer).format(Some(format)).minimum(Some(least as isize)).maximum(Some(most as isize)).into()
+}
+
+/// A number of things.
+pub(super) fn count() -> Shape {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    of(Type::Integer).format(Some(format)).minimum(Some(0)).into()
+}
+
+/// A number that may be negative.
+pub(super) fn delta() -> Shape {
+    of(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).into()
+}
+
+/// A number with a fraction, not negative.
+pub(super) fn fraction() -> Shape {
+    of(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double))).minimum(Some(0)).into()
+}
+
+/// The id of an order or a product.
+pub(super) fn id() -> Shape {
+    with_example(whole(1, MAX_ID), json!(1))
+}
+
+/// The number of a job.
+pub(super) fn job_id() -> Shape {
+    let shape = of(Type::String).pattern(Some("^[0-9a-f]{1,16}-[0-9a-f]{32}$")).into();
+    with_example(shape, json!("2a-5f1c0e7b9d3a486f8c2e1b0d7a9f6354"))
+}
+
+/// A text.
+pub(super) fn text() -> Shape {
+    of(Type::String).into()
+}
+
+/// A text of one character or more.
+pub(super) fn some_text() -> Shape {
+    of(Type::String).min_length(Some(1)).into()
+}
+
+/// A text of a pattern (ECMA 262) and of a number of characters.
+pub(super) fn pattern(pattern: &str, least: usize, most: usize) -> Shape {
+    of(Type::String).pattern(Some(pattern)).min_length(Some(least)).max_length(Some(most)).into()
+}
+
+/// A user's or a product's name: no control characters, and not only spaces.
+pub(super) fn name(example: &str) -> Shape {
+    let shape = pattern(
+        r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+        1,
+        crate::order::MAX_NAME_CHARS,
+    );
+    with_example(shape, json!(example))
+}
+
+/// One of a few words.
+pub(super) fn word<const N: usize>(words: [&str; N]) -> Shape {
+    of(Type::String).enum_values(Some(words)).into()
+}
+
+/// One of a few statuses.
+pub(super) fn status<const N: usize>(statuses: [u16; N]) -> Shape {
+    of(Type::Integer).enum_values(Some(statuses)).into()
+}
+
+/// True or false.
+pub(super) fn truth() -> Shape {
+    of(Type::Boolean).into()
+}
+
+/// A moment as it is answered: UTC with milliseconds.
+pub(super) fn moment() -> Shape {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    let shape = of(Type::String).format(Some(format)).pattern(Some(r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$"));
+    with_example(shape.into(), json!("2026-01-31T12:00:00.000Z"))
+}
+
+/// A moment as it is sent: any offset, from 1970 on.
+pub(super) fn sent_moment() -> Shape {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    let shape = of(Type::String).format(Some(format)).pattern(Some("^(19[7-9]|[2-9][0-9])"));
+    with_example(shape.into(), json!("2026-01-31T12:00:00Z"))
+}
+
+/// Money as it is answered.
+pub(super) fn money() -> Shape {
+    with_example(of(Type::String).pattern(Some(r"^[0-9]+\.[0-9]{2}$")).into(), json!("999.99"))
+}
+
+/// A price as it is sent.
+pub(super) fn sent_price() -> Shape {
+    let text = of(Type::String).pattern(Some(r"^[0-9]{1,10}(\.[0-9]{1,2})?$"));
+    let number = of(Type::Number).minimum(Some(0)).maximum(Some(9_999_999_999.99)).multiple_of(Some(0.01));
+    with_example(AnyOfBuilder::new().item(text).item(number).into(), json!("999.99"))
+}
+
+/// A whole number as it is sent: also as a string of decimal digits.
+pub(super) fn sent_whole(least: i64, most: i64) -> Shape {
+    let text = of(Type::String).pattern(Some(digits(least, most)));
+    AnyOfBuilder::new().item(whole(least, most)).item(text).into()
+}
+
+/// A whole number of either sign but not 0, as it is sent.
+pub(super) fn sent_delta(most: i64) -> Shape {
+    let text = of(Type::String).pattern(Some(digits(1, most).replacen('^', "^-?", 1)));
+    any_of([whole(1, most), whole(-most, -1), text.into()])
+}
+
+/// The pattern of numbers up to `most`. Of a bound that is not a power of ten it leaves out the numbers with as many
+/// digits as the bound has: whoever sends one sends it as a number.
+fn digits(least: i64, most: i64) -> String {
+    let free = most.checked_ilog10().unwrap_or(0);
+    let below = match least {
+        ..=0 => format!("0*[0-9]{{1,{free}}}"),
+        _ => format!("0*[1-9][0-9]{{0,{}}}", free.saturating_sub(1)),
+    };
+    match 10_i64.checked_pow(free) == Some(most) {
+        true => format!("^({below}|0*10{{{free}}})$"),
+        false => format!("^({below})$"),
+    }
+}
+
+/// A list.
+pub(super) fn list(items: Shape) -> Shape {
+    ArrayBuilder::new().items(items).into()
+}
+
+/// A list of a bounded length.
+pub(super) fn list_of(least: usize, most: usize, items: Shape) -> Shape {
+    ArrayBuilder::new().items(items).min_items(Some(least)).max_items(Some(most)).into()
+}
+
+/// One of several shapes.
+pub(super) fn any_of(shapes: impl IntoIterator<Item = Shape>) -> Shape {
+    shapes.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
+}
+
+/// A shape by its name.
+pub(super) fn named(name: &str) -> Shape {
+    Ref::from_schema_name(name).into()
+}
+
+/// The same or `null`.
+pub(super) fn or_null(shape: Shape) -> Shape {
+    match shape {
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Type(kind) = &object.schema_type {
+                object.schema_type = SchemaType::Array(vec![kind.clone(), Type::Null]);
+            }
+            if let Some(words) = &mut object.enum_values {
+                words.push(Value::Null);
+            }
+            RefOr::T(object.into())
+        }
+        other => OneOfBuilder::new().item(other).item(of(Type::Null)).into(),
+    }
+}
+
+/// An object that has all of these fields and no others.
+pub(super) fn object<const N: usize>(about: &str, fields: [Field; N]) -> Shape {
+    object_with(about, |_| true, fields)
+}
+
+/// An object that has the required ones of these fields, perhaps the others, and none besides.
+pub(super) fn object_with<const N: usize>(about: &str, required: impl Fn(&str) -> bool, fields: [Field; N]) -> Shape {
+    let closed = Some(AdditionalProperties::FreeForm(false));
+    let mut object = of(Type::Object).description(Some(about)).additional_properties(closed);
+    for (name, about, shape) in fields {
+        object = object.property(name, described(shape, about));
+        if required(name) {
+            object = object.required(name);
+        }
+    }
+    object.into()
+}
+
+/// Any object at all.
+pub(super) fn any_object(about: &str) -> Shape {
+    of(Type::Object).description(Some(about)).into()
+}
+
+/// The same with another description.
+pub(super) fn described(mut shape: Shape, about: &str) -> Shape {
+    let place = match &mut shape {
+        RefOr::Ref(reference) => {
+            about.clone_into(&mut reference.description);
+            return shape;
+        }
+        RefOr::T(Schema::Object(object)) => &mut object.description,
+        RefOr::T(Schema::Array(array)) => &mut array.description,
+        RefOr::T(Schema::AnyOf(any)) => &mut any.description,
+        RefOr::T(Schema::OneOf(one)) => &mut one.description,
+        RefOr::T(_) => return shape,
+    };
+    if !about.is_empty() {
+        *place = Some(about.to_owned());
+    }
+    shape
+}
+
+/// The same with an example.
+pub(super) fn with_example(shape: Shape, example: Value) -> Shape {
+    match shape {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.examples = vec![example];
+            RefOr::T(object.into())
+        }
+        RefOr::T(Schema::AnyOf(mut any)) => {
+            any.examples = vec![example];
+            RefOr::T(any.into())
+        }
+        other => other,
+    }
+}
+
+/// The same with the value that is taken where none is sent.
+pub(super) fn with_default(shape: Shape, value: Value) -> Shape {
+    match shape {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.default = Some(value);
+            RefOr::T(object.into())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stay_below_the_bound() {
+        assert_eq!(digits(1, 1_000), "^(0*[1-9][0-9]{0,2}|0*10{3})$");
+        assert_eq!(digits(1, 2_592_000), "^(0*[1-9][0-9]{0,5})$");
+        assert_eq!(digits(0, 1_000), "^(0*[0-9]{1,3}|0*10{3})$");
+    }
+}
