@@ -26,6 +26,8 @@ pub const MAX_SCANNED_ORDERS: usize = 200_000;
 /// Records of the history that one page of a ledger may look at.
 pub const MAX_SCANNED_RECORDS: usize = 50_000;
 
+/// The highest id that is understood: it fits a signed 64-bit integer, whatever language reads it.
+pub const MAX_ID: u64 = i64::MAX as u64;
 /// Products in one store.
 pub const MAX_PRODUCTS: usize = 10_000;
 /// Errors kept for one order; older ones make room.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::committer::{Intake, OperatorMove};
 use crate::job_id::JobIds;
-use crate::limits::MAX_PAGE;
+use crate::limits::{MAX_ID, MAX_PAGE};
 use crate::order::{JobEnd, Order, OrderId};
 use crate::product::ProductId;
 use crate::queue::{JobState, Queue, QueueCounts};
@@ -164,7 +164,7 @@ impl Filter {
                 true => Err("must not be empty".to_owned()),
                 false => Ok(text.to_lowercase()),
             }),
-            product: query.number("productId", 1, u64::MAX).map(ProductId),
+            product: query.number("productId", 1, MAX_ID).map(ProductId),
         }
     }
 

@@ -7,6 +7,7 @@ use axum::http::Uri;
 use axum::response::Response;
 
 use crate::job_id::JobIds;
+use crate::limits::MAX_ID;
 use crate::order::{Order, OrderId, OrderStatus};
 use crate::product::ProductId;
 use crate::refusal::Refusal;
@@ -57,7 +58,7 @@ pub(super) async fn filtered(
             let known = OrderStatus::ALL.into_iter().find(|status| status.as_str() == text);
             known.ok_or_else(|| "must be pending, confirmed, failed or cancelled".to_owned())
         }),
-        product: query.number("productId", 1, u64::MAX).map(ProductId),
+        product: query.number("productId", 1, MAX_ID).map(ProductId),
         user: query.read("userId", |text| Ok(text.to_owned())),
         from: query.moment("from"),
         to: query.moment("to"),

@@ -101,7 +101,7 @@ pub(super) fn examples(shape: &str) -> Vec<(&'static str, Value)> {
     match shape {
         "NewOrder" => vec![
             ("order", order),
-            ("numbersAsText", json!({ "productId": "2", "userId": "grace", "quantity": "2", "priority": "low" })),
+            ("textNumbers", json!({ "productId": "2", "userId": "grace", "quantity": "2", "priority": "low" })),
         ],
         "Batch" => vec![(
             "orders",
@@ -113,7 +113,7 @@ pub(super) fn examples(shape: &str) -> Vec<(&'static str, Value)> {
                 json!({ "name": "Headphones", "price": "349.99", "initialStock": 200, "flashSaleActive": true }),
             ),
             (
-                "heldForPayment",
+                "withHold",
                 json!({
                     "name": "Ticket", "price": 25.5, "initialStock": 500, "flashSaleActive": true, "perUserLimit": 2,
                     "saleStartsAt": "2026-01-31T12:00:00Z", "saleEndsAt": null, "holdSeconds": 600,

@@ -20,6 +20,7 @@ pub(super) fn operations() -> Vec<Described> {
         api(Operator, POST, "/inventory", "createProduct", "Create a product")
             .body("NewProduct", MAX_BODY_BYTES)
             .creates("The product.", named("Product"), &[])
+            .leads_to(&["getProduct", "updateProduct", "deleteProduct", "restockProduct", "readLedger"], "id", "id")
             .writes(),
         of_one(api(Public, GET, "/inventory/{id}", "getProduct", "Read a product"))
             .answers("The product.", named("Product")),

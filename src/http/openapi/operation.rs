@@ -7,6 +7,7 @@ use axum::routing::MethodFilter;
 use serde_json::{Value, json};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::SecurityRequirement;
@@ -137,9 +138,10 @@ impl Described {
     pub(super) fn answers_page(self, about: &str, row: &str) -> Self {
         let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
         let limit = schema::with_default(schema::whole(1, most), json!(DEFAULT_PAGE));
+        let cursor = schema::pattern("^[0-9a-f]+-[0-9a-f]{16}$", 18, 33);
         let rows = schema::list_of(0, MAX_PAGE, schema::named(row));
         self.query("limit", "Rows on the page, at most.", limit)
-            .query("cursor", "From the `Link` header of the page before; good for this list only.", schema::text())
+            .query("cursor", "From the `Link` header of the page before; good for this list only.", cursor)
             .answers_with(StatusCode::OK, about, "application/json", rows, &["Link"])
     }
 
@@ -160,6 +162,18 @@ impl Described {
 
     fn answer(mut self, status: StatusCode, response: ResponseBuilder) -> Self {
         self.answers.push((status, response.header_ref(headers::REQUEST_ID, headers::named(headers::REQUEST_ID))));
+        self
+    }
+
+    /// What can be done next with a value of the answer before: the operation, its parameter, where the value is.
+    pub(super) fn leads_to(mut self, operations: &[&str], parameter: &str, pointer: &str) -> Self {
+        let value = format!("$response.body#/{pointer}");
+        let Some((status, mut response)) = self.answers.pop() else { return self };
+        for operation in operations {
+            let link = LinkBuilder::new().operation_id(*operation).parameter(parameter, value.clone());
+            response = response.link(*operation, link.build());
+        }
+        self.answers.push((status, response));
         self
     }
 
@@ -223,8 +237,8 @@ impl Described {
 fn problem(status: StatusCode, refusals: &[&Refusal]) -> Response {
     let codes: Vec<_> = refusals.iter().map(|refusal| refusal.code()).collect();
     let narrowed = ObjectBuilder::new()
-        .property("status", schema::status([status.as_u16()]))
-        .property("code", ObjectBuilder::new().enum_values(Some(codes.clone())));
+        .property("status", schema::status(status.as_u16()))
+        .property("code", schema::word(codes.iter().copied()));
     let shape = AllOfBuilder::new().item(schema::named("Problem")).item(narrowed);
     let examples = codes.iter().map(|code| (*code, RefOr::Ref(Ref::new(format!("#/components/examples/{code}")))));
     let content = ContentBuilder::new().schema(Some(shape)).examples_from_iter(examples).build();

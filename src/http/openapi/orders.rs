@@ -26,14 +26,14 @@ pub(super) fn operations() -> Vec<Described> {
             .answers("The order.", named("Order"))
             .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound))
             .reads(),
-        api(Access::Public, GET, "/orders/queue/{job_id}", "followOrder", "Follow an order")
+        api(Access::Public, GET, "/orders/queue/{jobId}", "followOrder", "Follow an order")
             .about("The buyer's way to an order: whoever has the `jobId` of the receipt needs no credential.")
-            .part("job_id", "The `jobId` of the receipt.", job_id())
+            .part("jobId", "The `jobId` of the receipt.", job_id())
             .answers("The job.", named("Job"))
             .refuses(|refusal| matches!(refusal, Refusal::JobNotFound))
             .reads(),
-        api(Access::Operator, GET, "/orders/user/{user_id}", "listOrdersOfUser", "List a user's orders, newest first")
-            .part("user_id", "The user, as orders name it.", with_example(some_text(), json!("ada")))
+        api(Access::Operator, GET, "/orders/user/{userId}", "listOrdersOfUser", "List a user's orders, newest first")
+            .part("userId", "The user, as orders name it.", with_example(some_text(), json!("ada")))
             .answers_page("A page of orders.", "Order")
             .reads(),
         confirm(),
@@ -54,6 +54,8 @@ fn place() -> Described {
         .header("Idempotency-Key", "Makes a repetition of the request safe.", bodies::key())
         .body("NewOrder", MAX_BODY_BYTES)
         .creates("The order is accepted.", named("Receipt"), &["Idempotency-Replayed"])
+        .leads_to(&["followOrder"], "jobId", "jobId")
+        .leads_to(&["getOrder", "confirmOrder", "cancelOrder"], "id", "orderId")
         .refuses(|refusal| match refusal {
             Refusal::ProductNotFound | Refusal::SoldOut | Refusal::SaleNotActive => true,
             Refusal::SaleNotStarted { .. } | Refusal::SaleEnded { .. } | Refusal::PurchaseLimitExceeded { .. } => true,

@@ -31,13 +31,14 @@ pub(super) fn operations() -> Vec<Described> {
             .reads(),
         filtered(api(Operator, GET, "/queue/dead-letter", "listDeadLetters", "List the dead letters, newest first"))
             .answers_page("A page of dead letters.", "DeadLetter")
+            .leads_to(&["retryDeadLetter", "deleteDeadLetter"], "jobId", "0/jobId")
             .reads(),
         all(api(Operator, DELETE, "/queue/dead-letter", "deleteDeadLetters", "Delete dead letters")),
         all(api(Operator, POST, "/queue/dead-letter/retry", "retryDeadLetters", "Retry dead letters")),
-        of_one(api(Operator, DELETE, "/queue/dead-letter/{job_id}", "deleteDeadLetter", "Delete a dead letter"))
+        of_one(api(Operator, DELETE, "/queue/dead-letter/{jobId}", "deleteDeadLetter", "Delete a dead letter"))
             .about("Its order stays as it is.")
             .answers_nothing("The dead letter is deleted."),
-        of_one(api(Operator, POST, "/queue/dead-letter/{job_id}/retry", "retryDeadLetter", "Retry a dead letter"))
+        of_one(api(Operator, POST, "/queue/dead-letter/{jobId}/retry", "retryDeadLetter", "Retry a dead letter"))
             .about("Its units are reserved again, under the rules that hold for a new order.")
             .answers("The job.", named("Job"))
             .refuses(|refusal| match refusal {
@@ -67,5 +68,5 @@ fn all(operation: Described) -> Described {
 }
 
 fn of_one(operation: Described) -> Described {
-    operation.part("job_id", "The job.", job_id()).refuses(|refusal| matches!(refusal, Refusal::JobNotFound)).writes()
+    operation.part("jobId", "The job.", job_id()).refuses(|refusal| matches!(refusal, Refusal::JobNotFound)).writes()
 }

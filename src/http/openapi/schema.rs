@@ -12,9 +12,6 @@ pub(super) type Shape = RefOr<Schema>;
 /// A field of an object: its name, what it says, its shape.
 pub(super) type Field = (&'static str, &'static str, Shape);
 
-/// The highest id: ids fit a signed 64-bit integer, whatever language reads them.
-const MAX_ID: i64 = i64::MAX;
-
 fn of(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(kind)
 }
@@ -43,7 +40,7 @@ pub(super) fn fraction() -> Shape {
 
 /// The id of an order or a product.
 pub(super) fn id() -> Shape {
-    with_example(whole(1, MAX_ID), json!(1))
+    with_example(whole(1, crate::limits::MAX_ID as i64), json!(1))
 }
 
 /// The number of a job.
@@ -78,13 +75,13 @@ pub(super) fn name(example: &str) -> Shape {
 }
 
 /// One of a few words.
-pub(super) fn word<const N: usize>(words: [&str; N]) -> Shape {
+pub(super) fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Shape {
     of(Type::String).enum_values(Some(words)).into()
 }
 
-/// One of a few statuses.
-pub(super) fn status<const N: usize>(statuses: [u16; N]) -> Shape {
-    of(Type::Integer).enum_values(Some(statuses)).into()
+/// One status.
+pub(super) fn status(status: u16) -> Shape {
+    of(Type::Integer).enum_values(Some([status])).into()
 }
 
 /// True or false.
