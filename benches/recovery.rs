@@ -1,5 +1,5 @@
-//! How long a start takes after the process was killed: `ORDERS` orders (1,000,000 where it is not set), all confirmed,
-//! each of another user.
+//! How long a start takes after the process was killed: `ORDERS` orders (1,000,000 where it is not set), all
+//! confirmed, each of another user.
 //!
 //! The file is copied while the store is open, which is what a kill leaves; then a process of its own opens the copy
 //! and rebuilds everything, so that its memory is that of a server that has just started.

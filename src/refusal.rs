@@ -107,8 +107,8 @@ pub struct RateLimited {
     pub retry_after: Duration,
 }
 
-/// The one list of the codes: each kind of refusal, an example of it, and its code. A kind that is missing here does not
-/// compile, so whoever walks the examples has seen every code.
+/// The one list of the codes: each kind of refusal, an example of it, and its code. It does not compile while a kind
+/// is missing, so whoever walks the examples has seen every code.
 macro_rules! codes {
     ($($kind:pat, $example:expr => $code:literal;)*) => {
         impl Refusal {
@@ -128,7 +128,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Self::InvalidRequest(_), Self::invalid("quantity", "must be a whole number from 1 to 1000000000") => "invalid_request";
+    Self::InvalidRequest(_), Self::invalid("quantity", "is missing") => "invalid_request";
     Self::Unauthorized, Self::Unauthorized => "unauthorized";
     Self::ProductNotFound, Self::ProductNotFound => "product_not_found";
     Self::OrderNotFound, Self::OrderNotFound => "order_not_found";
@@ -145,8 +145,7 @@ codes! {
     Self::RequestInFlight, Self::RequestInFlight => "request_in_flight";
     Self::BackupInFlight, Self::BackupInFlight => "request_in_flight";
     Self::IdempotencyKeyReused, Self::IdempotencyKeyReused => "idempotency_key_reused";
-    Self::RateLimited(_), Self::RateLimited(RateLimited { policy: "user", limit: 10, retry_after: Duration::from_secs(1) })
-        => "rate_limited";
+    Self::RateLimited(_), Self::RateLimited(EXAMPLE_RATE) => "rate_limited";
     Self::MethodNotAllowed, Self::MethodNotAllowed => "method_not_allowed";
     Self::RequestTimeout, Self::RequestTimeout => "request_timeout";
     Self::PayloadTooLarge { .. }, Self::PayloadTooLarge { limit: MAX_BODY_BYTES } => "payload_too_large";
@@ -161,6 +160,9 @@ codes! {
 
 /// The moment in the examples, `2026-01-31T12:00:00.000Z`.
 const EXAMPLE_TIME: Timestamp = Timestamp::from_millis(1_769_860_800_000);
+
+/// The limit in the examples.
+const EXAMPLE_RATE: RateLimited = RateLimited { policy: "user", limit: 10, retry_after: Duration::from_secs(1) };
 
 impl Refusal {
     /// A refusal for one field.

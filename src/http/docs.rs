@@ -42,7 +42,6 @@ pub(super) async fn part(Segment(file): Segment) -> Result<Response, Refusal> {
         return Err(Refusal::NotFound);
     }
     let config = utoipa_swagger_ui::Config::from("/openapi.json");
-    let found = utoipa_swagger_ui::serve(&file, config.into()).map_err(|_| Refusal::Internal)?;
-    let found = found.ok_or(Refusal::NotFound)?;
+    let found = utoipa_swagger_ui::serve(&file, config.into()).ok().flatten().ok_or(Refusal::NotFound)?;
     Ok(([(CONTENT_TYPE, found.content_type.as_str()), cached], found.bytes.into_owned()).into_response())
 }

@@ -84,8 +84,9 @@ fn document(operators: Access) -> OpenApi {
     for (name, header) in headers::all() {
         components = components.header(name, header);
     }
-    for (code, value) in Refusal::examples().iter().map(operation::problem_example) {
-        components = components.example(code, ExampleBuilder::new().value(Some(value)));
+    for refusal in Refusal::examples() {
+        let example = ExampleBuilder::new().value(Some(operation::problem_example(&refusal)));
+        components = components.example(operation::example_name(&refusal), example);
     }
     if operators == Access::Operator {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
@@ -190,16 +191,22 @@ mod tests {
         let document = json();
         let used: BTreeSet<_> = all("$ref", &document).into_iter().collect();
         for refusal in Refusal::examples() {
-            let shown = used.contains(format!("#/components/examples/{}", refusal.code()).as_str());
+            let shown = used.contains(format!("#/components/examples/{}", operation::example_name(&refusal)).as_str());
             // No operation of a path answers what stands for the methods that the path does not have.
             assert_eq!(shown, refusal != Refusal::MethodNotAllowed, "{}", refusal.code());
         }
     }
 
     #[test]
-    fn names_of_operations_are_unique() {
+    fn names_of_operations_are_unique_and_links_lead_to_them() {
         let document = json();
-        let names = all("operationId", &document);
-        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+        let names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        let unique: BTreeSet<_> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
+        for linked in all("operationId", &document) {
+            assert!(unique.contains(linked), "{linked}");
+        }
     }
 }

@@ -50,6 +50,8 @@ const STARTERS: &[&str] =
 /// What is used in some rooms only.
 const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["axum"], &["app", "dashboard", "feed", "http"]),
+    (&["utoipa"], &["http"]),
+    (&["utoipa_swagger_ui"], &["http"]),
     (&["redb"], &["store"]),
     (&["tokio_postgres"], &["mirror"]),
     (&["postgres"], &["mirror"]),

@@ -38,6 +38,12 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
             some_text(),
             json!("</api/v1/orders?cursor=2a-5f1c0e7b9d3a486f>; rel=\"next\""),
         ),
+        header(
+            "Content-Disposition",
+            "A name for the file.",
+            some_text(),
+            json!("attachment; filename=\"flashsale.backup\""),
+        ),
         header("Retry-After", "Seconds to wait.", whole(1, 3_600), json!(1)),
         header("RateLimit", "What remains of the limit, and for how long.", some_text(), json!("\"user\";r=0;t=1")),
         header("RateLimit-Policy", "The limit: requests, and seconds.", some_text(), json!("\"user\";q=100;w=10")),

@@ -1,8 +1,8 @@
 //! One operation of the document: what it takes, and every answer it can give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::MethodFilter;
 use serde_json::{Value, json};
 use utoipa::openapi::content::ContentBuilder;
@@ -34,7 +34,7 @@ pub(super) struct Described {
     pub(super) access: Access,
     operation: OperationBuilder,
     answers: Vec<(StatusCode, ResponseBuilder)>,
-    refusals: BTreeMap<&'static str, Refusal>,
+    refusals: Vec<Refusal>,
 }
 
 /// An operation of the API. `id` is its name in generated clients.
@@ -52,7 +52,7 @@ impl Described {
     fn new(access: Access, method: MethodFilter, path: String, id: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
         let operator = access == Access::Operator;
-        let described = Self { path, method, access, operation, answers: Vec::new(), refusals: BTreeMap::new() };
+        let described = Self { path, method, access, operation, answers: Vec::new(), refusals: Vec::new() };
         described.refuses(|refusal| match refusal {
             Refusal::UriTooLong | Refusal::HeadersTooLarge => true,
             Refusal::Unauthorized => operator,
@@ -179,14 +179,15 @@ impl Described {
 
     /// The refusals that `chosen` picks from all there are.
     pub(super) fn refuses(mut self, chosen: impl Fn(&Refusal) -> bool) -> Self {
-        let refusals = Refusal::examples().into_iter().filter(chosen);
-        self.refusals.extend(refusals.map(|refusal| (refusal.code(), refusal)));
+        let more =
+            Refusal::examples().into_iter().filter(|refusal| !self.refusals.contains(refusal) && chosen(refusal));
+        self.refusals.extend(more.collect::<Vec<_>>());
         self
     }
 
     /// Takes back that requests of one client are limited.
     pub(super) fn unlimited(mut self) -> Self {
-        self.refusals.retain(|_, refusal| !matches!(refusal, Refusal::RateLimited(_)));
+        self.refusals.retain(|refusal| !matches!(refusal, Refusal::RateLimited(_)));
         self
     }
 
@@ -206,6 +207,20 @@ impl Described {
         })
     }
 
+    /// What the rules of a sale refuse.
+    pub(super) fn sells(self) -> Self {
+        self.refuses(|refusal| {
+            matches!(
+                refusal,
+                Refusal::SoldOut
+                    | Refusal::SaleNotActive
+                    | Refusal::SaleNotStarted { .. }
+                    | Refusal::SaleEnded { .. }
+                    | Refusal::PurchaseLimitExceeded { .. }
+            )
+        })
+    }
+
     /// The finished operation, with the answers that it refers to. `operators` are those who may use operator routes.
     pub(super) fn finish(self, operators: Access) -> (String, MethodFilter, Operation, Vec<(String, Response)>) {
         let (mut operation, mut refusals) = (self.operation, self.refusals);
@@ -213,19 +228,20 @@ impl Described {
             operation = operation.response(status.as_str(), response);
         }
         match (operators, self.access) {
-            (Access::Public, _) => refusals.retain(|_, refusal| *refusal != Refusal::Unauthorized),
+            (Access::Public, _) => refusals.retain(|refusal| *refusal != Refusal::Unauthorized),
             (Access::Operator, Access::Public) => {}
             (Access::Operator, Access::Operator) => {
                 operation = operation.security(SecurityRequirement::new(SECURITY, Vec::<String>::new()));
             }
         }
+        refusals.sort_by_key(example_name);
         let mut by_status = BTreeMap::<StatusCode, Vec<&Refusal>>::new();
-        for refusal in refusals.values() {
+        for refusal in &refusals {
             by_status.entry(error::status(refusal)).or_default().push(refusal);
         }
         let mut shared = Vec::new();
         for (status, refusals) in by_status {
-            let name = refusals.iter().map(|refusal| refusal.code()).collect::<Vec<_>>().join(".");
+            let name = refusals.iter().map(|refusal| example_name(refusal)).collect::<Vec<_>>().join(".");
             operation = operation.response(status.as_str(), Ref::from_response_name(&name));
             shared.push((name, problem(status, &refusals)));
         }
@@ -235,33 +251,37 @@ impl Described {
 
 /// The answer for refusals of one status.
 fn problem(status: StatusCode, refusals: &[&Refusal]) -> Response {
-    let codes: Vec<_> = refusals.iter().map(|refusal| refusal.code()).collect();
+    let codes: BTreeSet<_> = refusals.iter().map(|refusal| refusal.code()).collect();
     let narrowed = ObjectBuilder::new()
         .property("status", schema::status(status.as_u16()))
         .property("code", schema::word(codes.iter().copied()));
     let shape = AllOfBuilder::new().item(schema::named("Problem")).item(narrowed);
-    let examples = codes.iter().map(|code| (*code, RefOr::Ref(Ref::new(format!("#/components/examples/{code}")))));
+    let names = refusals.iter().map(|refusal| example_name(refusal));
+    let examples = names.map(|name| (name.clone(), RefOr::Ref(Ref::new(format!("#/components/examples/{name}")))));
     let content = ContentBuilder::new().schema(Some(shape)).examples_from_iter(examples).build();
     let about: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
     let mut response = ResponseBuilder::new().description(about.join(", ")).content(PROBLEM, content);
     // The very headers that such a refusal is answered with.
-    let sent: HeaderMap = refusals.iter().flat_map(|refusal| error::problem(refusal, "").headers().clone()).fold(
-        HeaderMap::new(),
-        |mut all, (name, value)| {
-            if let Some(name) = name {
-                all.insert(name, value);
-            }
-            all
-        },
-    );
-    for name in headers::SHOWN.iter().filter(|name| sent.contains_key(**name)).chain([&headers::REQUEST_ID]) {
+    let answers: Vec<_> = refusals.iter().map(|refusal| error::problem(refusal, "")).collect();
+    let sent = |name: &&&str| answers.iter().any(|answer| answer.headers().contains_key(**name));
+    for name in headers::SHOWN.iter().filter(sent).chain([&headers::REQUEST_ID]) {
         response = response.header_ref(*name, headers::named(name));
     }
     response.build()
 }
 
-/// A refusal as it is answered, by its code.
-pub(super) fn problem_example(refusal: &Refusal) -> (&'static str, Value) {
+/// The name of a refusal's example: its code, numbered where kinds share one.
+pub(super) fn example_name(refusal: &Refusal) -> String {
+    let code = refusal.code();
+    let namesakes = Refusal::examples().into_iter().filter(|example| example.code() == code);
+    match namesakes.take_while(|example| example != refusal).count() {
+        0 => code.to_owned(),
+        earlier => format!("{code}.{}", earlier + 1),
+    }
+}
+
+/// A refusal as it is answered.
+pub(super) fn problem_example(refusal: &Refusal) -> Value {
     let document = error::document(refusal, "/api/v1/orders");
-    (refusal.code(), serde_json::from_slice(&document).unwrap_or_default())
+    serde_json::from_slice(&document).unwrap_or_default()
 }

@@ -56,13 +56,17 @@ fn place() -> Described {
         .creates("The order is accepted.", named("Receipt"), &["Idempotency-Replayed"])
         .leads_to(&["followOrder"], "jobId", "jobId")
         .leads_to(&["getOrder", "confirmOrder", "cancelOrder"], "id", "orderId")
-        .refuses(|refusal| match refusal {
-            Refusal::ProductNotFound | Refusal::SoldOut | Refusal::SaleNotActive => true,
-            Refusal::SaleNotStarted { .. } | Refusal::SaleEnded { .. } | Refusal::PurchaseLimitExceeded { .. } => true,
-            Refusal::RequestInFlight | Refusal::IdempotencyKeyReused | Refusal::Overloaded { .. } => true,
-            // For priorities above normal.
-            Refusal::Unauthorized => true,
-            _ => false,
+        .sells()
+        .refuses(|refusal| {
+            matches!(
+                refusal,
+                // Unauthorized: for priorities above normal.
+                Refusal::Unauthorized
+                    | Refusal::ProductNotFound
+                    | Refusal::RequestInFlight
+                    | Refusal::IdempotencyKeyReused
+                    | Refusal::Overloaded { .. }
+            )
         })
         .writes()
 }
@@ -93,10 +97,8 @@ fn confirm() -> Described {
         )
         .part("id", "The order.", id())
         .answers("The order, confirmed.", named("Order"))
-        .refuses(|refusal| match refusal {
-            Refusal::OrderNotFound | Refusal::OrderNotPending { .. } | Refusal::PurchaseLimitExceeded { .. } => true,
-            _ => false,
-        })
+        .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
+        .refuses(|refusal| matches!(refusal, Refusal::PurchaseLimitExceeded { .. }))
         .writes()
 }
 

@@ -41,11 +41,7 @@ pub(super) fn operations() -> Vec<Described> {
         of_one(api(Operator, POST, "/queue/dead-letter/{jobId}/retry", "retryDeadLetter", "Retry a dead letter"))
             .about("Its units are reserved again, under the rules that hold for a new order.")
             .answers("The job.", named("Job"))
-            .refuses(|refusal| match refusal {
-                Refusal::SoldOut | Refusal::SaleNotActive | Refusal::SaleNotStarted { .. } => true,
-                Refusal::SaleEnded { .. } | Refusal::PurchaseLimitExceeded { .. } => true,
-                _ => false,
-            }),
+            .sells(),
     ];
     operations.into_iter().map(|operation| operation.tag("queue")).collect()
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::refusal::Refusal;
 
-use super::super::Access::Public;
+use super::super::Access::{Operator, Public};
 use super::operation::{Described, api, root};
 use super::schema::{Shape, any_object, list, moment, object, some_text, text, with_example, word};
 
@@ -26,6 +26,7 @@ pub(super) fn operations() -> Vec<Described> {
         api(Public, GET, "/monitoring/health", "health", "Ask whether the process runs, as older clients do")
             .unlimited()
             .answers("It does.", health()),
+        backup(),
         root(GET, "/openapi.json", "describe", "Read this document")
             .answers("An OpenAPI 3.1 document.", any_object("The document.")),
         root(GET, "/docs", "readDocs", "Read this document as a page").answers_with(
@@ -38,6 +39,14 @@ pub(super) fn operations() -> Vec<Described> {
         parts_of_the_page(),
     ];
     operations.into_iter().map(|operation| operation.tag("server")).collect()
+}
+
+fn backup() -> Described {
+    api(Operator, GET, "/admin/backup", "readBackup", "Read everything in the store as one stream")
+        .about("Consistent, while orders go on. An answer that breaks off is not whole; there is one backup at a time.")
+        .answers_with(StatusCode::OK, "The backup.", "application/octet-stream", text(), &["Content-Disposition"])
+        .refuses(|refusal| matches!(refusal, Refusal::BackupInFlight))
+        .reads()
 }
 
 fn parts_of_the_page() -> Described {

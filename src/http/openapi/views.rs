@@ -261,7 +261,9 @@ fn ledger_entry() -> Shape {
 }
 
 fn code() -> Shape {
-    word(Refusal::examples().iter().map(Refusal::code))
+    let mut codes: Vec<_> = Refusal::examples().iter().map(Refusal::code).collect();
+    codes.dedup();
+    word(codes)
 }
 
 fn problem() -> Shape {
