@@ -31,8 +31,8 @@ Sells every unit exactly once, and never one too many.
 
 JSON is camelCase, times are RFC 3339 in UTC with milliseconds, money is a decimal string with two digits.
 
-**Access.** Where the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it listens \
-to its own machine only, and everything is open.
+**Access.** Where the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it \
+listens to its own machine only, and everything is open.
 
 **Refusals** are `application/problem+json` (RFC 9457); programs decide by their `code`. `overloaded`, `shutting_down` \
 and `storage_unavailable` say nothing about the stock: try again after `Retry-After`, with the same `Idempotency-Key`. \
