@@ -11,18 +11,20 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{spinner} {msg:<40} {bar:30} {percent:>3} %  {eta:>4} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, what: "" }
+        Self { bar: ProgressBar::new(0), what: "" }
     }
 
-    /// Shows what is being done, how much of it is done, and of how much; of 0 while that is not known.
+    /// Shows what is being done, how much of it is done, and of how much; of 0 where that is not known.
     pub(super) fn show(&mut self, what: &'static str, done: u64, total: u64) {
         if what != self.what {
             self.what = what;
-            self.bar.reset();
+            let template = match total {
+                0 => "{msg} …",
+                _ => "{msg:<40} {bar:30} {percent:>3} %  {eta:>4} left",
+            };
+            self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar.set_message(what);
+            self.bar.reset();
         }
         self.bar.set_length(total);
         self.bar.set_position(done);
