@@ -11,8 +11,7 @@
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
 //!
 //! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`]
-//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks at a store while no server
-//! runs.
+//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store.
 
 pub mod cli;
 pub mod config;

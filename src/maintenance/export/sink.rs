@@ -15,6 +15,9 @@ pub enum Format {
     Ndjson,
 }
 
+/// Rows that are drafted before they are written as CSV.
+const DRAFTED_ROWS: usize = 512;
+
 /// Where rows go.
 pub(super) struct Sink<W: Write> {
     out: Out<W>,
@@ -22,14 +25,14 @@ pub(super) struct Sink<W: Write> {
 }
 
 enum Out<W: Write> {
-    Csv(Box<csv::Writer<W>>),
+    Csv(Box<Csv<W>>),
     Ndjson(W),
 }
 
 impl<W: Write> Sink<W> {
     pub(super) fn new(format: Format, out: W) -> Self {
         let out = match format {
-            Format::Csv => Out::Csv(Box::new(WriterBuilder::new().from_writer(out))),
+            Format::Csv => Out::Csv(Box::new(Csv::new(out))),
             Format::Ndjson => Out::Ndjson(out),
         };
         Self { out, rows: 0 }
@@ -41,7 +44,7 @@ impl<W: Write> Sink<W> {
 
     pub(super) fn row(&mut self, row: &impl Serialize) -> io::Result<()> {
         match &mut self.out {
-            Out::Csv(out) => write_csv(row, self.rows == 0, out)?,
+            Out::Csv(out) => out.row(row)?,
             Out::Ndjson(out) => {
                 serde_json::to_writer(&mut *out, row)?;
                 out.write_all(b"\n")?;
@@ -54,31 +57,54 @@ impl<W: Write> Sink<W> {
     /// Hands everything on; the number of rows.
     pub(super) fn finish(self) -> io::Result<u64> {
         match self.out {
-            Out::Csv(mut out) => out.flush()?,
+            Out::Csv(mut out) => {
+                out.settle()?;
+                out.out.flush()?;
+            }
             Out::Ndjson(mut out) => out.flush()?,
         }
         Ok(self.rows)
     }
 }
 
-/// Writes a row, the first with the names before it. It is written twice, so that its cells are in reach for once.
-fn write_csv<W: Write>(row: &impl Serialize, first: bool, out: &mut csv::Writer<W>) -> io::Result<()> {
-    let mut draft = WriterBuilder::new().has_headers(first).buffer_capacity(1024).from_writer(Vec::new());
-    draft.serialize(row)?;
-    let draft = draft.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-    let mut lines = ReaderBuilder::new().has_headers(false).buffer_capacity(1024).from_reader(draft.as_slice());
-    let mut cells = ByteRecord::new();
-    while lines.read_byte_record(&mut cells)? {
-        for cell in &cells {
-            if is_formula(cell) {
-                out.write_field([b"'", cell].concat())?;
-            } else {
-                out.write_field(cell)?;
-            }
-        }
-        out.write_record(None::<&[u8]>)?;
+/// Rows are written twice: once as their shape says, and then cell by cell, as cells are not in reach before.
+struct Csv<W: Write> {
+    out: csv::Writer<W>,
+    draft: csv::Writer<Vec<u8>>,
+    drafted: usize,
+}
+
+impl<W: Write> Csv<W> {
+    fn new(out: W) -> Self {
+        // The names come with the first row.
+        Self { out: WriterBuilder::new().from_writer(out), draft: csv::Writer::from_writer(Vec::new()), drafted: 0 }
     }
-    Ok(())
+
+    fn row(&mut self, row: &impl Serialize) -> io::Result<()> {
+        self.draft.serialize(row)?;
+        self.drafted += 1;
+        if self.drafted == DRAFTED_ROWS { self.settle() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        let next = WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        let draft = std::mem::replace(&mut self.draft, next).into_inner();
+        let draft = draft.map_err(|error| io::Error::other(error.to_string()))?;
+        let mut lines = ReaderBuilder::new().has_headers(false).from_reader(draft.as_slice());
+        let mut cells = ByteRecord::new();
+        while lines.read_byte_record(&mut cells)? {
+            for cell in &cells {
+                if is_formula(cell) {
+                    self.out.write_field([b"'", cell].concat())?;
+                } else {
+                    self.out.write_field(cell)?;
+                }
+            }
+            self.out.write_record(None::<&[u8]>)?;
+        }
+        self.drafted = 0;
+        Ok(())
+    }
 }
 
 /// Whether a spreadsheet would calculate a cell instead of showing it (OWASP, "CSV injection"). Numbers may begin
