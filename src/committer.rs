@@ -197,6 +197,7 @@ impl Writer {
             return Err(error);
         }
         let answers = effects.publish(&mut self.books, &self.rooms);
+        self.rooms.store.publish_through(self.books.head.sequence);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
             let _ = self.answers.blocking_send(answers);

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
@@ -46,6 +47,9 @@ pub const FILE_NAME: &str = "flashsale.redb";
 
 /// The format that this program writes. A store of a later one is refused.
 pub const FORMAT: u32 = 1;
+
+/// How often a reader lets others go first until a commit is shown.
+const MAX_PUBLISH_YIELDS: usize = 1_000;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +143,8 @@ pub struct Store {
     /// The secret that job numbers are made with.
     secret: [u8; 32],
     readers: Semaphore,
+    /// The last record whose changes can be seen everywhere.
+    published: AtomicU64,
 }
 
 impl Store {
@@ -151,6 +157,7 @@ impl Store {
             user_index: RwLock::new(opened.user_index),
             secret: opened.secret,
             readers: Semaphore::new(limits::MAX_READER_THREADS),
+            published: AtomicU64::new(opened.recovered.head.sequence),
         };
         Ok((store, opened.recovered))
     }
@@ -163,6 +170,7 @@ impl Store {
         let opened = read::open(&self.medium)?;
         *database = Some(opened.database);
         *self.user_index.write() = opened.user_index;
+        self.publish_through(opened.recovered.head.sequence);
         Ok(opened.recovered)
     }
 
@@ -198,9 +206,27 @@ impl Store {
     }
 
     /// The store as last committed. Blocks on file reads: for handlers there is [`Store::query`].
+    ///
+    /// A commit can be read a moment before its counters are shown. Who reads that an order has moved must find its
+    /// stock moved as well, so this waits for that moment to pass; not without end, as there may be no one to show it.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let database = self.database.read();
-        Ok(Snapshot::new(database.as_ref().ok_or(StoreError::Closed)?.begin_read()?))
+        let snapshot = {
+            let database = self.database.read();
+            Snapshot::new(database.as_ref().ok_or(StoreError::Closed)?.begin_read()?)
+        };
+        let sequence = snapshot.head()?.sequence;
+        for _ in 0..MAX_PUBLISH_YIELDS {
+            if self.published.load(Ordering::Acquire) >= sequence {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        Ok(snapshot)
+    }
+
+    /// Says that what was committed up to this record can be seen everywhere.
+    pub fn publish_through(&self, sequence: u64) {
+        self.published.store(sequence, Ordering::Release);
     }
 
     /// Orders of one user that lie below `before`, newest first, at most `most`.

@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
@@ -51,6 +52,8 @@ impl Store {
             user_index: RwLock::new(UserIndex::default()),
             secret,
             readers: Semaphore::new(limits::MAX_READER_THREADS),
+            // Nobody commits: there is nothing to wait for.
+            published: AtomicU64::new(u64::MAX),
         })
     }
 }
