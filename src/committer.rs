@@ -232,3 +232,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::change::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, Settlement};
 use crate::job_id::JobIds;
-use crate::limits::{MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN};
+use crate::limits::{MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN, REOPEN_PAUSE};
 use crate::order::{Order, OrderStatus, Transition};
 use crate::queue::{Job, Queue};
 use crate::store::Store;
@@ -110,7 +110,7 @@ async fn work(rooms: Rooms, method: Method, mut stopped: watch::Receiver<bool>) 
             Method::Instant => jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect(),
             Method::Webhook(webhook, policy) => rooms.post(&jobs, webhook, *policy).await,
         };
-        if !rooms.intake.settle(settlements).await {
+        if !settlements.is_empty() && !rooms.intake.settle(settlements).await {
             return;
         }
     }
@@ -162,6 +162,8 @@ impl Rooms {
                 }
                 Err(error) => {
                     tracing::warn!(order = %id, %error, "a job's order could not be read; the job goes back");
+                    // Given back at once it would be taken at once, until the store is open again.
+                    tokio::time::sleep(REOPEN_PAUSE).await;
                     self.queue.give_back(std::slice::from_ref(job));
                 }
             }

@@ -55,7 +55,7 @@ pub const INDEX_SLICE: usize = 1024;
 /// Orders kept in memory while the history is told again.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
-pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+pub const STORE_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Threads that read the store for requests.
 pub const MAX_READER_THREADS: usize = 16;
 

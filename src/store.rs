@@ -211,6 +211,8 @@ impl Store {
     /// stock moved as well, so this waits for that moment to pass; not without end, as there may be no one to show it.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let snapshot = {
+            // The committer also reads inside of a write, where it holds this lock already. That is safe as long as
+            // only the committer takes it to write: by `reopen`, and by `close` once it has ended.
             let database = self.database.read();
             Snapshot::new(database.as_ref().ok_or(StoreError::Closed)?.begin_read()?)
         };
@@ -287,6 +289,12 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
         other => other,
     };
     let database = opened.map_err(|error| open_error(medium, error))?;
+    if let Medium::File(path) = medium {
+        // A new file's name is on disk only when its directory is.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| OpenError::Io(directory.display().to_string(), error))?;
+    }
     Ok((database, repaired.load(std::sync::atomic::Ordering::Relaxed)))
 }
 

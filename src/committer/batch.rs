@@ -16,7 +16,7 @@ use crate::store::{AttemptError, StoreError, Tables};
 
 use super::Rooms;
 use super::books::{Books, OpenOrder, Stocked};
-use super::command::{Command, OperatorMove, PendingOrder, Receipt, RequestHashes};
+use super::command::{Command, OperatorMove, PendingOrder, Receipt, RequestHashes, Settlement};
 
 /// A batch under way.
 pub(super) struct Batch<'b, 't> {
@@ -79,9 +79,7 @@ impl<'b, 't> Batch<'b, 't> {
             }
             Command::Settle { settlements, _permit } => {
                 for settlement in settlements {
-                    // A refusal means that the order was moved meanwhile: the report comes too late and counts
-                    // nothing.
-                    let _late = self.move_order(settlement.order, settlement.transition, settlement.actor)?;
+                    self.settle(settlement)?;
                 }
                 return Ok(());
             }
@@ -220,6 +218,17 @@ impl<'b, 't> Batch<'b, 't> {
             }
         };
         self.move_order(id, transition, Actor::Operator)
+    }
+
+    /// Follows a report. Where it is refused the order has mostly moved on, and the report counts nothing. One that is
+    /// still open was woken too early, by a clock that has stepped back since: it goes back to wait.
+    fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
+        let refused = self.move_order(settlement.order, settlement.transition, settlement.actor)?.is_err();
+        if refused && let Some(open) = self.books.open.get(&settlement.order) {
+            let job = Job::of(&open.order);
+            self.effects.queue.push(QueueChange::Move { before: job, after: job });
+        }
+        Ok(())
     }
 
     fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {

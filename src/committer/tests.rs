@@ -1,0 +1,69 @@
+//! The committer over a real file, under clocks that the tests move by hand.
+
+use std::time::Duration;
+
+use super::*;
+use crate::admission::{Admission, OrderRequest};
+use crate::change::Actor;
+use crate::clock::Timestamp;
+use crate::money::Money;
+use crate::order::{Quantity, Transition, UserId};
+use crate::product::{ProductId, Terms};
+use crate::store::{Medium, file_in};
+
+fn held_product() -> Edit {
+    let terms = Terms {
+        name: "cap".to_owned(),
+        price: Money::from_cents(999),
+        flash_sale_active: true,
+        per_user_limit: None,
+        sale_starts_at: None,
+        sale_ends_at: None,
+        hold_seconds: Some(60),
+    };
+    Edit::Create { terms, initial: 1, current: 1 }
+}
+
+#[tokio::test]
+async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
+    let start = Timestamp::from_millis(1_000_000);
+    // The queue's clock runs ahead and the committer's stands, as after the system's clock has stepped back.
+    let (ahead, behind) = (Clock::manual(start), Clock::manual(start));
+    let dir = tempfile::tempdir().unwrap();
+    let (store, recovered) = Store::open(Medium::File(file_in(dir.path()))).unwrap();
+    let (store, inventory) = (Arc::new(store), Arc::new(Inventory::default()));
+    let queue = Arc::new(Queue::new(10, ahead.clone()));
+    let rooms = Rooms {
+        store: Arc::clone(&store),
+        inventory: Arc::clone(&inventory),
+        queue: Arc::clone(&queue),
+        clock: behind.clone(),
+        journal_keep: None,
+    };
+    let (_committer, intake) = Committer::start(rooms, recovered, &Handle::current()).unwrap();
+    intake.edit(held_product()).await.unwrap();
+    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), behind.clone());
+    let request = OrderRequest {
+        product: ProductId(1),
+        user: UserId::new("ada").unwrap(),
+        quantity: Quantity::new(1).unwrap(),
+        priority: Default::default(),
+        key: None,
+    };
+    let order = admission.place(request).await.unwrap().receipt.order;
+
+    ahead.advance(Duration::from_secs(60));
+    assert_eq!(queue.wake_due(10), [order]);
+    assert_eq!(queue.counts().delayed, 0);
+    intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
+    // An answered command comes after the report before it.
+    intake.set_paused(true).await.unwrap();
+    assert_eq!(queue.counts().delayed, 1, "it is not forgotten");
+
+    behind.advance(Duration::from_secs(60));
+    assert_eq!(queue.wake_due(10), [order]);
+    intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
+    intake.set_paused(false).await.unwrap();
+    assert_eq!(queue.counts().delayed, 0);
+    intake.stop();
+}
