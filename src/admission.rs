@@ -69,7 +69,8 @@ impl Admission {
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
         match request.hashes() {
             None => self.place_new(&request, None, self.intake.opening()).await,
-            Some(hashes) => self.place_once(request, hashes).await,
+            // Boxed, as its state would otherwise be part of every order's.
+            Some(hashes) => Box::pin(self.place_once(request, hashes)).await,
         }
     }
 
@@ -273,8 +274,7 @@ impl Admission {
     ) -> Result<Vec<Option<Result<Accepted, Refusal>>>, Refusal> {
         let now = self.clock.now();
         let kept = self.store.query(move |store| {
-            let snapshot = store.snapshot()?;
-            hashes.into_iter().map(|hashes| idempotency::kept_answer(&snapshot, hashes, now)).collect()
+            hashes.into_iter().map(|hashes| idempotency::kept_answer(store, hashes, now)).collect()
         });
         kept.await.map_err(|_| Refusal::StorageUnavailable)
     }

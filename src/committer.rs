@@ -1,7 +1,7 @@
 //! The one writer. Everything that changes the store is a command to it.
 //!
-//! It waits for one command, drains what else is waiting up to a bound, applies all in one transaction, commits once,
-//! and only then shows the new state and answers. What arrives during the sync is the next batch.
+//! It waits for one command, drains what else is waiting up to a bound, applies all to its books, commits once, and
+//! only then shows the new state and answers. What arrives during the sync is the next batch.
 //!
 //! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no
 //! new order taken, until the store was opened again and everything was rebuilt from it.
@@ -118,8 +118,18 @@ async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>) {
 
 impl Writer {
     fn run(mut self) {
-        while let Some(first) = self.held_over.take().or_else(|| self.receiver.recv().ok()) {
-            let (commands, stop) = self.gather(first);
+        loop {
+            let first = match self.held_over.take() {
+                Some(command) => Ok(command),
+                None => self.receiver.recv_timeout(REOPEN_PAUSE),
+            };
+            let (commands, stop) = match first {
+                Ok(first) => self.gather(first),
+                Err(RecvTimeoutError::Timeout) if !self.rooms.store.has_failed() => continue,
+                // Nobody orders, and yet readers need a store.
+                Err(RecvTimeoutError::Timeout) => (Vec::new(), false),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             if let Err(error) = self.commit(commands) {
                 tracing::error!(%error, "a commit failed; orders are refused until the store is open again");
                 if stop || !self.reopen() {
@@ -178,6 +188,10 @@ impl Writer {
 
     /// Applies and commits, then publishes and answers.
     fn commit(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+        if self.rooms.store.has_failed() {
+            self.gate.set_status(Status::StorageUnavailable);
+            return Err(StoreError::Closed);
+        }
         if commands.is_empty() {
             return Ok(());
         }
@@ -185,19 +199,21 @@ impl Writer {
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
         let mut commands = commands.into_iter();
-        let written = self.rooms.store.write(|tables| {
-            let mut batch = Batch::new(&mut self.books, &self.rooms, tables, &mut effects, now);
+        let written = self.rooms.store.commit(|draft| {
+            let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now);
             for command in commands.by_ref() {
                 batch.apply(command)?;
             }
             batch.conclude()
         });
-        if let Err(error) = written {
-            self.gate.set_status(Status::StorageUnavailable);
-            return Err(error);
-        }
-        let answers = effects.publish(&mut self.books, &self.rooms);
-        self.rooms.store.publish_through(self.books.head.sequence);
+        let committed = match written {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.gate.set_status(Status::StorageUnavailable);
+                return Err(error);
+            }
+        };
+        let answers = effects.publish(&mut self.books, &self.rooms, committed);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
             let _ = self.answers.blocking_send(answers);

@@ -152,7 +152,7 @@ impl Rooms {
         let mut settlements = Vec::with_capacity(jobs.len());
         for job in jobs {
             let id = job.order;
-            match self.store.query(move |store| store.snapshot()?.order(id)).await {
+            match self.store.query(move |store| store.order(id)).await {
                 // Cancelled or confirmed meanwhile: the committer has ended the job already.
                 Ok(order) => {
                     if let Some(order) = order.filter(|order| order.status == OrderStatus::Pending) {

@@ -32,6 +32,7 @@ mod order_lists;
 mod orders;
 mod page;
 mod serve;
+mod waiting;
 
 pub use access::AdminToken;
 pub use openapi::text as openapi_text;
@@ -67,14 +68,22 @@ pub struct Rooms {
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Rooms>, Arc<Cursors>, backup::Turn);
+pub struct Shared(Arc<SharedRooms>);
+
+#[derive(Debug)]
+struct SharedRooms {
+    rooms: Rooms,
+    desk: Arc<orders::Desk>,
+    cursors: Arc<Cursors>,
+    backup_turn: backup::Turn,
+}
 
 /// Lets handlers take one part of [`Shared`].
 macro_rules! part {
     ($part:ty, $field:ident) => {
         impl FromRef<Shared> for $part {
             fn from_ref(shared: &Shared) -> Self {
-                shared.0.$field.clone()
+                shared.0.rooms.$field.clone()
             }
         }
     };
@@ -88,17 +97,22 @@ part!(Arc<Store>, store);
 part!(Clock, clock);
 part!(Arc<JobIds>, job_ids);
 part!(AdminToken, token);
-part!(Arc<RateLimits>, rate_limits);
 
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {
-        Arc::clone(&shared.1)
+        Arc::clone(&shared.0.cursors)
     }
 }
 
 impl FromRef<Shared> for backup::Turn {
     fn from_ref(shared: &Shared) -> Self {
-        shared.2.clone()
+        shared.0.backup_turn.clone()
+    }
+}
+
+impl FromRef<Shared> for Arc<orders::Desk> {
+    fn from_ref(shared: &Shared) -> Self {
+        Arc::clone(&shared.0.desk)
     }
 }
 
@@ -198,20 +212,28 @@ pub fn root_routes() -> Vec<Route> {
 
 /// The router over all routes.
 pub fn router(rooms: Rooms) -> Router {
+    let desk = orders::Desk {
+        admission: Arc::clone(&rooms.admission),
+        job_ids: Arc::clone(&rooms.job_ids),
+        token: rooms.token,
+        rate_limits: Arc::clone(&rooms.rate_limits),
+    };
     let cursors = Arc::new(Cursors::new(*rooms.store.secret()));
     // Full paths instead of a nested router, which would write every request's address anew.
     let routes = root_routes().into_iter().map(|route| (route.path.to_owned(), route));
     let api = api_routes().into_iter().map(|route| (format!("{BASE}{}", route.path), route));
+    let token = rooms.token;
+    let shared = SharedRooms { rooms, desk: Arc::new(desk), cursors, backup_turn: backup::Turn::new() };
     routes
         .chain(api)
         .fold(Router::new(), |router: Router<Shared>, (path, route)| {
             let handler = match route.access {
                 Access::Public => route.handler,
-                Access::Operator => access::guard(route.handler, &rooms.token),
+                Access::Operator => access::guard(route.handler, &token),
             };
             router.route(&path, handler)
         })
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .with_state(Shared(Arc::new(rooms), cursors, backup::Turn::new()))
+        .with_state(Shared(Arc::new(shared)))
 }

@@ -52,6 +52,16 @@ pub const MAX_EXPIRED_AT_ONCE: usize = 1_024;
 pub const INDEX_RUN: usize = 64 * 1024;
 /// Rows that are written to that index at once, at least.
 pub const INDEX_SLICE: usize = 1024;
+/// Bytes of each half of the write-ahead log. When one is full, the tables are synced and the other is filled.
+pub const LOG_HALF_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes by which a half grows, until it has its full length.
+pub const LOG_GROWTH_BYTES: u64 = 1024 * 1024;
+/// Rows that make the tables follow the log at once.
+pub const FOLLOW_ROWS: usize = 4 * 1024;
+/// How long committed rows wait for others to share a transaction with, unless a reader needs them.
+pub const FOLLOW_LINGER: Duration = Duration::from_millis(100);
+/// Committed rows in memory that the tables do not have; the committer waits where there are more.
+pub const MAX_UNAPPLIED_ROWS: usize = 64 * 1024;
 /// Orders kept in memory while the history is told again.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
@@ -89,10 +99,10 @@ pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
-/// Records of the history that a commit may trim: more than the one that it adds, so that trimming catches up.
-pub const MAX_TRIMMED_PER_COMMIT: usize = 8;
-/// Entries that a commit may sweep out of what has become too old.
-pub const MAX_SWEPT_PER_COMMIT: usize = 512;
+/// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
+pub const MAX_TRIMMED_PER_RECORD: usize = 8;
+/// Kept answers that may be swept in one transaction when they are too old, if few come in.
+pub const MAX_SWEPT_AT_ONCE: usize = 512;
 
 /// The longest hold, in seconds: thirty days.
 pub const MAX_HOLD_SECONDS: u32 = 30 * 24 * 60 * 60;
@@ -102,4 +112,10 @@ pub const MAX_PER_USER_LIMIT: u32 = 1_000_000;
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
+// The longest record fits a half of the log: rows with the longest names, four bytes a character, and their fixed part,
+// and the errors of as many reports as there can be.
+const _: () = assert!(
+    (MAX_COMMIT_ROWS + MAX_BATCH_ORDERS) * (255 * 4 + 160) + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
+        < LOG_HALF_BYTES as usize
+);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);

@@ -233,6 +233,27 @@ pub enum Transition {
     Reopened,
 }
 
+impl Transition {
+    /// What went wrong in the attempt that it reports, if it reports a failed one.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::AttemptFailed { error, .. } | Self::Rejected { error } | Self::AttemptsExhausted { error } => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it puts the order's job on the list of dead letters or strikes it from there; most do neither.
+    pub const fn dead_letter(&self) -> Option<bool> {
+        match self {
+            Self::Rejected { .. } | Self::AttemptsExhausted { .. } => Some(true),
+            Self::Reopened => Some(false),
+            _ => None,
+        }
+    }
+}
+
 /// A transition that does not exist from where the order stands; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the order is {}", .0.as_str())]

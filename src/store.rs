@@ -1,55 +1,65 @@
-//! The store: one redb file. Opening it is recovering it; writing it is the committer's alone; reading it is anyone's.
+//! The store: a redb file with the tables, and a write-ahead log beside it. Opening it is recovering it; writing it is
+//! the committer's alone; reading it is anyone's.
 //!
-//! Each commit is one transaction and adds one record to the journal. The other tables say the same in the shape in
-//! which it is asked for; they can be rebuilt from the journal.
+//! Each commit is one record of the history. It is acknowledged when it is in the log and synced; then it is shown to
+//! readers, and a thread brings the tables up to it. The journal is the table of these records; the other tables say
+//! the same in the shape in which it is asked for, and can be rebuilt from the journal.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 use tokio::sync::Semaphore;
 
+use crate::change::KeptAnswer;
 use crate::limits;
 use crate::order::{Order, OrderId};
 use crate::product::Product;
 
 pub mod archive;
+mod catch_up;
 mod chain;
 mod check_index;
 mod compare;
+mod draft;
 mod findings;
+mod follow;
 mod head;
 mod inspect;
 mod journal;
+mod log;
 mod read;
 mod record;
 mod replay;
 mod scratch;
 mod tables;
 pub mod tally;
+mod unapplied;
 mod unfinished;
 mod user_index;
 mod verify;
 mod write;
 
+pub use draft::Draft;
 pub use findings::Findings;
 pub use head::{Cut, Head, Totals};
 pub use read::{AttemptError, Page, Snapshot};
 pub use verify::OnProgress;
-pub use write::Tables;
 
-use user_index::UserIndex;
+use follow::{Backlog, Follower};
+use log::{Appended, Log};
+use unapplied::Unapplied;
 
 /// The name of the store's file in the data directory.
 pub const FILE_NAME: &str = "flashsale.redb";
 
+/// What the log's name has after that of the tables' file.
+const LOG_SUFFIX: &str = ".wal";
+
 /// The format that this program writes. A store of a later one is refused.
 pub const FORMAT: u32 = 1;
-
-/// How often a reader lets others go first until a commit is shown.
-const MAX_PUBLISH_YIELDS: usize = 1_000;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -102,20 +112,34 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     }
 }
 
-/// Where the bytes are: a file, or what a test puts in its place.
+/// Where the bytes are: files, or what a test puts in their place.
 #[derive(Clone)]
 pub enum Medium {
-    /// A file, created where there is none.
+    /// The tables' file, created where there is none; the log is beside it.
     File(PathBuf),
-    /// A backend of the caller's making; called again for every opening.
-    Backend(Arc<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>),
+    /// Backends of the caller's making; called again for every opening.
+    Backend {
+        /// Makes the backend of a part.
+        open: Arc<dyn Fn(Part) -> Box<dyn StorageBackend> + Send + Sync>,
+        /// Bytes of each half of the log: a multiple of 4096, and enough for the longest record.
+        log_half_bytes: u64,
+    },
+}
+
+/// What a store is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The redb database.
+    Tables,
+    /// The write-ahead log.
+    Log,
 }
 
 impl std::fmt::Debug for Medium {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => path.fmt(f),
-            Self::Backend(_) => f.write_str("a backend of the caller's"),
+            Self::Backend { .. } => f.write_str("a backend of the caller's"),
         }
     }
 }
@@ -129,54 +153,71 @@ pub struct Recovered {
     pub products: Vec<Product>,
     /// All pending orders, oldest first.
     pub open: Vec<Order>,
-    /// Whether the file had been left without a clean close and was repaired.
+    /// Whether the store had been left without a clean close: the file was repaired, or the log had records.
     pub repaired: bool,
 }
 
-/// The store. Cheap to share; readers never wait for the writer.
+/// The store. Cheap to share.
 #[derive(Debug)]
 pub struct Store {
     medium: Medium,
     /// Empty from a failure until the store is opened again.
-    database: RwLock<Option<Database>>,
-    user_index: RwLock<UserIndex>,
+    running: RwLock<Option<Running>>,
     /// The secret that job numbers are made with.
     secret: [u8; 32],
     readers: Semaphore,
-    /// The last record whose changes can be seen everywhere.
-    published: AtomicU64,
 }
 
+/// An open store.
+#[derive(Debug)]
+struct Running {
+    database: Arc<Database>,
+    backlog: Arc<Backlog>,
+    /// What a store that is only looked at does not have.
+    writer: Option<Mutex<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    log: Log,
+    follower: Follower,
+}
+
+/// A commit that is on disk and that no reader has seen yet: see [`Store::show`].
+#[derive(Debug)]
+#[must_use = "what is never shown is not in the tables"]
+pub struct Committed(Unapplied);
+
 impl Store {
-    /// Opens or creates the store in `medium`, repairs it where it was not closed, and reads what a start needs.
+    /// Opens or creates the store in `medium`, brings it up to the end of its log, and reads what a start needs.
     pub fn open(medium: Medium) -> Result<(Self, Recovered), OpenError> {
-        let opened = read::open(&medium)?;
+        let (running, secret, recovered) = Running::open(&medium)?;
         let store = Self {
             medium,
-            database: RwLock::new(Some(opened.database)),
-            user_index: RwLock::new(opened.user_index),
-            secret: opened.secret,
+            running: RwLock::new(Some(running)),
+            secret,
             readers: Semaphore::new(limits::MAX_READER_THREADS),
-            published: AtomicU64::new(opened.recovered.head.sequence),
         };
-        Ok((store, opened.recovered))
+        Ok((store, recovered))
     }
 
     /// Closes what is left of a failed store and opens it again.
     pub fn reopen(&self) -> Result<Recovered, OpenError> {
-        let mut database = self.database.write();
+        let mut running = self.running.write();
         // The file is locked as long as the failed one is not dropped.
-        *database = None;
-        let opened = read::open(&self.medium)?;
-        *database = Some(opened.database);
-        *self.user_index.write() = opened.user_index;
-        self.publish_through(opened.recovered.head.sequence);
-        Ok(opened.recovered)
+        if let Some(failed) = running.take() {
+            failed.give_up();
+        }
+        let (opened, _, recovered) = Running::open(&self.medium)?;
+        *running = Some(opened);
+        Ok(recovered)
     }
 
-    /// Closes the store; whatever comes later is refused.
+    /// Brings the tables up to the last commit, on disk, and closes the store; whatever comes later is refused.
     pub fn close(&self) {
-        *self.database.write() = None;
+        if let Some(running) = self.running.write().take() {
+            running.close(&self.medium);
+        }
     }
 
     /// The secret of this store, made when it was created.
@@ -184,58 +225,90 @@ impl Store {
         &self.secret
     }
 
-    /// Runs one transaction and commits it: when this returns without an error, it is on disk. After an error nobody
-    /// knows whether it is, until the store was opened again. A transaction without [`Tables::conclude`] writes
-    /// nothing.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Tables<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let database = self.database.read();
-        let transaction = database.as_ref().ok_or(StoreError::Closed)?.begin_write()?;
-        let (result, index_change) = {
-            let index = self.user_index.read();
-            let mut tables = Tables::open(&transaction, &index)?;
-            let result = change(&mut tables)?;
-            (result, tables.finish())
+    /// Draws up one commit and puts it on disk: none where there was nothing to commit. After an error nobody knows
+    /// whether it is on disk, until the store was opened again.
+    pub fn commit(
+        &self,
+        draw_up: impl FnOnce(&mut Draft<'_>) -> Result<(), StoreError>,
+    ) -> Result<Option<Committed>, StoreError> {
+        let mut draft = Draft::new(self);
+        draw_up(&mut draft)?;
+        let Draft { changes, .. } = draft;
+        let (Some((sequence, row)), Some(head)) = (changes.records.last(), &changes.head) else { return Ok(None) };
+        let running = self.running.read();
+        let Running { backlog, writer: Some(writer), .. } = running.as_ref().ok_or(StoreError::Closed)? else {
+            return Err(StoreError::Closed);
         };
-        let Some(index_change) = index_change else {
-            transaction.abort()?;
-            return Ok(result);
-        };
-        transaction.commit()?;
-        self.user_index.write().follow(index_change);
-        Ok(result)
-    }
-
-    /// The store as last committed. Blocks on file reads: for handlers there is [`Store::query`].
-    ///
-    /// A commit can be read a moment before its counters are shown. Who reads that an order has moved must find its
-    /// stock moved as well, so this waits for that moment to pass; not without end, as there may be no one to show it.
-    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let snapshot = {
-            // The committer also reads inside of a write, where it holds this lock already. That is safe as long as
-            // only the committer takes it to write: by `reopen`, and by `close` once it has ended.
-            let database = self.database.read();
-            Snapshot::new(database.as_ref().ok_or(StoreError::Closed)?.begin_read()?)
-        };
-        let sequence = snapshot.head()?.sequence;
-        for _ in 0..MAX_PUBLISH_YIELDS {
-            if self.published.load(Ordering::Acquire) >= sequence {
-                break;
+        backlog.wait_for_room()?;
+        let mut writer = writer.lock();
+        loop {
+            match writer.log.append(*sequence, head.hash, row, backlog.durable())? {
+                Appended::Synced => break,
+                Appended::Turned(filled) => {
+                    backlog.want_durable(filled);
+                    break;
+                }
+                Appended::Full(through) => backlog.wait_durable(through)?,
             }
-            std::thread::yield_now();
         }
-        Ok(snapshot)
+        Ok(Some(Committed(changes)))
     }
 
-    /// Says that what was committed up to this record can be seen everywhere.
-    pub fn publish_through(&self, sequence: u64) {
-        self.published.store(sequence, Ordering::Release);
+    /// Shows a commit to readers. Whoever reads that an order has moved must find its stock moved as well; so this
+    /// comes after the counters.
+    pub fn show(&self, committed: Committed) {
+        if let Some(running) = &*self.running.read() {
+            running.backlog.show(committed.0);
+        }
+    }
+
+    /// Whether the store has failed and must be opened again.
+    pub fn has_failed(&self) -> bool {
+        self.running.read().as_ref().is_some_and(|running| running.backlog.has_failed())
+    }
+
+    /// The store as last shown. Waits for the tables and blocks on file reads: for handlers there is [`Store::query`].
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let (backlog, database) = self.parts()?;
+        backlog.catch_up()?;
+        Ok(Snapshot::new(database.begin_read()?))
+    }
+
+    /// One order, without waiting for the tables. Blocks on file reads.
+    pub fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+        let (backlog, database) = self.parts()?;
+        // The tables come second: what has left memory by then is in them.
+        match backlog.find(|changes| changes.order(id).map(Arc::clone)) {
+            Some(order) => Ok(Some(order)),
+            None => Ok(Snapshot::new(database.begin_read()?).order(id)?.map(Arc::new)),
+        }
+    }
+
+    /// What a request with this idempotency key was answered, and the order it made; without waiting for the tables.
+    pub fn kept_answer(&self, key: u128) -> Result<Option<(Arc<Order>, KeptAnswer)>, StoreError> {
+        let (backlog, database) = self.parts()?;
+        let recent = backlog.find(|changes| changes.answers.get(&key).copied());
+        let kept = match recent {
+            Some((order, answer)) => Some((OrderId(order), answer)),
+            None => Snapshot::new(database.begin_read()?).kept_answer(key)?,
+        };
+        let Some((id, answer)) = kept else { return Ok(None) };
+        Ok(self.order(id)?.map(|order| (order, answer)))
     }
 
     /// Orders of one user that lie below `before`, newest first, at most `most`.
     pub fn orders_of_user(&self, user: &str, before: Option<OrderId>, most: usize) -> Result<Vec<Order>, StoreError> {
-        let recent = self.user_index.read().find(user, before);
+        let (backlog, _) = self.parts()?;
+        let recent = backlog.index.read().find(user, before);
         // The snapshot comes after the look into memory: what has left memory by now is in the snapshot.
         self.snapshot()?.orders_of_user(user, before, recent, most)
+    }
+
+    /// What readers and the follower share. Held no longer than to take it: a failed store is closed under the lock.
+    fn parts(&self) -> Result<(Arc<Backlog>, Arc<Database>), StoreError> {
+        let running = self.running.read();
+        let running = running.as_ref().ok_or(StoreError::Closed)?;
+        Ok((Arc::clone(&running.backlog), Arc::clone(&running.database)))
     }
 
     /// Runs a read on a thread that may block; a bounded number at once.
@@ -252,11 +325,54 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Running {
+    fn open(medium: &Medium) -> Result<(Self, [u8; 32], Recovered), OpenError> {
+        let read::Opened { database, user_index, secret, recovered, log } = read::open(medium)?;
+        let database = Arc::new(database);
+        let backlog = Arc::new(Backlog::new(recovered.head.sequence, user_index));
+        let follower = Follower::start(Arc::clone(&backlog), Arc::clone(&database));
+        let follower = follower.map_err(|error| OpenError::Io("the tables' thread".to_owned(), error))?;
+        let writer = Some(Mutex::new(Writer { log, follower }));
+        Ok((Self { database, backlog, writer }, secret, recovered))
+    }
+
+    /// What is not in the tables is in the log.
+    fn give_up(self) {
+        if let Some(writer) = self.writer {
+            writer.into_inner().follower.stop(&self.backlog);
+        }
+    }
+
+    /// Closed well, a store is one file again.
+    fn close(self, medium: &Medium) {
+        let Some(writer) = self.writer else { return };
+        let durable = self.backlog.wait_durable(self.backlog.shown());
+        let Writer { mut log, follower } = writer.into_inner();
+        follower.stop(&self.backlog);
+        if durable.is_err() {
+            return;
+        }
+        let removed = log.clear().and_then(|()| match medium {
+            Medium::File(path) => std::fs::remove_file(log_beside(path)),
+            Medium::Backend { .. } => Ok(()),
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "the log could not be removed; the next start empties it");
+        }
+    }
+}
+
 /// The words for a failed opening.
 fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
     let name = match medium {
         Medium::File(path) => path.display().to_string(),
-        Medium::Backend(_) => "the store".to_owned(),
+        Medium::Backend { .. } => "the store".to_owned(),
     };
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(name),
@@ -278,7 +394,7 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
     builder.set_repair_callback(move |_| noticed.store(true, std::sync::atomic::Ordering::Relaxed));
     let create = || match medium {
         Medium::File(path) => builder.create(path),
-        Medium::Backend(make) => builder.create_with_backend(BoxedBackend(make())),
+        Medium::Backend { open, .. } => builder.create_with_backend(BoxedBackend(open(Part::Tables))),
     };
     let opened = match create() {
         Err(DatabaseError::Storage(redb::StorageError::Io(error)))
@@ -289,13 +405,35 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
         other => other,
     };
     let database = opened.map_err(|error| open_error(medium, error))?;
-    if let Medium::File(path) = medium {
-        // A new file's name is on disk only when its directory is.
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| OpenError::Io(directory.display().to_string(), error))?;
-    }
     Ok((database, repaired.load(std::sync::atomic::Ordering::Relaxed)))
+}
+
+/// Opens the log beside the tables, which hold the lock for both.
+fn open_log(medium: &Medium, instance: [u8; 8]) -> Result<Log, OpenError> {
+    match medium {
+        Medium::File(path) => {
+            let path = log_beside(path);
+            let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = file.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+            let backend = FileBackend::new(file).map_err(|error| open_error(&Medium::File(path), error))?;
+            Ok(Log::new(Box::new(backend), instance, limits::LOG_HALF_BYTES))
+        }
+        Medium::Backend { open, log_half_bytes } => Ok(Log::new(open(Part::Log), instance, *log_half_bytes)),
+    }
+}
+
+/// Makes sure that the names of files in the directory of `path` are on disk.
+fn sync_directory_of(path: &Path) -> Result<(), OpenError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| OpenError::Io(directory.display().to_string(), error))
+}
+
+/// The log of the store in `file`.
+pub fn log_beside(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(LOG_SUFFIX);
+    path.into()
 }
 
 /// A backend behind a pointer, as redb takes backends by value.

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::committer::{Receipt, RequestHashes};
 use crate::limits::{IDEMPOTENCY_AGE, MAX_IDEMPOTENCY_KEY_CHARS};
 use crate::refusal::Refusal;
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Store, StoreError};
 
 use super::{Accepted, OrderRequest};
 
@@ -126,12 +126,11 @@ impl Answer {
 
 /// What a request was answered before, if it was and the answer is still kept.
 pub(super) fn kept_answer(
-    snapshot: &Snapshot,
+    store: &Store,
     hashes: RequestHashes,
     now: Timestamp,
 ) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
-    let Some((id, kept)) = snapshot.kept_answer(hashes.key)? else { return Ok(None) };
-    let Some(order) = snapshot.order(id)? else { return Ok(None) };
+    let Some((order, kept)) = store.kept_answer(hashes.key)? else { return Ok(None) };
     if now.since(order.created_at) >= IDEMPOTENCY_AGE {
         return Ok(None);
     }
@@ -139,6 +138,6 @@ pub(super) fn kept_answer(
         return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
     }
     let (queue_position, estimated_wait) = (kept.queue_position, kept.estimated_wait);
-    let receipt = Receipt { order: id, queue_position, estimated_wait, expires_at: order.expires_at };
+    let receipt = Receipt { order: order.id, queue_position, estimated_wait, expires_at: order.expires_at };
     Ok(Some(Ok(Accepted { receipt, replayed: true })))
 }

@@ -12,17 +12,17 @@ use crate::order::{JobEnd, Order, OrderId, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
 use crate::queue::{Forecast, Job, QueueChange};
 use crate::refusal::Refusal;
-use crate::store::{AttemptError, StoreError, Tables};
+use crate::store::{AttemptError, Committed, Draft, StoreError};
 
 use super::Rooms;
 use super::books::{Books, OpenOrder, Stocked};
 use super::command::{Command, OperatorMove, PendingOrder, Receipt, RequestHashes, Settlement};
 
 /// A batch under way.
-pub(super) struct Batch<'b, 't> {
+pub(super) struct Batch<'b, 's> {
     pub(super) books: &'b mut Books,
     pub(super) rooms: &'b Rooms,
-    pub(super) tables: &'b mut Tables<'t>,
+    pub(super) draft: &'b mut Draft<'s>,
     pub(super) at: Timestamp,
     pub(super) changes: Vec<Change>,
     pub(super) effects: &'b mut Effects,
@@ -56,17 +56,17 @@ pub(super) enum Answer {
 /// Inside a batch there are two ways to fail: the store did, or the request is refused.
 type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 
-impl<'b, 't> Batch<'b, 't> {
+impl<'b, 's> Batch<'b, 's> {
     pub(super) fn new(
         books: &'b mut Books,
         rooms: &'b Rooms,
-        tables: &'b mut Tables<'t>,
+        draft: &'b mut Draft<'s>,
         effects: &'b mut Effects,
         now: Timestamp,
     ) -> Self {
         let at = now.max(books.head.at());
         let forecast = rooms.queue.forecast();
-        Self { books, rooms, tables, at, changes: Vec::new(), effects, forecast }
+        Self { books, rooms, draft, at, changes: Vec::new(), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
@@ -109,14 +109,13 @@ impl<'b, 't> Batch<'b, 't> {
             if !stocked.product.stock.is_conserved() {
                 return Err(StoreError::Damaged(format!("the stock of product {id} does not add up")));
             }
-            self.tables.put_product(&stocked.product)?;
+            self.draft.put_product(stocked.product.clone());
         }
-        self.tables.sweep_answers(self.at)?;
         if let Some(keep) = self.rooms.journal_keep {
-            self.tables.trim_journal(&mut self.books.head, self.at, keep)?;
+            self.draft.trim_journal(keep);
         }
         self.books.head.oldest_open = self.books.oldest_open();
-        self.tables.conclude(&mut self.books.head, self.at, &self.changes)
+        self.draft.conclude(&mut self.books.head, self.at, &self.changes)
     }
 
     /// Stores an admitted order. Its stock stays taken from here on.
@@ -162,13 +161,13 @@ impl<'b, 't> Batch<'b, 't> {
         self.effects.touched.insert(product);
         let receipt = self.receipt(&order);
         let answer = repeatable.map(|hashes| kept_answer(hashes, &receipt));
-        self.tables.add_order(&order)?;
-        if let Some(answer) = &answer {
-            self.tables.keep_answer(order.id, answer)?;
+        let order = Arc::new(order);
+        self.draft.add_order(Arc::clone(&order));
+        if let Some(answer) = answer {
+            self.draft.keep_answer(order.id, answer);
         }
         self.books.head.totals.count(&order);
         self.effects.queue.push(QueueChange::Put(Job::of(&order)));
-        let order = Arc::new(order);
         self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
         self.books.open.insert(order.id, OpenOrder { order, _place: place });
         Ok(Ok(receipt))
@@ -196,7 +195,7 @@ impl<'b, 't> Batch<'b, 't> {
     /// What an operator asks for, in the words of the state machine.
     fn move_for_operator(&mut self, id: OrderId, to: OperatorMove) -> Applied<Arc<Order>> {
         let dead = matches!(to, OperatorMove::Retry | OperatorMove::Forget);
-        if dead && !self.tables.is_dead_letter(id)? {
+        if dead && !self.draft.is_dead_letter(id)? {
             return Ok(Err(Refusal::JobNotFound));
         }
         let transition = match to {
@@ -210,7 +209,7 @@ impl<'b, 't> Batch<'b, 't> {
             OperatorMove::Cancel => Transition::Cancelled,
             OperatorMove::Retry => Transition::Reopened,
             OperatorMove::Forget => {
-                self.tables.remove_dead_letter(id)?;
+                self.draft.list_dead_letter(id, false);
                 self.books.head.totals.dead_letters -= 1;
                 self.changes.push(Change::DeadLetterDeleted(id));
                 let order = self.order(id)?;
@@ -231,10 +230,10 @@ impl<'b, 't> Batch<'b, 't> {
         Ok(())
     }
 
-    fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+    fn order(&mut self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
         match self.books.open.get(&id) {
             Some(open) => Ok(Some(Arc::clone(&open.order))),
-            None => Ok(self.tables.order(id)?.map(Arc::new)),
+            None => self.draft.order(id),
         }
     }
 
@@ -253,18 +252,15 @@ impl<'b, 't> Batch<'b, 't> {
         {
             return Ok(Err(refusal));
         }
-        if let Transition::AttemptFailed { error, .. }
-        | Transition::Rejected { error }
-        | Transition::AttemptsExhausted { error } = &transition
-        {
-            let attempt = AttemptError { attempt: order.attempts, at: self.at, error: error.clone() };
-            self.tables.add_attempt(id, attempt)?;
+        if let Some(error) = transition.error() {
+            let attempt = AttemptError { attempt: order.attempts, at: self.at, error: error.to_owned() };
+            self.draft.add_attempt(id, attempt);
         }
-        self.follow_dead_letter(&transition, id)?;
-        self.tables.put_order(&order)?;
+        self.follow_dead_letter(&transition, id);
         self.books.head.totals.uncount(&before);
         self.books.head.totals.count(&order);
         let order = Arc::new(order);
+        self.draft.put_order(Arc::clone(&order));
         self.follow_job(&before, &order, transition == Transition::Fulfilled);
         let (product, quantity) = (order.product, order.quantity);
         self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, units, actor });
@@ -317,19 +313,11 @@ impl<'b, 't> Batch<'b, 't> {
         Ok(Ok(()))
     }
 
-    fn follow_dead_letter(&mut self, transition: &Transition, id: OrderId) -> Result<(), StoreError> {
-        match transition {
-            Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => {
-                self.tables.add_dead_letter(id)?;
-                self.books.head.totals.dead_letters += 1;
-            }
-            Transition::Reopened => {
-                self.tables.remove_dead_letter(id)?;
-                self.books.head.totals.dead_letters -= 1;
-            }
-            _ => {}
-        }
-        Ok(())
+    fn follow_dead_letter(&mut self, transition: &Transition, id: OrderId) {
+        let Some(listed) = transition.dead_letter() else { return };
+        self.draft.list_dead_letter(id, listed);
+        let count = &mut self.books.head.totals.dead_letters;
+        *count = if listed { *count + 1 } else { *count - 1 };
     }
 
     /// Keeps the open orders and the queue in step with a move.
@@ -365,9 +353,9 @@ impl<'b, 't> Batch<'b, 't> {
 }
 
 impl Effects {
-    /// Shows the new state, first the counters, then the queue, and returns the answers: who gets one finds everything
-    /// in place.
-    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms) -> Vec<Answer> {
+    /// Shows the new state, first the counters, then the orders, then the queue, and returns the answers: who gets one
+    /// finds everything in place.
+    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms, committed: Option<Committed>) -> Vec<Answer> {
         if let Some(product) = self.created {
             let shelf = rooms.inventory.add(product.clone());
             books.products.insert(product.id, Stocked { product, shelf });
@@ -386,6 +374,9 @@ impl Effects {
         }
         for (shelf, quantity) in self.stock_back {
             shelf.put(quantity);
+        }
+        if let Some(committed) = committed {
+            rooms.store.show(committed);
         }
         rooms.queue.apply(&self.queue);
         if let Some(paused) = self.paused {

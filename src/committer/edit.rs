@@ -29,7 +29,7 @@ impl Batch<'_, '_> {
         self.books.head.last_product += 1;
         let id = ProductId(self.books.head.last_product);
         let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
-        self.tables.put_product(&product)?;
+        self.draft.put_product(product.clone());
         self.changes.push(Change::ProductCreated(Box::new(product.clone())));
         self.effects.created = Some(product.clone());
         Ok(Ok(product))
@@ -80,7 +80,7 @@ impl Batch<'_, '_> {
             return Ok(Err(Refusal::ProductHasOrders));
         }
         let deleted = self.books.products.remove(&id);
-        self.tables.remove_product(id)?;
+        self.draft.remove_product(id);
         self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
         self.effects.deleted = Some(id);
         Ok(Ok(()))

@@ -1,17 +1,21 @@
 //! The one table from a refusal to its status and its text. The log's text is elsewhere.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::limits::RATE_WINDOW_SECONDS;
 use crate::order::OrderStatus;
 use crate::refusal::{FieldError, RateLimited, Refusal};
 use crate::store::StoreError;
+
+use super::BASE;
 
 /// The status of a refusal.
 pub(super) const fn status(refusal: &Refusal) -> StatusCode {
@@ -98,7 +102,7 @@ fn not_pending(status: OrderStatus, detail: Option<&str>) -> String {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Problem<'a> {
-    r#type: Cow<'static, str>,
+    r#type: String,
     title: &'a str,
     status: u16,
     detail: &'a str,
@@ -130,11 +134,7 @@ pub(super) fn document(refusal: &Refusal, path: &str) -> Vec<u8> {
     };
     let code = refusal.code();
     let problem = Problem {
-        r#type: match refusal {
-            // The one refusal that a stampede asks for by the hundred thousand.
-            Refusal::SoldOut => Cow::Borrowed("urn:flashsale:problem:sold_out"),
-            _ => Cow::Owned(format!("urn:flashsale:problem:{code}")),
-        },
+        r#type: format!("urn:flashsale:problem:{code}"),
         title,
         status: status.as_u16(),
         detail: &message,
@@ -153,10 +153,12 @@ pub(super) fn document(refusal: &Refusal, path: &str) -> Vec<u8> {
 
 /// The whole answer for a refusal of a request to `path`.
 pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
-    let status = status(refusal);
-    let body = document(refusal, path);
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
+    with_document(refusal, document(refusal, path).into())
+}
+
+fn with_document(refusal: &Refusal, document: Bytes) -> Response {
+    let mut response = Response::new(Body::from(document));
+    *response.status_mut() = status(refusal);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match refusal {
@@ -188,6 +190,13 @@ pub(super) fn problem(refusal: &Refusal, path: &str) -> Response {
         _ => {}
     }
     response
+}
+
+/// What a stampede is told by the hundred thousand: the answer to an order that comes too late. Its document is
+/// written once.
+pub(super) fn order_sold_out() -> Response {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document(&Refusal::SoldOut, &format!("{BASE}/orders")).into());
+    with_document(&Refusal::SoldOut, Bytes::clone(&DOCUMENT))
 }
 
 /// A refusal as the result of one entry of a batch.

@@ -1,24 +1,33 @@
 //! Listening: connections, their time-outs and their end.
+//!
+//! hyper's own time-out for a request's head makes a timer for each request, which costs several per cent of a small
+//! answer. Here a connection notes when it began to wait, in whole seconds, and one sweep a second ends those that have
+//! waited too long.
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::body::{Frame, SizeHint};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admission::RateLimits;
 use crate::limits::{HEADER_TIMEOUT, HTTP_BUFFER_BYTES};
 
 use super::edge::Edge;
+use super::waiting::{Seconds, Waiting};
 
 /// How connections are treated.
 #[derive(Clone, Debug)]
@@ -36,25 +45,37 @@ pub struct ServeConfig {
 /// Serves until `stopped` turns true, then takes no new connection and lets the others finish what they are at.
 pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, mut stopped: watch::Receiver<bool>) {
     let edge = Edge::new(router, Arc::clone(&config.rate_limits), config.trusted_proxies);
-    let sweeper = tokio::spawn(sweep(config.rate_limits));
     let permits = Arc::new(Semaphore::new(config.max_connections));
     let mut connections = JoinSet::new();
+    let mut watched: Vec<(AbortHandle, Arc<Waiting>)> = Vec::new();
+    let seconds = Seconds::default();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         let accepted = tokio::select! {
             biased;
             () = told(&mut stopped) => break,
+            _ = ticks.tick() => {
+                // What is kept of clients and of connections is what the last seconds saw.
+                config.rate_limits.forget_idle();
+                seconds.pass_one();
+                watched.retain(|(task, _)| !task.is_finished());
+                let late = watched.iter().filter(|(_, waiting)| waiting.seconds() > HEADER_TIMEOUT.as_secs());
+                late.for_each(|(task, _)| task.abort());
+                continue;
+            }
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        let (edge, stopped) = (edge.clone(), stopped.clone());
-        connections.spawn(async move {
-            connection(stream, peer, edge, stopped).await;
+        let (edge, stopped, waiting) = (edge.clone(), stopped.clone(), Arc::new(Waiting::since_now(&seconds)));
+        let noted = Arc::clone(&waiting);
+        let task = connections.spawn(async move {
+            connection(stream, peer, edge, waiting, stopped).await;
             drop(permit);
         });
+        watched.push((task, noted));
     }
     drop(listener);
-    sweeper.abort();
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(config.shutdown_timeout, all).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were still open at the end");
@@ -64,15 +85,6 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, m
 /// Returns when the word to stop was given.
 async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-/// Keeps the rate limits' memory to the callers of the last seconds.
-async fn sweep(rate_limits: Arc<RateLimits>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        ticks.tick().await;
-        rate_limits.forget_idle();
-    }
 }
 
 /// The next connection, once there is room for it.
@@ -92,17 +104,26 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, edge: Edge, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    edge: Edge,
+    waiting: Arc<Waiting>,
+    mut stopped: watch::Receiver<bool>,
+) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut edge = edge.clone();
-        async move { Ok::<_, std::convert::Infallible>(edge.answer(request.map(Body::new), peer.ip()).await) }
+        let waiting = Arc::clone(&waiting);
+        waiting.stop();
+        async move {
+            let response = edge.answer(request.map(Body::new), peer.ip()).await;
+            Ok::<_, std::convert::Infallible>(wait_after(response, waiting))
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HTTP_BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -117,5 +138,47 @@ async fn connection(stream: TcpStream, peer: SocketAddr, edge: Edge, mut stopped
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}
+
+/// The connection waits for the next request once this answer is given: now where the answer is all there, at its end
+/// where it is still being made.
+fn wait_after(response: Response, waiting: Arc<Waiting>) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        waiting.start();
+        return response;
+    }
+    response.map(|body| Body::new(Streamed { body, waiting }))
+}
+
+/// A body that is made while it is sent.
+struct Streamed {
+    body: Body,
+    waiting: Arc<Waiting>,
+}
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.waiting.start();
     }
 }

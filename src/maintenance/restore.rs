@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{self, OpenError, Store};
+use crate::store::{self, Medium, OpenError, Store};
 
 use super::output::{sync_directory_of, with_suffix};
 use super::progress::Bar;
@@ -77,6 +77,12 @@ fn hold(file: &Path, force: bool) -> Result<Option<StoppedStore>, MaintenanceErr
     match Store::inspect(file) {
         Err(OpenError::InUse(name)) => Err(OpenError::InUse(name).into()),
         _ if !force => Err(MaintenanceError::StoreExists(file.display().to_string())),
+        Ok(store) if store::log_beside(file).exists() => {
+            // It was killed. What is only in its log goes into its tables, so that the one file is all that is kept.
+            drop(store);
+            Store::open(Medium::File(file.to_owned()))?.0.close();
+            Ok(Some(Store::inspect(file)?))
+        }
         Ok(store) => Ok(Some(store)),
         Err(_) => Ok(None),
     }

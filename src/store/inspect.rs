@@ -1,7 +1,8 @@
 //! Opening a stopped store to look at it: nothing is created, and not a byte of it is changed.
 //!
-//! A store that was not closed has to be repaired before it can be read, and the repair is a write. So the file lies
-//! below an overlay: what is written stays in memory and covers the file, and is forgotten at the end.
+//! A store that was not closed has to be repaired before it can be read, and its tables brought up to its log, and
+//! both are writes. So the file lies below an overlay: what is written stays in memory and covers the file, and is
+//! forgotten at the end.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
@@ -19,7 +20,7 @@ use tokio::sync::Semaphore;
 use crate::limits;
 
 use super::user_index::UserIndex;
-use super::{FORMAT, Medium, OpenError, Store, StoreError, open_error, read};
+use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_beside, open_error, open_log, read};
 
 /// Bytes of one block of the overlay.
 const BLOCK: usize = 4096;
@@ -46,19 +47,23 @@ impl Store {
             Some(found) => return Err(OpenError::NewerFormat { found }),
             None => return Err(OpenError::Damaged(name(), "it has no tables".to_owned())),
         };
+        if log_beside(file).exists() {
+            let log = open_log(&medium, read::instance(&database).map_err(damaged)?)?;
+            read::follow_log(&database, &log).map_err(damaged)?;
+        }
+        // Nobody commits: there is nothing to wait for.
+        let backlog = Arc::new(Backlog::new(0, UserIndex::default()));
         Ok(Self {
             medium,
-            database: RwLock::new(Some(database)),
-            user_index: RwLock::new(UserIndex::default()),
+            running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None })),
             secret,
             readers: Semaphore::new(limits::MAX_READER_THREADS),
-            // Nobody commits: there is nothing to wait for.
-            published: AtomicU64::new(u64::MAX),
         })
     }
 }
 
-/// A file that is only read, below what was written over it. Bounded by what a repair writes, which is a small part.
+/// A file that is only read, below what was written over it. Bounded by what a repair writes, which is a small
+/// part, and by what the log has to say.
 #[derive(Debug)]
 struct Overlay {
     file: FileBackend,

@@ -8,9 +8,13 @@ use crate::limits;
 use crate::order::{Order, OrderId, OrderStatus};
 use crate::product::{Product, ProductId};
 
+use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::user_index::{self, UserIndex};
-use super::{FORMAT, Head, Medium, OpenError, Recovered, StoreError, journal, open_database, tables};
+use super::{
+    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, open_database, open_log,
+    sync_directory_of, tables,
+};
 
 /// One failed attempt to fulfil an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +42,40 @@ pub(super) struct Opened {
     pub(super) user_index: UserIndex,
     pub(super) secret: [u8; 32],
     pub(super) recovered: Recovered,
+    /// Empty.
+    pub(super) log: Log,
 }
 
-/// Opens the file, creates what is missing, and reads what a start needs.
+/// Opens the files, creates what is missing, brings the tables up to the end of the log, and reads what a start needs.
 pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     let (database, repaired) = open_database(medium)?;
     let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
-    let secret = match format(&database).map_err(damaged)? {
-        Some(FORMAT) => secret(&database).map_err(damaged)?,
+    match format(&database).map_err(damaged)? {
+        Some(FORMAT) => {}
         Some(found) => return Err(OpenError::NewerFormat { found }),
         None => create(&database).map_err(damaged)?,
-    };
-    let (recovered, user_index) = recover(&database, repaired).map_err(damaged)?;
-    Ok(Opened { database, user_index, secret, recovered })
+    }
+    let secret = secret(&database).map_err(damaged)?;
+    let mut log = open_log(medium, instance(&database).map_err(damaged)?)?;
+    if let Medium::File(path) = medium {
+        // The name of a new file is on disk only when its directory is.
+        sync_directory_of(path)?;
+    }
+    let had_records = follow_log(&database, &log).map_err(damaged)?;
+    log.clear().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
+    let (recovered, user_index) = recover(&database, repaired || had_records).map_err(damaged)?;
+    Ok(Opened { database, user_index, secret, recovered, log })
+}
+
+/// Brings the tables up to the end of the log, on disk; whether there was anything to do.
+pub(super) fn follow_log(database: &Database, log: &Log) -> Result<bool, StoreError> {
+    let head = Snapshot::new(database.begin_read()?).head()?;
+    let logged = log.read(head.sequence, head.hash)?;
+    let had_records = !logged.is_empty();
+    if had_records {
+        catch_up::catch_up(database, logged)?;
+    }
+    Ok(had_records)
 }
 
 /// The format of the store; none in an empty file.
@@ -68,15 +93,29 @@ pub(super) fn format(database: &Database) -> Result<Option<u32>, StoreError> {
 }
 
 pub(super) fn secret(database: &Database) -> Result<[u8; 32], StoreError> {
+    fixed(database, tables::STATE_SECRET)
+}
+
+pub(super) fn instance(database: &Database) -> Result<[u8; 8], StoreError> {
+    fixed(database, tables::STATE_INSTANCE)
+}
+
+fn fixed<const N: usize>(database: &Database, name: &str) -> Result<[u8; N], StoreError> {
     let state = database.begin_read()?.open_table(tables::STATE)?;
-    let row = state.get(tables::STATE_SECRET)?;
-    row.and_then(|row| row.value().try_into().ok()).ok_or_else(|| StoreError::Damaged("there is no secret".to_owned()))
+    let row = state.get(name)?;
+    row.and_then(|row| row.value().try_into().ok()).ok_or_else(|| StoreError::Damaged(format!("there is no {name}")))
+}
+
+/// Random bytes.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+    Ok(bytes)
 }
 
 /// Makes the tables of a new store, its secret and its head.
-fn create(database: &Database) -> Result<[u8; 32], StoreError> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+fn create(database: &Database) -> Result<(), StoreError> {
+    let (secret, instance) = (random::<32>()?, random::<8>()?);
     let mut head = Vec::new();
     record::encode(&Head::default(), &mut head)?;
     let transaction = database.begin_write()?;
@@ -92,10 +131,11 @@ fn create(database: &Database) -> Result<[u8; 32], StoreError> {
         let mut state = transaction.open_table(tables::STATE)?;
         state.insert(tables::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
         state.insert(tables::STATE_SECRET, secret.as_slice())?;
+        state.insert(tables::STATE_INSTANCE, instance.as_slice())?;
         state.insert(tables::STATE_HEAD, head.as_slice())?;
     }
     transaction.commit()?;
-    Ok(secret)
+    Ok(())
 }
 
 /// Reads the head, the products, the pending orders, and the orders that the index by user does not surely have.
@@ -275,6 +315,11 @@ impl Snapshot {
             rows.extend(self.order(OrderId(id))?.filter(&keep));
         }
         Ok(Page { rows, next: None })
+    }
+
+    /// Whether an order's job is on the list of dead letters.
+    pub(super) fn is_dead_letter(&self, order: OrderId) -> Result<bool, StoreError> {
+        Ok(self.transaction.open_table(tables::DEAD_LETTERS)?.get(order.0)?.is_some())
     }
 
     /// What a request with this idempotency key was answered, and the order it made.

@@ -280,23 +280,20 @@ impl<'s> Replay<'s> {
         transition: &Transition,
         scratch: &mut Scratch<'_>,
     ) -> Result<(), StoreError> {
-        if let Transition::AttemptFailed { error, .. }
-        | Transition::Rejected { error }
-        | Transition::AttemptsExhausted { error } = transition
-        {
-            let attempt = AttemptError { attempt: order.attempts, at: record.at, error: error.clone() };
+        if let Some(error) = transition.error() {
+            let attempt = AttemptError { attempt: order.attempts, at: record.at, error: error.to_owned() };
             scratch.add_attempt(order.id, attempt)?;
         }
-        match transition {
-            Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => {
+        match transition.dead_letter() {
+            Some(true) => {
                 scratch.dead_letters.insert(order.id.0, ())?;
                 self.head.totals.dead_letters += 1;
             }
-            Transition::Reopened => match scratch.dead_letters.remove(order.id.0)? {
+            Some(false) => match scratch.dead_letters.remove(order.id.0)? {
                 Some(_) => self.head.totals.dead_letters -= 1,
                 None => self.wrong(record, format!("reopens order {}, which is no dead letter", order.id)),
             },
-            _ => {}
+            None => {}
         }
         Ok(())
     }

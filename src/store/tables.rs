@@ -25,5 +25,7 @@ pub(super) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(super) const STATE_FORMAT: &str = "format";
 /// The store's secret, 32 bytes.
 pub(super) const STATE_SECRET: &str = "secret";
+/// Tells this file from others that were or will be in its place, 8 bytes: see `log`.
+pub(super) const STATE_INSTANCE: &str = "instance";
 /// The head: the end of the history and the totals.
 pub(super) const STATE_HEAD: &str = "head";

@@ -9,7 +9,7 @@ use std::io::Result;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use super::Medium;
+use super::{Medium, Part};
 
 /// The length of the word that every database starts with.
 const FIRST_WORD: usize = 9;
@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// Empties the medium if it is such a file, and says whether it was. Whatever else it may be is left alone.
 pub(super) fn clear(medium: &Medium) -> Result<bool> {
     match medium {
-        Medium::Backend(make) => clear_backend(&*make()),
+        Medium::Backend { open, .. } => clear_backend(&*open(Part::Tables)),
         Medium::File(path) => {
             let file = File::options().read(true).write(true).open(path)?;
             // Whoever makes a store has the same lock.

@@ -2,7 +2,7 @@
 //!
 //! A row for a random user touches a page of its own, which in a small commit costs more than the order itself. So the
 //! newest orders stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
-//! the commits that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
+//! the transactions that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
 //! 1996). After a crash the orders above `indexed_through` are read again; writing a row twice changes nothing.
 
 use crate::limits::{INDEX_RUN, INDEX_SLICE};
@@ -11,22 +11,15 @@ use crate::order::OrderId;
 /// One row of the index: the hash of the user's name, and the order's number.
 pub(super) type Entry = (u64, u64);
 
-/// The part of the index that is not on disk, or not surely.
+/// The part of the index that is not in the tables, or not surely.
 #[derive(Debug, Default)]
 pub(super) struct UserIndex {
     /// In the order of acceptance.
     recent: Vec<Entry>,
     /// Sorted; on its way to disk.
     sealed: Vec<Entry>,
-    /// How many of `sealed` are on disk.
+    /// How many of `sealed` are in the tables.
     written: usize,
-}
-
-/// What a commit did to the index; takes effect after it.
-#[derive(Debug, Default)]
-pub(super) struct IndexChange {
-    pub(super) added: Vec<Entry>,
-    pub(super) written: usize,
 }
 
 /// The index's hash of a user's name. Two users may share one: who reads compares the names.
@@ -43,12 +36,15 @@ impl UserIndex {
         Self { recent, ..Self::default() }
     }
 
-    /// The next rows to write beside `placed` new orders: as many as have come in, so that a run is on disk before the
-    /// next one is full, but none until there are enough of them to share pages. A run that is longer, as after a
-    /// crash, goes faster by as much.
-    pub(super) fn slice_to_write(&self, placed: usize) -> &[Entry] {
-        let came_in = self.recent.len() + placed;
-        let end = self.sealed.len().min(came_in * self.sealed.len().div_ceil(INDEX_RUN));
+    /// Orders that were just accepted.
+    pub(super) fn add(&mut self, placed: Vec<Entry>) {
+        self.recent.extend(placed);
+    }
+
+    /// The next rows to write: as many as have come in, so that a run is on disk before the next one is full, but none
+    /// until there are enough of them to share pages. A run that is longer, as after a crash, goes faster by as much.
+    pub(super) fn slice_to_write(&self) -> &[Entry] {
+        let end = self.sealed.len().min(self.recent.len() * self.sealed.len().div_ceil(INDEX_RUN));
         match end - self.written.min(end) {
             due if due >= INDEX_SLICE || (due > 0 && end == self.sealed.len()) => &self.sealed[self.written..end],
             _ => &[],
@@ -62,10 +58,9 @@ impl UserIndex {
         done.then(|| self.sealed.iter().map(|(_, order)| *order).max()).flatten()
     }
 
-    /// Follows a commit.
-    pub(super) fn follow(&mut self, change: IndexChange) {
-        self.recent.extend(change.added);
-        self.written += change.written;
+    /// So many more rows of the run are in the tables.
+    pub(super) fn follow(&mut self, written: usize) {
+        self.written += written;
         if self.written == self.sealed.len() {
             self.sealed = Vec::new();
             self.written = 0;
@@ -97,9 +92,10 @@ mod tests {
     fn a_user_is_found_in_the_new_and_in_the_sealed_run_newest_first() {
         let mut index = UserIndex::default();
         let entry = |order: u64| (hash(if order.is_multiple_of(1_000) { "ada" } else { "eve" }), order);
-        index.follow(IndexChange { added: (1..=INDEX_RUN as u64).map(entry).collect(), written: 0 });
+        index.add((1..=INDEX_RUN as u64).map(entry).collect());
+        index.follow(0);
         assert_eq!(index.sealed.len(), INDEX_RUN);
-        index.follow(IndexChange { added: vec![entry(70_000), entry(70_001)], written: 0 });
+        index.add(vec![entry(70_000), entry(70_001)]);
         let found = index.find("ada", Some(OrderId(64_001)));
         assert_eq!(found[..2], [64_000, 63_000]);
         assert_eq!(index.find("ada", None)[0], 70_000);
@@ -108,15 +104,17 @@ mod tests {
     #[test]
     fn a_run_is_done_when_its_last_slice_is_written() {
         let mut index = UserIndex::default();
-        index.follow(IndexChange { added: (1..=INDEX_RUN as u64).map(|n| (n % 7, n)).collect(), written: 0 });
+        index.add((1..=INDEX_RUN as u64).map(|n| (n % 7, n)).collect());
+        index.follow(0);
         assert_eq!(index.indexed_through(0), None);
         let mut rows = 0;
         for order in (INDEX_RUN as u64 + 1..).step_by(300) {
-            let slice = index.slice_to_write(300).len();
+            index.add((order..order + 300).map(|n| (n % 7, n)).collect());
+            let slice = index.slice_to_write().len();
             assert!(slice == 0 || slice >= INDEX_SLICE || rows + slice == INDEX_RUN, "{slice}");
             rows += slice;
             let through = index.indexed_through(slice);
-            index.follow(IndexChange { added: (order..order + 300).map(|n| (n % 7, n)).collect(), written: slice });
+            index.follow(slice);
             if let Some(through) = through {
                 assert_eq!((through, rows), (INDEX_RUN as u64, INDEX_RUN));
                 break;

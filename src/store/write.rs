@@ -1,140 +1,183 @@
-//! One transaction: what the committer can write.
-
-use std::time::Duration;
+//! Bringing the tables up to date: one transaction for what commits have changed.
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::change::{Change, KeptAnswer};
 use crate::clock::Timestamp;
-use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_PER_COMMIT, MAX_TRIMMED_PER_COMMIT};
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId};
+use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
+use crate::order::{OrderId, OrderStatus};
 
-use super::read::AttemptError;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
-use super::user_index::{self, IndexChange, UserIndex};
+use super::unapplied::Unapplied;
+use super::user_index::Entry;
 use super::{Cut, Head, StoreError, journal, tables};
 
 /// The open tables of one transaction.
-pub struct Tables<'t> {
+pub(super) struct Tables<'t> {
     orders: Table<'t, u64, &'static [u8]>,
-    products: Table<'t, u64, &'static [u8]>,
     journal: Table<'t, u64, &'static [u8]>,
-    by_user: Table<'t, (u64, u64), ()>,
     state: Table<'t, &'static str, &'static [u8]>,
     transaction: &'t WriteTransaction,
-    index: &'t UserIndex,
-    index_change: IndexChange,
-    concluded: bool,
     buffer: Vec<u8>,
 }
 
-impl std::fmt::Debug for Tables<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tables")
-    }
+/// What is due of the index by user.
+#[derive(Debug, Default)]
+pub(super) struct IndexSlice {
+    pub(super) rows: Vec<Entry>,
+    /// The number up to which all orders are in the index with these rows, if that moves.
+    pub(super) through: Option<u64>,
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction, index: &'t UserIndex) -> Result<Self, StoreError> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
             orders: transaction.open_table(tables::ORDERS)?,
-            products: transaction.open_table(tables::PRODUCTS)?,
             journal: transaction.open_table(tables::JOURNAL)?,
-            by_user: transaction.open_table(tables::ORDERS_BY_USER)?,
             state: transaction.open_table(tables::STATE)?,
             transaction,
-            index,
-            index_change: IndexChange::default(),
-            concluded: false,
             buffer: Vec::new(),
         })
     }
 
-    /// What the index does after the commit; none where there is nothing to commit.
-    pub(super) fn finish(self) -> Option<IndexChange> {
-        self.concluded.then_some(self.index_change)
-    }
-
-    /// Writes a new order.
-    pub fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
-        self.index_change.added.push((user_index::hash(order.user.as_str()), order.id.0));
-        self.put_order(order)
-    }
-
-    /// Writes an order over itself.
-    pub fn put_order(&mut self, order: &Order) -> Result<(), StoreError> {
-        record::encode(&OrderRow::of(order), &mut self.buffer)?;
-        self.orders.insert(order.id.0, self.buffer.as_slice())?;
+    /// Writes everything, rows in the order of their keys, where neighbours share pages.
+    pub(super) fn apply(&mut self, changes: &Unapplied, index: &IndexSlice) -> Result<(), StoreError> {
+        self.put_orders(changes)?;
+        self.put_products(changes)?;
+        self.put_dead_letters(changes)?;
+        self.put_answers(changes)?;
+        for (sequence, row) in &changes.records {
+            self.journal.insert(sequence, row.as_slice())?;
+        }
+        if !index.rows.is_empty() {
+            let mut by_user = self.transaction.open_table(tables::ORDERS_BY_USER)?;
+            for entry in &index.rows {
+                by_user.insert(entry, ())?;
+            }
+        }
+        if let Some(head) = &changes.head {
+            self.put_head(head, changes, index)?;
+        }
         Ok(())
     }
 
-    /// Reads an order.
-    pub fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let Some(row) = self.orders.get(id.0)? else { return Ok(None) };
-        record::decode::<OrderRow<'_>>(row.value())?.order(id).map(Some)
-    }
-
-    /// Writes a product, new or over itself.
-    pub fn put_product(&mut self, product: &Product) -> Result<(), StoreError> {
-        record::encode(&ProductRow::of(product), &mut self.buffer)?;
-        self.products.insert(product.id.0, self.buffer.as_slice())?;
-        Ok(())
-    }
-
-    /// Removes a product.
-    pub fn remove_product(&mut self, id: ProductId) -> Result<(), StoreError> {
-        self.products.remove(id.0)?;
-        Ok(())
-    }
-
-    /// Adds the error of one attempt to those of its order.
-    pub fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) -> Result<(), StoreError> {
+    fn put_orders(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
+        let mut orders: Vec<_> = changes.orders.values().collect();
+        orders.sort_unstable_by_key(|order| order.id);
+        for order in orders {
+            record::encode(&OrderRow::of(order), &mut self.buffer)?;
+            self.orders.insert(order.id.0, self.buffer.as_slice())?;
+        }
+        if changes.attempts.is_empty() {
+            return Ok(());
+        }
         let mut table = self.transaction.open_table(tables::ATTEMPTS)?;
-        let mut attempts = match table.get(order.0)? {
-            Some(row) => super::read::attempts(row.value())?,
-            None => Vec::new(),
-        };
-        attempts.push(attempt);
-        let kept = &attempts[attempts.len().saturating_sub(MAX_KEPT_ATTEMPTS)..];
-        let rows: Vec<_> = kept.iter().map(AttemptRow::of).collect();
-        record::encode(&rows, &mut self.buffer)?;
-        table.insert(order.0, self.buffer.as_slice())?;
+        for (order, added) in &changes.attempts {
+            let mut attempts = match table.get(order)? {
+                Some(row) => super::read::attempts(row.value())?,
+                None => Vec::new(),
+            };
+            attempts.extend(added.iter().cloned());
+            let kept = &attempts[attempts.len().saturating_sub(MAX_KEPT_ATTEMPTS)..];
+            record::encode(&kept.iter().map(AttemptRow::of).collect::<Vec<_>>(), &mut self.buffer)?;
+            table.insert(order, self.buffer.as_slice())?;
+        }
         Ok(())
     }
 
-    /// Puts an order's job on the list of dead letters.
-    pub fn add_dead_letter(&mut self, order: OrderId) -> Result<(), StoreError> {
-        self.transaction.open_table(tables::DEAD_LETTERS)?.insert(order.0, ())?;
+    fn put_products(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
+        let mut products = self.transaction.open_table(tables::PRODUCTS)?;
+        for (id, product) in &changes.products {
+            match product {
+                Some(product) => {
+                    record::encode(&ProductRow::of(product), &mut self.buffer)?;
+                    products.insert(id.0, self.buffer.as_slice())?;
+                }
+                None => drop(products.remove(id.0)?),
+            }
+        }
         Ok(())
     }
 
-    /// Whether an order's job is on the list of dead letters.
-    pub fn is_dead_letter(&self, order: OrderId) -> Result<bool, StoreError> {
-        Ok(self.transaction.open_table(tables::DEAD_LETTERS)?.get(order.0)?.is_some())
-    }
-
-    /// Strikes an order's job from the list of dead letters.
-    pub fn remove_dead_letter(&mut self, order: OrderId) -> Result<(), StoreError> {
-        self.transaction.open_table(tables::DEAD_LETTERS)?.remove(order.0)?;
+    fn put_dead_letters(&self, changes: &Unapplied) -> Result<(), StoreError> {
+        if changes.dead_letters.is_empty() {
+            return Ok(());
+        }
+        let mut dead_letters = self.transaction.open_table(tables::DEAD_LETTERS)?;
+        for (order, listed) in &changes.dead_letters {
+            match listed {
+                true => dead_letters.insert(order, ())?,
+                false => dead_letters.remove(order)?,
+            };
+        }
         Ok(())
     }
 
-    /// Keeps what a repeated request is answered.
-    pub fn keep_answer(&mut self, order: OrderId, answer: &KeptAnswer) -> Result<(), StoreError> {
-        record::encode(&(order.0, AnswerRow::of(answer)), &mut self.buffer)?;
-        self.transaction.open_table(tables::ANSWERS)?.insert(answer.key, self.buffer.as_slice())?;
-        self.transaction.open_table(tables::ANSWER_AGES)?.insert(order.0, answer.key)?;
+    fn put_answers(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
+        if changes.ages.is_empty() {
+            return Ok(());
+        }
+        let mut answers = self.transaction.open_table(tables::ANSWERS)?;
+        for (key, (order, answer)) in &changes.answers {
+            record::encode(&(*order, AnswerRow::of(answer)), &mut self.buffer)?;
+            answers.insert(key, self.buffer.as_slice())?;
+        }
+        let mut ages = self.transaction.open_table(tables::ANSWER_AGES)?;
+        for (order, key) in &changes.ages {
+            ages.insert(order, key)?;
+        }
         Ok(())
     }
 
-    /// Forgets kept answers that are older than a day, a bounded number of them.
-    pub fn sweep_answers(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    /// Writes the head, with what the tables alone know: how far the index goes, and where the history was cut.
+    fn put_head(&mut self, head: &Head, changes: &Unapplied, index: &IndexSlice) -> Result<(), StoreError> {
+        let now = head.at();
+        self.sweep_answers(now, MAX_SWEPT_AT_ONCE.max(2 * changes.ages.len()))?;
+        let before = self.head()?;
+        let mut head = head.clone();
+        head.indexed_through = index.through.unwrap_or(before.indexed_through);
+        head.cut = before.cut;
+        if changes.journal_keep.is_some() {
+            self.trim_journal(&mut head, changes)?;
+        }
+        self.write_head(&head)
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        let row = self.state.get(tables::STATE_HEAD)?;
+        record::decode(row.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())
+    }
+
+    fn write_head(&mut self, head: &Head) -> Result<(), StoreError> {
+        record::encode(head, &mut self.buffer)?;
+        self.state.insert(tables::STATE_HEAD, self.buffer.as_slice())?;
+        Ok(())
+    }
+
+    /// Moves the oldest open order of the head, a lower bound until then, to the one that it is.
+    pub(super) fn correct_oldest_open(&mut self) -> Result<(), StoreError> {
+        let mut head = self.head()?;
+        let mut oldest = head.last_order + 1;
+        for entry in self.orders.range(head.oldest_open..)? {
+            let (id, row) = entry?;
+            if record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?.status == OrderStatus::Pending {
+                oldest = id.value();
+                break;
+            }
+        }
+        head.oldest_open = oldest;
+        self.write_head(&head)
+    }
+
+    /// Forgets kept answers that are older than a day, at most `most` of them.
+    fn sweep_answers(&self, now: Timestamp, most: usize) -> Result<(), StoreError> {
         let mut ages = self.transaction.open_table(tables::ANSWER_AGES)?;
         let mut old = Vec::new();
-        for entry in ages.range::<u64>(..)?.take(MAX_SWEPT_PER_COMMIT) {
+        for entry in ages.range::<u64>(..)?.take(most) {
             let (order, key) = entry?;
-            let placed_at = self.order(OrderId(order.value()))?.map_or(Timestamp::default(), |order| order.created_at);
+            let placed_at = match self.orders.get(order.value())? {
+                Some(row) => record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(order.value()))?.created_at,
+                None => Timestamp::default(),
+            };
             if now.since(placed_at) < IDEMPOTENCY_AGE {
                 break;
             }
@@ -158,15 +201,16 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Trims records of the history that are older than `keep`, a bounded number of them, and moves the cut of `head`
-    /// behind them. A record that the next one does not follow from stays: trimming must not hide it.
-    pub fn trim_journal(&mut self, head: &mut Head, now: Timestamp, keep: Duration) -> Result<(), StoreError> {
-        for _ in 0..MAX_TRIMMED_PER_COMMIT {
+    /// Trims records of the history that are too old, a bounded number of them, and moves the cut of `head` behind
+    /// them. A record that the next one does not follow from stays: trimming must not hide it.
+    fn trim_journal(&mut self, head: &mut Head, changes: &Unapplied) -> Result<(), StoreError> {
+        let Some(keep) = changes.journal_keep else { return Ok(()) };
+        for _ in 0..MAX_TRIMMED_PER_RECORD * changes.records.len() {
             let sequence = head.cut.sequence + 1;
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
                 let Ok((previous, at)) = journal::link(row.value()) else { return Ok(()) };
-                if previous != head.cut.hash || now.since(at) < keep {
+                if previous != head.cut.hash || head.at().since(at) < keep {
                     return Ok(());
                 }
                 journal::hash(row.value())
@@ -181,24 +225,6 @@ impl<'t> Tables<'t> {
             self.journal.remove(sequence)?;
             head.cut = Cut { sequence, hash };
         }
-        Ok(())
-    }
-
-    /// Ends the transaction: writes the record of its changes, what is due of the index by user, and the head.
-    pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: &[Change]) -> Result<(), StoreError> {
-        let sequence = journal::append(head, at, changes, &mut self.buffer)?;
-        self.journal.insert(sequence, self.buffer.as_slice())?;
-        let slice = self.index.slice_to_write(self.index_change.added.len());
-        for entry in slice {
-            self.by_user.insert(entry, ())?;
-        }
-        self.index_change.written = slice.len();
-        if let Some(through) = self.index.indexed_through(slice.len()) {
-            head.indexed_through = through;
-        }
-        record::encode(head, &mut self.buffer)?;
-        self.state.insert(tables::STATE_HEAD, self.buffer.as_slice())?;
-        self.concluded = true;
         Ok(())
     }
 }

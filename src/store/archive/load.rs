@@ -8,7 +8,7 @@ use redb::{Builder, Database, Key, Table, Value, WriteTransaction};
 use crate::limits;
 
 use super::super::verify::OnProgress;
-use super::super::{StoreError, tables};
+use super::super::{StoreError, read, tables};
 use super::reader::Frame;
 use super::{ArchiveError, Reader};
 
@@ -37,6 +37,16 @@ pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgr
         ended = load_some(&mut reader, &database)?;
         progress("restoring", reader.rows_read(), total);
     }
+    name_instance(&database)?;
+    Ok(())
+}
+
+/// Makes the store one of its own: a log that lies beside its place is another's.
+fn name_instance(database: &Database) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    let instance: [u8; 8] = read::random()?;
+    transaction.open_table(tables::STATE)?.insert(tables::STATE_INSTANCE, instance.as_slice())?;
+    transaction.commit()?;
     Ok(())
 }
 

@@ -8,6 +8,9 @@ use super::super::verify::{OnProgress, PROGRESS_STEP};
 use super::super::{Snapshot, StoreError, tables};
 use super::{ArchiveError, Contents, Writer};
 
+/// The number of the table of single values.
+const STATE: u8 = 0;
+
 impl Snapshot {
     /// What a backup of this snapshot holds.
     pub fn contents(&self) -> Result<Contents, StoreError> {
@@ -17,7 +20,8 @@ impl Snapshot {
 
     fn rows(&self) -> Result<u64, StoreError> {
         let all = &self.transaction;
-        Ok(all.open_table(tables::STATE)?.len()?
+        // All of the state but the instance.
+        Ok(all.open_table(tables::STATE)?.len()? - 1
             + all.open_table(tables::PRODUCTS)?.len()?
             + all.open_table(tables::ORDERS)?.len()?
             + all.open_table(tables::JOURNAL)?.len()?
@@ -33,7 +37,7 @@ impl Snapshot {
         let contents = self.contents()?;
         let mut copy =
             Copy { snapshot: self, writer: Writer::new(out, contents)?, done: 0, total: contents.rows, progress };
-        copy.table(0, tables::STATE)?;
+        copy.table(STATE, tables::STATE)?;
         copy.table(1, tables::PRODUCTS)?;
         copy.table(2, tables::ORDERS)?;
         copy.table(3, tables::JOURNAL)?;
@@ -64,7 +68,13 @@ impl<W: Write> Copy<'_, '_, W> {
         let table = self.snapshot.transaction.open_table(table).map_err(StoreError::from)?;
         for row in table.iter().map_err(StoreError::from)? {
             let (key, value) = row.map_err(StoreError::from)?;
-            self.writer.row(K::as_bytes(&key.value()).as_ref(), V::as_bytes(&value.value()).as_ref())?;
+            let (key, value) = (key.value(), value.value());
+            let key = K::as_bytes(&key);
+            // Which file this is says nothing of what is in it; a restored store is another file.
+            if number == STATE && key.as_ref() == tables::STATE_INSTANCE.as_bytes() {
+                continue;
+            }
+            self.writer.row(key.as_ref(), V::as_bytes(&value).as_ref())?;
             self.done += 1;
             if self.done.is_multiple_of(PROGRESS_STEP) {
                 (self.progress)("writing the backup", self.done, self.total);

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use crate::change::Change;
 use crate::clock::Timestamp;
-use crate::limits::MAX_TRIMMED_PER_COMMIT;
+use crate::limits::MAX_TRIMMED_PER_RECORD;
 
 use super::super::{Head, Medium, Store, file_in, tables};
 use super::Findings;
@@ -23,13 +23,15 @@ fn commit(store: &Store, head: &mut Head, keep: Option<Duration>) {
     let change = if head.paused { Change::QueueResumed } else { Change::QueuePaused };
     head.paused = !head.paused;
     head.oldest_open = 1;
-    let written = store.write(|tables| {
+    let committed = store.commit(|draft| {
         if let Some(keep) = keep {
-            tables.trim_journal(head, at, keep)?;
+            draft.trim_journal(keep);
         }
-        tables.conclude(head, at, &[change])
+        draft.conclude(head, at, &[change])
     });
-    written.unwrap();
+    store.show(committed.unwrap().unwrap());
+    // One transaction for each, so that what is trimmed can be counted.
+    *head = store.snapshot().unwrap().head().unwrap();
 }
 
 fn verified(store: &Store, directory: &tempfile::TempDir) -> Findings {
@@ -50,7 +52,7 @@ fn old_records_are_trimmed_a_few_at_a_time_and_the_rest_is_verified() {
     let (store, mut head) = hundred_days(&directory);
     assert_eq!(verified(&store, &directory), Findings { records: 100, ..Findings::default() });
     commit(&store, &mut head, Some(DAY * 30));
-    assert_eq!(head.cut.sequence, MAX_TRIMMED_PER_COMMIT as u64);
+    assert_eq!(head.cut.sequence, MAX_TRIMMED_PER_RECORD as u64);
     (0..20).for_each(|_| commit(&store, &mut head, Some(DAY * 30)));
     // The hundred and twenty-first day, less thirty.
     assert_eq!(head.cut.sequence, 91);
@@ -84,15 +86,13 @@ fn trimming_stops_before_a_record_that_is_not_as_it_was_written() {
 }
 
 fn remove_record(store: &Store, sequence: u64) {
-    let database = store.database.read();
-    let transaction = database.as_ref().unwrap().begin_write().unwrap();
+    let transaction = store.parts().unwrap().1.begin_write().unwrap();
     transaction.open_table(tables::JOURNAL).unwrap().remove(sequence).unwrap();
     transaction.commit().unwrap();
 }
 
 fn alter_record(store: &Store, sequence: u64) {
-    let database = store.database.read();
-    let transaction = database.as_ref().unwrap().begin_write().unwrap();
+    let transaction = store.parts().unwrap().1.begin_write().unwrap();
     {
         let mut journal = transaction.open_table(tables::JOURNAL).unwrap();
         let mut row = journal.get(sequence).unwrap().unwrap().value().to_owned();

@@ -32,13 +32,14 @@ async fn a_killed_store_is_checked_as_it_would_recover_and_not_a_byte_of_it_chan
         server.order(product, &format!("buyer-{buyer}"), 1).await.expect(201);
     }
     server.kill9().await;
-    let file = store_in(&server.launch.data_dir());
-    let before = std::fs::read(&file).unwrap();
+    let data = server.launch.data_dir();
+    let read = || ["flashsale.redb", "flashsale.redb.wal"].map(|name| std::fs::read(data.join(name)).unwrap());
+    let before = read();
     let verified = server.launch.verify().await;
     assert_done(&verified);
     assert!(verified.stdout.contains(" 50 orders and 1 products"), "{verified:?}");
-    assert!(std::fs::read(&file).unwrap() == before, "the check has changed the store");
-    assert_eq!(names(&server.launch.data_dir()), ["flashsale.redb"]);
+    assert!(read() == before, "the check has changed the store");
+    assert_eq!(names(&data), ["flashsale.redb", "flashsale.redb.wal"]);
     server.restart().await;
 }
 

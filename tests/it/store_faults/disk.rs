@@ -1,4 +1,4 @@
-//! A disk in memory that may forget what it was not told to sync.
+//! A disk in memory that may forget what it was not told to sync. It has one file for each part of a store.
 //!
 //! Writes go to a cache that readers see at once. A sync makes them durable. When the power goes, every write since
 //! then is kept, lost or torn between two sectors, each by chance and in any order.
@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flashsale::store::Medium;
+use flashsale::store::{Medium, Part};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use redb::StorageBackend;
 
@@ -15,6 +15,8 @@ use super::rng::Rng;
 
 /// Bytes that reach the disk together or not at all.
 const SECTOR: usize = 512;
+/// Bytes of each half of a store's log: so few that they are filled again and again.
+const LOG_HALF_BYTES: u64 = 32 * 1024;
 
 /// What goes wrong. `after` counts the operations of the kind that still go well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,17 @@ pub(super) struct Disk {
 
 #[derive(Debug)]
 struct State {
+    files: [File; 2],
+    running: bool,
+    fault: Option<Fault>,
+    /// Syncs that are honest; after them they only say so.
+    honest_syncs: u64,
+    syncs: u64,
+    rng: Rng,
+}
+
+#[derive(Debug, Default)]
+struct File {
     /// What is there after the power was cut.
     durable: Vec<u8>,
     /// What a reader sees.
@@ -63,14 +76,8 @@ struct State {
     unsynced: Vec<Operation>,
     /// Whether the cache is gone: the next opening sees what is durable.
     forgotten: bool,
-    /// The handle that may use the disk; earlier ones are dead.
+    /// The handle that may use the file; earlier ones are dead.
     handle: u64,
-    running: bool,
-    fault: Option<Fault>,
-    /// Syncs that are honest; after them they only say so.
-    honest_syncs: u64,
-    syncs: u64,
-    rng: Rng,
 }
 
 #[derive(Clone, Debug)]
@@ -89,11 +96,7 @@ enum Kind {
 impl Disk {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let state = State {
-            durable: Vec::new(),
-            cached: Vec::new(),
-            unsynced: Vec::new(),
-            forgotten: false,
-            handle: 0,
+            files: Default::default(),
             running: true,
             fault: None,
             honest_syncs: u64::MAX,
@@ -106,17 +109,19 @@ impl Disk {
     /// The medium of a store on this disk.
     pub(super) fn medium(self: &Arc<Self>) -> Medium {
         let disk = Arc::clone(self);
-        Medium::Backend(Arc::new(move || Box::new(disk.open())))
+        Medium::Backend { open: Arc::new(move |part| Box::new(disk.open(part))), log_half_bytes: LOG_HALF_BYTES }
     }
 
-    fn open(self: &Arc<Self>) -> Handle {
+    fn open(self: &Arc<Self>, part: Part) -> Handle {
         let mut state = self.state.lock();
-        state.handle += 1;
-        if std::mem::take(&mut state.forgotten) {
-            state.cached = state.durable.clone();
+        let file = &mut state.files[part as usize];
+        file.handle += 1;
+        if std::mem::take(&mut file.forgotten) {
+            file.cached = file.durable.clone();
         }
+        let number = file.handle;
         self.opened.notify_all();
-        Handle { disk: Arc::clone(self), number: state.handle }
+        Handle { disk: Arc::clone(self), part, number }
     }
 
     /// What goes wrong next.
@@ -148,7 +153,7 @@ impl Disk {
         let mut state = self.state.lock();
         if state.running {
             if loss == Loss::All {
-                state.unsynced.clear();
+                state.files.iter_mut().for_each(|file| file.unsynced.clear());
             }
             state.lose_power();
         }
@@ -162,36 +167,38 @@ impl Disk {
 
     /// How often the disk was opened.
     pub(super) fn openings(&self) -> u64 {
-        self.state.lock().handle
+        self.state.lock().files[Part::Tables as usize].handle
     }
 
     /// Returns when the disk was opened more than `openings` times, or `at_most` later.
     pub(super) fn wait_for_opening(&self, openings: u64, at_most: Duration) {
         let mut state = self.state.lock();
-        self.opened.wait_while_for(&mut state, |state| state.handle <= openings, at_most);
+        let not_yet = |state: &mut State| state.files[Part::Tables as usize].handle <= openings;
+        self.opened.wait_while_for(&mut state, not_yet, at_most);
     }
 }
 
 impl State {
     /// Puts an operation into the cache, if it may happen. One that fails may still reach the disk, whole or in part.
-    fn issue(&mut self, operation: Operation) -> Result<()> {
+    fn issue(&mut self, part: Part, operation: Operation) -> Result<()> {
         let hit = self.fault_at(Kind::Write);
         if matches!(hit, Some(Fault::Kill { .. })) {
             return self.fail(hit);
         }
-        self.unsynced.push(operation.clone());
+        self.files[part as usize].unsynced.push(operation.clone());
         self.fail(hit)?;
-        operation.apply(&mut self.cached);
+        operation.apply(&mut self.files[part as usize].cached);
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<()> {
+    fn sync(&mut self, part: Part) -> Result<()> {
         let hit = self.fault_at(Kind::Sync);
         self.fail(hit)?;
         self.syncs += 1;
         if self.syncs <= self.honest_syncs {
-            for operation in self.unsynced.drain(..) {
-                operation.apply(&mut self.durable);
+            let file = &mut self.files[part as usize];
+            for operation in file.unsynced.drain(..) {
+                operation.apply(&mut file.durable);
             }
         }
         Ok(())
@@ -230,19 +237,21 @@ impl State {
 
     /// Decides what becomes of everything that is not durable; the next opening sees that.
     fn settle(&mut self) {
-        self.forgotten = true;
-        let mut operations = std::mem::take(&mut self.unsynced);
-        match self.rng.below(8) {
-            // Nothing came through, or everything did.
-            0 => operations.clear(),
-            1 => {}
-            _ => {
-                self.rng.shuffle(&mut operations);
-                operations.retain_mut(|operation| survives(operation, &mut self.rng));
+        for file in &mut self.files {
+            file.forgotten = true;
+            let mut operations = std::mem::take(&mut file.unsynced);
+            match self.rng.below(8) {
+                // Nothing came through, or everything did.
+                0 => operations.clear(),
+                1 => {}
+                _ => {
+                    self.rng.shuffle(&mut operations);
+                    operations.retain_mut(|operation| survives(operation, &mut self.rng));
+                }
             }
-        }
-        for operation in operations {
-            operation.apply(&mut self.durable);
+            for operation in operations {
+                operation.apply(&mut file.durable);
+            }
         }
     }
 }
@@ -290,17 +299,18 @@ fn survives(operation: &mut Operation, rng: &mut Rng) -> bool {
     kept
 }
 
-/// One opening of the disk.
+/// One opening of a file.
 #[derive(Debug)]
 struct Handle {
     disk: Arc<Disk>,
+    part: Part,
     number: u64,
 }
 
 impl Handle {
     fn state(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.disk.state.lock();
-        match state.running && state.handle == self.number {
+        match state.running && state.files[self.part as usize].handle == self.number {
             true => Ok(state),
             false => Err(Error::new(ErrorKind::BrokenPipe, "the disk is gone")),
         }
@@ -309,26 +319,27 @@ impl Handle {
 
 impl StorageBackend for Handle {
     fn len(&self) -> Result<u64> {
-        Ok(self.state()?.cached.len() as u64)
+        Ok(self.state()?.files[self.part as usize].cached.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let state = self.state()?;
         let start = offset as usize;
-        let bytes = state.cached.get(start..start + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
+        let bytes =
+            state.files[self.part as usize].cached.get(start..start + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        self.state()?.issue(Operation::SetLength(len as usize))
+        self.state()?.issue(self.part, Operation::SetLength(len as usize))
     }
 
     fn sync_data(&self) -> Result<()> {
-        self.state()?.sync()
+        self.state()?.sync(self.part)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        self.state()?.issue(Operation::Write { offset: offset as usize, bytes: data.to_vec() })
+        self.state()?.issue(self.part, Operation::Write { offset: offset as usize, bytes: data.to_vec() })
     }
 }

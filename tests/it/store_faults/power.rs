@@ -57,14 +57,14 @@ fn every_acknowledged_order_survives_a_cut_at_any_moment_once_and_whole() {
 #[test]
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut noticed = 0;
-    for seed in 0..20 {
+    for seed in 0..40 {
         let complaint = block_on(trust_a_liar(seed, Loss::All)).unwrap_err();
         assert!(complaint.ends_with("is lost"), "seed {seed}: {complaint}");
         // By chance everything may survive. Torn pages may make the database itself panic: no way to miss them either.
         let outcome = catch_unwind(|| block_on(trust_a_liar(seed, Loss::Chance)));
         noticed += u32::from(outcome.map_or(true, |checked| checked.is_err()));
     }
-    assert!(noticed > 10, "in only {noticed} of 20 runs anyone noticed that something was forgotten or torn");
+    assert!(noticed > 10, "in only {noticed} of 40 runs anyone noticed that something was forgotten or torn");
 }
 
 /// A few lives of one store, each with its end at a random moment, and a last one that ends well.

@@ -1,0 +1,103 @@
+//! One commit as it is drawn up: what it changes, and what it looks up meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::change::{Change, KeptAnswer};
+use crate::clock::Timestamp;
+use crate::order::{Order, OrderId};
+use crate::product::{Product, ProductId};
+
+use super::read::AttemptError;
+use super::unapplied::Unapplied;
+use super::{Head, Snapshot, Store, StoreError, journal, user_index};
+
+/// A commit under way. Nothing of it is anywhere else until [`Store::commit`].
+#[derive(Debug)]
+pub struct Draft<'s> {
+    store: &'s Store,
+    /// The tables with all commits before this one, once something was looked up there.
+    settled: Option<Snapshot>,
+    pub(super) changes: Unapplied,
+}
+
+impl<'s> Draft<'s> {
+    pub(super) fn new(store: &'s Store) -> Self {
+        Self { store, settled: None, changes: Unapplied::default() }
+    }
+
+    fn settled(&mut self) -> Result<&Snapshot, StoreError> {
+        let settled = match self.settled.take() {
+            Some(settled) => settled,
+            None => self.store.snapshot()?,
+        };
+        Ok(self.settled.insert(settled))
+    }
+
+    /// Adds a new order.
+    pub fn add_order(&mut self, order: Arc<Order>) {
+        self.changes.placed.push((user_index::hash(order.user.as_str()), order.id.0));
+        self.put_order(order);
+    }
+
+    /// Changes an order.
+    pub fn put_order(&mut self, order: Arc<Order>) {
+        self.changes.orders.insert(order.id.0, order);
+    }
+
+    /// Looks up an order.
+    pub fn order(&mut self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+        match self.changes.order(id) {
+            Some(order) => Ok(Some(Arc::clone(order))),
+            None => Ok(self.settled()?.order(id)?.map(Arc::new)),
+        }
+    }
+
+    /// Adds or changes a product.
+    pub fn put_product(&mut self, product: Product) {
+        self.changes.products.insert(product.id, Some(product));
+    }
+
+    /// Removes a product.
+    pub fn remove_product(&mut self, id: ProductId) {
+        self.changes.products.insert(id, None);
+    }
+
+    /// Adds the error of one attempt to those of its order.
+    pub fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) {
+        self.changes.attempts.entry(order.0).or_default().push(attempt);
+    }
+
+    /// Puts an order's job on the list of dead letters, or strikes it from there.
+    pub fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
+        self.changes.dead_letters.insert(order.0, listed);
+    }
+
+    /// Whether an order's job is on the list of dead letters.
+    pub fn is_dead_letter(&mut self, order: OrderId) -> Result<bool, StoreError> {
+        match self.changes.dead_letters.get(&order.0) {
+            Some(listed) => Ok(*listed),
+            None => self.settled()?.is_dead_letter(order),
+        }
+    }
+
+    /// Keeps what a repeated request is answered.
+    pub fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
+        self.changes.ages.push((order.0, answer.key));
+        self.changes.answers.insert(answer.key, (order.0, answer));
+    }
+
+    /// Lets records of the history that are older than this be trimmed.
+    pub fn trim_journal(&mut self, keep: Duration) {
+        self.changes.journal_keep = Some(keep);
+    }
+
+    /// Ends the commit: moves `head` to the record of its changes. A draft that was never concluded commits nothing.
+    pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: &[Change]) -> Result<(), StoreError> {
+        let mut row = Vec::new();
+        let sequence = journal::append(head, at, changes, &mut row)?;
+        self.changes.records.push((sequence, row));
+        self.changes.head = Some(head.clone());
+        Ok(())
+    }
+}

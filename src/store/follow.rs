@@ -1,0 +1,234 @@
+//! The tables follow the log: a thread of its own writes what was committed into them, many commits in one
+//! transaction.
+//!
+//! It begins when there is enough to write, when what there is has waited long enough, or when a reader needs the
+//! tables as they should be. Its transactions are not synced; the log has it all. Once in a while one is, and then a
+//! half of the log can be written over.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use redb::{Database, Durability};
+
+use crate::limits::{FOLLOW_LINGER, FOLLOW_ROWS, MAX_UNAPPLIED_ROWS};
+
+use super::StoreError;
+use super::unapplied::Unapplied;
+use super::user_index::UserIndex;
+use super::write::{IndexSlice, Tables};
+
+/// What was committed and is shown to readers, on its way into the tables.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    state: Mutex<State>,
+    /// Told when the follower may have something to do.
+    work: Condvar,
+    /// Told when it has done something.
+    done: Condvar,
+    pub(super) index: RwLock<UserIndex>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Unapplied,
+    /// Since when something has waited.
+    since: Option<Instant>,
+    /// What the follower is writing.
+    applying: Arc<Unapplied>,
+    /// The last record that is shown.
+    shown: u64,
+    /// The last record that the tables have.
+    applied: u64,
+    /// The last record that the tables have on disk.
+    durable: u64,
+    /// The last record that someone needs in the tables.
+    wanted: u64,
+    /// The last record that someone needs in the tables on disk.
+    durable_wanted: u64,
+    failed: bool,
+    stop: bool,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub(super) struct Follower {
+    thread: JoinHandle<()>,
+}
+
+impl Backlog {
+    /// Nothing is waiting; the tables have everything up to `sequence` on disk.
+    pub(super) fn new(sequence: u64, index: UserIndex) -> Self {
+        let state = State { shown: sequence, applied: sequence, durable: sequence, ..State::default() };
+        Self { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new(), index: RwLock::new(index) }
+    }
+
+    /// Shows a commit to readers.
+    pub(super) fn show(&self, mut changes: Unapplied) {
+        self.index.write().add(std::mem::take(&mut changes.placed));
+        let mut state = self.state.lock();
+        state.shown = changes.sequence();
+        let first = state.since.is_none();
+        state.since.get_or_insert_with(Instant::now);
+        state.waiting.merge(changes);
+        // The follower wakes by itself when the first one has waited long enough.
+        if first || state.waiting.rows() >= FOLLOW_ROWS {
+            self.work.notify_one();
+        }
+    }
+
+    /// Something of what the tables may not have yet, the newest first.
+    pub(super) fn find<T>(&self, look: impl Fn(&Unapplied) -> Option<T>) -> Option<T> {
+        let state = self.state.lock();
+        look(&state.waiting).or_else(|| look(&state.applying))
+    }
+
+    /// Returns when the tables have everything that is shown.
+    pub(super) fn catch_up(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let shown = state.shown;
+        if state.applied < shown {
+            state.wanted = state.wanted.max(shown);
+            self.work.notify_one();
+            self.done.wait_while(&mut state, |state| state.applied < shown && !state.failed);
+        }
+        if state.applied >= shown { Ok(()) } else { Err(StoreError::Closed) }
+    }
+
+    /// Returns when the tables are not too far behind.
+    pub(super) fn wait_for_room(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if state.waiting.rows() >= MAX_UNAPPLIED_ROWS {
+            self.work.notify_one();
+            self.done.wait_while(&mut state, |state| state.waiting.rows() >= MAX_UNAPPLIED_ROWS && !state.failed);
+        }
+        if state.failed { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Asks that the tables have everything through this record on disk.
+    pub(super) fn want_durable(&self, sequence: u64) {
+        let mut state = self.state.lock();
+        state.durable_wanted = state.durable_wanted.max(sequence);
+        self.work.notify_one();
+    }
+
+    /// Returns when they have it.
+    pub(super) fn wait_durable(&self, sequence: u64) -> Result<(), StoreError> {
+        self.want_durable(sequence);
+        let mut state = self.state.lock();
+        self.done.wait_while(&mut state, |state| state.durable < sequence && !state.failed);
+        if state.durable >= sequence { Ok(()) } else { Err(StoreError::Closed) }
+    }
+
+    /// The last record that the tables have on disk.
+    pub(super) fn durable(&self) -> u64 {
+        self.state.lock().durable
+    }
+
+    /// The last record that is shown.
+    pub(super) fn shown(&self) -> u64 {
+        self.state.lock().shown
+    }
+
+    /// Whether the tables could not be written.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state.lock().failed
+    }
+
+    /// The next changes to write, and whether to sync them; none at the end.
+    fn next(&self) -> Option<(Arc<Unapplied>, bool)> {
+        let mut state = self.state.lock();
+        loop {
+            let sync = state.durable_wanted > state.durable && state.durable_wanted <= state.shown;
+            let needed = state.wanted > state.applied || state.waiting.rows() >= FOLLOW_ROWS;
+            let due = state.since.map(|since| since + FOLLOW_LINGER);
+            let late = due.is_some_and(|due| due <= Instant::now());
+            if state.stop {
+                return None;
+            }
+            if sync || ((needed || late) && !state.waiting.is_empty()) {
+                state.applying = Arc::new(std::mem::take(&mut state.waiting));
+                state.since = None;
+                return Some((Arc::clone(&state.applying), sync));
+            }
+            match due {
+                Some(due) => {
+                    self.work.wait_until(&mut state, due);
+                }
+                None => self.work.wait(&mut state),
+            }
+        }
+    }
+
+    fn finish(&self, changes: &Unapplied, synced: bool) {
+        let mut state = self.state.lock();
+        state.applied = state.applied.max(changes.sequence());
+        if synced {
+            state.durable = state.applied;
+        }
+        state.applying = Arc::default();
+        self.done.notify_all();
+    }
+
+    fn fail(&self) {
+        self.state.lock().failed = true;
+        self.done.notify_all();
+    }
+
+    /// One transaction.
+    fn write(&self, database: &Database, changes: &Unapplied, sync: bool) -> Result<(), StoreError> {
+        let slice = {
+            let index = self.index.read();
+            let rows = index.slice_to_write().to_vec();
+            IndexSlice { through: index.indexed_through(rows.len()), rows }
+        };
+        let mut transaction = database.begin_write()?;
+        if !sync {
+            transaction.set_durability(Durability::None)?;
+        }
+        Tables::open(&transaction)?.apply(changes, &slice)?;
+        transaction.commit()?;
+        self.index.write().follow(slice.rows.len());
+        self.finish(changes, sync);
+        Ok(())
+    }
+}
+
+/// Whoever waits for a thread that has panicked must hear of it.
+struct FailsOnPanic(Arc<Backlog>);
+
+impl Drop for FailsOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail();
+        }
+    }
+}
+
+impl Follower {
+    /// Starts the thread.
+    pub(super) fn start(backlog: Arc<Backlog>, database: Arc<Database>) -> std::io::Result<Self> {
+        let run = move || {
+            let backlog = FailsOnPanic(backlog);
+            let backlog = &*backlog.0;
+            while let Some((changes, sync)) = backlog.next() {
+                if let Err(error) = backlog.write(&database, &changes, sync) {
+                    tracing::error!(%error, "the tables cannot follow the log");
+                    backlog.fail();
+                    return;
+                }
+            }
+        };
+        Ok(Self { thread: std::thread::Builder::new().name("tables".to_owned()).spawn(run)? })
+    }
+
+    /// Ends it; what is not in the tables by now is in the log.
+    pub(super) fn stop(self, backlog: &Backlog) {
+        backlog.state.lock().stop = true;
+        backlog.work.notify_one();
+        if self.thread.join().is_err() {
+            tracing::error!("the tables' thread panicked");
+        }
+    }
+}

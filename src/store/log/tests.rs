@@ -1,0 +1,167 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use redb::backends::InMemoryBackend;
+
+use crate::change::Change;
+use crate::clock::Timestamp;
+
+use super::super::Head;
+use super::*;
+
+const HALF: u64 = 16 * BLOCK as u64;
+const INSTANCE: [u8; 8] = [7; 8];
+
+/// Memory that outlives the log which writes it.
+#[derive(Clone, Debug, Default)]
+struct Memory(Arc<InMemoryBackend>);
+
+impl StorageBackend for Memory {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+/// A log and the history that is written to it.
+struct Written {
+    memory: Memory,
+    log: Log,
+    head: Head,
+    rows: Vec<Vec<u8>>,
+}
+
+impl Written {
+    fn new() -> Self {
+        let memory = Memory::default();
+        let log = Log::new(Box::new(memory.clone()), INSTANCE, HALF);
+        Self { memory, log, head: Head::default(), rows: Vec::new() }
+    }
+
+    /// Appends a record of `changes` changes.
+    fn append(&mut self, changes: usize, in_tables: u64) -> Appended {
+        let mut row = Vec::new();
+        let mut head = self.head.clone();
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let sequence = journal::append(&mut head, at, &vec![Change::QueuePaused; changes], &mut row).unwrap();
+        let appended = self.log.append(sequence, head.hash, &row, in_tables).unwrap();
+        if !matches!(appended, Appended::Full(_)) {
+            self.head = head;
+            self.rows.push(row);
+        }
+        appended
+    }
+
+    /// The head after so many records.
+    fn head_at(&self, sequence: u64) -> [u8; 32] {
+        sequence.checked_sub(1).map_or([0; 32], |at| journal::hash(&self.rows[at as usize]))
+    }
+
+    /// What another opening reads after the tables' last record.
+    fn read(&self, after: u64) -> Result<Vec<u64>, String> {
+        let log = Log::new(Box::new(self.memory.clone()), INSTANCE, HALF);
+        let records = log.read(after, self.head_at(after)).map_err(|error| error.to_string())?;
+        assert!(records.iter().all(|logged| logged.row == self.rows[logged.sequence as usize - 1]));
+        Ok(records.iter().map(|logged| logged.sequence).collect())
+    }
+
+    fn flip(&self, offset: u64) {
+        let mut byte = [0];
+        self.memory.read(offset, &mut byte).unwrap();
+        self.memory.write(offset, &[byte[0] ^ 0x10]).unwrap();
+    }
+}
+
+proptest! {
+    /// Records of any length, tables that follow late: another opening reads exactly what they do not have.
+    #[test]
+    fn what_the_tables_do_not_have_is_read_back(
+        lengths in prop::collection::vec(1..30_000usize, 1..60),
+        lag in 0..40u64,
+    ) {
+        let mut written = Written::new();
+        let mut in_tables = 0;
+        for length in lengths {
+            if let Appended::Full(through) = written.append(length, in_tables) {
+                prop_assert!(through > in_tables, "full of what the tables have");
+                in_tables = through;
+                let appended = written.append(length, in_tables);
+                prop_assert!(matches!(appended, Appended::Turned(_)), "{:?}", appended);
+            }
+            let last = written.head.sequence;
+            let after = in_tables.max(last.saturating_sub(lag));
+            prop_assert_eq!(written.read(after).unwrap(), (after + 1..=last).collect::<Vec<_>>());
+        }
+    }
+
+    /// Whatever byte of the last frame did not reach the disk, what was there before it is read.
+    #[test]
+    fn an_unfinished_last_frame_hides_nothing_before_it(records in 1..12u64, byte in 0..(HEAD + 40) as u64) {
+        let mut written = Written::new();
+        (0..records).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
+        let offset = (records - 1) * BLOCK as u64 + byte;
+        let padding = byte >= (HEAD + written.rows.last().unwrap().len()) as u64;
+        written.flip(offset);
+        let last = if padding { records } else { records - 1 };
+        prop_assert_eq!(written.read(0).unwrap(), (1..=last).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_altered_frame_with_others_behind_it_is_damage() {
+    let mut written = Written::new();
+    (0..5).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
+    written.flip(2 * BLOCK as u64 + 90);
+    let damage = "record 3 of the log is missing or altered, and record 4 is there";
+    assert!(written.read(0).unwrap_err().ends_with(damage));
+    assert_eq!(written.read(5), Ok(vec![]), "the tables have all of it");
+}
+
+#[test]
+fn a_half_is_not_written_over_before_the_tables_have_it() {
+    let mut written = Written::new();
+    // Sixteen frames of a block fill a half.
+    (1..=16).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
+    assert_eq!(written.append(40, 0), Appended::Turned(16));
+    (18..=32).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
+    assert_eq!(written.append(40, 15), Appended::Full(16));
+    assert_eq!(written.append(40, 15), Appended::Full(16));
+    assert_eq!(written.append(40, 16), Appended::Turned(32));
+    assert_eq!(written.read(16).unwrap(), (17..=33).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_log_of_a_store_that_was_there_before_is_not_read() {
+    let mut written = Written::new();
+    written.append(40, 0);
+    let other = Log::new(Box::new(written.memory.clone()), [8; 8], HALF);
+    assert_eq!(other.read(0, [0; 32]).unwrap(), []);
+}
+
+#[test]
+fn a_cleared_log_begins_again() {
+    let mut written = Written::new();
+    (0..20).for_each(|_| assert_ne!(written.append(40, 0), Appended::Full(0)));
+    written.log.clear().unwrap();
+    assert_eq!(written.read(20), Ok(vec![]));
+    assert_eq!(written.append(40, 20), Appended::Synced);
+    assert_eq!(written.read(20).unwrap(), [21]);
+}
+
+#[test]
+fn a_record_that_is_longer_than_a_half_is_refused() {
+    let mut written = Written::new();
+    let row = vec![0; HALF as usize];
+    assert!(written.log.append(1, [0; 32], &row, 0).is_err());
+}

@@ -1,0 +1,77 @@
+//! What commits have changed and the tables do not say yet.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::change::KeptAnswer;
+use crate::order::{Order, OrderId};
+use crate::product::{Product, ProductId};
+
+use super::Head;
+use super::read::AttemptError;
+use super::user_index::Entry;
+
+/// The changes of one commit or of several in a row, each row as the last of them left it.
+#[derive(Debug, Default)]
+pub(super) struct Unapplied {
+    pub(super) orders: HashMap<u64, Arc<Order>>,
+    /// None for one that was deleted.
+    pub(super) products: BTreeMap<ProductId, Option<Product>>,
+    /// To be added to those that an order has.
+    pub(super) attempts: BTreeMap<u64, Vec<AttemptError>>,
+    /// Whether an order's job is on the list of dead letters.
+    pub(super) dead_letters: BTreeMap<u64, bool>,
+    /// By the hash of the key: the order that was placed under it, and what was answered.
+    pub(super) answers: HashMap<u128, (u64, KeptAnswer)>,
+    /// Orders and the keys that they were placed under.
+    pub(super) ages: Vec<(u64, u128)>,
+    /// Rows of the index by user for new orders.
+    pub(super) placed: Vec<Entry>,
+    /// Sequences and records, in order.
+    pub(super) records: Vec<(u64, Vec<u8>)>,
+    /// As the last record left it; none before the first.
+    pub(super) head: Option<Head>,
+    /// How long records of the history are kept, if not for ever.
+    pub(super) journal_keep: Option<Duration>,
+}
+
+impl Unapplied {
+    /// How much it is: rows, roughly.
+    pub(super) fn rows(&self) -> usize {
+        self.orders.len() + self.products.len() + self.attempts.len() + self.records.len()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The last record's sequence; 0 where there is none.
+    pub(super) fn sequence(&self) -> u64 {
+        self.records.last().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// Adds what came next.
+    pub(super) fn merge(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        self.orders.extend(later.orders);
+        self.products.extend(later.products);
+        for (order, attempts) in later.attempts {
+            self.attempts.entry(order).or_default().extend(attempts);
+        }
+        self.dead_letters.extend(later.dead_letters);
+        self.answers.extend(later.answers);
+        self.ages.extend(later.ages);
+        self.placed.extend(later.placed);
+        self.records.extend(later.records);
+        self.head = later.head;
+        self.journal_keep = later.journal_keep;
+    }
+
+    pub(super) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
+        self.orders.get(&id.0)
+    }
+}
