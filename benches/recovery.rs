@@ -1,7 +1,7 @@
 //! How long a start takes after the process was killed: `ORDERS` orders (1,000,000 where it is not set), all
 //! confirmed, each of another user.
 //!
-//! The file is copied while the store is open, which is what a kill leaves; then a process of its own opens the copy
+//! Both files are copied while the store is open, which is what a kill leaves; then a process of its own opens the copy
 //! and rebuilds everything, so that its memory is that of a server that has just started.
 #![allow(
     clippy::expect_used,
@@ -55,13 +55,21 @@ fn measure() {
         );
         for _ in 0..ROUNDS {
             let copy = left.with_extension("copy");
-            std::fs::copy(&left, &copy).expect("a copy");
+            copy_store(&left, &copy);
             let own = std::env::current_exe().expect("the path of this executable");
             let opened = Command::new(own).env(OPEN, &copy).status().expect("a process");
             assert!(opened.success(), "the copy was not opened");
         }
+        std::fs::remove_file(store::log_beside(&left)).expect("the log goes");
         std::fs::remove_file(left).expect("the file goes");
     }
+}
+
+/// Copies an open store to which nothing is committed meanwhile. The log first: what the tables take from it by then
+/// is in both.
+fn copy_store(from: &Path, to: &Path) {
+    std::fs::copy(store::log_beside(from), store::log_beside(to)).expect("a copy of the log");
+    std::fs::copy(from, to).expect("a copy of the tables");
 }
 
 /// Fills a store and returns a copy of its file as a kill would leave it.
@@ -76,7 +84,7 @@ fn build(file: &Path, orders: usize, limit: Option<u32>) -> std::path::PathBuf {
         shop.confirm(placed);
     }
     let killed = file.with_extension("killed");
-    std::fs::copy(file, &killed).expect("a copy");
+    copy_store(file, &killed);
     shop.close();
     std::fs::remove_file(file).expect("the file goes");
     killed

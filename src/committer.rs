@@ -65,7 +65,7 @@ impl Committer {
         let books = rebuild(&rooms, recovered, &gate)?;
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         runtime.spawn(give_out(committed));
-        let writer = Writer { rooms, books, receiver, held_over: None, gate, answers };
+        let writer = Writer { rooms, books, receiver, held_over: None, commands: Vec::new(), gate, answers };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| StoreError::Damaged(format!("no thread for the committer: {error}")))?;
         Ok((Self { thread }, intake))
@@ -104,6 +104,8 @@ struct Writer {
     receiver: Receiver<Command>,
     /// A command that was taken out and belongs into the next batch.
     held_over: Option<Command>,
+    /// The batch under way; kept from batch to batch for its memory.
+    commands: Vec<Command>,
     gate: Arc<Gate>,
     answers: mpsc::Sender<Vec<Answer>>,
 }
@@ -123,14 +125,14 @@ impl Writer {
                 Some(command) => Ok(command),
                 None => self.receiver.recv_timeout(REOPEN_PAUSE),
             };
-            let (commands, stop) = match first {
+            let stop = match first {
                 Ok(first) => self.gather(first),
                 Err(RecvTimeoutError::Timeout) if !self.rooms.store.has_failed() => continue,
                 // Nobody orders, and yet readers need a store.
-                Err(RecvTimeoutError::Timeout) => (Vec::new(), false),
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if let Err(error) = self.commit(commands) {
+            if let Err(error) = self.commit() {
                 tracing::error!(%error, "a commit failed; orders are refused until the store is open again");
                 if stop || !self.reopen() {
                     return;
@@ -142,38 +144,38 @@ impl Writer {
         }
     }
 
-    /// One command and what waits behind it, up to a bound of rows; and whether to stop after it. An edit of a product
-    /// is a batch of its own.
-    fn gather(&mut self, first: Command) -> (Vec<Command>, bool) {
+    /// Takes one command and what waits behind it into the batch, up to a bound of rows; true to stop after it.
+    /// An edit of a product is a batch of its own.
+    fn gather(&mut self, first: Command) -> bool {
         let mut rows = 0;
         let mut someone_waits = false;
-        let mut commands = Vec::new();
+        let mut yielded = false;
         let mut next = first;
         loop {
             if matches!(next, Command::Stop) {
-                return (commands, true);
+                return true;
             }
             let edit = matches!(next, Command::Edit { .. } | Command::DeleteProduct { .. });
-            if edit && !commands.is_empty() {
+            if edit && !self.commands.is_empty() {
                 self.held_over = Some(next);
-                return (commands, false);
+                return false;
             }
             rows += next.rows();
-            commands.push(next);
+            self.commands.push(next);
             if edit || rows >= MAX_COMMIT_ROWS {
-                return (commands, false);
+                return false;
             }
-            someone_waits |= !matches!(commands.last(), Some(Command::Settle { .. }));
-            next = match self.next_for_batch(someone_waits) {
+            someone_waits |= !matches!(self.commands.last(), Some(Command::Settle { .. }));
+            next = match self.next_for_batch(someone_waits, &mut yielded) {
                 Some(command) => command,
-                None => return (commands, false),
+                None => return false,
             };
         }
     }
 
     /// The next command for a batch under way, if there is one. Reports of workers alone can wait a moment: nobody is
     /// kept by them, and the orders that come meanwhile share their commit.
-    fn next_for_batch(&self, someone_waits: bool) -> Option<Command> {
+    fn next_for_batch(&self, someone_waits: bool, yielded: &mut bool) -> Option<Command> {
         if !someone_waits {
             return self.receiver.recv_timeout(REPORTS_LINGER).ok();
         }
@@ -181,24 +183,33 @@ impl Writer {
             return Some(command);
         }
         // Where the processors are busy, those who are about to submit come first, and the commit is worth more; where
-        // they are idle, this returns at once.
+        // they are idle, this returns at once. Once only: with everybody in one batch, nobody works while it is synced.
+        if std::mem::replace(yielded, true) {
+            return None;
+        }
         std::thread::yield_now();
         self.receiver.try_recv().ok()
     }
 
     /// Applies and commits, then publishes and answers.
-    fn commit(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let mut commands = std::mem::take(&mut self.commands);
+        let done = self.commit_all(commands.drain(..));
+        self.commands = commands;
+        done
+    }
+
+    fn commit_all(&mut self, mut commands: std::vec::Drain<'_, Command>) -> Result<(), StoreError> {
         if self.rooms.store.has_failed() {
             self.gate.set_status(Status::StorageUnavailable);
             return Err(StoreError::Closed);
         }
-        if commands.is_empty() {
+        if commands.len() == 0 {
             return Ok(());
         }
         let now = self.rooms.clock.now();
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
-        let mut commands = commands.into_iter();
         let written = self.rooms.store.commit(|draft| {
             let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now);
             for command in commands.by_ref() {

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -40,16 +43,27 @@ impl<S: Sync> FromRequest<S> for BatchBody {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
-    if !is_json(request.headers()) {
+    let (parts, body) = request.into_parts();
+    read_body(&parts.headers, body, limit).await
+}
+
+/// Reads a body of at most `limit` bytes that the headers declare as JSON.
+pub(super) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    if !is_json(headers) {
         return Err(Refusal::UnsupportedMediaType);
     }
     let too_large = Refusal::PayloadTooLarge { limit };
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > limit) {
         return Err(too_large);
     }
-    let body = Limited::new(request.into_body(), limit);
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+    let mut whole = pin!(collect(Limited::new(body, limit)));
+    // Most bodies come with their head; only one that does not is worth a timer.
+    let read = match poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(BODY_TIMEOUT, whole).await,
+    };
+    match read {
         Err(_) => Err(Refusal::RequestTimeout),
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),

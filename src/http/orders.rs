@@ -1,8 +1,9 @@
 //! One order at a time: placing, following, reading, confirming, cancelling; and many in one trip.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::committer::{Intake, OperatorMove};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
-use crate::limits::MAX_BATCH_ORDERS;
+use crate::limits::{MAX_BATCH_ORDERS, MAX_BODY_BYTES};
 use crate::order::{JobEnd, MAX_QUANTITY, Order, OrderId, OrderStatus, Priority, Quantity, UserId};
 use crate::product::ProductId;
 use crate::queue::{Job, JobState, Queue};
@@ -24,7 +25,7 @@ use crate::view::{JobView, OrderView, Shown};
 
 use super::access::AdminToken;
 use super::error;
-use super::form::{self, BatchBody, Form, JsonBody, Reader, Segment};
+use super::form::{self, BatchBody, Form, Reader, Segment};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -65,11 +66,10 @@ pub(super) struct Desk {
 }
 
 /// `POST /orders`
-pub(super) async fn place(
-    State(desk): State<Arc<Desk>>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody,
-) -> Result<Response, Refusal> {
+pub(super) async fn place(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {
+    // Taken apart by hand: extractors for the headers and the body would copy all headers.
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let body = form::read_body(&headers, body, MAX_BODY_BYTES).await?;
     let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
     let key = read_key(&headers, &mut reader);
     let mut request = read_order(reader)?;

@@ -28,7 +28,9 @@ pub(super) fn catch_up(database: &Database, logged: Vec<Logged>) -> Result<(), S
     }
     let Retelling { mut changes, head, .. } = retelling;
     changes.head = Some(head);
-    let transaction = database.begin_write()?;
+    let mut transaction = database.begin_write()?;
+    // As the follower's: the next start may come after another crash.
+    transaction.set_quick_repair(true);
     {
         let mut tables = Tables::open(&transaction)?;
         tables.apply(&changes, &IndexSlice::default())?;

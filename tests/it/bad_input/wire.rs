@@ -100,7 +100,9 @@ async fn headers_that_stop_half_way_are_given_up() {
     write_all(&stream, b"GET /api/v1/inventory HTTP/1.1\r\nHost: flash").await.unwrap();
     let answer = within("the end of half a request", read_answer(&stream)).await;
     assert_status_or_silence(&answer, &[400, 408]);
-    server.get("/inventory").await.expect(200);
+    // On a connection of its own: the one that is kept open has idled as long and is ending, too.
+    let request = b"GET /api/v1/inventory HTTP/1.1\r\nHost: flashsale\r\n\r\n";
+    Answer::parse(&server.raw(request).await).expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

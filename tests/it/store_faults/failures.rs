@@ -233,7 +233,8 @@ fn expect<T: PartialEq + std::fmt::Debug>(found: T, expected: &T) -> Result<(), 
 /// Returns when the committer has recovered.
 fn wait_until_open(engine: &Engine, disk: &Disk) -> Result<(), String> {
     let stuck = Instant::now() + PATIENCE;
-    while engine.intake.status() != Status::Open {
+    // When it was the tables that could not be written, the committer has yet to notice.
+    while engine.intake.status() != Status::Open || engine.store.has_failed() {
         if Instant::now() > stuck {
             return Err("the committer does not recover".to_owned());
         }
