@@ -394,7 +394,7 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
     builder.set_repair_callback(move |_| noticed.store(true, std::sync::atomic::Ordering::Relaxed));
     let create = || match medium {
         Medium::File(path) => builder.create(path),
-        Medium::Backend { open, .. } => builder.create_with_backend(BoxedBackend(open(Part::Tables))),
+        Medium::Backend { open, .. } => builder.create_with_backend(SharedBackend(open(Part::Tables).into())),
     };
     let opened = match create() {
         Err(DatabaseError::Storage(redb::StorageError::Io(error)))
@@ -423,24 +423,28 @@ fn open_log(medium: &Medium, instance: [u8; 8]) -> Result<Log, OpenError> {
 }
 
 /// Makes sure that the names of files in the directory of `path` are on disk.
-fn sync_directory_of(path: &Path) -> Result<(), OpenError> {
+pub fn sync_directory_of(path: &Path) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| OpenError::Io(directory.display().to_string(), error))
+    std::fs::File::open(directory)?.sync_all()
+}
+
+/// A path with something added to its name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// The log of the store in `file`.
 pub fn log_beside(file: &Path) -> PathBuf {
-    let mut path = file.as_os_str().to_owned();
-    path.push(LOG_SUFFIX);
-    path.into()
+    with_suffix(file, LOG_SUFFIX)
 }
 
 /// A backend behind a pointer, as redb takes backends by value.
-#[derive(Debug)]
-struct BoxedBackend(Box<dyn StorageBackend>);
+#[derive(Clone, Debug)]
+struct SharedBackend(Arc<dyn StorageBackend>);
 
-impl StorageBackend for BoxedBackend {
+impl StorageBackend for SharedBackend {
     fn len(&self) -> std::io::Result<u64> {
         self.0.len()
     }

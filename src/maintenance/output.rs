@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::store::{sync_directory_of, with_suffix};
+
 use super::MaintenanceError;
 
 /// Bytes that are collected before they are written.
@@ -83,19 +85,6 @@ fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
         Ok(_) if !force => Err(MaintenanceError::Exists(name())),
         _ => Ok(()),
     }
-}
-
-/// A path with something added to its name.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Makes a rename last.
-pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{self, Medium, OpenError, Store};
+use crate::store::{self, Medium, OpenError, Store, sync_directory_of, with_suffix};
 
-use super::output::{sync_directory_of, with_suffix};
 use super::progress::Bar;
 use super::verify::Report;
 use super::{MaintenanceError, StoppedStore};

@@ -62,7 +62,7 @@ impl Retelling {
                 Change::ProductEdited { after, .. } => self.put_product(Product::clone(after)),
                 Change::ProductDeleted(product) => {
                     self.products.remove(&product.id);
-                    self.changes.products.insert(product.id, None);
+                    self.changes.remove_product(product.id);
                 }
                 Change::OrderPlaced { order, answer } => {
                     self.head.last_order = order.id.0;
@@ -70,13 +70,12 @@ impl Retelling {
                     self.move_units(order, StockMove::Hold).map_err(wrong)?;
                     if let Some(product) = self.products.get_mut(&order.product) {
                         product.orders += 1;
-                        self.changes.products.insert(product.id, Some(product.clone()));
+                        self.changes.put_product(product.clone());
                     }
                     if let Some(answer) = answer {
-                        self.changes.ages.push((order.id.0, answer.key));
-                        self.changes.answers.insert(answer.key, (order.id.0, *answer));
+                        self.changes.keep_answer(order.id, *answer);
                     }
-                    self.changes.orders.insert(order.id.0, Arc::clone(order));
+                    self.changes.put_order(Arc::clone(order));
                 }
                 Change::OrderMoved { order, transition, units, .. } => {
                     let known = match self.changes.order(*order) {
@@ -87,7 +86,7 @@ impl Retelling {
                     self.move_order(before, transition, *units, record).map_err(wrong)?;
                 }
                 Change::DeadLetterDeleted(order) => {
-                    self.changes.dead_letters.insert(order.0, false);
+                    self.changes.list_dead_letter(*order, false);
                     self.head.totals.dead_letters = self.head.totals.dead_letters.saturating_sub(1);
                 }
                 Change::QueuePaused => self.head.paused = true,
@@ -98,7 +97,7 @@ impl Retelling {
     }
 
     fn put_product(&mut self, product: Product) {
-        self.changes.products.insert(product.id, Some(product.clone()));
+        self.changes.put_product(product.clone());
         self.products.insert(product.id, product);
     }
 
@@ -120,23 +119,20 @@ impl Retelling {
         }
         if let Some(error) = transition.error() {
             let attempt = AttemptError { attempt: order.attempts, at: record.at, error: error.to_owned() };
-            self.changes.attempts.entry(order.id.0).or_default().push(attempt);
+            self.changes.add_attempt(order.id, attempt);
         }
         let totals = &mut self.head.totals;
-        match transition.dead_letter() {
-            Some(true) => totals.dead_letters += 1,
-            Some(false) => totals.dead_letters = totals.dead_letters.saturating_sub(1),
-            None => {}
-        }
         if let Some(listed) = transition.dead_letter() {
-            self.changes.dead_letters.insert(order.id.0, listed);
+            self.changes.list_dead_letter(order.id, listed);
+            let count = totals.dead_letters;
+            totals.dead_letters = if listed { count + 1 } else { count.saturating_sub(1) };
         }
         totals.uncount(&before);
         totals.count(&order);
         if order.job == JobEnd::Open {
             self.head.oldest_open = self.head.oldest_open.min(order.id.0);
         }
-        self.changes.orders.insert(order.id.0, Arc::new(order));
+        self.changes.put_order(Arc::new(order));
         Ok(())
     }
 
@@ -145,7 +141,7 @@ impl Retelling {
         let product = product.ok_or_else(|| format!("is about product {}, which is not there", order.product))?;
         let moved = product.stock.apply(units, u64::from(order.quantity));
         moved.map_err(|below_zero| format!("moves the units of order {}: {below_zero}", order.id))?;
-        self.changes.products.insert(product.id, Some(product.clone()));
+        self.changes.put_product(product.clone());
         Ok(())
     }
 }

@@ -42,7 +42,7 @@ impl<'s> Draft<'s> {
 
     /// Changes an order.
     pub fn put_order(&mut self, order: Arc<Order>) {
-        self.changes.orders.insert(order.id.0, order);
+        self.changes.put_order(order);
     }
 
     /// Looks up an order.
@@ -55,22 +55,22 @@ impl<'s> Draft<'s> {
 
     /// Adds or changes a product.
     pub fn put_product(&mut self, product: Product) {
-        self.changes.products.insert(product.id, Some(product));
+        self.changes.put_product(product);
     }
 
     /// Removes a product.
     pub fn remove_product(&mut self, id: ProductId) {
-        self.changes.products.insert(id, None);
+        self.changes.remove_product(id);
     }
 
     /// Adds the error of one attempt to those of its order.
     pub fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) {
-        self.changes.attempts.entry(order.0).or_default().push(attempt);
+        self.changes.add_attempt(order, attempt);
     }
 
     /// Puts an order's job on the list of dead letters, or strikes it from there.
     pub fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
-        self.changes.dead_letters.insert(order.0, listed);
+        self.changes.list_dead_letter(order, listed);
     }
 
     /// Whether an order's job is on the list of dead letters.
@@ -83,8 +83,7 @@ impl<'s> Draft<'s> {
 
     /// Keeps what a repeated request is answered.
     pub fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
-        self.changes.ages.push((order.0, answer.key));
-        self.changes.answers.insert(answer.key, (order.0, answer));
+        self.changes.keep_answer(order, answer);
     }
 
     /// Lets records of the history that are older than this be trimmed.

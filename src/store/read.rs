@@ -59,7 +59,7 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     let mut log = open_log(medium, instance(&database).map_err(damaged)?)?;
     if let Medium::File(path) = medium {
         // The name of a new file is on disk only when its directory is.
-        sync_directory_of(path)?;
+        sync_directory_of(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
     }
     let had_records = follow_log(&database, &log).map_err(damaged)?;
     log.clear().map_err(|error| OpenError::Io("the log".to_owned(), error))?;

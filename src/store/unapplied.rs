@@ -71,6 +71,31 @@ impl Unapplied {
         self.journal_keep = later.journal_keep;
     }
 
+    pub(super) fn put_order(&mut self, order: Arc<Order>) {
+        self.orders.insert(order.id.0, order);
+    }
+
+    pub(super) fn put_product(&mut self, product: Product) {
+        self.products.insert(product.id, Some(product));
+    }
+
+    pub(super) fn remove_product(&mut self, id: ProductId) {
+        self.products.insert(id, None);
+    }
+
+    pub(super) fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) {
+        self.attempts.entry(order.0).or_default().push(attempt);
+    }
+
+    pub(super) fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
+        self.dead_letters.insert(order.0, listed);
+    }
+
+    pub(super) fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
+        self.ages.push((order.0, answer.key));
+        self.answers.insert(answer.key, (order.0, answer));
+    }
+
     pub(super) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
         self.orders.get(&id.0)
     }

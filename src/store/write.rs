@@ -1,5 +1,7 @@
 //! Bringing the tables up to date: one transaction for what commits have changed.
 
+use std::time::Duration;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::clock::Timestamp;
@@ -136,8 +138,8 @@ impl<'t> Tables<'t> {
         let mut head = head.clone();
         head.indexed_through = index.through.unwrap_or(before.indexed_through);
         head.cut = before.cut;
-        if changes.journal_keep.is_some() {
-            self.trim_journal(&mut head, changes)?;
+        if let Some(keep) = changes.journal_keep {
+            self.trim_journal(&mut head, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
         }
         self.write_head(&head)
     }
@@ -201,11 +203,10 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Trims records of the history that are too old, a bounded number of them, and moves the cut of `head` behind
+    /// Trims records of the history that are older than `keep`, at most `most` of them, and moves the cut of `head` behind
     /// them. A record that the next one does not follow from stays: trimming must not hide it.
-    fn trim_journal(&mut self, head: &mut Head, changes: &Unapplied) -> Result<(), StoreError> {
-        let Some(keep) = changes.journal_keep else { return Ok(()) };
-        for _ in 0..MAX_TRIMMED_PER_RECORD * changes.records.len() {
+    fn trim_journal(&mut self, head: &mut Head, keep: Duration, most: usize) -> Result<(), StoreError> {
+        for _ in 0..most {
             let sequence = head.cut.sequence + 1;
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };

@@ -6,37 +6,16 @@ use redb::backends::InMemoryBackend;
 use crate::change::Change;
 use crate::clock::Timestamp;
 
-use super::super::Head;
+use super::super::{Head, SharedBackend};
 use super::*;
 
 const HALF: u64 = 16 * BLOCK as u64;
 const INSTANCE: [u8; 8] = [7; 8];
 
-/// Memory that outlives the log which writes it.
-#[derive(Clone, Debug, Default)]
-struct Memory(Arc<InMemoryBackend>);
-
-impl StorageBackend for Memory {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-}
-
 /// A log and the history that is written to it.
 struct Written {
-    memory: Memory,
+    /// Outlives the log which writes it.
+    memory: SharedBackend,
     log: Log,
     head: Head,
     rows: Vec<Vec<u8>>,
@@ -44,7 +23,7 @@ struct Written {
 
 impl Written {
     fn new() -> Self {
-        let memory = Memory::default();
+        let memory = SharedBackend(Arc::new(InMemoryBackend::new()));
         let log = Log::new(Box::new(memory.clone()), INSTANCE, HALF);
         Self { memory, log, head: Head::default(), rows: Vec::new() }
     }
