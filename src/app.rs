@@ -159,7 +159,7 @@ impl App {
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
-        let router = http::router(http::Rooms {
+        let api = http::api(http::Rooms {
             admission: Arc::new(admission),
             intake: intake.clone(),
             inventory,
@@ -177,7 +177,7 @@ impl App {
             rate_limits,
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
         };
-        let server = tokio::spawn(http::serve(listener, router, serving, stopped));
+        let server = tokio::spawn(http::serve(listener, api, serving, stopped));
         Ok((Self { committer, intake, workers, store, server, stop, config }, banner))
     }
 

@@ -210,21 +210,29 @@ pub fn root_routes() -> Vec<Route> {
     ]
 }
 
-/// The router over all routes.
-pub fn router(rooms: Rooms) -> Router {
-    let desk = orders::Desk {
+/// All routes, ready to answer.
+#[derive(Clone, Debug)]
+pub struct Api {
+    router: Router,
+    /// What answers a `POST` to [`orders::PATH`], without the router.
+    desk: Arc<orders::Desk>,
+}
+
+/// The routes over the rooms.
+pub fn api(rooms: Rooms) -> Api {
+    let desk = Arc::new(orders::Desk {
         admission: Arc::clone(&rooms.admission),
         job_ids: Arc::clone(&rooms.job_ids),
         token: rooms.token,
         rate_limits: Arc::clone(&rooms.rate_limits),
-    };
+    });
     let cursors = Arc::new(Cursors::new(*rooms.store.secret()));
     // Full paths instead of a nested router, which would write every request's address anew.
     let routes = root_routes().into_iter().map(|route| (route.path.to_owned(), route));
     let api = api_routes().into_iter().map(|route| (format!("{BASE}{}", route.path), route));
     let token = rooms.token;
-    let shared = SharedRooms { rooms, desk: Arc::new(desk), cursors, backup_turn: backup::Turn::new() };
-    routes
+    let shared = SharedRooms { rooms, desk: Arc::clone(&desk), cursors, backup_turn: backup::Turn::new() };
+    let router = routes
         .chain(api)
         .fold(Router::new(), |router: Router<Shared>, (path, route)| {
             let handler = match route.access {
@@ -235,5 +243,6 @@ pub fn router(rooms: Rooms) -> Router {
         })
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .with_state(Shared(Arc::new(shared)))
+        .with_state(Shared(Arc::new(shared)));
+    Api { router, desk }
 }

@@ -9,8 +9,8 @@ pub struct JobIds {
     secret: [u8; 32],
 }
 
-/// Hexadecimal digits of the hash.
-const TAG_DIGITS: usize = 32;
+/// Bytes of the hash that a job number has.
+const TAG_BYTES: usize = 16;
 
 impl JobIds {
     /// Job numbers under a secret of the store.
@@ -20,8 +20,12 @@ impl JobIds {
 
     /// The job number of an order.
     pub fn job_id(&self, order: OrderId) -> String {
-        let tag = blake3::keyed_hash(&self.secret, &order.0.to_le_bytes()).to_hex();
-        format!("{:x}-{}", order.0, &tag[..TAG_DIGITS])
+        let tag = blake3::keyed_hash(&self.secret, &order.0.to_le_bytes());
+        let mut id = String::with_capacity(16 + 1 + 2 * TAG_BYTES);
+        push_hex(&mut id, order.0, 1);
+        id.push('-');
+        tag.as_bytes()[..TAG_BYTES].iter().for_each(|byte| push_hex(&mut id, u64::from(*byte), 2));
+        id
     }
 
     /// The order of a job number, if it is one of ours.
@@ -34,9 +38,28 @@ impl JobIds {
     }
 }
 
+/// Appends a number in hexadecimal with `digits` digits at least. Formatting does the same at several times the cost,
+/// and each accepted order carries one.
+pub fn push_hex(text: &mut String, number: u64, digits: u32) {
+    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
+    for digit in (0..needed.max(digits)).rev() {
+        text.push(char::from(b"0123456789abcdef"[(number >> (digit * 4) & 0xf) as usize]));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_formatting_would() {
+        for number in [0, 1, 0xf, 0x10, 0xdead_beef, u64::MAX] {
+            let (mut short, mut long) = (String::new(), String::new());
+            push_hex(&mut short, number, 1);
+            push_hex(&mut long, number, 8);
+            assert_eq!((short, long), (format!("{number:x}"), format!("{number:08x}")));
+        }
+    }
 
     #[test]
     fn only_the_number_that_was_given_out_is_read_back() {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 use tokio::sync::Semaphore;
 
@@ -30,6 +29,7 @@ mod head;
 mod inspect;
 mod journal;
 mod log;
+mod log_file;
 mod read;
 mod record;
 mod replay;
@@ -50,6 +50,7 @@ pub use verify::OnProgress;
 
 use follow::{Backlog, Follower};
 use log::{Appended, Log};
+use log_file::LogFile;
 use unapplied::Unapplied;
 
 /// The name of the store's file in the data directory.
@@ -413,10 +414,8 @@ fn open_log(medium: &Medium, instance: [u8; 8]) -> Result<Log, OpenError> {
     match medium {
         Medium::File(path) => {
             let path = log_beside(path);
-            let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let file = file.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
-            let backend = FileBackend::new(file).map_err(|error| open_error(&Medium::File(path), error))?;
-            Ok(Log::new(Box::new(backend), instance, limits::LOG_HALF_BYTES))
+            let file = LogFile::open(&path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+            Ok(Log::new(Box::new(file), instance, limits::LOG_HALF_BYTES))
         }
         Medium::Backend { open, log_half_bytes } => Ok(Log::new(open(Part::Log), instance, *log_half_bytes)),
     }

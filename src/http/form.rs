@@ -6,13 +6,15 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Frame;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
@@ -48,7 +50,10 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
 }
 
 /// Reads a body of at most `limit` bytes that the headers declare as JSON.
-pub(super) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     if !is_json(headers) {
         return Err(Refusal::UnsupportedMediaType);
     }
@@ -71,8 +76,29 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
     }
 }
 
-async fn collect(body: Limited<Body>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(body.collect().await?.to_bytes())
+/// All bytes of a body; those of one that came in one piece are not copied.
+async fn collect<B>(body: Limited<B>) -> Result<Bytes, BoxError>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
+    let mut body = pin!(body);
+    let first = loop {
+        match body.frame().await.transpose()?.map(Frame::into_data) {
+            None => return Ok(Bytes::new()),
+            Some(Ok(data)) => break data,
+            Some(Err(_trailers)) => {}
+        }
+    };
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::from(first);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

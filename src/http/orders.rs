@@ -1,11 +1,13 @@
 //! One order at a time: placing, following, reading, confirming, cancelling; and many in one trip.
 
-use axum::Json;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Json};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -65,35 +67,53 @@ pub(super) struct Desk {
     pub(super) rate_limits: Arc<RateLimits>,
 }
 
+/// Where orders are placed.
+pub(super) const PATH: &str = "/api/v1/orders";
+
 /// `POST /orders`
 pub(super) async fn place(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {
-    // Taken apart by hand: extractors for the headers and the body would copy all headers.
     let (Parts { headers, .. }, body) = request.into_parts();
-    let body = form::read_body(&headers, body, MAX_BODY_BYTES).await?;
-    let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
-    let key = read_key(&headers, &mut reader);
-    let mut request = read_order(reader)?;
-    request.key = key;
-    // Priorities above normal are for operators.
-    if request.priority > Priority::Normal && !desk.token.allows(&headers) {
-        return Err(Refusal::Unauthorized);
+    desk.place(&headers, body).await
+}
+
+impl Desk {
+    /// Places the order in a request's body.
+    pub(super) async fn place<B>(&self, headers: &HeaderMap, body: B) -> Result<Response, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let body = form::read_body(headers, body, MAX_BODY_BYTES).await?;
+        let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
+        let key = read_key(headers, &mut reader);
+        let mut request = read_order(reader)?;
+        request.key = key;
+        // Priorities above normal are for operators.
+        if request.priority > Priority::Normal && !self.token.allows(headers) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.rate_limits.check_user(&request.user)?;
+        match self.admission.place(request).await {
+            Ok(accepted) => self.created(&accepted),
+            Err(Refusal::SoldOut) => Ok(error::order_sold_out()),
+            Err(refusal) => Err(refusal),
+        }
     }
-    desk.rate_limits.check_user(&request.user)?;
-    let accepted = match desk.admission.place(request).await {
-        Ok(accepted) => accepted,
-        Err(Refusal::SoldOut) => return Ok(error::order_sold_out()),
-        Err(refusal) => return Err(refusal),
-    };
-    let location = format!("{}/orders/{}", super::BASE, accepted.receipt.order);
-    let mut response = (StatusCode::CREATED, Json(ReceiptView::of(&accepted, &desk.job_ids))).into_response();
-    let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::try_from(location) {
-        headers.insert(LOCATION, location);
+
+    fn created(&self, accepted: &Accepted) -> Result<Response, Refusal> {
+        let mut body = Vec::with_capacity(256);
+        serde_json::to_writer(&mut body, &ReceiptView::of(accepted, &self.job_ids)).map_err(|_| Refusal::Internal)?;
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::CREATED;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(location) = HeaderValue::try_from(format!("{PATH}/{}", accepted.receipt.order)) {
+            headers.insert(LOCATION, location);
+        }
+        if accepted.replayed {
+            headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(response)
     }
-    if accepted.replayed {
-        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
-    }
-    Ok(response)
 }
 
 fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {

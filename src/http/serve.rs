@@ -4,13 +4,13 @@
 //! answer. Here a connection notes when it began to wait, in whole seconds, and one sweep a second ends those that have
 //! waited too long.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::admission::RateLimits;
 use crate::limits::{HEADER_TIMEOUT, HTTP_BUFFER_BYTES};
 
+use super::Api;
 use super::edge::Edge;
 use super::waiting::{Seconds, Waiting};
 
@@ -43,8 +44,8 @@ pub struct ServeConfig {
 }
 
 /// Serves until `stopped` turns true, then takes no new connection and lets the others finish what they are at.
-pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, mut stopped: watch::Receiver<bool>) {
-    let edge = Edge::new(router, Arc::clone(&config.rate_limits), config.trusted_proxies);
+pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut stopped: watch::Receiver<bool>) {
+    let edge = Edge::new(api, Arc::clone(&config.rate_limits), config.trusted_proxies);
     let permits = Arc::new(Semaphore::new(config.max_connections));
     let mut connections = JoinSet::new();
     let mut watched: Vec<(AbortHandle, Arc<Waiting>)> = Vec::new();
@@ -119,7 +120,7 @@ async fn connection(
         let waiting = Arc::clone(&waiting);
         waiting.stop();
         async move {
-            let response = edge.answer(request.map(Body::new), peer.ip()).await;
+            let response = edge.answer(request, peer.ip()).await;
             Ok::<_, std::convert::Infallible>(wait_after(response, waiting))
         }
     });
@@ -128,10 +129,22 @@ async fn connection(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = told(&mut stopped) => {
+    let signal = stopped.clone();
+    let mut told = pin!(told(&mut stopped));
+    let mut asked = false;
+    let ended = poll_fn(|context| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+            return Poll::Ready(Some(ended));
+        }
+        // A task's waker stays the same, so asking once to be woken is enough; asking with each wake would be felt.
+        if std::mem::replace(&mut asked, true) && !signal.has_changed().unwrap_or(true) {
+            return Poll::Pending;
+        }
+        told.as_mut().poll(context).map(|()| None)
+    });
+    let ended = match ended.await {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

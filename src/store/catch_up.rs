@@ -75,7 +75,7 @@ impl Retelling {
                     if let Some(answer) = answer {
                         self.changes.keep_answer(order.id, *answer);
                     }
-                    self.changes.put_order(Arc::clone(order));
+                    self.changes.add_order(Arc::clone(order));
                 }
                 Change::OrderMoved { order, transition, units, .. } => {
                     let known = match self.changes.order(*order) {

@@ -37,7 +37,7 @@ impl<'s> Draft<'s> {
     /// Adds a new order.
     pub fn add_order(&mut self, order: Arc<Order>) {
         self.changes.placed.push((user_index::hash(order.user.as_str()), order.id.0));
-        self.put_order(order);
+        self.changes.add_order(order);
     }
 
     /// Changes an order.

@@ -35,7 +35,21 @@ pub(super) struct Log {
     grown: [u64; 2],
     /// The last record in each half.
     last: [u64; 2],
-    frame: Vec<u8>,
+    frame: Aligned,
+}
+
+/// Memory that begins at a multiple of a block, as direct writes need it.
+#[derive(Debug, Default)]
+struct Aligned(Vec<u8>);
+
+impl Aligned {
+    fn bytes(&mut self, len: usize) -> &mut [u8] {
+        if self.0.len() < len + BLOCK {
+            self.0.resize(len + BLOCK, 0);
+        }
+        let begin = self.0.as_ptr().align_offset(BLOCK);
+        &mut self.0[begin..begin + len]
+    }
 }
 
 /// What became of an append.
@@ -60,7 +74,7 @@ impl Log {
     /// A log whose halves have `half_bytes` each, a multiple of a block. Reads nothing yet.
     pub(super) fn new(medium: Box<dyn StorageBackend>, instance: [u8; 8], half_bytes: u64) -> Self {
         debug_assert_eq!(half_bytes % BLOCK as u64, 0);
-        Self { medium, instance, half_bytes, half: 0, at: 0, grown: [0; 2], last: [0; 2], frame: Vec::new() }
+        Self { medium, instance, half_bytes, half: 0, at: 0, grown: [0; 2], last: [0; 2], frame: Aligned::default() }
     }
 
     /// The records that follow the last one in the tables, given by its sequence and its hash. The log may end in an
@@ -125,18 +139,21 @@ impl Log {
             (self.half, self.at) = (other, 0);
         }
         self.grow(self.at + bytes)?;
-        self.frame.clear();
         let length = u32::try_from(row.len()).map_err(|_| StoreError::Damaged("a long record".to_owned()))?;
-        self.frame.extend(MAGIC);
-        self.frame.extend(length.to_le_bytes());
-        self.frame.extend(self.instance);
-        self.frame.extend(sequence.to_le_bytes());
-        self.frame.extend(hash);
-        let check = check(&self.frame);
-        self.frame.extend(check);
-        self.frame.extend(row);
-        self.frame.resize(bytes as usize, 0);
-        self.medium.write(self.begin(self.half) + self.at, &self.frame)?;
+        let offset = self.begin(self.half) + self.at;
+        let frame = self.frame.bytes(bytes as usize);
+        let (head, rest) = frame.split_at_mut(HEAD);
+        let (record, padding) = rest.split_at_mut(row.len());
+        head[..4].copy_from_slice(&MAGIC);
+        head[4..8].copy_from_slice(&length.to_le_bytes());
+        head[8..16].copy_from_slice(&self.instance);
+        head[16..24].copy_from_slice(&sequence.to_le_bytes());
+        head[24..56].copy_from_slice(&hash);
+        let check = check(&head[..56]);
+        head[56..].copy_from_slice(&check);
+        record.copy_from_slice(row);
+        padding.fill(0);
+        self.medium.write(offset, frame)?;
         self.medium.sync_data()?;
         self.at += bytes;
         self.last[self.half] = sequence;
@@ -159,7 +176,9 @@ impl Log {
         if self.medium.len()? < to_offset {
             self.medium.set_len(to_offset)?;
         }
-        self.medium.write(from, &vec![0; (to - grown) as usize])?;
+        let zeros = self.frame.bytes((to - grown) as usize);
+        zeros.fill(0);
+        self.medium.write(from, zeros)?;
         self.grown[self.half] = to;
         Ok(())
     }

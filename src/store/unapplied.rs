@@ -15,7 +15,7 @@ use super::user_index::Entry;
 /// The changes of one commit or of several in a row, each row as the last of them left it.
 #[derive(Debug, Default)]
 pub(super) struct Unapplied {
-    pub(super) orders: HashMap<u64, Arc<Order>>,
+    pub(super) orders: Orders,
     /// None for one that was deleted.
     pub(super) products: BTreeMap<ProductId, Option<Product>>,
     /// To be added to those that an order has.
@@ -34,6 +34,63 @@ pub(super) struct Unapplied {
     pub(super) head: Option<Head>,
     /// How long records of the history are kept, if not for ever.
     pub(super) journal_keep: Option<Duration>,
+}
+
+/// Changed orders. New ones have consecutive numbers, and most moves are of new ones; so most are found by their place.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// The number of the first new one.
+    first: u64,
+    placed: Vec<Arc<Order>>,
+    /// Those that were there before the new ones.
+    moved: HashMap<u64, Arc<Order>>,
+}
+
+impl Orders {
+    /// Adds a new order, whose number follows the one before it.
+    fn place(&mut self, order: Arc<Order>) {
+        if self.placed.is_empty() {
+            self.first = order.id.0;
+        }
+        debug_assert_eq!(order.id.0, self.first + self.placed.len() as u64);
+        self.placed.push(order);
+    }
+
+    /// Puts an order in the place of what it was before.
+    fn put(&mut self, order: Arc<Order>) {
+        match self.index(order.id).and_then(|index| self.placed.get_mut(index)) {
+            Some(before) => *before = order,
+            None => drop(self.moved.insert(order.id.0, order)),
+        }
+    }
+
+    fn get(&self, id: OrderId) -> Option<&Arc<Order>> {
+        self.index(id).and_then(|index| self.placed.get(index)).or_else(|| self.moved.get(&id.0))
+    }
+
+    fn index(&self, id: OrderId) -> Option<usize> {
+        usize::try_from(id.0.checked_sub(self.first)?).ok()
+    }
+
+    fn len(&self) -> usize {
+        self.placed.len() + self.moved.len()
+    }
+
+    fn merge(&mut self, later: Self) {
+        later.moved.into_values().for_each(|order| self.put(order));
+        if self.placed.is_empty() {
+            (self.first, self.placed) = (later.first, later.placed);
+        } else {
+            self.placed.extend(later.placed);
+        }
+    }
+
+    /// All of them by number.
+    pub(super) fn sorted(&self) -> impl Iterator<Item = &Arc<Order>> {
+        let mut moved: Vec<_> = self.moved.values().collect();
+        moved.sort_unstable_by_key(|order| order.id);
+        moved.into_iter().chain(&self.placed)
+    }
 }
 
 impl Unapplied {
@@ -57,7 +114,7 @@ impl Unapplied {
             *self = later;
             return;
         }
-        self.orders.extend(later.orders);
+        self.orders.merge(later.orders);
         self.products.extend(later.products);
         for (order, attempts) in later.attempts {
             self.attempts.entry(order).or_default().extend(attempts);
@@ -71,8 +128,14 @@ impl Unapplied {
         self.journal_keep = later.journal_keep;
     }
 
+    /// A new order, whose number follows the one before it.
+    pub(super) fn add_order(&mut self, order: Arc<Order>) {
+        self.orders.place(order);
+    }
+
+    /// An order that has moved.
     pub(super) fn put_order(&mut self, order: Arc<Order>) {
-        self.orders.insert(order.id.0, order);
+        self.orders.put(order);
     }
 
     pub(super) fn put_product(&mut self, product: Product) {
@@ -97,6 +160,6 @@ impl Unapplied {
     }
 
     pub(super) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
-        self.orders.get(&id.0)
+        self.orders.get(id)
     }
 }

@@ -63,9 +63,7 @@ impl<'t> Tables<'t> {
     }
 
     fn put_orders(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
-        let mut orders: Vec<_> = changes.orders.values().collect();
-        orders.sort_unstable_by_key(|order| order.id);
-        for order in orders {
+        for order in changes.orders.sorted() {
             record::encode(&OrderRow::of(order), &mut self.buffer)?;
             self.orders.insert(order.id.0, self.buffer.as_slice())?;
         }
