@@ -126,6 +126,9 @@ async fn connection(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .max_buf_size(HTTP_BUFFER_BYTES)
+        // Without it the socket is read, into a new buffer, for each answer that is awaited, to see whether the client
+        // is still there. One that hangs up is noticed when it is answered; its order was on its way in any case.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
