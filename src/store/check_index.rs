@@ -3,14 +3,17 @@
 //! The two stand in different orders, so they are compared by what their rows add up to: each row counts as its keyed
 //! hash, and sums of 128 bits are equal by chance as good as never. Only where they differ, the rows are looked for.
 
+use std::ops::ControlFlow;
+
 use redb::ReadableTable;
 
 use crate::order::OrderId;
 
 use super::findings::{Complaints, Findings};
 use super::record::{self, OrderRow};
+use super::user_blocks::BlockKey;
 use super::user_index::{self, Entry};
-use super::{Snapshot, StoreError, tables};
+use super::{Snapshot, StoreError, order_groups, tables, user_blocks};
 
 /// Checks that the index has every order up to where it says, and no row that is wrong.
 pub(super) fn check(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
@@ -23,14 +26,19 @@ pub(super) fn check(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), 
     })?;
     let mut complaints = Complaints::about("the index by user");
     let mut found = 0_u128;
-    for row in snapshot.transaction.open_table(tables::ORDERS_BY_USER)?.iter()? {
-        let entry = row?.0.value();
-        match entry.1 <= through {
-            true => found = found.wrapping_add(weight(&key, entry)),
-            // A run that was being written when the store was closed; there is at most one.
-            false => check_row(snapshot, entry, &mut complaints)?,
+    each_block(snapshot, |(run, hash, order), block| {
+        if block.first() != Some(&(hash, order)) || !block.is_sorted() {
+            complaints.add(format!("the index by user is out of order in the run that ends with order {run}"));
         }
-    }
+        for entry in block {
+            match run <= through {
+                true => found = found.wrapping_add(weight(&key, *entry)),
+                // A run that was being written when the store was closed; there is at most one.
+                false => check_row(snapshot, *entry, &mut complaints)?,
+            }
+        }
+        Ok(())
+    })?;
     if expected != found {
         find_differences(snapshot, through, &mut complaints)?;
     }
@@ -60,11 +68,25 @@ fn each_expected(
     through: u64,
     mut visit: impl FnMut(Entry) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    for row in snapshot.transaction.open_table(tables::ORDERS)?.range(..=through)? {
-        let (id, row) = row?;
-        if let Ok(order) = record::decode::<OrderRow<'_>>(row.value()) {
-            visit((user_index::hash(order.user()), id.value()))?;
+    order_groups::each(&snapshot.transaction.open_table(tables::ORDERS)?, 0, |id, row| {
+        if id > through {
+            return Ok(ControlFlow::Break(()));
         }
+        if let Ok(order) = record::decode::<OrderRow<'_>>(row) {
+            visit((user_index::hash(order.user()), id))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// Calls `visit` with the key of each block and its entries.
+fn each_block(
+    snapshot: &Snapshot,
+    mut visit: impl FnMut(BlockKey, &[Entry]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for row in snapshot.transaction.open_table(tables::ORDERS_BY_USER)?.iter()? {
+        let (key, row) = row?;
+        visit(key.value(), &user_blocks::entries(row.value()).collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -80,16 +102,13 @@ fn check_row(snapshot: &Snapshot, entry: Entry, complaints: &mut Complaints) -> 
 fn find_differences(snapshot: &Snapshot, through: u64, complaints: &mut Complaints) -> Result<(), StoreError> {
     let index = snapshot.transaction.open_table(tables::ORDERS_BY_USER)?;
     each_expected(snapshot, through, |entry| {
-        if index.get(entry)?.is_none() {
+        if !user_blocks::contains(&index, entry)? {
             complaints.add(format!("the index by user lacks order {}", entry.1));
         }
         Ok(())
     })?;
-    for row in index.iter()? {
-        let entry = row?.0.value();
-        if entry.1 <= through {
-            check_row(snapshot, entry, complaints)?;
-        }
-    }
-    Ok(())
+    each_block(snapshot, |(run, ..), block| match run <= through {
+        true => block.iter().try_for_each(|entry| check_row(snapshot, *entry, complaints)),
+        false => Ok(()),
+    })
 }

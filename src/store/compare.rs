@@ -13,7 +13,7 @@ use super::findings::{Complaints, Findings};
 use super::record::{self, AnswerRow, OrderRow, ProductRow};
 use super::replay::Told;
 use super::verify::{OnProgress, PROGRESS_STEP};
-use super::{Head, Snapshot, StoreError, scratch, tables};
+use super::{Head, Snapshot, StoreError, order_groups, scratch, tables};
 
 /// Names the fields in which two values differ, each as it is and as it should be.
 macro_rules! differences {
@@ -36,12 +36,13 @@ pub(super) fn with_history(
 ) -> Result<(), StoreError> {
     let scratch = database.begin_read()?;
     let store = &snapshot.transaction;
-    rows(&scratch, scratch::ORDERS, store, tables::ORDERS, progress, "order", order_difference)?.file(findings);
+    let orders = order_groups::copied(store.open_table(tables::ORDERS)?.range::<u64>(..)?);
+    rows(all(&scratch, scratch::ORDERS)?, orders, progress, "order", order_difference)?.file(findings);
     let differs = |_, _: &[u8], _: &[u8]| "differs from what the history says".to_owned();
-    rows(&scratch, scratch::ATTEMPTS, store, tables::ATTEMPTS, progress, "the attempts of order", differs)?
-        .file(findings);
-    let dead = "the dead letter of order";
-    rows(&scratch, scratch::DEAD_LETTERS, store, tables::DEAD_LETTERS, progress, dead, differs)?.file(findings);
+    let (_, attempts) = all(store, tables::ATTEMPTS)?;
+    rows(all(&scratch, scratch::ATTEMPTS)?, attempts, progress, "the attempts of order", differs)?.file(findings);
+    let (_, dead) = all(store, tables::DEAD_LETTERS)?;
+    rows(all(&scratch, scratch::DEAD_LETTERS)?, dead, progress, "the dead letter of order", differs)?.file(findings);
     products(store, told)?.file(findings);
     answers(&scratch, store, told)?.file(findings);
     let head = snapshot.head()?;
@@ -51,20 +52,31 @@ pub(super) fn with_history(
     Ok(())
 }
 
-/// Walks two tables side by side. `describe` says how two rows differ.
-fn rows<V: Value + 'static>(
-    scratch: &ReadTransaction,
-    expected: TableDefinition<'_, u64, V>,
-    store: &ReadTransaction,
-    actual: TableDefinition<'_, u64, V>,
+/// A number and the bytes of the row under it.
+type Row = Result<(u64, Vec<u8>), StoreError>;
+
+/// How many rows a table has, and the rows.
+fn all<V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, u64, V>,
+) -> Result<(u64, impl Iterator<Item = Row>), StoreError> {
+    let table = transaction.open_table(table)?;
+    let rows = table.range::<u64>(..)?.map(|row| {
+        let (key, value) = row?;
+        Ok((key.value(), V::as_bytes(&value.value()).as_ref().to_vec()))
+    });
+    Ok((table.len()?, rows))
+}
+
+/// Walks the rows of two tables side by side. `describe` says how two rows differ.
+fn rows(
+    (total, mut expected): (u64, impl Iterator<Item = Row>),
+    mut actual: impl Iterator<Item = Row>,
     progress: &mut OnProgress<'_>,
     what: &'static str,
     describe: impl Fn(u64, &[u8], &[u8]) -> String,
 ) -> Result<Complaints, StoreError> {
     let mut complaints = Complaints::about(what);
-    let (expected, actual) = (scratch.open_table(expected)?, store.open_table(actual)?);
-    let total = expected.len()?;
-    let (mut expected, mut actual) = (expected.iter()?, actual.iter()?);
     let mut done = 0;
     let (mut should, mut is) = (expected.next().transpose()?, actual.next().transpose()?);
     loop {
@@ -72,20 +84,13 @@ fn rows<V: Value + 'static>(
             (None, None) => return Ok(complaints),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some((should, _)), Some((is, _))) => should.value().cmp(&is.value()),
+            (Some((should, _)), Some((is, _))) => should.cmp(is),
         };
         match (order, &should, &is) {
-            (Ordering::Less, Some((key, _)), _) => complaints.add(format!("{what} {} is missing", key.value())),
-            (Ordering::Greater, _, Some((key, _))) => {
-                complaints.add(format!("{what} {} is not in the history", key.value()));
-            }
-            (_, Some((key, should)), Some((_, is))) => {
-                let (should, is) = (should.value(), is.value());
-                let (should, is) = (V::as_bytes(&should), V::as_bytes(&is));
-                if should.as_ref() != is.as_ref() {
-                    let how = describe(key.value(), is.as_ref(), should.as_ref());
-                    complaints.add(format!("{what} {}: {how}", key.value()));
-                }
+            (Ordering::Less, Some((key, _)), _) => complaints.add(format!("{what} {key} is missing")),
+            (Ordering::Greater, _, Some((key, _))) => complaints.add(format!("{what} {key} is not in the history")),
+            (_, Some((key, should)), Some((_, is))) if should != is => {
+                complaints.add(format!("{what} {key}: {}", describe(*key, is, should)));
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ use crate::limits::{FOLLOW_LINGER, FOLLOW_ROWS, MAX_UNAPPLIED_ROWS};
 use super::StoreError;
 use super::unapplied::Unapplied;
 use super::user_index::UserIndex;
-use super::write::{IndexSlice, Tables};
+use super::write::Tables;
 
 /// What was committed and is shown to readers, on its way into the tables.
 #[derive(Debug)]
@@ -178,11 +178,7 @@ impl Backlog {
 
     /// One transaction.
     fn write(&self, database: &Database, changes: &Unapplied, sync: bool) -> Result<(), StoreError> {
-        let slice = {
-            let index = self.index.read();
-            let rows = index.slice_to_write().to_vec();
-            IndexSlice { through: index.indexed_through(rows.len()), rows }
-        };
+        let slice = self.index.read().slice_to_write();
         let mut transaction = database.begin_write()?;
         match sync {
             // With the allocator's state in it, the file need not be read through after a crash.

@@ -1,5 +1,7 @@
 //! Reading: the opening of a store, and snapshots for requests.
 
+use std::ops::ControlFlow;
+
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
 use crate::change::{KeptAnswer, Record};
@@ -10,9 +12,10 @@ use crate::product::{Product, ProductId};
 
 use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
+use super::user_blocks::OrdersOf;
 use super::user_index::{self, UserIndex};
 use super::{
-    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, open_database, open_log,
+    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, open_database, open_log, order_groups,
     sync_directory_of, tables,
 };
 
@@ -146,17 +149,17 @@ fn recover(database: &Database, repaired: bool) -> Result<(Recovered, UserIndex)
     let mut open = Vec::new();
     let mut recent = Vec::new();
     let orders = snapshot.transaction.open_table(tables::ORDERS)?;
-    for entry in orders.range(head.oldest_open.min(head.indexed_through + 1)..)? {
-        let (id, row) = entry?;
-        let row: OrderRow<'_> = record::decode(row.value())?;
-        if id.value() > head.indexed_through {
-            recent.push((user_index::hash(row.user()), id.value()));
+    order_groups::each(&orders, head.oldest_open.min(head.indexed_through + 1), |id, row| {
+        let row: OrderRow<'_> = record::decode(row)?;
+        if id > head.indexed_through {
+            recent.push((user_index::hash(row.user()), id));
         }
-        let order = row.order(OrderId(id.value()))?;
+        let order = row.order(OrderId(id))?;
         if order.status == OrderStatus::Pending {
             open.push(order);
         }
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok((Recovered { head, products, open, repaired }, UserIndex::recovered(recent)))
 }
 
@@ -200,18 +203,15 @@ impl Snapshot {
 
     /// One order.
     pub fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let orders = self.transaction.open_table(tables::ORDERS)?;
-        let Some(row) = orders.get(id.0)? else { return Ok(None) };
-        record::decode::<OrderRow<'_>>(row.value())?.order(id).map(Some)
+        order_groups::order(&self.transaction.open_table(tables::ORDERS)?, id)
     }
 
     /// Calls `visit` with every order, oldest first.
     pub fn each_order(&self, mut visit: impl FnMut(Order)) -> Result<(), StoreError> {
-        for entry in self.transaction.open_table(tables::ORDERS)?.iter()? {
-            let (id, row) = entry?;
-            visit(record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?);
-        }
-        Ok(())
+        order_groups::each(&self.transaction.open_table(tables::ORDERS)?, 0, |id, row| {
+            visit(record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?);
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short,
@@ -224,22 +224,24 @@ impl Snapshot {
         keep: impl Fn(&Order) -> bool,
     ) -> Result<Page<Order>, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
-        let mut rows = Vec::new();
-        let below = orders.range(..before.map_or(u64::MAX, |order| order.0))?;
-        for (scanned, entry) in below.rev().enumerate() {
-            let (id, row) = entry?;
+        let (mut rows, mut next) = (Vec::new(), None);
+        let mut scanned = 0;
+        order_groups::each_back(&orders, before.map_or(u64::MAX, |order| order.0), |id, row| {
             if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
-                return Ok(Page { rows, next: Some(id.value() + 1) });
+                next = Some(id + 1);
+                return Ok(ControlFlow::Break(()));
             }
-            let order = record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?;
+            scanned += 1;
+            let order = record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?;
             if not_before.is_some_and(|start| order.created_at < start) {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
             if keep(&order) {
                 rows.push(order);
             }
-        }
-        Ok(Page { rows, next: None })
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Page { rows, next })
     }
 
     /// The first order accepted at `moment` or later; orders are accepted in the order of their numbers.
@@ -248,8 +250,8 @@ impl Snapshot {
         let (mut low, mut high) = (1, self.head()?.last_order + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let row = orders.get(middle)?.ok_or_else(|| StoreError::Damaged(format!("order {middle} is missing")))?;
-            let order = record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(middle))?;
+            let order = order_groups::order(&orders, OrderId(middle))?;
+            let order = order.ok_or_else(|| StoreError::Damaged(format!("order {middle} is missing")))?;
             match order.created_at < moment {
                 true => low = middle + 1,
                 false => high = middle,
@@ -268,9 +270,12 @@ impl Snapshot {
     ) -> Result<Vec<Order>, StoreError> {
         let hash = user_index::hash(user);
         let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
-        let written = index.range((hash, 0)..(hash, before.map_or(u64::MAX, |order| order.0)))?.rev();
-        let mut written = written.map(|entry| entry.map(|(key, _)| key.value().1).map_err(StoreError::from));
-        let mut next_written = written.next().transpose()?;
+        let before = before.map_or(u64::MAX, |order| order.0);
+        let mut written = OrdersOf::new(&index, hash, self.head()?.indexed_through);
+        let mut next_written = written.next()?;
+        while next_written.is_some_and(|order| order >= before) {
+            next_written = written.next()?;
+        }
         let mut recent = recent.into_iter().peekable();
         let mut orders = Vec::new();
         while orders.len() < most {
@@ -283,7 +288,7 @@ impl Snapshot {
                 recent.next();
             }
             if next_written == Some(id) {
-                next_written = written.next().transpose()?;
+                next_written = written.next()?;
             }
             orders.extend(self.order(OrderId(id))?.filter(|order| order.user.as_str() == user));
         }
@@ -335,10 +340,11 @@ impl Snapshot {
         &self,
         first: OrderId,
     ) -> Result<impl Iterator<Item = Result<Order, StoreError>> + use<>, StoreError> {
-        let rows = self.transaction.open_table(tables::ORDERS)?.range(first.0..)?;
+        let groups = self.transaction.open_table(tables::ORDERS)?.range(order_groups::group_of(first)..)?;
+        let rows = order_groups::copied(groups).skip_while(move |row| row.as_ref().is_ok_and(|(id, _)| *id < first.0));
         Ok(rows.map(|entry| {
             let (id, row) = entry?;
-            record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))
+            record::decode::<OrderRow<'_>>(&row)?.order(OrderId(id))
         }))
     }
 

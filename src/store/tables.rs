@@ -2,14 +2,16 @@
 
 use redb::TableDefinition;
 
-/// Order number → the order.
+use super::user_blocks::BlockKey;
+
+/// Number of a group → its orders: see `order_groups`.
 pub(super) const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
 /// Product number → the product.
 pub(super) const PRODUCTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("products");
 /// Sequence → the record of one commit.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
-/// Hash of a user's name and order number. Written behind: see `user_index`.
-pub(super) const ORDERS_BY_USER: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("orders_by_user");
+/// A run of the index by user and the first entry of a block of it → the block. Written behind: see `user_index`.
+pub(super) const ORDERS_BY_USER: TableDefinition<'_, BlockKey, &[u8]> = TableDefinition::new("orders_by_user");
 /// Order number → the errors of its attempts.
 pub(super) const ATTEMPTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("attempts");
 /// Numbers of the orders whose jobs are dead letters.

@@ -8,6 +8,8 @@
 use crate::limits::{INDEX_RUN, INDEX_SLICE};
 use crate::order::OrderId;
 
+use super::write::IndexSlice;
+
 /// One row of the index: the hash of the user's name, and the order's number.
 pub(super) type Entry = (u64, u64);
 
@@ -18,6 +20,8 @@ pub(super) struct UserIndex {
     recent: Vec<Entry>,
     /// Sorted; on its way to disk.
     sealed: Vec<Entry>,
+    /// The last order in `sealed`.
+    run: u64,
     /// How many of `sealed` are in the tables.
     written: usize,
 }
@@ -43,19 +47,18 @@ impl UserIndex {
 
     /// The next rows to write: as many as have come in, so that a run is on disk before the next one is full, but none
     /// until there are enough of them to share pages. A run that is longer, as after a crash, goes faster by as much.
-    pub(super) fn slice_to_write(&self) -> &[Entry] {
+    pub(super) fn slice_to_write(&self) -> IndexSlice {
+        let rows = self.due().to_vec();
+        let done = !self.sealed.is_empty() && self.written + rows.len() == self.sealed.len();
+        IndexSlice { run: self.run, first: self.written == 0, through: done.then_some(self.run), rows }
+    }
+
+    fn due(&self) -> &[Entry] {
         let end = self.sealed.len().min(self.recent.len() * self.sealed.len().div_ceil(INDEX_RUN));
         match end - self.written.min(end) {
             due if due >= INDEX_SLICE || (due > 0 && end == self.sealed.len()) => &self.sealed[self.written..end],
             _ => &[],
         }
-    }
-
-    /// The number up to which all orders are on disk once `written` more rows of the run are; none while it is under
-    /// way.
-    pub(super) fn indexed_through(&self, written: usize) -> Option<u64> {
-        let done = !self.sealed.is_empty() && self.written + written == self.sealed.len();
-        done.then(|| self.sealed.iter().map(|(_, order)| *order).max()).flatten()
     }
 
     /// So many more rows of the run are in the tables.
@@ -66,6 +69,7 @@ impl UserIndex {
             self.written = 0;
             if self.recent.len() >= INDEX_RUN {
                 self.sealed = std::mem::take(&mut self.recent);
+                self.run = self.sealed.iter().map(|(_, order)| *order).max().unwrap_or_default();
                 self.sealed.sort_unstable();
             }
         }
@@ -106,14 +110,15 @@ mod tests {
         let mut index = UserIndex::default();
         index.add((1..=INDEX_RUN as u64).map(|n| (n % 7, n)).collect());
         index.follow(0);
-        assert_eq!(index.indexed_through(0), None);
+        assert_eq!(index.slice_to_write().through, None);
         let mut rows = 0;
         for order in (INDEX_RUN as u64 + 1..).step_by(300) {
             index.add((order..order + 300).map(|n| (n % 7, n)).collect());
-            let slice = index.slice_to_write().len();
+            let IndexSlice { rows: slice, through, first, .. } = index.slice_to_write();
+            let slice = slice.len();
             assert!(slice == 0 || slice >= INDEX_SLICE || rows + slice == INDEX_RUN, "{slice}");
+            assert_eq!(first, rows == 0);
             rows += slice;
-            let through = index.indexed_through(slice);
             index.follow(slice);
             if let Some(through) = through {
                 assert_eq!((through, rows), (INDEX_RUN as u64, INDEX_RUN));

@@ -1,5 +1,7 @@
 //! Bringing the tables up to date: one transaction for what commits have changed.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -8,14 +10,15 @@ use crate::clock::Timestamp;
 use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
 use crate::order::{OrderId, OrderStatus};
 
+use super::order_groups::Groups;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::unapplied::Unapplied;
 use super::user_index::Entry;
-use super::{Cut, Head, StoreError, journal, tables};
+use super::{Cut, Head, StoreError, journal, order_groups, tables, user_blocks};
 
 /// The open tables of one transaction.
 pub(super) struct Tables<'t> {
-    orders: Table<'t, u64, &'static [u8]>,
+    orders: Groups<'t>,
     journal: Table<'t, u64, &'static [u8]>,
     state: Table<'t, &'static str, &'static [u8]>,
     transaction: &'t WriteTransaction,
@@ -25,6 +28,10 @@ pub(super) struct Tables<'t> {
 /// What is due of the index by user.
 #[derive(Debug, Default)]
 pub(super) struct IndexSlice {
+    /// The run that the rows belong to.
+    pub(super) run: u64,
+    /// Whether they are its first.
+    pub(super) first: bool,
     pub(super) rows: Vec<Entry>,
     /// The number up to which all orders are in the index with these rows, if that moves.
     pub(super) through: Option<u64>,
@@ -52,9 +59,10 @@ impl<'t> Tables<'t> {
         }
         if !index.rows.is_empty() {
             let mut by_user = self.transaction.open_table(tables::ORDERS_BY_USER)?;
-            for entry in &index.rows {
-                by_user.insert(entry, ())?;
+            if index.first {
+                user_blocks::remove_unfinished(&mut by_user, self.head()?.indexed_through)?;
             }
+            user_blocks::write(&mut by_user, index.run, &index.rows)?;
         }
         if let Some(head) = &changes.head {
             self.put_head(head, changes, index)?;
@@ -63,10 +71,7 @@ impl<'t> Tables<'t> {
     }
 
     fn put_orders(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
-        for order in changes.orders.sorted() {
-            record::encode(&OrderRow::of(order), &mut self.buffer)?;
-            self.orders.insert(order.id.0, self.buffer.as_slice())?;
-        }
+        order_groups::put(&mut self.orders, changes.orders.sorted().map(Arc::as_ref))?;
         if changes.attempts.is_empty() {
             return Ok(());
         }
@@ -157,13 +162,13 @@ impl<'t> Tables<'t> {
     pub(super) fn correct_oldest_open(&mut self) -> Result<(), StoreError> {
         let mut head = self.head()?;
         let mut oldest = head.last_order + 1;
-        for entry in self.orders.range(head.oldest_open..)? {
-            let (id, row) = entry?;
-            if record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(id.value()))?.status == OrderStatus::Pending {
-                oldest = id.value();
-                break;
+        order_groups::each(&self.orders, head.oldest_open, |id, row| {
+            if record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?.status != OrderStatus::Pending {
+                return Ok(ControlFlow::Continue(()));
             }
-        }
+            oldest = id;
+            Ok(ControlFlow::Break(()))
+        })?;
         head.oldest_open = oldest;
         self.write_head(&head)
     }
@@ -174,10 +179,8 @@ impl<'t> Tables<'t> {
         let mut old = Vec::new();
         for entry in ages.range::<u64>(..)?.take(most) {
             let (order, key) = entry?;
-            let placed_at = match self.orders.get(order.value())? {
-                Some(row) => record::decode::<OrderRow<'_>>(row.value())?.order(OrderId(order.value()))?.created_at,
-                None => Timestamp::default(),
-            };
+            let placed = order_groups::order(&self.orders, OrderId(order.value()))?;
+            let placed_at = placed.map_or_else(Timestamp::default, |order| order.created_at);
             if now.since(placed_at) < IDEMPOTENCY_AGE {
                 break;
             }

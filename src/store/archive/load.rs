@@ -7,6 +7,7 @@ use redb::{Builder, Database, Key, Table, Value, WriteTransaction};
 
 use crate::limits;
 
+use super::super::user_blocks::BlockKey;
 use super::super::verify::OnProgress;
 use super::super::{StoreError, read, tables};
 use super::reader::Frame;
@@ -76,7 +77,7 @@ struct All<'t> {
     products: Rows<'t, u64>,
     orders: Rows<'t, u64>,
     journal: Rows<'t, u64>,
-    orders_by_user: Table<'t, (u64, u64), ()>,
+    orders_by_user: Rows<'t, BlockKey>,
     attempts: Rows<'t, u64>,
     dead_letters: Table<'t, u64, ()>,
     answers: Rows<'t, u128>,

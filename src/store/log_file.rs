@@ -1,0 +1,66 @@
+//! The log's file. What was written to it is on disk when the write returns.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use redb::StorageBackend;
+
+/// Synchronous writes (`O_DSYNC`) that do not pass through the page cache (`O_DIRECT`): one call and one wait for the
+/// disk where a write and a sync after it need two, and no page that a failed sync has left behind as if it were
+/// written.
+#[cfg(target_os = "linux")]
+const DIRECT: i32 = libc::O_DIRECT | libc::O_DSYNC;
+/// For file systems that know no direct writes.
+#[cfg(target_os = "linux")]
+const SYNCHRONOUS: i32 = libc::O_DSYNC;
+#[cfg(not(target_os = "linux"))]
+const DIRECT: i32 = libc::O_DSYNC;
+#[cfg(not(target_os = "linux"))]
+const SYNCHRONOUS: i32 = libc::O_DSYNC;
+
+/// An open log file. Writes must begin and end at multiples of a block, from memory that does so as well.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    /// For everything but writing.
+    file: File,
+    writer: File,
+}
+
+impl LogFile {
+    /// Opens the file, or makes an empty one.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let open = |flags| OpenOptions::new().write(true).custom_flags(flags).open(path);
+        let writer = match open(DIRECT) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => open(SYNCHRONOUS)?,
+            other => other?,
+        };
+        Ok(Self { file, writer })
+    }
+}
+
+impl StorageBackend for LogFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)?;
+        self.file.sync_data()
+    }
+
+    /// Nothing is left to do: lengths and writes are on disk already.
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.writer.write_all_at(data, offset)
+    }
+}
