@@ -210,8 +210,9 @@ impl Writer {
         let now = self.rooms.clock.now();
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
+        let rows = commands.as_slice().iter().map(Command::rows).sum();
         let written = self.rooms.store.commit(|draft| {
-            let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now);
+            let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now, rows);
             for command in commands.by_ref() {
                 batch.apply(command)?;
             }

@@ -20,12 +20,17 @@ impl JobIds {
 
     /// The job number of an order.
     pub fn job_id(&self, order: OrderId) -> String {
-        let tag = blake3::keyed_hash(&self.secret, &order.0.to_le_bytes());
         let mut id = String::with_capacity(16 + 1 + 2 * TAG_BYTES);
-        push_hex(&mut id, order.0, 1);
-        id.push('-');
-        tag.as_bytes()[..TAG_BYTES].iter().for_each(|byte| push_hex(&mut id, u64::from(*byte), 2));
+        self.push(&mut id, order);
         id
+    }
+
+    /// Appends the job number of an order.
+    pub fn push(&self, text: &mut String, order: OrderId) {
+        let tag = blake3::keyed_hash(&self.secret, &order.0.to_le_bytes());
+        push_hex(text, order.0, 1);
+        text.push('-');
+        tag.as_bytes()[..TAG_BYTES].iter().for_each(|byte| push_hex(text, u64::from(*byte), 2));
     }
 
     /// The order of a job number, if it is one of ours.

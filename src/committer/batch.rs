@@ -63,10 +63,12 @@ impl<'b, 's> Batch<'b, 's> {
         draft: &'b mut Draft<'s>,
         effects: &'b mut Effects,
         now: Timestamp,
+        rows: usize,
     ) -> Self {
         let at = now.max(books.head.at());
         let forecast = rooms.queue.forecast();
-        Self { books, rooms, draft, at, changes: Vec::new(), effects, forecast }
+        effects.queue.reserve(rows);
+        Self { books, rooms, draft, at, changes: Vec::with_capacity(rows), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest, RateLimits};
 use crate::clock::Timestamp;
-use crate::committer::{Intake, OperatorMove};
+use crate::committer::{Intake, OperatorMove, Receipt};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
 use crate::limits::{MAX_BATCH_ORDERS, MAX_BODY_BYTES};
@@ -93,27 +93,67 @@ impl Desk {
         }
         self.rate_limits.check_user(&request.user)?;
         match self.admission.place(request).await {
-            Ok(accepted) => self.created(&accepted),
+            Ok(accepted) => Ok(self.created(&accepted)),
             Err(Refusal::SoldOut) => Ok(error::order_sold_out()),
             Err(refusal) => Err(refusal),
         }
     }
 
-    fn created(&self, accepted: &Accepted) -> Result<Response, Refusal> {
-        let mut body = Vec::with_capacity(256);
-        serde_json::to_writer(&mut body, &ReceiptView::of(accepted, &self.job_ids)).map_err(|_| Refusal::Internal)?;
-        let mut response = Response::new(Body::from(body));
+    fn created(&self, accepted: &Accepted) -> Response {
+        let order = accepted.receipt.order;
+        let mut response = Response::new(Body::from(receipt_text(accepted, &self.job_ids)));
         *response.status_mut() = StatusCode::CREATED;
         let headers = response.headers_mut();
+        headers.reserve(4);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(location) = HeaderValue::try_from(format!("{PATH}/{}", accepted.receipt.order)) {
+        let mut location = String::with_capacity(PATH.len() + 1 + 20);
+        location.push_str(PATH);
+        location.push('/');
+        push_decimal(&mut location, order.0);
+        if let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) {
             headers.insert(LOCATION, location);
         }
         if accepted.replayed {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
-        Ok(response)
+        response
     }
+}
+
+/// The receipt as [`ReceiptView`] has it. The one document that is made as often as there are orders is written
+/// by hand, at a fifth of what a serializer costs.
+fn receipt_text(accepted: &Accepted, job_ids: &JobIds) -> String {
+    let Receipt { order, queue_position, estimated_wait, expires_at } = accepted.receipt;
+    let mut text = String::with_capacity(256);
+    text.push_str("{\"jobId\":\"");
+    job_ids.push(&mut text, order);
+    text.push_str("\",\"orderId\":");
+    push_decimal(&mut text, order.0);
+    text.push_str(",\"status\":\"pending\",\"queuePosition\":");
+    push_decimal(&mut text, queue_position);
+    text.push_str(",\"estimatedWaitTime\":");
+    push_decimal(&mut text, estimated_wait);
+    text.push_str(",\"expiresAt\":");
+    match expires_at {
+        None => text.push_str("null}"),
+        Some(at) => text.push_str(&format!("\"{at}\"}}")),
+    }
+    text
+}
+
+/// Appends a number in decimal.
+fn push_decimal(text: &mut String, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits[first..].iter().copied().map(char::from));
 }
 
 fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {
@@ -333,4 +373,20 @@ pub(super) fn whole_id(text: &str) -> Result<u64, Refusal> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let id = digits.then(|| text.parse().ok()).flatten();
     id.ok_or_else(|| Refusal::invalid("id", "must be a whole number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_receipt_written_by_hand_is_the_one_that_is_described() {
+        let job_ids = Arc::new(JobIds::new([7; 32]));
+        for (order, expires_at) in [(1, None), (10, Some(Timestamp::from_millis(5))), (u64::MAX, None)] {
+            let receipt = Receipt { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
+            let accepted = Accepted { receipt, replayed: false };
+            let described = serde_json::to_string(&ReceiptView::of(&accepted, &job_ids)).unwrap();
+            assert_eq!(receipt_text(&accepted, &job_ids), described);
+        }
+    }
 }

@@ -93,7 +93,8 @@ impl<'s> Draft<'s> {
 
     /// Ends the commit: moves `head` to the record of its changes. A draft that was never concluded commits nothing.
     pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: &[Change]) -> Result<(), StoreError> {
-        let mut row = Vec::new();
+        // Most changes take less; a vector that grows is copied again and again.
+        let mut row = Vec::with_capacity(64 + 64 * changes.len());
         let sequence = journal::append(head, at, changes, &mut row)?;
         self.changes.records.push((sequence, row));
         self.changes.head = Some(head.clone());
