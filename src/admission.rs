@@ -18,9 +18,11 @@ use crate::store::Store;
 
 mod idempotency;
 mod rate_limit;
+mod windows;
 
 pub use idempotency::IdempotencyKey;
 pub use rate_limit::RateLimits;
+pub use windows::WindowWatch;
 
 use idempotency::{Begun, First, InFlight};
 

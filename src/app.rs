@@ -8,14 +8,16 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::admission::{Admission, RateLimits};
+use crate::admission::{Admission, RateLimits, WindowWatch};
 use crate::clock::Clock;
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
+use crate::events::Events;
 use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError, Workers};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
+use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::sample;
 use crate::store::{self, Medium, OpenError, Store, StoreError};
@@ -86,6 +88,7 @@ pub struct App {
     committer: Committer,
     intake: Intake,
     workers: Workers,
+    _windows: WindowWatch,
     store: Arc<Store>,
     server: tokio::task::JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -117,10 +120,12 @@ impl App {
         let (orders, open, repaired) = (recovered.head.last_order, recovered.open.len(), recovered.repaired);
         let inventory = Arc::new(Inventory::default());
         let queue = Arc::new(Queue::new(config.queue_capacity, clock.clone()));
+        let (metrics, events) = (Arc::new(Metrics::default()), Arc::new(Events::default()));
         let rooms = committer::Rooms {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
+            metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             journal_keep: config.journal_keep,
         };
@@ -147,6 +152,7 @@ impl App {
             intake.clone(),
             clock.clone(),
         );
+        let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&events), clock.clone());
         let rate_limits = Arc::new(RateLimits::new(&config.rate_limits));
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
@@ -169,6 +175,8 @@ impl App {
             job_ids,
             token,
             rate_limits: Arc::clone(&rate_limits),
+            metrics: Arc::clone(&metrics),
+            events,
         });
         let (stop, stopped) = watch::channel(false);
         let serving = ServeConfig {
@@ -176,9 +184,10 @@ impl App {
             shutdown_timeout: config.shutdown_timeout,
             rate_limits,
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
+            metrics,
         };
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
-        Ok((Self { committer, intake, workers, store, server, stop, config }, banner))
+        Ok((Self { committer, intake, workers, _windows: windows, store, server, stop, config }, banner))
     }
 
     /// Stops in reverse: no new orders, no new connections; then what was accepted is finished, the workers end, the

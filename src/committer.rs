@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::inventory::{Inventory, Purchases};
 use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
+use crate::metrics::Metrics;
 use crate::order::OrderStatus;
 use crate::queue::{Job, Queue};
 use crate::store::{Recovered, Store, StoreError};
@@ -45,6 +46,8 @@ pub struct Rooms {
     pub inventory: Arc<Inventory>,
     /// Where jobs go after the commit.
     pub queue: Arc<Queue>,
+    /// Where commits and expiries are measured.
+    pub metrics: Arc<Metrics>,
     /// The time of day.
     pub clock: Clock,
     /// How old a record of the history becomes before it is trimmed; none are where nothing is said.
@@ -211,6 +214,7 @@ impl Writer {
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
         let rows = commands.as_slice().iter().map(Command::rows).sum();
+        let began = Instant::now();
         let written = self.rooms.store.commit(|draft| {
             let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now, rows);
             for command in commands.by_ref() {
@@ -225,6 +229,9 @@ impl Writer {
                 return Err(error);
             }
         };
+        if committed.is_some() {
+            self.rooms.metrics.observe_commit(began.elapsed(), rows);
+        }
         let answers = effects.publish(&mut self.books, &self.rooms, committed);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.

@@ -10,8 +10,10 @@ use axum::routing::{self, MethodFilter, MethodRouter};
 use crate::admission::{Admission, RateLimits};
 use crate::clock::Clock;
 use crate::committer::Intake;
+use crate::events::Events;
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
+use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::refusal::Refusal;
 use crate::store::Store;
@@ -27,6 +29,7 @@ mod health;
 mod inventory;
 mod jobs;
 mod ledger;
+mod monitoring;
 mod openapi;
 mod order_lists;
 mod orders;
@@ -64,6 +67,10 @@ pub struct Rooms {
     pub token: AdminToken,
     /// What each user may send.
     pub rate_limits: Arc<RateLimits>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The alerts that are raised.
+    pub events: Arc<Events>,
 }
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
@@ -97,6 +104,8 @@ part!(Arc<Store>, store);
 part!(Clock, clock);
 part!(Arc<JobIds>, job_ids);
 part!(AdminToken, token);
+part!(Arc<Metrics>, metrics);
+part!(Arc<Events>, events);
 
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {
@@ -195,6 +204,8 @@ pub fn api_routes() -> Vec<Route> {
         operator("/queue/dead-letter/{jobId}", delete(jobs::forget)),
         operator("/queue/dead-letter/{jobId}/retry", post(jobs::retry)),
         public("/monitoring/health", get(health::health)),
+        operator("/monitoring/alerts", get(monitoring::alerts)),
+        operator("/metrics", get(monitoring::metrics)),
         operator("/admin/backup", get(backup::stream)),
     ]
 }
@@ -204,6 +215,7 @@ pub fn root_routes() -> Vec<Route> {
     vec![
         public("/livez", get(health::live)),
         public("/readyz", get(health::ready)),
+        operator("/metrics", get(monitoring::metrics)),
         public("/openapi.json", get(docs::description)),
         public("/docs", get(docs::page)),
         public("/docs/{file}", get(docs::part)),
@@ -225,6 +237,7 @@ pub fn api(rooms: Rooms) -> Api {
         job_ids: Arc::clone(&rooms.job_ids),
         token: rooms.token,
         rate_limits: Arc::clone(&rooms.rate_limits),
+        metrics: Arc::clone(&rooms.metrics),
     });
     let cursors = Arc::new(Cursors::new(*rooms.store.secret()));
     // Full paths instead of a nested router, which would write every request's address anew.

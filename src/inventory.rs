@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use crate::product::{Product, ProductId};
 
@@ -27,6 +28,8 @@ pub use purchases::{LimitExceeded, PurchaseClaim, Purchases};
 pub struct Inventory {
     shelves: RwLock<BTreeMap<ProductId, Arc<Shelf>>>,
     purchases: RwLock<Arc<Purchases>>,
+    /// Wakes whoever follows the products' terms.
+    edited: Notify,
 }
 
 /// One product: what is left of it now, and how it was last committed.
@@ -98,6 +101,16 @@ impl Inventory {
     /// Takes a product down.
     pub fn remove(&self, id: ProductId) {
         self.shelves.write().remove(&id);
+    }
+
+    /// Says that products or their terms have changed.
+    pub fn note_edit(&self) {
+        self.edited.notify_one();
+    }
+
+    /// Returns after the next edit, or at once where one was noted that nobody has waited for.
+    pub async fn edited(&self) {
+        self.edited.notified().await;
     }
 }
 

@@ -9,6 +9,8 @@
 //! | [`store`] | one redb file: orders, products, the journal of everything that happened |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
+//! | [`events`] | what happened, for whoever listens, and the alerts that are raised |
+//! | [`metrics`] | what is counted, and its names |
 //!
 //! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`]
 //! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store.
@@ -27,7 +29,9 @@ pub mod fulfillment;
 
 pub mod committer;
 
+pub mod events;
 pub mod inventory;
+pub mod metrics;
 pub mod queue;
 pub mod store;
 

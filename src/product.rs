@@ -49,6 +49,38 @@ impl Terms {
         }
         Ok(())
     }
+
+    /// Where `now` lies in the sale's window; none for a product that has no window or is not in the sale.
+    pub fn sale_phase(&self, now: Timestamp) -> Option<SalePhase> {
+        if self.sale_starts_at.is_none() && self.sale_ends_at.is_none() {
+            return None;
+        }
+        match self.check_open(now) {
+            Ok(()) => Some(self.sale_starts_at.map_or(SalePhase::Open, SalePhase::Running)),
+            Err(Refusal::SaleNotStarted { .. }) => Some(SalePhase::Before),
+            Err(Refusal::SaleEnded { ended_at }) => Some(SalePhase::Ended(ended_at)),
+            Err(_) => None,
+        }
+    }
+
+    /// When the phase changes next.
+    pub fn next_phase_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let bounds = [self.sale_starts_at, self.sale_ends_at];
+        bounds.into_iter().flatten().filter(|bound| *bound > now && self.flash_sale_active).min()
+    }
+}
+
+/// Where a moment lies in a sale's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SalePhase {
+    /// The sale starts later.
+    Before,
+    /// It runs, and never had a start.
+    Open,
+    /// It runs since.
+    Running(Timestamp),
+    /// It is over since.
+    Ended(Timestamp),
 }
 
 /// A product as it stands in the store.

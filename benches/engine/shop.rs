@@ -42,6 +42,7 @@ impl Shop {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
+            metrics: Arc::default(),
             clock: clock.clone(),
             journal_keep: None,
         };

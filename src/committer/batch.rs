@@ -36,6 +36,9 @@ pub(super) struct Effects {
     pub(super) touched: BTreeSet<ProductId>,
     pub(super) created: Option<Product>,
     pub(super) deleted: Option<ProductId>,
+    pub(super) edited: bool,
+    /// When the holds that have expired were due to.
+    expired: Vec<Timestamp>,
     paused: Option<bool>,
     queue: Vec<QueueChange>,
     stock_back: Vec<(Arc<Shelf>, u64)>,
@@ -258,6 +261,9 @@ impl<'b, 's> Batch<'b, 's> {
             let attempt = AttemptError { attempt: order.attempts, at: self.at, error: error.to_owned() };
             self.draft.add_attempt(id, attempt);
         }
+        if transition == Transition::Expired {
+            self.effects.expired.extend(before.expires_at);
+        }
         self.follow_dead_letter(&transition, id);
         self.books.head.totals.uncount(&before);
         self.books.head.totals.count(&order);
@@ -379,6 +385,13 @@ impl Effects {
         }
         if let Some(committed) = committed {
             rooms.store.show(committed);
+        }
+        if self.edited {
+            rooms.inventory.note_edit();
+        }
+        if !self.expired.is_empty() {
+            let now = rooms.clock.now();
+            self.expired.iter().for_each(|due| rooms.metrics.observe_expiry(now.since(*due)));
         }
         rooms.queue.apply(&self.queue);
         if let Some(paused) = self.paused {

@@ -32,6 +32,7 @@ impl Batch<'_, '_> {
         self.draft.put_product(product.clone());
         self.changes.push(Change::ProductCreated(Box::new(product.clone())));
         self.effects.created = Some(product.clone());
+        self.effects.edited = true;
         Ok(Ok(product))
     }
 
@@ -70,6 +71,7 @@ impl Batch<'_, '_> {
 
     fn finish_edit(&mut self, before: Product, after: Product) -> Applied<Product> {
         self.effects.touched.insert(after.id);
+        self.effects.edited = true;
         self.changes.push(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) });
         Ok(Ok(after))
     }
@@ -83,6 +85,7 @@ impl Batch<'_, '_> {
         self.draft.remove_product(id);
         self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
         self.effects.deleted = Some(id);
+        self.effects.edited = true;
         Ok(Ok(()))
     }
 

@@ -37,6 +37,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
         store: Arc::clone(&store),
         inventory: Arc::clone(&inventory),
         queue: Arc::clone(&queue),
+        metrics: Arc::default(),
         clock: behind.clone(),
         journal_keep: None,
     };

@@ -168,7 +168,8 @@ mod tests {
             let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
             operations.filter(|operation| !operation["security"].is_null()).count()
         };
-        let guarded = api_routes().iter().filter(|route| route.access == Access::Operator).count();
+        let routes = api_routes().into_iter().chain(root_routes());
+        let guarded = routes.filter(|route| route.access == Access::Operator).count();
         assert_eq!((needing(Access::Operator), needing(Access::Public)), (guarded, 0));
     }
 

@@ -18,6 +18,7 @@ use crate::committer::{Intake, OperatorMove, Receipt};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
 use crate::limits::{MAX_BATCH_ORDERS, MAX_BODY_BYTES};
+use crate::metrics::Metrics;
 use crate::order::{JobEnd, MAX_QUANTITY, Order, OrderId, OrderStatus, Priority, Quantity, UserId};
 use crate::product::ProductId;
 use crate::queue::{Job, JobState, Queue};
@@ -65,6 +66,7 @@ pub(super) struct Desk {
     pub(super) job_ids: Arc<JobIds>,
     pub(super) token: AdminToken,
     pub(super) rate_limits: Arc<RateLimits>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Where orders are placed.
@@ -82,6 +84,19 @@ impl Desk {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
+        match self.accept(headers, body).await {
+            Ok(accepted) => Ok(self.created(&accepted)),
+            Err(refusal) => {
+                self.metrics.count_rejected(&refusal);
+                if refusal == Refusal::SoldOut { Ok(error::order_sold_out()) } else { Err(refusal) }
+            }
+        }
+    }
+
+    async fn accept<B>(&self, headers: &HeaderMap, body: B) -> Result<Accepted, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
         let body = form::read_body(headers, body, MAX_BODY_BYTES).await?;
         let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
         let key = read_key(headers, &mut reader);
@@ -92,11 +107,7 @@ impl Desk {
             return Err(Refusal::Unauthorized);
         }
         self.rate_limits.check_user(&request.user)?;
-        match self.admission.place(request).await {
-            Ok(accepted) => Ok(self.created(&accepted)),
-            Err(Refusal::SoldOut) => Ok(error::order_sold_out()),
-            Err(refusal) => Err(refusal),
-        }
+        self.admission.place(request).await
     }
 
     fn created(&self, accepted: &Accepted) -> Response {
@@ -209,6 +220,7 @@ struct Batch<'a> {
 pub(super) async fn place_batch(
     State(admission): State<Arc<Admission>>,
     State(job_ids): State<Arc<JobIds>>,
+    State(metrics): State<Arc<Metrics>>,
     BatchBody(body): BatchBody,
 ) -> Result<Response, Refusal> {
     let batch: Batch<'_> = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
@@ -223,7 +235,12 @@ pub(super) async fn place_batch(
         Ok(_) => placed.next().unwrap_or(Err(Refusal::Internal)),
         Err(refusal) => Err(refusal),
     });
-    let results: Vec<_> = results.map(|result| EntryView::of(result, &job_ids)).collect();
+    let counted = results.inspect(|result| {
+        if let Err(refusal) = result {
+            metrics.count_rejected(refusal);
+        }
+    });
+    let results: Vec<_> = counted.map(|result| EntryView::of(result, &job_ids)).collect();
     Ok(Json(json!({ "results": results })).into_response())
 }
 

@@ -25,6 +25,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admission::RateLimits;
 use crate::limits::{HEADER_TIMEOUT, HTTP_BUFFER_BYTES};
+use crate::metrics::Metrics;
 
 use super::Api;
 use super::edge::Edge;
@@ -41,6 +42,8 @@ pub struct ServeConfig {
     pub rate_limits: Arc<RateLimits>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where open connections are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Serves until `stopped` turns true, then takes no new connection and lets the others finish what they are at.
@@ -70,9 +73,10 @@ pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut sto
         let Some((stream, peer, permit)) = accepted else { continue };
         let (edge, stopped, waiting) = (edge.clone(), stopped.clone(), Arc::new(Waiting::since_now(&seconds)));
         let noted = Arc::clone(&waiting);
+        let counted = config.metrics.count_connection();
         let task = connections.spawn(async move {
             connection(stream, peer, edge, waiting, stopped).await;
-            drop(permit);
+            drop((permit, counted));
         });
         watched.push((task, noted));
     }

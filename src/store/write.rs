@@ -204,8 +204,8 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Trims records of the history that are older than `keep`, at most `most` of them, and moves the cut of `head` behind
-    /// them. A record that the next one does not follow from stays: trimming must not hide it.
+    /// Trims records of the history that are older than `keep`, at most `most` of them, and moves the cut of `head`
+    /// behind them. A record that the next one does not follow from stays: trimming must not hide it.
     fn trim_journal(&mut self, head: &mut Head, keep: Duration, most: usize) -> Result<(), StoreError> {
         for _ in 0..most {
             let sequence = head.cut.sequence + 1;

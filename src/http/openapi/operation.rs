@@ -48,6 +48,11 @@ pub(super) fn root(method: MethodFilter, path: &str, id: &str, summary: &str) ->
     Described::new(Access::Public, method, path.to_owned(), id, summary)
 }
 
+/// An operation at the root for operators.
+pub(super) fn operator_root(method: MethodFilter, path: &str, id: &str, summary: &str) -> Described {
+    Described::new(Access::Operator, method, path.to_owned(), id, summary)
+}
+
 impl Described {
     fn new(access: Access, method: MethodFilter, path: String, id: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::refusal::Refusal;
 
 use super::super::Access::{Operator, Public};
-use super::operation::{Described, api, root};
-use super::schema::{Shape, any_object, list, moment, object, some_text, text, with_example, word};
+use super::operation::{Described, api, operator_root, root};
+use super::schema::{Shape, any_object, list, moment, named, object, some_text, text, with_example, word};
 
 const GET: MethodFilter = MethodFilter::GET;
 
@@ -26,6 +26,10 @@ pub(super) fn operations() -> Vec<Described> {
         api(Public, GET, "/monitoring/health", "health", "Ask whether the process runs, as older clients do")
             .unlimited()
             .answers("It does.", health()),
+        api(Operator, GET, "/monitoring/alerts", "listAlerts", "List the conditions that hold")
+            .answers("The alerts that are raised.", named("Alerts")),
+        metrics(operator_root(GET, "/metrics", "scrape", "Read the metrics")),
+        metrics(api(Operator, GET, "/metrics", "scrapeApi", "Read the metrics, below the base path")),
         backup(),
         root(GET, "/openapi.json", "describe", "Read this document")
             .answers("An OpenAPI 3.1 document.", any_object("The document.")),
@@ -46,6 +50,13 @@ fn backup() -> Described {
         .about("Consistent, while orders go on. An answer that breaks off is not whole; there is one backup at a time.")
         .answers_with(StatusCode::OK, "The backup.", "application/octet-stream", text(), &["Content-Disposition"])
         .refuses(|refusal| matches!(refusal, Refusal::BackupInFlight))
+        .reads()
+}
+
+fn metrics(operation: Described) -> Described {
+    operation
+        .about("In the text format of Prometheus, or in OpenMetrics where the request accepts it.")
+        .answers_any("The metrics.", ["text/plain", "application/openmetrics-text"].map(|kind| (kind, text())))
         .reads()
 }
 

@@ -2,6 +2,7 @@
 //! compare answers with them.
 
 use crate::change::Actor;
+use crate::events::AlertCode;
 use crate::order::{OrderStatus, Priority};
 use crate::queue::JobState;
 use crate::refusal::Refusal;
@@ -31,9 +32,24 @@ pub(super) fn schemas() -> Vec<(&'static str, Shape)> {
         ("StockMetrics", stock_metrics()),
         ("Audit", audit()),
         ("LedgerEntry", ledger_entry()),
+        ("Alerts", object("The conditions that hold.", [("alerts", "", list(named("Alert")))])),
+        ("Alert", alert()),
         ("Problem", problem()),
         ("FieldError", field_error()),
     ]
+}
+
+fn alert() -> Shape {
+    object(
+        "A condition that holds.",
+        [
+            ("severity", "", word(["info"])),
+            ("code", "", word(AlertCode::ALL.map(AlertCode::as_str))),
+            ("message", "", text()),
+            ("productId", "The product that it is about.", id()),
+            ("since", "", moment()),
+        ],
+    )
 }
 
 fn receipt() -> Shape {

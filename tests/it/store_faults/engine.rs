@@ -57,6 +57,7 @@ impl Engine {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
+            metrics: Arc::default(),
             clock: clock.clone(),
             journal_keep: None,
         };

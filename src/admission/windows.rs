@@ -1,0 +1,156 @@
+//! The clock's side of sale windows: tells when a sale starts and when it ends. Whether an order falls into one is
+//! decided with the order, so that nothing here can be late for a buyer.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, Timestamp};
+use crate::events::{Alert, AlertCode, Event, Events};
+use crate::inventory::Inventory;
+use crate::product::{Product, ProductId, SalePhase};
+
+/// The longest sleep, so that a clock which was set is followed.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// The running watch. Dropping it ends it.
+#[derive(Debug)]
+pub struct WindowWatch(JoinHandle<()>);
+
+impl WindowWatch {
+    /// Starts to watch the windows of all products.
+    pub fn start(inventory: Arc<Inventory>, events: Arc<Events>, clock: Clock) -> Self {
+        Self(tokio::spawn(async move {
+            let mut phases = Phases { events, seen: HashMap::new() };
+            loop {
+                let edited = inventory.edited();
+                let now = clock.now();
+                let next = phases.follow(&inventory.products(), now);
+                let pause = next.map_or(MAX_SLEEP, |next| next.since(now).min(MAX_SLEEP));
+                // Ended by an edit or by time; either way everything is looked at again.
+                let _ = tokio::time::timeout(pause, edited).await;
+            }
+        }))
+    }
+}
+
+impl Drop for WindowWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The phase in which each sale was last seen. Bounded by the products.
+struct Phases {
+    events: Arc<Events>,
+    seen: HashMap<ProductId, Option<SalePhase>>,
+}
+
+impl Phases {
+    /// Tells what has changed since the last look, and when the next change is due.
+    fn follow(&mut self, products: &[Arc<Product>], now: Timestamp) -> Option<Timestamp> {
+        for product in products {
+            let phase = product.terms.sale_phase(now);
+            let before = self.seen.insert(product.id, phase);
+            if before != Some(phase) {
+                self.change(product, before, phase);
+            }
+        }
+        if self.seen.len() > products.len() {
+            let there: HashSet<_> = products.iter().map(|product| product.id).collect();
+            let gone: Vec<_> = self.seen.extract_if(|id, _| !there.contains(id)).collect();
+            gone.into_iter().for_each(|(id, _)| self.resolve(id));
+        }
+        products.iter().filter_map(|product| product.terms.next_phase_at(now)).min()
+    }
+
+    /// A sale that is seen for the first time while it runs, after a start of the server, raises its alert and no event.
+    fn change(&self, product: &Product, before: Option<Option<SalePhase>>, phase: Option<SalePhase>) {
+        self.resolve(product.id);
+        let (code, at, event) = match phase {
+            Some(SalePhase::Running(since)) => {
+                (AlertCode::SaleStarted, since, Event::SaleStarted { product: product.id, at: since })
+            }
+            Some(SalePhase::Ended(since)) => {
+                (AlertCode::SaleEnded, since, Event::SaleEnded { product: product.id, at: since })
+            }
+            Some(SalePhase::Before | SalePhase::Open) | None => return,
+        };
+        let verb = if code == AlertCode::SaleStarted { "has started" } else { "has ended" };
+        if matches!(before, Some(Some(_))) {
+            tracing::info!(product = %product.id, name = product.terms.name, %at, "a sale {verb}");
+            self.events.tell(event);
+        }
+        let message = format!("The sale of {} {verb}", product.terms.name);
+        self.events.raise(Alert { code, product: product.id, message, since: at });
+    }
+
+    fn resolve(&self, product: ProductId) {
+        AlertCode::ALL.into_iter().for_each(|code| self.events.resolve(product, code));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Money;
+    use crate::product::{Stock, Terms};
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn cap(starts: Option<i64>, ends: Option<i64>) -> Arc<Product> {
+        let terms = Terms {
+            name: "cap".to_owned(),
+            price: Money::from_cents(1),
+            flash_sale_active: true,
+            per_user_limit: None,
+            sale_starts_at: starts.map(at),
+            sale_ends_at: ends.map(at),
+            hold_seconds: None,
+        };
+        let (stock, orders) = (Stock::new(1, 1), 0);
+        Arc::new(Product { id: ProductId(1), terms, stock, orders, created_at: at(0), updated_at: at(0) })
+    }
+
+    #[test]
+    fn a_sale_is_announced_at_its_start_and_at_its_end_to_the_millisecond() {
+        let events = Arc::new(Events::default());
+        let mut told = events.listen();
+        let mut phases = Phases { events: Arc::clone(&events), seen: HashMap::new() };
+        let sale = [cap(Some(1_000), Some(2_000))];
+        assert_eq!(phases.follow(&sale, at(999)), Some(at(1_000)));
+        assert!(told.try_recv().is_err() && events.alerts().is_empty());
+        assert_eq!(phases.follow(&sale, at(1_000)), Some(at(2_000)));
+        assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(1_000) });
+        let started = events.alerts().pop().unwrap();
+        assert_eq!((started.code, started.since), (AlertCode::SaleStarted, at(1_000)));
+        assert_eq!(told.try_recv().unwrap(), Event::AlertRaised(started.clone()));
+        phases.follow(&sale, at(1_999));
+        assert!(told.try_recv().is_err(), "nothing is told twice");
+        assert_eq!(phases.follow(&sale, at(2_500)), None);
+        assert_eq!(told.try_recv().unwrap(), Event::AlertResolved(started));
+        assert_eq!(told.try_recv().unwrap(), Event::SaleEnded { product: ProductId(1), at: at(2_000) });
+        assert_eq!(events.alerts()[0].code, AlertCode::SaleEnded);
+    }
+
+    #[test]
+    fn a_start_of_the_server_announces_no_sale_again_and_an_edit_ends_its_alert() {
+        let events = Arc::new(Events::default());
+        let mut told = events.listen();
+        let mut phases = Phases { events: Arc::clone(&events), seen: HashMap::new() };
+        phases.follow(&[cap(Some(1_000), None)], at(5_000));
+        assert!(matches!(told.try_recv(), Ok(Event::AlertRaised(alert)) if alert.since == at(1_000)));
+        phases.follow(&[cap(None, None)], at(5_001));
+        assert!(matches!(told.try_recv(), Ok(Event::AlertResolved(_))));
+        assert!(told.try_recv().is_err() && events.alerts().is_empty());
+        phases.follow(&[cap(Some(6_000), None)], at(5_002));
+        phases.follow(&[cap(Some(5_003), None)], at(5_003));
+        assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(5_003) });
+        phases.follow(&[], at(5_004));
+        assert!(events.alerts().is_empty(), "a product that is gone has no alerts");
+    }
+}

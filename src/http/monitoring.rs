@@ -1,0 +1,74 @@
+//! What an operator and a scraper look at.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::events::{AlertCode, Events};
+use crate::inventory::Inventory;
+use crate::metrics::{Format, Levels, Metrics};
+use crate::order::OrderStatus;
+use crate::queue::{JobState, Queue};
+use crate::refusal::Refusal;
+use crate::store::Store;
+use crate::view::Shown;
+
+use super::error;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `GET /metrics`
+pub(super) async fn metrics(
+    State(metrics): State<Arc<Metrics>>,
+    State(store): State<Arc<Store>>,
+    State(queue): State<Arc<Queue>>,
+    State(inventory): State<Arc<Inventory>>,
+    State(events): State<Arc<Events>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let head = store.query(|store| store.snapshot()?.head()).await.map_err(|error| error::unreadable(&error))?;
+    let counts = queue.counts();
+    let jobs = [
+        (JobState::Waiting, counts.waiting),
+        (JobState::Prioritized, counts.prioritized),
+        (JobState::Delayed, counts.delayed),
+        (JobState::Active, counts.active),
+    ];
+    let alerts = events.alerts();
+    let raised = |code: AlertCode| alerts.iter().filter(|alert| alert.code == code).count() as u64;
+    let levels = Levels {
+        orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
+        jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
+        throughput: counts.completed_per_second,
+        oldest_job: counts.oldest_age.unwrap_or_default(),
+        inventory: inventory.products().iter().map(|product| (product.id, product.stock.current)).collect(),
+        alerts: AlertCode::ALL.map(|code| (code.as_str(), raised(code))).into(),
+    };
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let (format, content_type) = match accepted.contains("application/openmetrics-text") {
+        true => (Format::OpenMetrics, OPEN_METRICS),
+        false => (Format::Prometheus, PROMETHEUS),
+    };
+    Ok(([(CONTENT_TYPE, content_type)], metrics.text(&levels, format)).into_response())
+}
+
+/// `GET /monitoring/alerts`
+pub(super) async fn alerts(State(events): State<Arc<Events>>) -> Response {
+    let alerts = events.alerts().into_iter().map(|alert| {
+        json!({
+            "severity": alert.code.severity().as_str(),
+            "code": alert.code.as_str(),
+            "message": alert.message,
+            "productId": alert.product.0,
+            "since": Shown::<Timestamp>(alert.since),
+        })
+    });
+    Json(json!({ "alerts": alerts.collect::<Vec<_>>() })).into_response()
+}

@@ -1,0 +1,256 @@
+//! Every metric and its name. What happens often is counted where it happens; levels are read when they are asked for.
+//!
+//! Names and units follow the conventions of OpenMetrics 1.0: base units, `_total` on counters, few label values.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::order::OrderStatus;
+use crate::product::ProductId;
+use crate::refusal::Refusal;
+
+/// What all names begin with.
+const PREFIX: &str = "flash_sale";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Product {
+    product_id: u64,
+}
+
+/// What is counted as it happens. Cheap to count: an atomic integer, or a short lock once a commit.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    rejected: Family<Code, Counter>,
+    /// The most frequent of them, without a look-up.
+    sold_out: Counter,
+    connections: Gauge,
+    commit_duration: Histogram,
+    commit_batch: Histogram,
+    expiry_lag: Histogram,
+}
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The older text format of Prometheus, 0.0.4.
+    Prometheus,
+}
+
+/// The older format describes a counter under its whole name, and knows neither units nor an end.
+fn prometheus(open_metrics: &str) -> String {
+    let lines: Vec<_> = open_metrics.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")).collect();
+    let counters: Vec<_> =
+        lines.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in lines {
+        let described = line.strip_prefix("# ").and_then(|line| line.split(' ').nth(1));
+        match described.filter(|name| counters.contains(name)) {
+            Some(name) => text.push_str(&line.replacen(name, &format!("{name}_total"), 1)),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What is read when the metrics are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// Orders by where they stand, in the order of [`OrderStatus::ALL`].
+    pub orders: [u64; 4],
+    /// Unfinished jobs by what they are doing.
+    pub jobs: Vec<(&'static str, u64)>,
+    /// Jobs that workers complete a second.
+    pub throughput: f64,
+    /// Age of the oldest job that is ready or active.
+    pub oldest_job: Duration,
+    /// Units that can be bought, by product.
+    pub inventory: Vec<(ProductId, u64)>,
+    /// Raised alerts, by code.
+    pub alerts: Vec<(&'static str, u64)>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let rejected = Family::<Code, Counter>::default();
+        let sold_out = rejected.get_or_create(&Code { code: Refusal::SoldOut.code() }).clone();
+        registry.register("orders_rejected", "Orders that were refused, by the code of the refusal", rejected.clone());
+        let connections = Gauge::default();
+        registry.register("active_connections", "Open connections", connections.clone());
+        // From 50 µs to 1.6 s, doubling.
+        let commit_duration = Histogram::new(exponential_buckets(0.000_05, 2.0, 16));
+        let about = "Time from drawing up a commit until it is on disk";
+        registry.register_with_unit("commit_duration", about, Unit::Seconds, commit_duration.clone());
+        let commit_batch = Histogram::new(exponential_buckets(1.0, 2.0, 14));
+        registry.register("commit_batch_size", "Orders placed or moved in one commit", commit_batch.clone());
+        // From 1 ms to 32 s, doubling.
+        let expiry_lag = Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let about = "Time from the end of a hold until its units can be bought again";
+        registry.register_with_unit("hold_expiry_lag", about, Unit::Seconds, expiry_lag.clone());
+        Self { registry, rejected, sold_out, connections, commit_duration, commit_batch, expiry_lag }
+    }
+}
+
+impl Metrics {
+    /// Counts an order that was refused.
+    pub fn count_rejected(&self, refusal: &Refusal) {
+        match refusal {
+            Refusal::SoldOut => self.sold_out.inc(),
+            other => self.rejected.get_or_create(&Code { code: other.code() }).inc(),
+        };
+    }
+
+    /// Counts a connection for as long as what is returned lives.
+    pub fn count_connection(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
+    }
+
+    /// Notes a commit: how long it took, and how many orders it placed or moved.
+    pub fn observe_commit(&self, took: Duration, rows: usize) {
+        self.commit_duration.observe(took.as_secs_f64());
+        self.commit_batch.observe(rows as f64);
+    }
+
+    /// Notes how late the units of a hold came back.
+    pub fn observe_expiry(&self, lag: Duration) {
+        self.expiry_lag.observe(lag.as_secs_f64());
+    }
+
+    /// Everything as text.
+    pub fn text(&self, levels: &Levels, format: Format) -> String {
+        let text = self.open_metrics(levels);
+        match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => prometheus(&text),
+        }
+    }
+
+    fn open_metrics(&self, levels: &Levels) -> String {
+        let mut text = String::with_capacity(8 * 1024);
+        // Into memory: this cannot fail.
+        let _ = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &levels.registry()))
+            .and_then(|()| encode_eof(&mut text));
+        text
+    }
+}
+
+impl Levels {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let orders = Family::<Status, Counter>::default();
+        for (status, count) in OrderStatus::ALL.into_iter().zip(self.orders) {
+            orders.get_or_create(&Status { status: status.as_str() }).inc_by(count);
+        }
+        registry.register("orders", "Accepted orders, by where they stand", orders);
+        let jobs = Family::<State, Gauge>::default();
+        for (state, count) in &self.jobs {
+            jobs.get_or_create(&State { state }).set(count.cast_signed());
+        }
+        registry.register("jobs", "Unfinished jobs, by what they are doing", jobs);
+        let length = Gauge::<i64>::default();
+        length.set(self.jobs.iter().map(|(_, count)| count.cast_signed()).sum());
+        registry.register("queue_length", "Unfinished jobs", length);
+        let throughput = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        throughput.set(self.throughput);
+        registry.register("throughput", "Jobs that workers completed a second, over the last ten seconds", throughput);
+        let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        oldest.set(self.oldest_job.as_secs_f64());
+        let about = "Age of the oldest job that is ready or active";
+        registry.register_with_unit("oldest_job_age", about, Unit::Seconds, oldest);
+        let inventory = Family::<Product, Gauge>::default();
+        for (product, units) in &self.inventory {
+            inventory.get_or_create(&Product { product_id: product.0 }).set(units.cast_signed());
+        }
+        registry.register("inventory_levels", "Units that can be bought", inventory);
+        let alerts = Family::<Code, Gauge>::default();
+        for (code, count) in &self.alerts {
+            alerts.get_or_create(&Code { code }).set(count.cast_signed());
+        }
+        registry.register("alerts", "Raised alerts, by code", alerts);
+        registry
+    }
+}
+
+/// A connection that is counted as open until this is dropped.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_and_the_levels_stand_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.count_rejected(&Refusal::SoldOut);
+        metrics.count_rejected(&Refusal::SoldOut);
+        metrics.count_rejected(&Refusal::ProductNotFound);
+        let open = metrics.count_connection();
+        drop(metrics.count_connection());
+        metrics.observe_commit(Duration::from_micros(300), 12);
+        metrics.observe_expiry(Duration::from_millis(3));
+        let levels = Levels {
+            orders: [1, 20, 3, 4],
+            jobs: vec![("waiting", 5), ("delayed", 2)],
+            inventory: vec![(ProductId(7), 96)],
+            ..Levels::default()
+        };
+        let text = metrics.text(&levels, Format::OpenMetrics);
+        for line in [
+            "flash_sale_orders_rejected_total{code=\"sold_out\"} 2",
+            "flash_sale_orders_rejected_total{code=\"product_not_found\"} 1",
+            "flash_sale_active_connections 1",
+            "flash_sale_commit_duration_seconds_count 1",
+            "flash_sale_commit_batch_size_sum 12.0",
+            "flash_sale_hold_expiry_lag_seconds_bucket{le=\"0.004\"} 1",
+            "flash_sale_orders_total{status=\"confirmed\"} 20",
+            "flash_sale_queue_length 7",
+            "flash_sale_inventory_levels{product_id=\"7\"} 96",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("# TYPE flash_sale_orders counter\n") && text.ends_with("# EOF\n"));
+        let older = metrics.text(&levels, Format::Prometheus);
+        assert!(older.contains("# TYPE flash_sale_orders_total counter\n"), "{older}");
+        assert!(older.contains("# HELP flash_sale_orders_total Accepted orders"), "{older}");
+        assert!(older.contains("# TYPE flash_sale_queue_length gauge\n") && !older.contains("# EOF"), "{older}");
+        let samples =
+            |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(samples(&older), samples(&text));
+        drop(open);
+    }
+}
