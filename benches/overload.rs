@@ -6,13 +6,13 @@
 //! short (`QUEUE_CAPACITY`), and once it is full, each order is answered either 201, as a place has become free, or 503
 //! `overloaded`. There is plenty of stock, and `sold_out` would be a lie.
 //!
-//! First the store gets some hundred thousand orders, as a server's memory grows until its caches are full, overload or
-//! not. Then the capacity is measured: accepted orders a second of a closed loop that keeps the queue full. Then orders are
-//! sent on a schedule, evenly spaced, whatever becomes of those before: each step is so many times the capacity, the
-//! steps follow each other without a pause. Latencies count from the moment at which an order was due. An order that
-//! is due while every connection has a request outstanding is not sent and counts as `unsent`. After the last step the
-//! load falls back to half the capacity, and the time until everything looks as it did in the first step is the
-//! recovery.
+//! First the store gets some hundred thousand orders, as a server's memory grows until its caches are full, overload
+//! or not. Then the capacity is measured: accepted orders a second of a closed loop that keeps the queue full. Then
+//! orders are sent on a schedule, evenly spaced, whatever becomes of those before: each step is so many times the
+//! capacity, the steps follow each other without a pause. Latencies count from the moment at which an order was due. An
+//! order that is due while every connection has a request outstanding is not sent and counts as `unsent`. After the
+//! last step the load falls back to half the capacity, and the time until everything looks as it did in the first step
+//! is the recovery.
 //!
 //! In the end the queue is drained; every accepted order must be confirmed and have been posted exactly once, nothing
 //! else have been posted or sold, and the audit be ok. The exit code is 0 if that is so and every criterion is met.
@@ -188,8 +188,8 @@ async fn recover(server: &Server, crowd: &mut Crowd, per_second: f64) -> Vec<Win
     windows.into_iter().map(window).collect()
 }
 
-/// Drains the queue. Panics unless exactly the accepted orders were posted, each once, and sold; `before` are the orders
-/// from before.
+/// Drains the queue. Panics unless exactly the accepted orders were posted, each once, and sold; `before` are the
+/// orders from before.
 async fn settle(server: &Server, product: u64, endpoint: &Endpoint, accepted: &Accepted, before: u64) {
     let start = Instant::now();
     server.drain().await;
