@@ -24,14 +24,11 @@
 
 #[path = "order_path/bare.rs"]
 mod bare;
-#[path = "order_path/client.rs"]
-mod client;
-#[path = "order_path/load.rs"]
-mod load;
+#[path = "driver/driver.rs"]
+#[allow(dead_code, reason = "each benchmark uses another part of it")]
+mod driver;
 #[path = "order_path/report.rs"]
 mod report;
-#[path = "order_path/server.rs"]
-mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,11 +36,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
-use load::{Expected, Orders};
-use report::{Case, Measurement, Pair, Queue, Ratios, Used};
-use server::Server;
+use driver::figures::{self, Used};
+use driver::load::{self, ACCEPTED, Expected, Load, Orders, Trip};
+use driver::run;
+use driver::server::{self, Server};
+use report::{Case, Measurement, Pair, Queue, Ratios};
 
 // The real server's allocator, so that the two differ in their work only.
 #[global_allocator]
@@ -55,8 +53,7 @@ const PLENTY: u64 = 1_000_000_000;
 const CASE_OVERHEAD: Duration = Duration::from_secs(60);
 /// For a pair of rounds beyond its time, draining excepted: connecting, and the last answers.
 const PAIR_OVERHEAD: Duration = Duration::from_secs(10);
-const ACCEPTED: Expected = Expected { status: 201, text: "\"orderId\":" };
-const SOLD_OUT: Expected = Expected { status: 409, text: "\"sold_out\"" };
+const SOLD_OUT: Expected = Expected { status: 409, text: "\"sold_out\"", times: 1 };
 
 /// Compares the server's order path with a bare axum handler.
 #[derive(Parser)]
@@ -142,30 +139,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs all cases, bounded in time. Whichever way it ends, the servers are dropped with the future that owns them.
+/// Runs all cases, bounded in time.
 #[tokio::main(flavor = "current_thread")]
 async fn compare(options: &Options) -> ExitCode {
-    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("a signal handler");
     let cases = (options.connections.len() * options.workload.workloads().len()) as u32;
     let pair = Duration::from_secs(options.seconds) * 2 + PAIR_OVERHEAD + server::DRAIN;
     let case = pair * (options.rounds + 1) + CASE_OVERHEAD;
-    tokio::select! {
-        () = run(options) => ExitCode::SUCCESS,
-        () = tokio::time::sleep(case * cases) => panic!("the run takes too long"),
-        _ = terminate.recv() => ExitCode::FAILURE,
-        _ = interrupt.recv() => ExitCode::FAILURE,
-    }
+    run::bounded(compare_all(options), case * cases).await
 }
 
-async fn run(options: &Options) {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let file_system = server::file_system(parent);
-    assert!(
-        !["tmpfs", "ramfs"].contains(&file_system.as_str()),
-        "{} is in memory: a sync costs nothing",
-        parent.display()
-    );
+async fn compare_all(options: &Options) -> ExitCode {
+    let (parent, file_system) = run::data_directory();
     println!("{} rounds of {} s; data in {} ({file_system})", options.rounds, options.seconds, parent.display());
     let mut cases = Vec::new();
     for &workload in options.workload.workloads() {
@@ -181,6 +165,7 @@ async fn run(options: &Options) {
         let json = serde_json::to_string_pretty(&cases).expect("figures");
         std::fs::write(file, json).expect("the file can be written");
     }
+    ExitCode::SUCCESS
 }
 
 /// All rounds of one case, on servers of its own: no case inherits a grown store.
@@ -189,8 +174,10 @@ async fn run_case(options: &Options, workload: Workload, connections: u32, paren
     let (bare, real) = (Server::bare(dir.path()).await, Server::real(dir.path()).await);
     let product = real.create_product(workload.stock()).await;
     let orders = Orders::of(product);
-    let bare = Side { server: bare, orders: Arc::clone(&orders), expected: ACCEPTED, queues: false, connections };
-    let real = Side { server: real, orders, expected: workload.expected(), queues: true, connections };
+    let bare_load = Load { orders: Arc::clone(&orders), trip: Trip::Single, expected: ACCEPTED };
+    let real_load = Load { orders, trip: Trip::Single, expected: workload.expected() };
+    let bare = Side { server: bare, load: bare_load, queues: false, connections };
+    let real = Side { server: real, load: real_load, queues: true, connections };
 
     let bare_body = bare.one().await;
     let real_body = real.one().await;
@@ -223,8 +210,7 @@ async fn run_case(options: &Options, workload: Workload, connections: u32, paren
 /// One of the two servers, and how it is driven.
 struct Side {
     server: Server,
-    orders: Arc<Orders>,
-    expected: Expected,
+    load: Load,
     /// Whether there is a queue to watch and to drain.
     queues: bool,
     connections: u32,
@@ -233,30 +219,25 @@ struct Side {
 impl Side {
     /// One order before any round; gives the length of its answer's body in bytes.
     async fn one(&self) -> usize {
-        load::one(self.server.port, &self.orders, self.expected).await
-    }
-
-    /// Processor time so far.
-    fn used(&self) -> Used {
-        Used { server: self.server.cpu(), client: server::own_cpu(), machine: server::machine_cpu() }
+        load::one(self.server.port, &self.load).await
     }
 
     async fn round(&self, time: Duration) -> Measurement {
         let mut connections = load::connect(self.server.port, self.connections).await;
-        let before = self.used();
+        let before = Used::by(&self.server);
         let mut longest = 0;
-        let drive = load::drive(&mut connections, &self.orders, self.expected, time);
+        let drive = load::drive(&mut connections, &self.load, time);
         let round = tokio::select! {
             round = drive => round,
             never = self.server.watch_queue(&mut longest), if self.queues => match never {},
         };
-        let mut measurement = Measurement::new(&round, self.used().since(&before));
+        let mut measurement = Measurement::new(&round, Used::by(&self.server).since(&before));
         if self.queues {
             let at_end = self.server.queue_length().await;
             let start = Instant::now();
             self.server.drain().await;
             let drain_seconds = start.elapsed().as_secs_f64();
-            let server_us_with_drain = report::us_each(self.server.cpu() - before.server, measurement.answers);
+            let server_us_with_drain = figures::us_each(self.server.cpu() - before.server, measurement.answers);
             let longest = longest.max(at_end);
             measurement.queue = Some(Queue { longest, at_end, drain_seconds, server_us_with_drain });
         }

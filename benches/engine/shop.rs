@@ -24,6 +24,7 @@ pub(crate) struct Shop {
     pub(crate) runtime: Runtime,
     pub(crate) admission: Admission,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) store: Arc<Store>,
     inventory: Arc<Inventory>,
     intake: Intake,
     committer: Committer,
@@ -47,8 +48,9 @@ impl Shop {
             journal_keep: None,
         };
         let (committer, intake) = Committer::start(rooms, recovered, runtime.handle()).expect("a committer");
-        let admission = Admission::new(Arc::clone(&inventory), Arc::clone(&queue), store, intake.clone(), clock);
-        Self { runtime, admission, queue, inventory, intake, committer, users: 0 }
+        let (shelves, line) = (Arc::clone(&inventory), Arc::clone(&queue));
+        let admission = Admission::new(shelves, line, Arc::clone(&store), intake.clone(), clock);
+        Self { runtime, admission, queue, store, inventory, intake, committer, users: 0 }
     }
 
     /// A product with all the units there can be.

@@ -1,11 +1,16 @@
 //! What axum costs by itself: an order is parsed and answered, and nothing else happens.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
 
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+
+use crate::driver::client::Connection;
+use crate::driver::server::{Server, free_port};
 
 /// Stands for a job's id, which is as long.
 const JOB_ID: &str = "0123456789abcdef0123456789abcdef";
@@ -28,6 +33,18 @@ struct OrderAnswer {
     queue_position: u32,
     estimated_wait_time: u32,
     expires_at: Option<String>,
+}
+
+impl Server {
+    /// The bare handler in a process of its own: this executable again.
+    pub(crate) async fn bare(dir: &Path) -> Self {
+        let port = free_port();
+        let mut command = Command::new(std::env::current_exe().expect("the path of this executable"));
+        command.arg("--bare").arg(port.to_string());
+        let mut server = Self::start(command, port, dir.join("bare.log"));
+        server.wait_for("listening", async |port| Connection::open(port).await.is_ok()).await;
+        server
+    }
 }
 
 /// Serves on `port` until the process is killed.

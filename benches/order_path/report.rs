@@ -1,17 +1,9 @@
 //! What is kept of a run, and how it is shown.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::load::Round;
-
-/// Processor time used, so far or since some moment.
-pub(crate) struct Used {
-    pub(crate) server: Duration,
-    pub(crate) client: Duration,
-    pub(crate) machine: Duration,
-}
+use crate::driver::figures::{Spread, Used, us_each};
+use crate::driver::load::Round;
 
 /// One server's round.
 #[derive(Serialize)]
@@ -78,28 +70,6 @@ pub(crate) struct Ratios {
     p99: Spread,
 }
 
-#[derive(Serialize)]
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
-}
-
-impl Used {
-    pub(crate) fn since(&self, before: &Self) -> Self {
-        Self {
-            server: self.server - before.server,
-            client: self.client - before.client,
-            machine: self.machine - before.machine,
-        }
-    }
-
-    /// What neither server nor client used.
-    fn rest(&self) -> Duration {
-        self.machine.saturating_sub(self.server + self.client)
-    }
-}
-
 impl Measurement {
     pub(crate) fn new(round: &Round, used: Used) -> Self {
         let answers = round.latency.len();
@@ -135,11 +105,6 @@ impl Measurement {
     }
 }
 
-/// Microseconds of `time` for each answer.
-pub(crate) fn us_each(time: Duration, answers: u64) -> f64 {
-    time.as_secs_f64() * 1e6 / answers as f64
-}
-
 impl Ratios {
     pub(crate) fn of(pairs: &[Pair]) -> Self {
         let spread = |figure: fn(&Measurement) -> f64| {
@@ -152,20 +117,6 @@ impl Ratios {
             p50: spread(|side| side.p50_ms),
             p99: spread(|side| side.p99_ms),
         }
-    }
-}
-
-impl Spread {
-    /// Of an even number the median is the mean of the middle two.
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let count = values.len();
-        let median = f64::midpoint(values[(count - 1) / 2], values[count / 2]);
-        Self { min: values[0], median, max: values[count - 1] }
-    }
-
-    fn print(&self, name: &str) {
-        println!("  {name:<30} {:>6.3} {:>6.3} {:>6.3}", self.min, self.median, self.max);
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
 /// An answer, valid until the connection's next request.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    /// Status line and headers.
+    pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
 }
 
@@ -53,7 +55,8 @@ impl Connection {
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Answer<'_> {
         self.send(request).await;
         let head = self.receive().await;
-        Answer { status: head.status, body: &self.buffer[head.len..head.end] }
+        let (start, body) = self.buffer[..head.end].split_at(head.len);
+        Answer { status: head.status, head: start, body }
     }
 
     /// As `exchange`, for a request outside the rounds: panics if the answer does not come in time.

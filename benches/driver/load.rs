@@ -1,0 +1,182 @@
+//! A closed loop of orders: so many connections, each with one request outstanding, for so long.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::client::{Connection, STALLED, position, post};
+
+/// Every order has as many digits in its user as the next: a request is formatted once and only these change.
+const USER_DIGITS: usize = 12;
+
+/// An accepted order, alone in its request.
+pub(crate) const ACCEPTED: Expected = Expected { status: 201, text: "\"orderId\":", times: 1 };
+
+/// The orders of one case: all for one product, each from a user of its own.
+pub(crate) struct Orders {
+    product: u64,
+    next_user: AtomicU64,
+}
+
+/// What every answer of a server must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) status: u16,
+    /// A text that stands in the body.
+    pub(crate) text: &'static str,
+    /// How often.
+    pub(crate) times: usize,
+}
+
+/// How orders travel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trip {
+    /// One in a request.
+    Single,
+    /// So many in a request.
+    Batch(usize),
+}
+
+/// What the connections of a round send, and what they must be answered.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) trip: Trip,
+    pub(crate) expected: Expected,
+}
+
+/// What one round of requests took.
+pub(crate) struct Round {
+    pub(crate) elapsed: Duration,
+    /// Microseconds from the first byte sent to the last byte read, one value for each answer.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// A request's bytes, ready but for the users of its orders.
+pub(crate) struct Request {
+    bytes: Vec<u8>,
+    /// Where the user's digits begin, for each order.
+    digits_at: Vec<usize>,
+}
+
+impl Orders {
+    pub(crate) fn of(product: u64) -> Arc<Self> {
+        Arc::new(Self { product, next_user: AtomicU64::new(0) })
+    }
+
+    /// A request for the next users' orders, whoever they are.
+    pub(crate) fn request(&self, trip: Trip) -> Request {
+        let user = "0".repeat(USER_DIGITS);
+        let order = format!(r#"{{"productId":{},"userId":"u{user}","quantity":1}}"#, self.product);
+        let bytes = match trip {
+            Trip::Single => post("/api/v1/orders", &order),
+            Trip::Batch(orders) => {
+                post("/api/v1/orders/batch", &format!(r#"{{"orders":[{}]}}"#, vec![order; orders].join(",")))
+            }
+        };
+        let digits_at = memchr::memmem::find_iter(&bytes, user.as_bytes()).collect();
+        Request { bytes, digits_at }
+    }
+}
+
+impl Request {
+    /// The bytes for the next users.
+    pub(crate) fn next(&mut self, orders: &Orders) -> &[u8] {
+        let first = orders.next_user.fetch_add(self.digits_at.len() as u64, Ordering::Relaxed);
+        for (mut user, at) in (first..).zip(&self.digits_at) {
+            for digit in self.bytes[*at..][..USER_DIGITS].iter_mut().rev() {
+                *digit = b'0' + (user % 10) as u8;
+                user /= 10;
+            }
+        }
+        &self.bytes
+    }
+}
+
+impl Expected {
+    pub(crate) fn check(self, status: u16, body: &[u8]) {
+        let found = match self.times {
+            1 => usize::from(position(body, self.text.as_bytes()).is_some()),
+            _ => memchr::memmem::find_iter(body, self.text).count(),
+        };
+        assert!(
+            status == self.status && found == self.times,
+            "{} with {} times {} was due, {status} with {found} came: {:.2000}",
+            self.status,
+            self.times,
+            self.text,
+            String::from_utf8_lossy(body)
+        );
+    }
+}
+
+impl Load {
+    /// Orders in one request.
+    pub(crate) fn orders_each(&self) -> u64 {
+        match self.trip {
+            Trip::Single => 1,
+            Trip::Batch(orders) => orders as u64,
+        }
+    }
+}
+
+/// Opens the connections of a round. Apart from the round itself, so that accepting them is not measured.
+pub(crate) async fn connect(port: u16, connections: u32) -> Vec<Connection> {
+    let mut open = Vec::with_capacity(connections as usize);
+    for _ in 0..connections {
+        open.push(Connection::open(port).await.expect("the server accepts a connection"));
+    }
+    open
+}
+
+/// A histogram for microseconds up to twice the time after which a server has failed.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(STALLED.as_micros() as u64 * 2, 3).expect("three digits of a minute")
+}
+
+/// Orders on every connection until `time` is over, and reads the answers still due then.
+pub(crate) async fn drive(connections: &mut Vec<Connection>, load: &Load, time: Duration) -> Round {
+    let latency = Arc::new(Mutex::new(histogram()));
+    let start = Instant::now();
+    let mut buyers = JoinSet::new();
+    for connection in connections.drain(..) {
+        buyers.spawn(buy(connection, load.clone(), Arc::clone(&latency), start + time));
+    }
+    let all = async {
+        while let Some(buyer) = buyers.join_next().await {
+            connections.push(buyer.expect("every answer is as expected"));
+        }
+    };
+    timeout(time + STALLED, all).await.expect("every order is answered");
+    let elapsed = start.elapsed();
+    let latency = latency.lock().clone();
+    Round { elapsed, latency }
+}
+
+/// One connection's part of a round.
+async fn buy(mut connection: Connection, load: Load, latency: Arc<Mutex<Histogram<u64>>>, end: Instant) -> Connection {
+    let mut request = load.orders.request(load.trip);
+    let mut sent = Instant::now();
+    while sent < end {
+        let answer = connection.exchange(request.next(&load.orders)).await;
+        load.expected.check(answer.status, answer.body);
+        let now = Instant::now();
+        latency.lock().saturating_record((now - sent).as_micros() as u64);
+        sent = now;
+    }
+    connection
+}
+
+/// One request outside any round; gives the length of its answer's body in bytes.
+pub(crate) async fn one(port: u16, load: &Load) -> usize {
+    let mut connection = Connection::open(port).await.expect("the server accepts a connection");
+    let mut request = load.orders.request(load.trip);
+    let answer = connection.ask(request.next(&load.orders)).await;
+    load.expected.check(answer.status, answer.body);
+    answer.body.len()
+}

@@ -1,0 +1,58 @@
+//! What Linux says about processes and disks.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Linux reports processor time in ticks of this many milliseconds: `USER_HZ` is 100 wherever this runs.
+const CLOCK_TICK_MS: u64 = 10;
+
+/// The type of the file system that `path`, an absolute one, is on.
+pub(crate) fn file_system(path: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("Linux's /proc");
+    let on_path = mounts.lines().filter_map(|mount| {
+        let mut fields = mount.split(' ').skip(1);
+        let (point, kind) = (fields.next()?, fields.next()?);
+        path.starts_with(point).then_some((point, kind))
+    });
+    // Of mounts on the same point the last one is seen, and `max_by_key` gives the last of equals.
+    let (_, kind) = on_path.max_by_key(|(point, _)| point.len()).expect("a root");
+    kind.to_owned()
+}
+
+/// Processor time of this process, which is the client, so far.
+pub(crate) fn own_cpu() -> Duration {
+    cpu("self")
+}
+
+/// Processor time of a process so far, all its threads, user and system, exact to a clock tick.
+pub(crate) fn cpu(process: &str) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux's /proc");
+    // The second field, the name, may hold spaces; it ends at the last bracket. The first field behind it is the
+    // third.
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    ticks(fields.split(' ').skip(11).take(2))
+}
+
+/// Processor time of everything on this machine so far: processes, the kernel's own threads, interrupts.
+pub(crate) fn machine_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").expect("Linux's /proc");
+    let (all, _) = stat.split_once('\n').expect("a line for all processors");
+    // Of `user nice system idle iowait irq softirq steal` all but the two that wait.
+    let used = all.split_ascii_whitespace().skip(1).take(8).enumerate().filter(|(at, _)| ![3, 4].contains(at));
+    ticks(used.map(|(_, field)| field))
+}
+
+/// Bytes of a process's memory that are resident.
+pub(crate) fn resident_bytes(process: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux's /proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident size");
+    let kilobytes = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    kilobytes.expect("a number of kB") * 1024
+}
+
+/// The time that these fields of a `stat` file sum up to.
+fn ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Duration {
+    let ticks: u64 = fields.map(|field| field.parse::<u64>().expect("a number of ticks")).sum();
+    Duration::from_millis(ticks * CLOCK_TICK_MS)
+}
