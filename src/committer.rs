@@ -153,6 +153,7 @@ impl Writer {
         let mut rows = 0;
         let mut someone_waits = false;
         let mut yielded = false;
+        let reports_wait_until = Instant::now() + REPORTS_LINGER;
         let mut next = first;
         loop {
             if matches!(next, Command::Stop) {
@@ -169,7 +170,8 @@ impl Writer {
                 return false;
             }
             someone_waits |= !matches!(self.commands.last(), Some(Command::Settle { .. }));
-            next = match self.next_for_batch(someone_waits, &mut yielded) {
+            let wait_until = (!someone_waits).then_some(reports_wait_until);
+            next = match self.next_for_batch(wait_until, &mut yielded) {
                 Some(command) => command,
                 None => return false,
             };
@@ -178,9 +180,9 @@ impl Writer {
 
     /// The next command for a batch under way, if there is one. Reports of workers alone can wait a moment: nobody is
     /// kept by them, and the orders that come meanwhile share their commit.
-    fn next_for_batch(&self, someone_waits: bool, yielded: &mut bool) -> Option<Command> {
-        if !someone_waits {
-            return self.receiver.recv_timeout(REPORTS_LINGER).ok();
+    fn next_for_batch(&self, wait_until: Option<Instant>, yielded: &mut bool) -> Option<Command> {
+        if let Some(wait_until) = wait_until {
+            return self.receiver.recv_deadline(wait_until).ok();
         }
         if let Ok(command) = self.receiver.try_recv() {
             return Some(command);

@@ -211,6 +211,8 @@ impl Drop for OpenConnection {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -248,8 +250,9 @@ mod tests {
         assert!(older.contains("# TYPE flash_sale_orders_total counter\n"), "{older}");
         assert!(older.contains("# HELP flash_sale_orders_total Accepted orders"), "{older}");
         assert!(older.contains("# TYPE flash_sale_queue_length gauge\n") && !older.contains("# EOF"), "{older}");
-        let samples =
-            |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        let samples = |text: &str| -> BTreeSet<String> {
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+        };
         assert_eq!(samples(&older), samples(&text));
         drop(open);
     }

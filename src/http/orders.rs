@@ -241,7 +241,7 @@ pub(super) async fn place_batch(
         }
     });
     let results: Vec<_> = counted.map(|result| EntryView::of(result, &job_ids)).collect();
-    Ok(Json(json!({ "results": results })).into_response())
+    Ok(Json(BatchView { results }).into_response())
 }
 
 fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
@@ -251,6 +251,11 @@ fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
     });
     let request = read_order(reader)?;
     Ok(OrderRequest { key: key.flatten(), ..request })
+}
+
+#[derive(Serialize)]
+struct BatchView {
+    results: Vec<EntryView>,
 }
 
 /// One entry's result in a batch's answer.

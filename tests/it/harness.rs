@@ -94,6 +94,11 @@ impl Launch {
         self.directory.path().join("data")
     }
 
+    /// The admin token that is set.
+    fn token(&self) -> Option<&str> {
+        self.env.iter().find(|(name, _)| name == "ADMIN_TOKEN").map(|(_, token)| token.as_str())
+    }
+
     fn spawn(&self) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flashsale"));
         command.args(&self.args).env_clear().envs(self.env.iter().cloned()).current_dir(self.directory.path());
@@ -121,7 +126,7 @@ impl Launch {
             }
         })
         .await?;
-        let client = Client::new(&address);
+        let client = Client::new(&address).with_token(self.token());
         eventually("a ready server", async || {
             match client.try_send(request(hyper::Method::GET, "/readyz", None, b"")).await {
                 Ok(answer) if answer.status == 200 => Some(Ok(())),
@@ -290,7 +295,7 @@ impl Server {
 fn check_and_stop(process: &mut Process, address: &str, launch: &Launch) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        checks::settle(&Client::new(address)).await;
+        checks::settle(&Client::new(address).with_token(launch.token())).await;
         process.signal("TERM");
         let exited = process.exit().await;
         assert_eq!(exited.code, Some(0), "{exited:?}");

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and starts its own threads, tasks and processes"
 )]
 
+mod access;
 mod bad_input;
 mod crash;
 mod harness;
@@ -16,6 +17,7 @@ mod holds;
 mod inventory;
 mod lifecycle;
 mod maintenance;
+mod monitoring;
 mod orders;
 mod queue;
 mod stampede;

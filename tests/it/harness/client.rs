@@ -109,13 +109,20 @@ pub(crate) fn request(method: Method, path: &str, content_type: Option<&str>, bo
 pub(crate) struct Client {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
     address: String,
+    /// The admin token that goes with every request.
+    token: Option<String>,
 }
 
 impl Client {
     /// A client for the server at `address`, which is `host:port`.
     pub(crate) fn new(address: &str) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT_OPEN).build_http();
-        Self { http, address: address.to_owned() }
+        Self { http, address: address.to_owned(), token: None }
+    }
+
+    /// The same with another token, or with none.
+    pub(crate) fn with_token(self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -127,6 +134,9 @@ impl Client {
         let _permit = OPEN_AT_ONCE.acquire().await.unwrap();
         let uri = format!("http://{}{}", self.address, request.uri());
         *request.uri_mut() = uri.parse().unwrap();
+        if let Some(token) = &self.token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
         let exchange = async {
             let response = self.http.request(request).await.map_err(|error| format!("{error:?}"))?;
             Answer::read(response).await
@@ -134,7 +144,8 @@ impl Client {
         within("an answer", exchange).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    /// Sends a request to a whole path.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let bytes = body.map(Value::to_string).unwrap_or_default();
         let content_type = body.map(|_| "application/json");
         let request = request(method.clone(), path, content_type, bytes.as_bytes());
