@@ -66,7 +66,8 @@ impl Phases {
         products.iter().filter_map(|product| product.terms.next_phase_at(now)).min()
     }
 
-    /// A sale that is seen for the first time while it runs, after a start of the server, raises its alert and no event.
+    /// A sale that runs when it is seen for the first time, after a start of the server, raises its alert and tells no
+    /// event.
     fn change(&self, product: &Product, before: Option<Option<SalePhase>>, phase: Option<SalePhase>) {
         self.resolve(product.id);
         let (code, at, event) = match phase {
