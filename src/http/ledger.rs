@@ -1,4 +1,4 @@
-//! A product's ledger: every change of its stock, read from the history.
+//! A product's ledger: every change of its stock and of its terms, read from the history.
 
 use std::sync::Arc;
 
@@ -6,23 +6,24 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::change::{Actor, Change, Record};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::limits::MAX_SCANNED_RECORDS;
 use crate::order::Transition;
-use crate::product::{ProductId, StockMove};
+use crate::product::{Product, ProductId, StockMove};
 use crate::refusal::Refusal;
 use crate::store::{Page, Store, StoreError};
-use crate::view::Shown;
+use crate::view::{ProductView, Shown};
 
 use super::error;
 use super::form::Segment;
 use super::inventory::product_id;
 use super::page::{self, Cursors, Query};
 
-/// One change of a product's stock, and what it added to each of the three places.
+/// One change of a product: what it added to each of the three places, and what an operator found and left.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -34,6 +35,8 @@ struct Entry {
     current_delta: i64,
     held_delta: i64,
     sold_delta: i64,
+    before: Option<Value>,
+    after: Option<Value>,
 }
 
 /// `GET /inventory/{id}/ledger`
@@ -84,7 +87,7 @@ fn ledger(store: &Store, product: ProductId, before: Option<u64>, limit: usize) 
     Ok(Page { rows, next: None })
 }
 
-/// The ledger's entry for a change, if it touched this product's stock.
+/// The ledger's entry for a change, if it touched this product.
 fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
     let (kind, actor, order, deltas) = match change {
         Change::ProductCreated(product) if product.id == wanted => {
@@ -94,6 +97,7 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
             let delta = signed(after.stock.current) - signed(before.stock.current);
             ("adjusted", Actor::Operator, None, [delta, 0, 0])
         }
+        Change::ProductEdited { after, .. } if after.id == wanted => ("edited", Actor::Operator, None, [0, 0, 0]),
         Change::OrderPlaced { order, .. } if order.product == wanted => {
             ("reserved", Actor::Buyer, Some(order.id), StockMove::Hold.deltas(order.quantity))
         }
@@ -105,6 +109,13 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
         _ => return None,
     };
     let [current_delta, held_delta, sold_delta] = deltas;
+    let (before, after) = match change {
+        Change::ProductCreated(product) => (None, Some(product)),
+        Change::ProductEdited { before, after } => (Some(before), Some(after)),
+        _ => (None, None),
+    };
+    // Numbers and texts only: this cannot fail.
+    let shown = |product: &Product| serde_json::to_value(ProductView::of(product)).unwrap_or_default();
     Some(Entry {
         sequence: record.sequence,
         at: Shown(record.at),
@@ -114,6 +125,8 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
         current_delta,
         held_delta,
         sold_delta,
+        before: before.map(|product| shown(product)),
+        after: after.map(|product| shown(product)),
     })
 }
 

@@ -276,6 +276,33 @@ async fn the_ledger_has_an_entry_for_every_change_of_the_stock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_says_what_an_operator_found_and_left() {
+    let server = Server::start().await;
+    let product = server.create_with(json!({"initialStock": 10, "price": "5.00"})).await;
+    let of_product = format!("/inventory/{product}");
+    let placed = order_id(&server.order(product, "ada", 1).await.expect(201));
+    server.order_becomes(placed, "confirmed").await;
+    server.put(&of_product, json!({"price": "4.00", "perUserLimit": 2})).await.expect(200);
+    server.post(&format!("{of_product}/restock"), json!({"quantity": -3})).await.expect(200);
+    let ledger = server.all(&format!("{of_product}/ledger")).await;
+    let seen = |entry: &Value| {
+        let price = |side: &str| entry[side]["price"].as_str().map(str::to_owned);
+        (entry["kind"].as_str().unwrap().to_owned(), price("before"), price("after"))
+    };
+    let price = |price: &str| Some(price.to_owned());
+    let expected = [
+        ("adjusted".to_owned(), price("4.00"), price("4.00")),
+        ("edited".to_owned(), price("5.00"), price("4.00")),
+        ("sold".to_owned(), None, None),
+        ("reserved".to_owned(), None, None),
+        ("created".to_owned(), None, price("5.00")),
+    ];
+    assert_eq!(ledger.iter().map(seen).collect::<Vec<_>>(), expected);
+    assert_eq!((&ledger[0]["before"]["currentStock"], &ledger[0]["after"]["currentStock"]), (&json!(9), &json!(6)));
+    assert_eq!(ledger[1]["after"]["perUserLimit"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sample_products_fill_an_empty_store_and_no_other() {
     let mut server = Server::with().arg("--sample-data").start().await;
     let expected = [

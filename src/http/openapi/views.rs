@@ -259,10 +259,11 @@ fn audit() -> Shape {
 }
 
 fn ledger_entry() -> Shape {
-    let kinds =
-        ["created", "adjusted", "reserved", "sold", "sold_late", "failed", "cancelled", "expired", "reserved_again"];
+    let kinds = [
+        "created", "adjusted", "edited", "reserved", "sold", "sold_late", "failed", "cancelled", "expired", "reserved_again",
+    ];
     object(
-        "One change of a product's stock.",
+        "One change of a product.",
         [
             ("sequence", "The record of the history that it is in.", count()),
             ("at", "", moment()),
@@ -272,6 +273,8 @@ fn ledger_entry() -> Shape {
             ("currentDelta", "", delta()),
             ("heldDelta", "", delta()),
             ("soldDelta", "", delta()),
+            ("before", "The product before an operator changed it.", or_null(named("Product"))),
+            ("after", "The product as an operator left it.", or_null(named("Product"))),
         ],
     )
 }

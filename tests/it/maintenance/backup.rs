@@ -168,6 +168,31 @@ async fn a_restore_over_a_running_store_is_refused_and_over_a_stopped_one_keeps_
 }
 
 #[tokio::test]
+async fn a_restore_over_a_killed_store_keeps_what_was_only_in_its_log() {
+    let mut server = Server::start().await;
+    let product = server.create(100).await;
+    server.order(product, "before", 1).await.expect(201);
+    let url = format!("http://{}", server.address());
+    assert_done(&server.launch.command(&["backup", "-o", "a.backup", "--server", &url]).await);
+    let lost = server.order(product, "after", 1).await.expect(201).body["orderId"].as_u64().unwrap();
+    server.kill9().await;
+    let data = server.launch.data_dir();
+    assert_eq!(names(&data), ["flashsale.redb", "flashsale.redb.wal"]);
+    assert_done(&server.launch.command(&["restore", "a.backup", "--force"]).await);
+    let there = names(&data);
+    let [_, kept] = there.as_slice() else { panic!("{there:?}") };
+    let other = server.launch.directory().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::rename(data.join(kept), store_in(&other)).unwrap();
+    let before = Server::with().env("DATA_DIR", other.to_str().unwrap()).start().await;
+    assert_eq!(before.get(&format!("/orders/{lost}")).await.expect(200).body["userId"], "after");
+    drop(before);
+    server.restart().await;
+    server.get(&format!("/orders/{lost}")).await.expect(404);
+    assert_eq!(server.all("/orders").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
     let (launch, backup) = backed_up().await;
     let before = std::fs::read(&backup).unwrap();
