@@ -12,6 +12,7 @@
 mod bad_input;
 mod crash;
 mod harness;
+mod hold_model;
 mod holds;
 mod inventory;
 mod lifecycle;
