@@ -1,6 +1,6 @@
 //! One batch: applying commands inside a transaction, and what follows once it is on disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -41,8 +41,9 @@ pub(super) struct Effects {
     expired: Vec<Timestamp>,
     paused: Option<bool>,
     queue: Vec<QueueChange>,
-    stock_back: Vec<(Arc<Shelf>, u64)>,
-    purchases_back: Vec<(ProductId, UserId, u32)>,
+    /// By the order that gives them back.
+    stock_back: HashMap<OrderId, (Arc<Shelf>, u64)>,
+    purchases_back: HashMap<OrderId, (ProductId, UserId, u32)>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -282,12 +283,12 @@ impl<'b, 's> Batch<'b, 's> {
         };
         let limit = stocked.product.terms.per_user_limit;
         let quantity = u64::from(order.quantity);
-        if units.takes_stock() {
-            if *transition == Transition::Reopened
-                && let Err(refusal) = stocked.product.terms.check_open(self.at)
-            {
-                return Ok(Err(refusal));
-            }
+        if *transition == Transition::Reopened
+            && let Err(refusal) = stocked.product.terms.check_open(self.at)
+        {
+            return Ok(Err(refusal));
+        }
+        if units.takes_stock() && !self.effects.keep_back(order.id) {
             let purchases = self.rooms.inventory.purchases();
             let claim = limit.map(|limit| (limit, purchases.claim(order.product, &order.user, order.quantity, limit)));
             let claim = match claim {
@@ -313,9 +314,9 @@ impl<'b, 's> Batch<'b, 's> {
         move_stock(&mut stocked.product, units, order)?;
         self.effects.touched.insert(order.product);
         if units.returns_stock() {
-            self.effects.stock_back.push((Arc::clone(&stocked.shelf), quantity));
+            self.effects.stock_back.insert(order.id, (Arc::clone(&stocked.shelf), quantity));
             if limit.is_some() {
-                self.effects.purchases_back.push((order.product, order.user.clone(), order.quantity));
+                self.effects.purchases_back.insert(order.id, (order.product, order.user.clone(), order.quantity));
             }
         }
         Ok(Ok(()))
@@ -361,6 +362,12 @@ impl<'b, 's> Batch<'b, 's> {
 }
 
 impl Effects {
+    /// Lets an order keep what it gives back in this batch, which is not on the shelf yet; whether there is anything.
+    fn keep_back(&mut self, order: OrderId) -> bool {
+        self.purchases_back.remove(&order);
+        self.stock_back.remove(&order).is_some()
+    }
+
     /// Shows the new state, first the counters, then the orders, then the queue, and returns the answers: who gets one
     /// finds everything in place.
     pub(super) fn publish(self, books: &mut Books, rooms: &Rooms, committed: Option<Committed>) -> Vec<Answer> {
@@ -377,10 +384,10 @@ impl Effects {
             }
         }
         let purchases = rooms.inventory.purchases();
-        for (product, user, quantity) in self.purchases_back {
+        for (product, user, quantity) in self.purchases_back.into_values() {
             purchases.subtract(product, &user, quantity);
         }
-        for (shelf, quantity) in self.stock_back {
+        for (shelf, quantity) in self.stock_back.into_values() {
             shelf.put(quantity);
         }
         if let Some(committed) = committed {

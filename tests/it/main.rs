@@ -13,6 +13,7 @@ mod access;
 mod bad_input;
 mod crash;
 mod harness;
+mod hold_model;
 mod holds;
 mod inventory;
 mod lifecycle;

@@ -1,8 +1,8 @@
 //! The store on a disk that tears, drops and fails writes.
 
 mod audit;
-mod disk;
-mod engine;
+pub(crate) mod disk;
+pub(crate) mod engine;
 mod failures;
 mod ledger;
 mod power;

@@ -20,7 +20,7 @@ const LOG_HALF_BYTES: u64 = 32 * 1024;
 
 /// What goes wrong. `after` counts the operations of the kind that still go well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The power goes at a write, a change of the length or a sync.
     PowerCut { after: u64 },
     /// The process dies at a write, a change of the length or a sync; what it wrote stays in the cache.
@@ -33,7 +33,7 @@ pub(super) enum Fault {
 
 /// How long operations keep failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
+pub(crate) enum Until {
     /// The next one goes well.
     Once,
     /// Until [`Disk::repair`].
@@ -42,7 +42,7 @@ pub(super) enum Until {
 
 /// What becomes of what was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     /// Some of it is kept, some lost, some torn.
     Chance,
     /// Nothing is kept.
@@ -50,7 +50,7 @@ pub(super) enum Loss {
 }
 
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     state: Mutex<State>,
     opened: Condvar,
 }
@@ -94,7 +94,7 @@ enum Kind {
 }
 
 impl Disk {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
         let state = State {
             files: Default::default(),
             running: true,
@@ -106,8 +106,17 @@ impl Disk {
         Arc::new(Self { state: Mutex::new(state), opened: Condvar::new() })
     }
 
+    /// A disk of its own that holds what is durable on this one.
+    pub(crate) fn copy(&self) -> Arc<Self> {
+        let copy = Self::new(0);
+        for (new, old) in copy.state.lock().files.iter_mut().zip(&self.state.lock().files) {
+            (new.durable, new.forgotten) = (old.durable.clone(), true);
+        }
+        copy
+    }
+
     /// The medium of a store on this disk.
-    pub(super) fn medium(self: &Arc<Self>) -> Medium {
+    pub(crate) fn medium(self: &Arc<Self>) -> Medium {
         let disk = Arc::clone(self);
         Medium::Backend { open: Arc::new(move |part| Box::new(disk.open(part))), log_half_bytes: LOG_HALF_BYTES }
     }
@@ -125,7 +134,7 @@ impl Disk {
     }
 
     /// What goes wrong next.
-    pub(super) fn arm(&self, fault: Fault) {
+    pub(crate) fn arm(&self, fault: Fault) {
         self.state.lock().fault = Some(fault);
     }
 
@@ -149,7 +158,7 @@ impl Disk {
     }
 
     /// Cuts the power now, if it has not gone yet.
-    pub(super) fn cut(&self, loss: Loss) {
+    pub(crate) fn cut(&self, loss: Loss) {
         let mut state = self.state.lock();
         if state.running {
             if loss == Loss::All {
@@ -160,7 +169,7 @@ impl Disk {
     }
 
     /// Power is on again, and a new process can start. Nothing goes wrong until it is told to.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut state = self.state.lock();
         (state.running, state.fault) = (true, None);
     }

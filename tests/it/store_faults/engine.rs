@@ -10,7 +10,7 @@ use flashsale::fulfillment::{self, Method, Workers};
 use flashsale::inventory::Inventory;
 use flashsale::job_id::JobIds;
 use flashsale::queue::Queue;
-use flashsale::store::Store;
+use flashsale::store::{Medium, Store};
 
 use super::disk::Disk;
 
@@ -18,15 +18,15 @@ const WORKERS: usize = 2;
 /// Unfinished jobs: more than a script ever has.
 const CAPACITY: usize = 10_000;
 /// After this a test is stuck.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A clock that stands still.
-pub(super) fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Clock::manual(Timestamp::from_millis(1_700_000_000_000))
 }
 
 /// Runs a test on a small runtime of its own.
-pub(super) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+pub(crate) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
     outcome.unwrap_or_else(|_| Err("it is stuck".to_owned()))
@@ -35,21 +35,26 @@ pub(super) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Resu
 /// Trips to the committer within which workers must have drained a queue.
 const TRIPS_TO_DRAIN: usize = 100_000;
 
-pub(super) struct Engine {
-    pub(super) store: Arc<Store>,
-    pub(super) inventory: Arc<Inventory>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) intake: Intake,
-    pub(super) admission: Admission,
-    pub(super) clock: Clock,
+pub(crate) struct Engine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) inventory: Arc<Inventory>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) intake: Intake,
+    pub(crate) admission: Admission,
+    pub(crate) clock: Clock,
     committer: Committer,
     workers: Option<Workers>,
 }
 
 impl Engine {
     /// Opens the store and starts the committer; workers come later.
-    pub(super) fn start(disk: &Arc<Disk>, clock: &Clock) -> Result<Self, String> {
-        let (store, recovered) = Store::open(disk.medium()).map_err(|error| error.to_string())?;
+    pub(crate) fn start(disk: &Arc<Disk>, clock: &Clock) -> Result<Self, String> {
+        Self::start_on(disk.medium(), clock)
+    }
+
+    /// The same on any medium.
+    pub(crate) fn start_on(medium: Medium, clock: &Clock) -> Result<Self, String> {
+        let (store, recovered) = Store::open(medium).map_err(|error| error.to_string())?;
         let store = Arc::new(store);
         let inventory = Arc::new(Inventory::default());
         let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
@@ -99,7 +104,7 @@ impl Engine {
     }
 
     /// Stops in the order of a shutdown. On a disk that is gone it is what a dying process does.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         if let Some(workers) = self.workers {
             workers.stop(PATIENCE).await;
         }
