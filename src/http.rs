@@ -34,6 +34,7 @@ mod openapi;
 mod order_lists;
 mod orders;
 mod page;
+mod placing;
 mod serve;
 mod waiting;
 
@@ -80,7 +81,7 @@ pub struct Shared(Arc<SharedRooms>);
 #[derive(Debug)]
 struct SharedRooms {
     rooms: Rooms,
-    desk: Arc<orders::Desk>,
+    desk: Arc<placing::Desk>,
     cursors: Arc<Cursors>,
     backup_turn: backup::Turn,
 }
@@ -119,7 +120,7 @@ impl FromRef<Shared> for backup::Turn {
     }
 }
 
-impl FromRef<Shared> for Arc<orders::Desk> {
+impl FromRef<Shared> for Arc<placing::Desk> {
     fn from_ref(shared: &Shared) -> Self {
         Arc::clone(&shared.0.desk)
     }
@@ -176,9 +177,9 @@ fn delete<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
 /// The routes below [`BASE`]. A path stands once for each of its methods.
 pub fn api_routes() -> Vec<Route> {
     vec![
-        public("/orders", post(orders::place)),
+        public("/orders", post(placing::place)),
         operator("/orders", get(order_lists::filtered)),
-        operator("/orders/batch", post(orders::place_batch)),
+        operator("/orders/batch", post(placing::place_batch)),
         operator("/orders/{id}", get(orders::read)),
         public("/orders/queue/{jobId}", get(orders::follow)),
         operator("/orders/user/{userId}", get(order_lists::of_user)),
@@ -226,13 +227,13 @@ pub fn root_routes() -> Vec<Route> {
 #[derive(Clone, Debug)]
 pub struct Api {
     router: Router,
-    /// What answers a `POST` to [`orders::PATH`], without the router.
-    desk: Arc<orders::Desk>,
+    /// What answers a `POST` to [`placing::PATH`], without the router.
+    desk: Arc<placing::Desk>,
 }
 
 /// The routes over the rooms.
 pub fn api(rooms: Rooms) -> Api {
-    let desk = Arc::new(orders::Desk {
+    let desk = Arc::new(placing::Desk {
         admission: Arc::clone(&rooms.admission),
         job_ids: Arc::clone(&rooms.job_ids),
         token: rooms.token,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -18,7 +18,7 @@ use crate::job_id::push_hex;
 use crate::limits::{MAX_HEADER_BYTES, MAX_URI_BYTES};
 use crate::refusal::Refusal;
 
-use super::{Api, BASE, error, orders};
+use super::{Api, BASE, error, placing};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,9 +54,11 @@ impl Edge {
         let mut response = match checked {
             Err(refusal) => error::problem(&refusal, &shown_path(&parts.uri)),
             // The one route that a stampede takes goes around the router, whose boxes cost more than its handler.
-            Ok(()) if parts.method == Method::POST && parts.uri.path() == orders::PATH => {
+            Ok(()) if parts.method == Method::POST && parts.uri.path() == placing::PATH => {
                 let placed = self.api.desk.place(&parts.headers, body).await;
-                placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()))
+                let answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
+                log_failure(&answer, parts.uri.path(), &id);
+                answer
             }
             Ok(()) => self.route(Request::from_parts(parts, Body::new(body)), &id).await,
         };
@@ -68,12 +70,11 @@ impl Edge {
         let uri = request.uri().clone();
         // The router's error type has no values.
         let Ok(response) = self.api.router.call(request).await;
+        log_failure(&response, uri.path(), id);
         match response.status().as_u16() {
-            500 => tracing::error!(path = uri.path(), request_id = ?id, "a request failed on our side"),
-            ..400 => return response,
-            _ => {}
+            400.. => error::render(response, uri.path()),
+            _ => response,
         }
-        error::render(response, uri.path())
     }
 }
 
@@ -104,6 +105,14 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         }
     }
     client
+}
+
+/// Notes an answer that stands for a defect of ours, under the number that the client was given. Others that a server
+/// is to blame for are told of where they begin: an overload would fill the log, a line for each.
+fn log_failure(answer: &Response, path: &str, id: &HeaderValue) {
+    if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(path, request_id = ?id, "a request failed on our side");
+    }
 }
 
 /// The bounds that hold whatever the route is.
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_way_around_the_router_leads_to_a_route_of_the_table() {
-        let placing = |route: &crate::http::Route| orders::PATH == format!("{BASE}{}", route.path);
+        let placing = |route: &crate::http::Route| placing::PATH == format!("{BASE}{}", route.path);
         assert!(crate::http::api_routes().iter().any(|route| placing(route) && route.access == Access::Public));
     }
 

@@ -3,7 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use redb::StorageBackend;
 
@@ -26,19 +27,35 @@ pub(super) struct LogFile {
     /// For everything but writing.
     file: File,
     writer: File,
+    /// In its place where the file system opens files for direct writes and then refuses them.
+    indirect: OnceLock<File>,
+    path: PathBuf,
 }
 
 impl LogFile {
     /// Opens the file, or makes an empty one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let open = |flags| OpenOptions::new().write(true).custom_flags(flags).open(path);
-        let writer = match open(DIRECT) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => open(SYNCHRONOUS)?,
+        let writer = match open_writer(path, DIRECT) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => open_writer(path, SYNCHRONOUS)?,
             other => other?,
         };
-        Ok(Self { file, writer })
+        Ok(Self { file, writer, indirect: OnceLock::new(), path: path.to_owned() })
     }
+
+    fn indirect(&self) -> io::Result<&File> {
+        match self.indirect.get() {
+            Some(file) => Ok(file),
+            None => {
+                let file = open_writer(&self.path, SYNCHRONOUS)?;
+                Ok(self.indirect.get_or_init(|| file))
+            }
+        }
+    }
+}
+
+fn open_writer(path: &Path, flags: i32) -> io::Result<File> {
+    OpenOptions::new().write(true).custom_flags(flags).open(path)
 }
 
 impl StorageBackend for LogFile {
@@ -61,6 +78,9 @@ impl StorageBackend for LogFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.writer.write_all_at(data, offset)
+        match self.writer.write_all_at(data, offset) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.indirect()?.write_all_at(data, offset),
+            other => other,
+        }
     }
 }

@@ -5,6 +5,9 @@
 //! with it: the answer, the order, its job, the stock and the purchase limits; and at the end what the history says of
 //! the units. Sequences that restart and look into the queue in the same places share an engine, each with an order and
 //! a product of its own: so there can be many.
+//!
+//! All sequences are lived, not a choice of them; the fewer kinds of events there are, the longer they are, up to six,
+//! with at most one restart (two where they are short) and one pair of things at once.
 
 mod event;
 mod gate;

@@ -260,7 +260,16 @@ fn audit() -> Shape {
 
 fn ledger_entry() -> Shape {
     let kinds = [
-        "created", "adjusted", "edited", "reserved", "sold", "sold_late", "failed", "cancelled", "expired", "reserved_again",
+        "created",
+        "adjusted",
+        "edited",
+        "reserved",
+        "sold",
+        "sold_late",
+        "failed",
+        "cancelled",
+        "expired",
+        "reserved_again",
     ];
     object(
         "One change of a product.",
