@@ -62,7 +62,7 @@ pub const FILE_NAME: &str = "flashsale.redb";
 const LOG_SUFFIX: &str = ".wal";
 
 /// The format that this program writes. A store of a later one is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +76,27 @@ pub enum OpenError {
         /// The format in the file.
         found: u32,
     },
+    /// A program from before the first release wrote it.
+    #[error(
+        "the store has format {found}, which no released flashsale wrote, and this program reads {FORMAT}; begin anew"
+    )]
+    OlderFormat {
+        /// The format in the file.
+        found: u32,
+    },
     /// It is not ours, or it is damaged.
     #[error("{0} is not a whole flashsale store: {1}; restore a backup or choose another data directory")]
     Damaged(String, String),
     /// The operating system refused.
     #[error("cannot open {0}: {1}")]
     Io(String, std::io::Error),
+}
+
+impl OpenError {
+    /// For a format that is not ours.
+    const fn other_format(found: u32) -> Self {
+        if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
+    }
 }
 
 /// Why the store could not be read or written.

@@ -56,9 +56,9 @@ pub enum ArchiveError {
         /// The form in the file.
         found: u32,
     },
-    /// A store of a later program is in it.
-    #[error("the store in it has format {found}, and this program knows {FORMAT} at most; use a newer flashsale")]
-    NewerFormat {
+    /// A store that another program wrote is in it.
+    #[error("the store in it has format {found}, and this program reads {FORMAT}; use the flashsale that wrote it")]
+    OtherFormat {
         /// The format of the store.
         found: u32,
     },

@@ -44,7 +44,7 @@ impl Store {
         let damaged = |error: StoreError| OpenError::Damaged(name(), error.to_string());
         let secret = match read::format(&database).map_err(damaged)? {
             Some(FORMAT) => read::secret(&database).map_err(damaged)?,
-            Some(found) => return Err(OpenError::NewerFormat { found }),
+            Some(found) => return Err(OpenError::other_format(found)),
             None => return Err(OpenError::Damaged(name(), "it has no tables".to_owned())),
         };
         if log_beside(file).exists() {

@@ -55,7 +55,7 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
     match format(&database).map_err(damaged)? {
         Some(FORMAT) => {}
-        Some(found) => return Err(OpenError::NewerFormat { found }),
+        Some(found) => return Err(OpenError::other_format(found)),
         None => create(&database).map_err(damaged)?,
     }
     let secret = secret(&database).map_err(damaged)?;

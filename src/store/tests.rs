@@ -28,19 +28,25 @@ fn a_second_opening_is_told_that_the_store_is_in_use() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_as_it_is() {
+fn another_format_is_refused_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let file = file_in(dir.path());
     drop(open(&file).unwrap());
-    let database = Database::open(&file).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let newer = (FORMAT + 1).to_le_bytes();
-    transaction.open_table(tables::STATE).unwrap().insert(tables::STATE_FORMAT, newer.as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let error = open(&file).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found } if found == FORMAT + 1));
-    assert!(error.to_string().contains("use a newer flashsale"), "{error}");
+    let refused = |format: u32| {
+        let database = Database::open(&file).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let mut state = transaction.open_table(tables::STATE).unwrap();
+        state.insert(tables::STATE_FORMAT, format.to_le_bytes().as_slice()).unwrap();
+        drop(state);
+        transaction.commit().unwrap();
+        drop(database);
+        open(&file).unwrap_err()
+    };
+    let newer = refused(FORMAT + 1);
+    assert!(matches!(newer, OpenError::NewerFormat { found } if found == FORMAT + 1));
+    assert!(newer.to_string().contains("use a newer flashsale"), "{newer}");
+    assert!(matches!(refused(FORMAT - 1), OpenError::OlderFormat { found } if found == FORMAT - 1));
+    assert!(refused(FORMAT + 1).to_string().contains(&(FORMAT + 1).to_string()), "it was left as it was");
 }
 
 #[test]

@@ -79,8 +79,8 @@ impl<R: Read> Reader<R> {
         if version > VERSION {
             return Err(ArchiveError::NewerForm { found: version });
         }
-        if format > FORMAT {
-            return Err(ArchiveError::NewerFormat { found: format });
+        if format != FORMAT {
+            return Err(ArchiveError::OtherFormat { found: format });
         }
         reader.contents = Contents {
             sequence: u64::from_le_bytes(number(&head, 24)),
