@@ -95,7 +95,7 @@ fn frames_that_are_missing_doubled_or_behind_the_end_are_refused() {
 fn a_later_form_and_another_file_are_told_apart() {
     let mut bytes = backup();
     assert!(matches!(read(b"PK\x03\x04 something else altogether"), Err(ArchiveError::NotABackup)));
-    for (at, newer) in [(16, "form 2"), (20, "format 2")] {
+    for (at, newer) in [(16, "form 2"), (20, "format 3")] {
         bytes[at] += 1;
         let hash = blake3::hash(&bytes[..HEAD_BYTES - HASH_BYTES]);
         bytes[HEAD_BYTES - HASH_BYTES..HEAD_BYTES].copy_from_slice(hash.as_bytes());
