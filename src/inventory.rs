@@ -89,21 +89,24 @@ impl Inventory {
         let shelves = products.into_iter().map(|product| (product.id, Arc::new(Shelf::new(product))));
         *self.purchases.write() = Arc::new(purchases);
         *self.shelves.write() = shelves.collect();
+        self.note_edit();
     }
 
     /// Puts up a new product.
     pub fn add(&self, product: Product) -> Arc<Shelf> {
         let shelf = Arc::new(Shelf::new(product));
         self.shelves.write().insert(shelf.product().id, Arc::clone(&shelf));
+        self.note_edit();
         shelf
     }
 
     /// Takes a product down.
     pub fn remove(&self, id: ProductId) {
         self.shelves.write().remove(&id);
+        self.note_edit();
     }
 
-    /// Says that products or their terms have changed.
+    /// Says that the terms of a product have changed. Products that come and go are noted by themselves.
     pub fn note_edit(&self) {
         self.edited.notify_one();
     }

@@ -70,22 +70,20 @@ impl Phases {
     /// event.
     fn change(&self, product: &Product, before: Option<Option<SalePhase>>, phase: Option<SalePhase>) {
         self.resolve(product.id);
-        let (code, at, event) = match phase {
-            Some(SalePhase::Running(since)) => {
-                (AlertCode::SaleStarted, since, Event::SaleStarted { product: product.id, at: since })
+        let id = product.id;
+        let (at, code, event, verb) = match phase {
+            Some(SalePhase::Running(at)) => {
+                (at, AlertCode::SaleStarted, Event::SaleStarted { product: id, at }, "has started")
             }
-            Some(SalePhase::Ended(since)) => {
-                (AlertCode::SaleEnded, since, Event::SaleEnded { product: product.id, at: since })
-            }
+            Some(SalePhase::Ended(at)) => (at, AlertCode::SaleEnded, Event::SaleEnded { product: id, at }, "has ended"),
             Some(SalePhase::Before | SalePhase::Open) | None => return,
         };
-        let verb = if code == AlertCode::SaleStarted { "has started" } else { "has ended" };
         if matches!(before, Some(Some(_))) {
-            tracing::info!(product = %product.id, name = product.terms.name, %at, "a sale {verb}");
+            tracing::info!(product = %id, name = product.terms.name, %at, "a sale {verb}");
             self.events.tell(event);
         }
         let message = format!("The sale of {} {verb}", product.terms.name);
-        self.events.raise(Alert { code, product: product.id, message, since: at });
+        self.events.raise(Alert { code, product: id, message, since: at });
     }
 
     fn resolve(&self, product: ProductId) {

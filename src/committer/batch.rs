@@ -42,9 +42,16 @@ pub(super) struct Effects {
     paused: Option<bool>,
     queue: Vec<QueueChange>,
     /// By the order that gives them back.
-    stock_back: HashMap<OrderId, (Arc<Shelf>, u64)>,
-    purchases_back: HashMap<OrderId, (ProductId, UserId, u32)>,
+    back: HashMap<OrderId, GivenBack>,
     pub(super) answers: Vec<Answer>,
+}
+
+/// The units that an order gives back.
+struct GivenBack {
+    shelf: Arc<Shelf>,
+    quantity: u32,
+    /// The product and the user, where the product limits what a user may have.
+    limited: Option<(ProductId, UserId)>,
 }
 
 /// An answer that waits for the commit.
@@ -314,10 +321,9 @@ impl<'b, 's> Batch<'b, 's> {
         move_stock(&mut stocked.product, units, order)?;
         self.effects.touched.insert(order.product);
         if units.returns_stock() {
-            self.effects.stock_back.insert(order.id, (Arc::clone(&stocked.shelf), quantity));
-            if limit.is_some() {
-                self.effects.purchases_back.insert(order.id, (order.product, order.user.clone(), order.quantity));
-            }
+            let limited = limit.map(|_| (order.product, order.user.clone()));
+            let back = GivenBack { shelf: Arc::clone(&stocked.shelf), quantity: order.quantity, limited };
+            self.effects.back.insert(order.id, back);
         }
         Ok(Ok(()))
     }
@@ -364,8 +370,7 @@ impl<'b, 's> Batch<'b, 's> {
 impl Effects {
     /// Lets an order keep what it gives back in this batch, which is not on the shelf yet; whether there is anything.
     fn keep_back(&mut self, order: OrderId) -> bool {
-        self.purchases_back.remove(&order);
-        self.stock_back.remove(&order).is_some()
+        self.back.remove(&order).is_some()
     }
 
     /// Shows the new state, first the counters, then the orders, then the queue, and returns the answers: who gets one
@@ -384,11 +389,14 @@ impl Effects {
             }
         }
         let purchases = rooms.inventory.purchases();
-        for (product, user, quantity) in self.purchases_back.into_values() {
-            purchases.subtract(product, &user, quantity);
+        // All of the purchases first: who finds a unit on the shelf may have it.
+        for GivenBack { quantity, limited, .. } in self.back.values() {
+            if let Some((product, user)) = limited {
+                purchases.subtract(*product, user, *quantity);
+            }
         }
-        for (shelf, quantity) in self.stock_back.into_values() {
-            shelf.put(quantity);
+        for GivenBack { shelf, quantity, .. } in self.back.into_values() {
+            shelf.put(quantity.into());
         }
         if let Some(committed) = committed {
             rooms.store.show(committed);

@@ -32,7 +32,6 @@ impl Batch<'_, '_> {
         self.draft.put_product(product.clone());
         self.changes.push(Change::ProductCreated(Box::new(product.clone())));
         self.effects.created = Some(product.clone());
-        self.effects.edited = true;
         Ok(Ok(product))
     }
 
@@ -85,7 +84,6 @@ impl Batch<'_, '_> {
         self.draft.remove_product(id);
         self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
         self.effects.deleted = Some(id);
-        self.effects.edited = true;
         Ok(Ok(()))
     }
 

@@ -12,13 +12,10 @@ use redb::StorageBackend;
 /// disk where a write and a sync after it need two, and no page that a failed sync has left behind as if it were
 /// written.
 #[cfg(target_os = "linux")]
-const DIRECT: i32 = libc::O_DIRECT | libc::O_DSYNC;
+const DIRECT: i32 = libc::O_DIRECT | SYNCHRONOUS;
+#[cfg(not(target_os = "linux"))]
+const DIRECT: i32 = SYNCHRONOUS;
 /// For file systems that know no direct writes.
-#[cfg(target_os = "linux")]
-const SYNCHRONOUS: i32 = libc::O_DSYNC;
-#[cfg(not(target_os = "linux"))]
-const DIRECT: i32 = libc::O_DSYNC;
-#[cfg(not(target_os = "linux"))]
 const SYNCHRONOUS: i32 = libc::O_DSYNC;
 
 /// An open log file. Writes must begin and end at multiples of a block, from memory that does so as well.

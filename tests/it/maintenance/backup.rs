@@ -7,11 +7,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hyper::Method;
 use serde_json::json;
 
 use super::{assert_done, assert_refused, eventful, names, store_in};
-use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id, request};
+use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id};
 
 const TOKEN: &str = "only-for-operators";
 
@@ -45,11 +44,7 @@ async fn a_restored_store_is_the_one_that_was_backed_up() {
 #[tokio::test]
 async fn a_backup_through_a_server_under_load_has_every_order_acknowledged_before() {
     let server = Server::with().env("ADMIN_TOKEN", TOKEN).start().await;
-    let product = json!({"name": "Lamp", "price": "1.00", "initialStock": 1_000_000, "flashSaleActive": true});
-    let mut create =
-        request(Method::POST, "/api/v1/inventory", Some("application/json"), product.to_string().as_bytes());
-    create.headers_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
-    let product = server.try_send(create).await.unwrap().expect(201).body["id"].as_u64().unwrap();
+    let product = server.create(1_000_000).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut acknowledged = Vec::new();
     for buyer in 0..300 {
@@ -74,13 +69,6 @@ async fn a_backup_through_a_server_under_load_has_every_order_acknowledged_befor
     assert_refused(&wrong.command(&["backup", "-o", "x", "--server", &url]).await, "it needs the admin token");
     assert_eq!(names(server.launch.directory()), ["data", "live.backup", "other"]);
     drop(restored);
-    end_with_token(server).await;
-}
-
-/// Ends a server whose harness cannot look into it without its token.
-async fn end_with_token(mut server: Server) {
-    server.terminate().await;
-    assert_done(&server.launch.verify().await);
 }
 
 async fn buy(client: Client, product: u64, buyer: usize, stop: Arc<AtomicBool>) {
