@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, OrderPermit, PendingOrder, Receipt, RequestHashes};
 use crate::inventory::{Inventory, PurchaseClaim, Shelf};
 use crate::order::{Priority, Quantity, UserId};
-use crate::product::ProductId;
+use crate::product::{Product, ProductId};
 use crate::queue::Queue;
 use crate::refusal::Refusal;
 use crate::store::Store;
@@ -70,7 +70,7 @@ impl Admission {
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
         match request.hashes() {
-            None => self.place_new(&request, None, self.intake.opening()).await,
+            None => self.place_new(request, None, self.intake.opening()).await,
             // Boxed, as its state would otherwise be part of every order's.
             Some(hashes) => Box::pin(self.place_once(request, hashes)).await,
         }
@@ -87,7 +87,7 @@ impl Admission {
     /// The path of an order: admit, submit, await the receipt.
     async fn place_new(
         &self,
-        request: &OrderRequest,
+        request: OrderRequest,
         hashes: Option<RequestHashes>,
         opening: u64,
     ) -> Result<Accepted, Refusal> {
@@ -109,7 +109,7 @@ impl Admission {
                     let result = match admission.kept_answers(vec![hashes]).await {
                         Ok(mut kept) => match kept.pop().flatten() {
                             Some(result) => result,
-                            None => admission.place_new(&request, Some(hashes), opening).await,
+                            None => admission.place_new(request, Some(hashes), opening).await,
                         },
                         Err(refusal) => Err(refusal),
                     };
@@ -122,24 +122,25 @@ impl Admission {
 
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
         let opening = self.intake.opening();
-        let (begun, kept) = match self.begin_batch(&requests).await {
+        let count = requests.len();
+        let hashes: Vec<_> = requests.iter().map(OrderRequest::hashes).collect();
+        let (begun, mut results) = match self.begin_batch(&hashes).await {
             Ok(begun) => begun,
-            Err(refusal) => return vec![Err(refusal); requests.len()],
+            Err(refusal) => return vec![Err(refusal); count],
         };
-        let mut results: Vec<Option<Result<Accepted, Refusal>>> = kept;
-        let mut orders = Vec::new();
-        let mut placed = Vec::new();
-        let permit = self.intake.order_permit(requests.len());
-        for (at, request) in requests.iter().enumerate() {
+        let (mut orders, mut placed) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let permit = self.intake.order_permit(count);
+        let (mut found, now) = (None, self.clock.now());
+        for (at, request) in requests.into_iter().enumerate() {
             let repeated = matches!(begun[at], Some(Begun::Repeated(_)));
             if results[at].is_some() || repeated {
                 continue;
             }
-            let checked = self.check(request).and_then(|checked| match &permit {
+            let checked = self.check(&mut found, &request, now).and_then(|checked| match &permit {
                 Some(_) => Ok(checked),
                 None => Err(self.overloaded()),
             });
-            match checked.and_then(|checked| self.take(checked, request, request.hashes(), opening)) {
+            match checked.and_then(|checked| self.take(checked, request, hashes[at], opening)) {
                 Ok(order) => {
                     orders.push(order);
                     placed.push(at);
@@ -161,13 +162,13 @@ impl Admission {
     #[allow(clippy::type_complexity, reason = "two columns of one table, used by one caller")]
     async fn begin_batch(
         &self,
-        requests: &[OrderRequest],
+        hashes: &[Option<RequestHashes>],
     ) -> Result<(Vec<Option<Begun>>, Vec<Option<Result<Accepted, Refusal>>>), Refusal> {
-        let mut begun = Vec::with_capacity(requests.len());
-        let mut results = Vec::with_capacity(requests.len());
+        let mut begun = Vec::with_capacity(hashes.len());
+        let mut results = Vec::with_capacity(hashes.len());
         let mut asked = Vec::new();
-        for (at, request) in requests.iter().enumerate() {
-            let (claim, refusal) = match request.hashes().map(|hashes| (hashes, self.in_flight.begin(hashes))) {
+        for (at, hashes) in hashes.iter().enumerate() {
+            let (claim, refusal) = match hashes.map(|hashes| (hashes, self.in_flight.begin(hashes))) {
                 None => (None, None),
                 Some((_, Err(refusal))) => (None, Some(Err(refusal))),
                 Some((hashes, Ok(claim))) => {
@@ -217,21 +218,33 @@ impl Admission {
     /// All checks, then the units. Holds no lock and awaits nothing.
     fn admit(
         &self,
-        request: &OrderRequest,
+        request: OrderRequest,
         hashes: Option<RequestHashes>,
         opening: u64,
     ) -> Result<(PendingOrder, OrderPermit), Refusal> {
-        let checked = self.check(request)?;
+        let mut found = None;
+        let checked = self.check(&mut found, &request, self.clock.now())?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded())?;
         Ok((self.take(checked, request, hashes, opening)?, permit))
     }
 
-    /// The checks that take nothing but a claim on the purchase limit.
-    fn check(&self, request: &OrderRequest) -> Result<Checked, Refusal> {
+    /// The checks that take nothing but a claim on the purchase limit. `found` is the product of the request before,
+    /// if there was one: a batch mostly asks for the same one again.
+    fn check<'f>(
+        &self,
+        found: &'f mut Option<Found>,
+        request: &OrderRequest,
+        now: Timestamp,
+    ) -> Result<Checked<'f>, Refusal> {
         self.intake.check_open()?;
-        let shelf = self.inventory.shelf(request.product).ok_or(Refusal::ProductNotFound)?;
-        let product = shelf.product();
-        product.terms.check_open(self.clock.now())?;
+        let Found { shelf, product } = match found.take().filter(|found| found.product.id == request.product) {
+            Some(same) => found.insert(same),
+            None => {
+                let shelf = self.inventory.shelf(request.product).ok_or(Refusal::ProductNotFound)?;
+                found.insert(Found { product: shelf.product(), shelf })
+            }
+        };
+        product.terms.check_open(now)?;
         let quantity = request.quantity.get();
         let claim = match product.terms.per_user_limit {
             None => None,
@@ -250,15 +263,15 @@ impl Admission {
     /// The place in the queue, and last the units.
     fn take(
         &self,
-        checked: Checked,
-        request: &OrderRequest,
+        checked: Checked<'_>,
+        request: OrderRequest,
         repeatable: Option<RequestHashes>,
         opening: u64,
     ) -> Result<PendingOrder, Refusal> {
         let Checked { shelf, claim } = checked;
         let place = self.queue.take_place().ok_or_else(|| self.overloaded())?;
         let reservation = shelf.reserve(request.quantity.get()).map_err(|_| Refusal::SoldOut)?;
-        let (user, priority) = (request.user.clone(), request.priority);
+        let OrderRequest { user, priority, .. } = request;
         Ok(PendingOrder { user, priority, reservation, place, claim, repeatable, opening })
     }
 
@@ -282,8 +295,14 @@ impl Admission {
     }
 }
 
-/// A request that passed the checks.
-struct Checked {
+/// A product, and as it was last committed.
+struct Found {
     shelf: Arc<Shelf>,
+    product: Arc<Product>,
+}
+
+/// A request that passed the checks.
+struct Checked<'f> {
+    shelf: &'f Arc<Shelf>,
     claim: Option<PurchaseClaim>,
 }

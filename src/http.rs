@@ -21,6 +21,7 @@ use crate::store::Store;
 mod access;
 mod audit;
 mod backup;
+mod batches;
 mod docs;
 mod edge;
 mod error;
@@ -35,6 +36,7 @@ mod order_lists;
 mod orders;
 mod page;
 mod placing;
+mod receipt;
 mod serve;
 mod waiting;
 
@@ -179,7 +181,7 @@ pub fn api_routes() -> Vec<Route> {
     vec![
         public("/orders", post(placing::place)),
         operator("/orders", get(order_lists::filtered)),
-        operator("/orders/batch", post(placing::place_batch)),
+        operator("/orders/batch", post(batches::place)),
         operator("/orders/{id}", get(orders::read)),
         public("/orders/queue/{jobId}", get(orders::follow)),
         operator("/orders/user/{userId}", get(order_lists::of_user)),

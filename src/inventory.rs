@@ -35,6 +35,7 @@ pub struct Inventory {
 /// One product: what is left of it now, and how it was last committed.
 #[derive(Debug)]
 pub struct Shelf {
+    id: ProductId,
     available: StockCounter,
     committed: RwLock<Arc<Product>>,
 }
@@ -95,7 +96,7 @@ impl Inventory {
     /// Puts up a new product.
     pub fn add(&self, product: Product) -> Arc<Shelf> {
         let shelf = Arc::new(Shelf::new(product));
-        self.shelves.write().insert(shelf.product().id, Arc::clone(&shelf));
+        self.shelves.write().insert(shelf.id, Arc::clone(&shelf));
         self.note_edit();
         shelf
     }
@@ -119,7 +120,13 @@ impl Inventory {
 
 impl Shelf {
     fn new(product: Product) -> Self {
-        Self { available: StockCounter::new(product.stock.current), committed: RwLock::new(Arc::new(product)) }
+        let available = StockCounter::new(product.stock.current);
+        Self { id: product.id, available, committed: RwLock::new(Arc::new(product)) }
+    }
+
+    /// The product's number.
+    pub const fn id(&self) -> ProductId {
+        self.id
     }
 
     /// The product as last committed.

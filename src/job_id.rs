@@ -30,7 +30,9 @@ impl JobIds {
         let tag = blake3::keyed_hash(&self.secret, &order.0.to_le_bytes());
         push_hex(text, order.0, 1);
         text.push('-');
-        tag.as_bytes()[..TAG_BYTES].iter().for_each(|byte| push_hex(text, u64::from(*byte), 2));
+        for eight in tag.as_bytes()[..TAG_BYTES].as_chunks::<8>().0 {
+            push_hex(text, u64::from_be_bytes(*eight), 16);
+        }
     }
 
     /// The order of a job number, if it is one of ours.
@@ -43,13 +45,16 @@ impl JobIds {
     }
 }
 
-/// Appends a number in hexadecimal with `digits` digits at least. Formatting does the same at several times the cost,
-/// and each accepted order carries one.
+/// Appends a number in hexadecimal with `digits` digits at least, 16 at most. Formatting does the same at several times
+/// the cost, and each accepted order carries three of them.
 pub fn push_hex(text: &mut String, number: u64, digits: u32) {
-    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
-    for digit in (0..needed.max(digits)).rev() {
-        text.push(char::from(b"0123456789abcdef"[(number >> (digit * 4) & 0xf) as usize]));
+    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4).clamp(digits, 16);
+    let mut all = [0; 16];
+    for (digit, place) in all.iter_mut().rev().enumerate() {
+        *place = b"0123456789abcdef"[(number >> (digit * 4) & 0xf) as usize];
     }
+    // Always is: these are digits.
+    text.push_str(std::str::from_utf8(&all[16 - needed as usize..]).unwrap_or_default());
 }
 
 #[cfg(test)]

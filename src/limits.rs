@@ -59,7 +59,7 @@ pub const LOG_HALF_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a half grows, until it has its full length.
 pub const LOG_GROWTH_BYTES: u64 = 1024 * 1024;
 /// Rows that make the tables follow the log at once.
-pub const FOLLOW_ROWS: usize = 4 * 1024;
+pub const FOLLOW_ROWS: usize = 32 * 1024;
 /// How long committed rows wait for others to share a transaction with, unless a reader needs them.
 pub const FOLLOW_LINGER: Duration = Duration::from_millis(100);
 /// Committed rows in memory that the tables do not have; the committer waits where there are more.

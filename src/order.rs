@@ -3,6 +3,7 @@
 //! The committer, the replay of the journal and the tests all move orders through [`Order::apply`], so there is one
 //! answer to which moves exist and what each does to the stock.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -20,6 +21,10 @@ impl fmt::Display for OrderId {
         self.0.fmt(f)
     }
 }
+
+/// A map by order. The numbers are given out here and not by callers, so a hash that is not proof against chosen keys
+/// does, at a fraction of the cost.
+pub type OrderMap<V> = HashMap<OrderId, V, foldhash::fast::RandomState>;
 
 /// The most characters of a user's or a product's name.
 pub const MAX_NAME_CHARS: usize = 255;

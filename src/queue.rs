@@ -3,7 +3,7 @@
 //! It lives in memory and is rebuilt from the store at every start. Only the committer adds and ends jobs, after the
 //! commit that says so; workers take, the clock wakes. A job is one number: what it is about stands in the store.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
-use crate::order::{Order, OrderId, Priority};
+use crate::order::{Order, OrderId, OrderMap, Priority};
 
 mod rate;
 
@@ -158,7 +158,7 @@ struct Inner {
     /// One line for each priority, lowest first, each sorted by order number.
     lines: [VecDeque<Job>; 4],
     delayed: BTreeMap<(Timestamp, OrderId), Job>,
-    active: HashMap<OrderId, Job>,
+    active: OrderMap<Job>,
     paused: bool,
     rate: Rate,
 }

@@ -1,6 +1,6 @@
 //! One batch: applying commands inside a transaction, and what follows once it is on disk.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::change::{Actor, Change, KeptAnswer};
 use crate::clock::Timestamp;
 use crate::inventory::{LimitExceeded, Shelf};
-use crate::order::{JobEnd, Order, OrderId, OrderStatus, Transition, UserId};
+use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
 use crate::queue::{Forecast, Job, QueueChange};
 use crate::refusal::Refusal;
@@ -42,7 +42,7 @@ pub(super) struct Effects {
     paused: Option<bool>,
     queue: Vec<QueueChange>,
     /// By the order that gives them back.
-    back: HashMap<OrderId, GivenBack>,
+    back: OrderMap<GivenBack>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -138,7 +138,7 @@ impl<'b, 's> Batch<'b, 's> {
             // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
             return Ok(Err(Refusal::StorageUnavailable));
         }
-        let product = reservation.shelf().product().id;
+        let product = reservation.shelf().id();
         let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
         let terms = &stocked.product.terms;
         let hold = terms.hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into()));

@@ -189,14 +189,19 @@ impl<'a> Reader<'a> {
         name: &str,
         read: impl FnOnce(&Value<'a>) -> Result<T, Complaint>,
     ) -> Option<T> {
+        self.read(name, read).flatten()
+    }
+
+    /// The outer option is whether the field is there, the inner one whether its value is right.
+    fn read<T>(&mut self, name: &str, read: impl FnOnce(&Value<'a>) -> Result<T, Complaint>) -> Option<Option<T>> {
         let (_, value) = self.form.fields.iter().find(|(field, _)| field == name)?;
-        match read(value) {
+        Some(match read(value) {
             Ok(value) => Some(value),
             Err(message) => {
-                self.errors.push(FieldError { field: name.to_owned(), message: message.into_owned() });
+                self.complain(name, &message);
                 None
             }
-        }
+        })
     }
 
     /// A field that must be there.
@@ -205,10 +210,11 @@ impl<'a> Reader<'a> {
         name: &str,
         read: impl FnOnce(&Value<'a>) -> Result<T, Complaint>,
     ) -> Option<T> {
-        if !self.form.fields.iter().any(|(field, _)| field == name) {
-            self.errors.push(FieldError { field: name.to_owned(), message: "is missing".to_owned() });
+        let read = self.read(name, read);
+        if read.is_none() {
+            self.complain(name, "is missing");
         }
-        self.optional(name, read)
+        read.flatten()
     }
 
     /// Whether the body has any field at all.

@@ -1,60 +1,30 @@
-//! Placing orders: one at a time, on the path that a stampede takes, and many in one trip.
+//! Placing an order: the path that a stampede takes.
 
 use std::sync::Arc;
 
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::{BoxError, Json};
+use axum::response::Response;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest, RateLimits};
-use crate::clock::Timestamp;
-use crate::committer::Receipt;
 use crate::job_id::JobIds;
-use crate::limits::{MAX_BATCH_ORDERS, MAX_BODY_BYTES};
+use crate::limits::MAX_BODY_BYTES;
 use crate::metrics::Metrics;
-use crate::order::{MAX_QUANTITY, OrderStatus, Priority, Quantity, UserId};
+use crate::order::{MAX_QUANTITY, Priority, Quantity, UserId};
 use crate::product::ProductId;
 use crate::refusal::Refusal;
-use crate::view::Shown;
 
 use super::access::AdminToken;
-use super::error;
-use super::form::{self, BatchBody, Form, Reader};
+use super::form::{self, Form, Reader};
+use super::{error, receipt};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-
-/// What a buyer is answered.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReceiptView {
-    job_id: String,
-    order_id: u64,
-    status: &'static str,
-    queue_position: u64,
-    estimated_wait_time: u64,
-    expires_at: Option<Shown<Timestamp>>,
-}
-
-impl ReceiptView {
-    fn of(accepted: &Accepted, job_ids: &JobIds) -> Self {
-        let receipt = accepted.receipt;
-        Self {
-            job_id: job_ids.job_id(receipt.order),
-            order_id: receipt.order.0,
-            status: OrderStatus::Pending.as_str(),
-            queue_position: receipt.queue_position,
-            estimated_wait_time: receipt.estimated_wait,
-            expires_at: receipt.expires_at.map(Shown),
-        }
-    }
-}
 
 /// What placing an order needs, in one piece: the hottest handler takes one share of it and not four.
 #[derive(Debug)]
@@ -109,7 +79,7 @@ impl Desk {
 
     fn created(&self, accepted: &Accepted) -> Response {
         let order = accepted.receipt.order;
-        let mut response = Response::new(Body::from(receipt_text(accepted, &self.job_ids)));
+        let mut response = Response::new(Body::from(receipt::document(accepted, &self.job_ids)));
         *response.status_mut() = StatusCode::CREATED;
         let headers = response.headers_mut();
         headers.reserve(4);
@@ -117,7 +87,7 @@ impl Desk {
         let mut location = String::with_capacity(PATH.len() + 1 + 20);
         location.push_str(PATH);
         location.push('/');
-        push_decimal(&mut location, order.0);
+        receipt::push_decimal(&mut location, order.0);
         if let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) {
             headers.insert(LOCATION, location);
         }
@@ -126,42 +96,6 @@ impl Desk {
         }
         response
     }
-}
-
-/// The receipt as [`ReceiptView`] has it. The one document that is made as often as there are orders is written
-/// by hand, at a fifth of what a serializer costs.
-fn receipt_text(accepted: &Accepted, job_ids: &JobIds) -> String {
-    let Receipt { order, queue_position, estimated_wait, expires_at } = accepted.receipt;
-    let mut text = String::with_capacity(256);
-    text.push_str("{\"jobId\":\"");
-    job_ids.push(&mut text, order);
-    text.push_str("\",\"orderId\":");
-    push_decimal(&mut text, order.0);
-    text.push_str(",\"status\":\"pending\",\"queuePosition\":");
-    push_decimal(&mut text, queue_position);
-    text.push_str(",\"estimatedWaitTime\":");
-    push_decimal(&mut text, estimated_wait);
-    text.push_str(",\"expiresAt\":");
-    match expires_at {
-        None => text.push_str("null}"),
-        Some(at) => text.push_str(&format!("\"{at}\"}}")),
-    }
-    text
-}
-
-/// Appends a number in decimal.
-fn push_decimal(text: &mut String, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    text.extend(digits[first..].iter().copied().map(char::from));
 }
 
 fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {
@@ -182,7 +116,7 @@ fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyK
 }
 
 /// Reads an order's fields; fields beyond them are the caller's.
-fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
+pub(super) fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
     let product = reader.required("productId", |value| value.whole(1, i64::MAX));
     let user = reader.required("userId", |value| UserId::new(value.text()?).map_err(Into::into));
     let quantity = reader.required("quantity", |value| value.whole(1, MAX_QUANTITY.into()));
@@ -203,119 +137,5 @@ fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
         }),
         // A field without a value has left an error behind.
         _ => Err(Refusal::Internal),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch<'a> {
-    #[serde(borrow)]
-    orders: Vec<Form<'a>>,
-}
-
-/// `POST /orders/batch`
-pub(super) async fn place_batch(
-    State(admission): State<Arc<Admission>>,
-    State(job_ids): State<Arc<JobIds>>,
-    State(metrics): State<Arc<Metrics>>,
-    BatchBody(body): BatchBody,
-) -> Result<Response, Refusal> {
-    let batch: Batch<'_> = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
-    if batch.orders.is_empty() || batch.orders.len() > MAX_BATCH_ORDERS {
-        return Err(Refusal::invalid("orders", format!("must have 1 to {MAX_BATCH_ORDERS} entries")));
-    }
-    // Each entry is read for itself: a wrong one does not hold up the others.
-    let entries: Vec<_> = batch.orders.into_iter().map(read_entry).collect();
-    let requests = entries.iter().filter_map(|entry| entry.as_ref().ok().cloned()).collect();
-    let mut placed = admission.place_many(requests).await.into_iter();
-    let results = entries.into_iter().map(|entry| match entry {
-        Ok(_) => placed.next().unwrap_or(Err(Refusal::Internal)),
-        Err(refusal) => Err(refusal),
-    });
-    let counted = results.inspect(|result| {
-        if let Err(refusal) = result {
-            metrics.count_rejected(refusal);
-        }
-    });
-    let results: Vec<_> = counted.map(|result| EntryView::of(result, &job_ids)).collect();
-    Ok(Json(BatchView { results }).into_response())
-}
-
-fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
-    let mut reader = entry.reader(&["productId", "userId", "quantity", "priority", "idempotencyKey"]);
-    let key = reader.optional("idempotencyKey", |value| {
-        value.nullable(|value| IdempotencyKey::new(value.text()?).map_err(Into::into))
-    });
-    let request = read_order(reader)?;
-    Ok(OrderRequest { key: key.flatten(), ..request })
-}
-
-#[derive(Serialize)]
-struct BatchView {
-    results: Vec<EntryView>,
-}
-
-/// One entry's result in a batch's answer.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum EntryView {
-    Placed {
-        status: u16,
-        #[serde(rename = "idempotencyReplayed", skip_serializing_if = "std::ops::Not::not")]
-        replayed: bool,
-        #[serde(flatten)]
-        receipt: EntryReceipt,
-    },
-    Refused(serde_json::Value),
-}
-
-/// A receipt inside of a batch's result, where `status` is the HTTP status.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EntryReceipt {
-    job_id: String,
-    order_id: u64,
-    order_status: &'static str,
-    queue_position: u64,
-    estimated_wait_time: u64,
-    expires_at: Option<Shown<Timestamp>>,
-}
-
-impl EntryView {
-    fn of(result: Result<Accepted, Refusal>, job_ids: &JobIds) -> Self {
-        match result {
-            Ok(accepted) => {
-                let ReceiptView { job_id, order_id, status, queue_position, estimated_wait_time, expires_at } =
-                    ReceiptView::of(&accepted, job_ids);
-                let receipt = EntryReceipt {
-                    job_id,
-                    order_id,
-                    order_status: status,
-                    queue_position,
-                    estimated_wait_time,
-                    expires_at,
-                };
-                Self::Placed { status: 201, replayed: accepted.replayed, receipt }
-            }
-            Err(refusal) => Self::Refused(error::entry(&refusal)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::order::OrderId;
-
-    use super::*;
-
-    #[test]
-    fn the_receipt_written_by_hand_is_the_one_that_is_described() {
-        let job_ids = Arc::new(JobIds::new([7; 32]));
-        for (order, expires_at) in [(1, None), (10, Some(Timestamp::from_millis(5))), (u64::MAX, None)] {
-            let receipt = Receipt { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
-            let accepted = Accepted { receipt, replayed: false };
-            let described = serde_json::to_string(&ReceiptView::of(&accepted, &job_ids)).unwrap();
-            assert_eq!(receipt_text(&accepted, &job_ids), described);
-        }
     }
 }

@@ -107,13 +107,12 @@ pub(super) const fn group_of(id: OrderId) -> u64 {
 /// Puts orders, which come in the order of their numbers. The orders beside them in their groups stay as they are.
 pub(super) fn put<'o>(table: &mut Groups<'_>, orders: impl Iterator<Item = &'o Order>) -> Result<(), StoreError> {
     let mut orders = orders.peekable();
-    let (mut row, mut changed, mut written) = (Vec::new(), Group::default(), Vec::new());
+    let (mut changed, mut written) = (Group::default(), Vec::new());
     while let Some(first) = orders.peek() {
         let group = group_of(first.id);
         changed.clear();
         while let Some(order) = orders.next_if(|order| group_of(order.id) == group) {
-            record::encode(&OrderRow::of(order), &mut row)?;
-            changed.set((order.id.0 % GROUP) as usize, &row);
+            changed.set(order)?;
         }
         if !changed.is_full()
             && let Some(before) = table.get(group)?
@@ -140,16 +139,19 @@ impl Group {
         self.rows = Default::default();
     }
 
-    fn set(&mut self, place: usize, row: &[u8]) {
+    fn set(&mut self, order: &Order) -> Result<(), StoreError> {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(row);
-        self.rows[place] = (start, self.bytes.len());
+        record::append(&OrderRow::of(order), &mut self.bytes)?;
+        self.rows[(order.id.0 % GROUP) as usize] = (start, self.bytes.len());
+        Ok(())
     }
 
     /// Sets a row where there is none yet.
     fn fill(&mut self, place: usize, row: &[u8]) {
         if self.rows[place].1 == 0 {
-            self.set(place, row);
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(row);
+            self.rows[place] = (start, self.bytes.len());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Actor, Change, KeptAnswer, Record};
@@ -19,10 +20,35 @@ const VERSION: u8 = 1;
 /// Writes a row.
 pub(super) fn encode(row: &impl Serialize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
     buffer.clear();
+    append(row, buffer)
+}
+
+/// Writes a row behind what the buffer holds.
+pub(super) fn append(row: &impl Serialize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
     buffer.push(VERSION);
-    let bytes = postcard::to_extend(row, std::mem::take(buffer));
-    *buffer = bytes.map_err(|error| StoreError::Damaged(format!("a row cannot be written: {error}")))?;
-    Ok(())
+    let written = postcard::serialize_with_flavor(row, Behind(buffer));
+    written.map_err(|error| StoreError::Damaged(format!("a row cannot be written: {error}")))
+}
+
+/// Bytes go behind those that are there. Postcard's own extends any collection, and so byte by byte.
+struct Behind<'b>(&'b mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a row.

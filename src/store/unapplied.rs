@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::KeptAnswer;
-use crate::order::{Order, OrderId};
+use crate::order::{Order, OrderId, OrderMap};
 use crate::product::{Product, ProductId};
 
 use super::Head;
@@ -43,7 +43,7 @@ pub(super) struct Orders {
     first: u64,
     placed: Vec<Arc<Order>>,
     /// Those that were there before the new ones.
-    moved: HashMap<u64, Arc<Order>>,
+    moved: OrderMap<Arc<Order>>,
 }
 
 impl Orders {
@@ -60,12 +60,12 @@ impl Orders {
     fn put(&mut self, order: Arc<Order>) {
         match self.index(order.id).and_then(|index| self.placed.get_mut(index)) {
             Some(before) => *before = order,
-            None => drop(self.moved.insert(order.id.0, order)),
+            None => drop(self.moved.insert(order.id, order)),
         }
     }
 
     fn get(&self, id: OrderId) -> Option<&Arc<Order>> {
-        self.index(id).and_then(|index| self.placed.get(index)).or_else(|| self.moved.get(&id.0))
+        self.index(id).and_then(|index| self.placed.get(index)).or_else(|| self.moved.get(&id))
     }
 
     fn index(&self, id: OrderId) -> Option<usize> {

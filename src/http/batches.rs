@@ -1,0 +1,124 @@
+//! Placing many orders in one trip, each with a result of its own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
+use crate::job_id::JobIds;
+use crate::limits::MAX_BATCH_ORDERS;
+use crate::metrics::Metrics;
+use crate::refusal::Refusal;
+
+use super::form::{self, BatchBody, Form};
+use super::placing::read_order;
+use super::{error, receipt};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    orders: Entries,
+}
+
+/// Each entry is read for itself: a wrong one does not hold up the others.
+#[derive(Default)]
+struct Entries {
+    /// At most [`MAX_BATCH_ORDERS`].
+    read: Vec<Result<OrderRequest, Refusal>>,
+    /// Whether there were more.
+    more: bool,
+}
+
+struct Entry(Result<OrderRequest, Refusal>);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Form::deserialize(deserializer).map(|form| Self(read_entry(form)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of orders")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
+                let mut entries = Entries::default();
+                while entries.read.len() < MAX_BATCH_ORDERS {
+                    let Some(Entry(entry)) = seq.next_element()? else { return Ok(entries) };
+                    entries.read.push(entry);
+                }
+                // The rest must be JSON as well, and nothing is kept of it.
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    entries.more = true;
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_seq(EntriesVisitor)
+    }
+}
+
+fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
+    let mut reader = entry.reader(&["productId", "userId", "quantity", "priority", "idempotencyKey"]);
+    let key = reader.optional("idempotencyKey", |value| {
+        value.nullable(|value| IdempotencyKey::new(value.text()?).map_err(Into::into))
+    });
+    let request = read_order(reader)?;
+    Ok(OrderRequest { key: key.flatten(), ..request })
+}
+
+/// `POST /orders/batch`
+pub(super) async fn place(
+    State(admission): State<Arc<Admission>>,
+    State(job_ids): State<Arc<JobIds>>,
+    State(metrics): State<Arc<Metrics>>,
+    BatchBody(body): BatchBody,
+) -> Result<Response, Refusal> {
+    let Batch { orders } = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
+    if orders.read.is_empty() || orders.more {
+        return Err(Refusal::invalid("orders", format!("must have 1 to {MAX_BATCH_ORDERS} entries")));
+    }
+    let mut requests = Vec::with_capacity(orders.read.len());
+    let read = orders.read.into_iter().map(|entry| entry.map(|request| requests.push(request)));
+    let read: Vec<Result<(), Refusal>> = read.collect();
+    let mut placed = admission.place_many(requests).await.into_iter();
+    let results = read.into_iter().map(|entry| entry.and_then(|()| placed.next().unwrap_or(Err(Refusal::Internal))));
+    let counted = results.inspect(|result| {
+        if let Err(refusal) = result {
+            metrics.count_rejected(refusal);
+        }
+    });
+    let mut response = Response::new(Body::from(document(counted, &job_ids)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// The answer to a batch.
+fn document(results: impl ExactSizeIterator<Item = Result<Accepted, Refusal>>, job_ids: &JobIds) -> String {
+    let mut text = String::with_capacity(results.len() * receipt::TYPICAL_BYTES + 16);
+    text.push_str("{\"results\":[");
+    for (at, result) in results.enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        match result {
+            Ok(accepted) => receipt::push_entry(&mut text, &accepted, job_ids),
+            Err(refusal) => text.push_str(&error::entry(&refusal).to_string()),
+        }
+    }
+    text.push_str("]}");
+    text
+}
