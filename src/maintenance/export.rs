@@ -119,6 +119,7 @@ struct Rows<'f> {
 
 impl Rows<'_> {
     fn write(mut self, subject: &Subject, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
+        sink.names(columns(subject))?;
         match *subject {
             Subject::Products => self.products(sink),
             Subject::Orders(status) => self.orders(|order, job_ids| match status.is_none_or(|it| order.status == it) {
@@ -184,6 +185,27 @@ impl Rows<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The names of a subject's cells, in the order in which its view has them.
+const fn columns(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Orders(_) => {
+            "id,jobId,productId,userId,quantity,unitPrice,totalPrice,status,priority,reservedAt,expiresAt,attempts,\
+             failureReason,createdAt,updatedAt"
+        }
+        Subject::Products => {
+            "id,name,price,initialStock,currentStock,heldStock,soldStock,adjustedStock,flashSaleActive,perUserLimit,\
+             saleStartsAt,saleEndsAt,holdSeconds,createdAt,updatedAt"
+        }
+        Subject::Jobs(_) => {
+            "jobId,orderId,status,progress,queuePosition,attemptsMade,processedOn,finishedOn,failedReason"
+        }
+        Subject::Journal => {
+            "sequence,at,hash,previousHash,kind,actor,productId,orderId,quantity,currentDelta,heldDelta,soldDelta,\
+             error,before,after"
+        }
     }
 }
 

@@ -38,6 +38,14 @@ impl<W: Write> Sink<W> {
         Self { out, rows: 0 }
     }
 
+    /// What the cells of the rows to come are called, with commas between. JSON's objects say it themselves.
+    pub(super) fn names(&mut self, names: &str) -> io::Result<()> {
+        match &mut self.out {
+            Out::Csv(out) => Ok(out.out.write_record(names.split(','))?),
+            Out::Ndjson(_) => Ok(()),
+        }
+    }
+
     pub(super) const fn is_csv(&self) -> bool {
         matches!(self.out, Out::Csv(_))
     }
@@ -76,8 +84,12 @@ struct Csv<W: Write> {
 
 impl<W: Write> Csv<W> {
     fn new(out: W) -> Self {
-        // The names come with the first row.
-        Self { out: WriterBuilder::new().from_writer(out), draft: csv::Writer::from_writer(Vec::new()), drafted: 0 }
+        Self { out: csv::Writer::from_writer(out), draft: Self::draft(), drafted: 0 }
+    }
+
+    /// The names of the cells are written already.
+    fn draft() -> csv::Writer<Vec<u8>> {
+        WriterBuilder::new().has_headers(false).from_writer(Vec::new())
     }
 
     fn row(&mut self, row: &impl Serialize) -> io::Result<()> {
@@ -87,8 +99,7 @@ impl<W: Write> Csv<W> {
     }
 
     fn settle(&mut self) -> io::Result<()> {
-        let next = WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        let draft = std::mem::replace(&mut self.draft, next).into_inner();
+        let draft = std::mem::replace(&mut self.draft, Self::draft()).into_inner();
         let draft = draft.map_err(|error| io::Error::other(error.to_string()))?;
         let mut lines = ReaderBuilder::new().has_headers(false).from_reader(draft.as_slice());
         let mut cells = ByteRecord::new();
@@ -135,6 +146,7 @@ mod tests {
     fn written(format: Format) -> String {
         let mut out = Vec::new();
         let mut sink = Sink::new(format, &mut out);
+        sink.names("userId,change,reason").unwrap();
         ROWS.iter().for_each(|row| sink.row(row).unwrap());
         assert_eq!(sink.finish().unwrap(), 3);
         String::from_utf8(out).unwrap()

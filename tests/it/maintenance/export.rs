@@ -111,6 +111,41 @@ async fn csv_has_a_line_of_names_and_nothing_that_a_spreadsheet_would_calculate(
     assert!(journal.stdout.contains("\"{\"\"id\"\":1,"), "{journal:?}");
 }
 
+/// What a cell of CSV says of a value.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn csv_has_the_names_and_the_values_that_json_has_and_its_names_without_a_row() {
+    let launch = eventful().await;
+    for subject in ["orders", "products", "jobs", "journal"] {
+        let csv = launch.command(&["export", subject, "--format", "csv"]).await;
+        assert_done(&csv);
+        let mut csv = csv::Reader::from_reader(csv.stdout.as_bytes());
+        let names = csv.headers().unwrap().clone();
+        let lines: Vec<_> = csv.records().map(Result::unwrap).collect();
+        let objects = rows(&launch, &[subject]).await;
+        assert_eq!(lines.len(), objects.len());
+        for (line, object) in lines.iter().zip(objects) {
+            assert_eq!(object.as_object().unwrap().len(), names.len(), "{subject}");
+            for (name, given) in names.iter().zip(line) {
+                // Objects are their text, whose fields come in an order of their own.
+                match object.get(name).expect(name) {
+                    nested @ Value::Object(_) => assert_eq!(&serde_json::from_str::<Value>(given).unwrap(), nested),
+                    value => assert_eq!(given, cell(value), "{subject}: {name}"),
+                }
+            }
+        }
+        let none = launch.command(&["export", subject, "--format", "csv", "--from", "2999-01-01T00:00:00Z"]).await;
+        assert_eq!(none.stdout.trim_end(), names.iter().collect::<Vec<_>>().join(","));
+    }
+}
+
 #[tokio::test]
 async fn an_export_replaces_no_file_unless_it_is_told_to() {
     let launch = eventful().await;
