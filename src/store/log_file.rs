@@ -81,3 +81,24 @@ impl StorageBackend for LogFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_system_refuses_to_write_directly_is_written_synchronously() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = LogFile::open(&dir.path().join("log")).unwrap();
+        // Direct writes refuse what is no whole block in the way in which a file system refuses all of them.
+        log.write(3, b"not a block").unwrap();
+        log.write(14, b", and more").unwrap();
+        let mut read = [0; 21];
+        log.read(3, &mut read).unwrap();
+        assert_eq!(&read, b"not a block, and more");
+        // Where the file system knows direct writes at all.
+        let knows = OpenOptions::new().write(true).custom_flags(DIRECT).open(&log.path);
+        let refused = knows.is_ok_and(|file| file.write_at(b"x", 1).is_err());
+        assert_eq!(log.indirect.get().is_some(), refused);
+    }
+}
