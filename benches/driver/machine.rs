@@ -45,10 +45,18 @@ pub(crate) fn machine_cpu() -> Duration {
 
 /// Bytes of a process's memory that are resident.
 pub(crate) fn resident_bytes(process: &str) -> u64 {
+    memory(process, "VmRSS:").expect("the resident size")
+}
+
+/// The most bytes of a process's memory that were resident at any time; none of one that has ended.
+pub(crate) fn peak_bytes(process: &str) -> Option<u64> {
+    memory(process, "VmHWM:")
+}
+
+fn memory(process: &str, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux's /proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident size");
-    let kilobytes = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-    kilobytes.expect("a number of kB") * 1024
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix(field))?.split_whitespace().next()?;
+    Some(kilobytes.parse::<u64>().expect("a number of kB") * 1024)
 }
 
 /// The time that these fields of a `stat` file sum up to.
