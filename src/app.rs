@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -209,7 +210,11 @@ impl App {
 }
 
 fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered), AppError> {
-    std::fs::create_dir_all(&config.data_dir)
+    // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir)
         .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
     let (store, recovered) = Store::open(Medium::File(store::file_in(&config.data_dir)))?;
     Ok((Arc::new(store), recovered))

@@ -6,6 +6,7 @@
 //! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no
 //! new order taken, until the store was opened again and everything was rebuilt from it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,7 +20,6 @@ use crate::clock::Clock;
 use crate::inventory::{Inventory, Purchases};
 use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
 use crate::metrics::Metrics;
-use crate::order::OrderStatus;
 use crate::queue::{Job, Queue};
 use crate::store::{Recovered, Store, StoreError};
 
@@ -69,7 +69,11 @@ impl Committer {
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         runtime.spawn(give_out(committed));
         let writer = Writer { rooms, books, receiver, held_over: None, commands: Vec::new(), gate, answers };
-        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || writer.run());
+        let run = move || {
+            let _guard = RefusesOnPanic(Arc::clone(&writer.gate));
+            writer.run();
+        };
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
         let thread = thread.map_err(|error| StoreError::Damaged(format!("no thread for the committer: {error}")))?;
         Ok((Self { thread }, intake))
     }
@@ -82,15 +86,25 @@ impl Committer {
     }
 }
 
+/// Nobody commits after a panic: then the server is not ready, and whoever looks after it starts it again.
+struct RefusesOnPanic(Arc<Gate>);
+
+impl Drop for RefusesOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_status(Status::StorageUnavailable);
+        }
+    }
+}
+
 /// Sets up the counters, the queue and the books as the store has them.
 fn rebuild(rooms: &Rooms, recovered: Recovered, gate: &Gate) -> Result<Books, StoreError> {
     let purchases = Purchases::default();
     let with_limit = recovered.products.iter().filter(|product| product.terms.per_user_limit.is_some());
-    let limited: Vec<_> = with_limit.map(|product| product.id).collect();
+    let limited: HashSet<_> = with_limit.map(|product| product.id).collect();
     if !limited.is_empty() {
         rooms.store.snapshot()?.each_order(|order| {
-            let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
-            if counts && limited.contains(&order.product) {
+            if order.status.counts_as_purchase() && limited.contains(&order.product) {
                 purchases.add(order.product, &order.user, order.quantity);
             }
         })?;

@@ -17,7 +17,7 @@ use crate::change::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, Settlement};
 use crate::job_id::JobIds;
-use crate::limits::{MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN, REOPEN_PAUSE};
+use crate::limits::{CLOCK_LOOK, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN, REOPEN_PAUSE};
 use crate::order::{Order, OrderStatus, Transition};
 use crate::queue::{Job, Queue};
 use crate::store::Store;
@@ -37,7 +37,7 @@ pub struct RetryPolicy {
     pub first_delay: Duration,
 }
 
-/// The longest pause between two attempts.
+/// The longest pause between two attempts, but for its jitter.
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// How orders are fulfilled.
@@ -128,7 +128,7 @@ async fn wake(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
             }
             continue;
         }
-        let pause = rooms.queue.next_due().map_or(MAX_DELAY, |due| due.since(rooms.clock.now()));
+        let pause = rooms.queue.next_due().map_or(CLOCK_LOOK, |due| due.since(rooms.clock.now()).min(CLOCK_LOOK));
         tokio::select! {
             () = rescheduled => {}
             () = tokio::time::sleep(pause) => {}

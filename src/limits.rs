@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::order::MAX_NAME_CHARS;
+
 /// Bytes of an ordinary request body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of the body of a batch of orders.
@@ -101,6 +103,9 @@ pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
+/// followed.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
 pub const MAX_TRIMMED_PER_RECORD: usize = 8;
 /// Kept answers that may be swept in one transaction when they are too old, if few come in.
@@ -117,7 +122,12 @@ const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <=
 // The longest record fits a half of the log: rows with the longest names, four bytes a character, and their fixed part,
 // and the errors of as many reports as there can be.
 const _: () = assert!(
-    (MAX_COMMIT_ROWS + MAX_BATCH_ORDERS) * (255 * 4 + 160) + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
+    (MAX_COMMIT_ROWS + larger(MAX_BATCH_ORDERS, MAX_EXPIRED_AT_ONCE)) * (MAX_NAME_CHARS * 4 + 160)
+        + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
         < LOG_HALF_BYTES as usize
 );
 const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}

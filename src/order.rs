@@ -118,6 +118,11 @@ impl OrderStatus {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// Whether its units count against the purchase limit: those that are held or sold.
+    pub const fn counts_as_purchase(self) -> bool {
+        matches!(self, Self::Pending | Self::Confirmed)
+    }
 }
 
 /// Where the job of an order stands in the store. What an open job is doing at the moment, the queue knows.

@@ -23,6 +23,7 @@ mod chain;
 mod check_index;
 mod compare;
 mod draft;
+mod error;
 mod findings;
 mod follow;
 mod head;
@@ -30,6 +31,7 @@ mod inspect;
 mod journal;
 mod log;
 mod log_file;
+mod new;
 mod order_groups;
 mod read;
 mod record;
@@ -38,13 +40,13 @@ mod scratch;
 mod tables;
 pub mod tally;
 mod unapplied;
-mod unfinished;
 mod user_blocks;
 mod user_index;
 mod verify;
 mod write;
 
 pub use draft::Draft;
+pub use error::{OpenError, StoreError};
 pub use findings::Findings;
 pub use head::{Cut, Head, Totals};
 pub use read::{AttemptError, Page, Snapshot};
@@ -63,72 +65,6 @@ const LOG_SUFFIX: &str = ".wal";
 
 /// The format that this program writes. A store of a later one is refused.
 pub const FORMAT: u32 = 2;
-
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("another server is using {0}; stop it first, or choose another data directory")]
-    InUse(String),
-    /// A later program wrote it.
-    #[error("the store has format {found}, and this program knows {FORMAT} at most; use a newer flashsale")]
-    NewerFormat {
-        /// The format in the file.
-        found: u32,
-    },
-    /// A program from before the first release wrote it.
-    #[error(
-        "the store has format {found}, which no released flashsale wrote, and this program reads {FORMAT}; begin anew"
-    )]
-    OlderFormat {
-        /// The format in the file.
-        found: u32,
-    },
-    /// It is not ours, or it is damaged.
-    #[error("{0} is not a whole flashsale store: {1}; restore a backup or choose another data directory")]
-    Damaged(String, String),
-    /// The operating system refused.
-    #[error("cannot open {0}: {1}")]
-    Io(String, std::io::Error),
-}
-
-impl OpenError {
-    /// For a format that is not ours.
-    const fn other_format(found: u32) -> Self {
-        if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
-    }
-}
-
-/// Why the store could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It failed and has not been opened again yet.
-    #[error("the store is closed")]
-    Closed,
-    /// The operating system or the file failed.
-    #[error("the store failed: {0}")]
-    Failed(#[source] Box<redb::Error>),
-    /// A row does not say what its table promises.
-    #[error("the store holds a damaged row: {0}")]
-    Damaged(String),
-    /// There is no room for a working file.
-    #[error("cannot make the working file {0}: {1}")]
-    Scratch(String, std::io::Error),
-}
-
-impl StoreError {
-    /// Whether it failed for want of space.
-    pub fn is_out_of_space(&self) -> bool {
-        let Self::Failed(error) = self else { return false };
-        matches!(error.as_ref(), redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for StoreError {
-    fn from(error: E) -> Self {
-        Self::Failed(Box::new(error.into()))
-    }
-}
 
 /// Where the bytes are: files, or what a test puts in their place.
 #[derive(Clone)]
@@ -302,6 +238,15 @@ impl Store {
         }
     }
 
+    /// Whether an order's job is on the list of dead letters, without waiting for the tables. Blocks on file reads.
+    pub fn is_dead_letter(&self, id: OrderId) -> Result<bool, StoreError> {
+        let (backlog, database) = self.parts()?;
+        match backlog.find(|changes| changes.dead_letters.get(&id.0).copied()) {
+            Some(listed) => Ok(listed),
+            None => Snapshot::new(database.begin_read()?).is_dead_letter(id),
+        }
+    }
+
     /// What a request with this idempotency key was answered, and the order it made; without waiting for the tables.
     pub fn kept_answer(&self, key: u128) -> Result<Option<(Arc<Order>, KeptAnswer)>, StoreError> {
         let (backlog, database) = self.parts()?;
@@ -371,17 +316,15 @@ impl Running {
     fn close(self, medium: &Medium) {
         let Some(writer) = self.writer else { return };
         let durable = self.backlog.wait_durable(self.backlog.shown());
-        let Writer { mut log, follower } = writer.into_inner();
-        follower.stop(&self.backlog);
-        if durable.is_err() {
+        writer.into_inner().follower.stop(&self.backlog);
+        // In this order, so that tables without a log are never taken for ones that have lost it.
+        if durable.is_err() || read::mark_logged(&self.database, false).is_err() {
             return;
         }
-        let removed = log.clear().and_then(|()| match medium {
-            Medium::File(path) => std::fs::remove_file(log_beside(path)),
-            Medium::Backend { .. } => Ok(()),
-        });
-        if let Err(error) = removed {
-            tracing::warn!(%error, "the log could not be removed; the next start empties it");
+        if let Medium::File(path) = medium
+            && let Err(error) = std::fs::remove_file(log_beside(path))
+        {
+            tracing::warn!(%error, "the log could not be removed; the next start writes over it");
         }
     }
 }
@@ -403,24 +346,19 @@ fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
     }
 }
 
-/// Opens the database file itself.
+/// Opens the tables, made before where there are none, after every page was checked against its checksum.
 fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
     let repaired = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let noticed = Arc::clone(&repaired);
     let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES);
+    builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
     builder.set_repair_callback(move |_| noticed.store(true, std::sync::atomic::Ordering::Relaxed));
-    let create = || match medium {
-        Medium::File(path) => builder.create(path),
-        Medium::Backend { open, .. } => builder.create_with_backend(SharedBackend(open(Part::Tables).into())),
-    };
-    let opened = match create() {
-        Err(DatabaseError::Storage(redb::StorageError::Io(error)))
-            if error.kind() == std::io::ErrorKind::InvalidData && unfinished::clear(medium).unwrap_or(false) =>
-        {
-            create()
+    let opened = match medium {
+        Medium::File(path) => {
+            new::make_if_missing(path)?;
+            builder.open(path)
         }
-        other => other,
+        Medium::Backend { open, .. } => builder.create_with_backend(SharedBackend(open(Part::Tables).into())),
     };
     let database = opened.map_err(|error| open_error(medium, error))?;
     Ok((database, repaired.load(std::sync::atomic::Ordering::Relaxed)))

@@ -3,17 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Alert, AlertCode, Event, Events};
 use crate::inventory::Inventory;
+use crate::limits::CLOCK_LOOK;
 use crate::product::{Product, ProductId, SalePhase};
-
-/// The longest sleep, so that a clock which was set is followed.
-const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// The running watch. Dropping it ends it.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ impl WindowWatch {
                 let edited = inventory.edited();
                 let now = clock.now();
                 let next = phases.follow(&inventory.products(), now);
-                let pause = next.map_or(MAX_SLEEP, |next| next.since(now).min(MAX_SLEEP));
+                let pause = next.map_or(CLOCK_LOOK, |next| next.since(now).min(CLOCK_LOOK));
                 // Ended by an edit or by time; either way everything is looked at again.
                 let _ = tokio::time::timeout(pause, edited).await;
             }

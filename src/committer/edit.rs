@@ -2,7 +2,6 @@
 
 use crate::change::Change;
 use crate::limits::MAX_PRODUCTS;
-use crate::order::OrderStatus;
 use crate::product::{Product, ProductId, Stock, Terms};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -51,7 +50,9 @@ impl Batch<'_, '_> {
         }
         after.updated_at = self.at;
         stocked.product = after.clone();
-        if before.terms.per_user_limit.is_none() && after.terms.per_user_limit.is_some() {
+        let limited = before.terms.per_user_limit.is_none() && after.terms.per_user_limit.is_some();
+        // Counting reads every order; before a sale there is none to count.
+        if limited && after.orders > 0 {
             self.count_purchases(id)?;
         }
         self.finish_edit(before, after)
@@ -92,8 +93,7 @@ impl Batch<'_, '_> {
         let purchases = self.rooms.inventory.purchases();
         purchases.forget(id);
         self.rooms.store.snapshot()?.each_order(|order| {
-            let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
-            if order.product == id && counts {
+            if order.product == id && order.status.counts_as_purchase() {
                 purchases.add(id, &order.user, order.quantity);
             }
         })

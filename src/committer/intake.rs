@@ -111,9 +111,9 @@ impl Intake {
 
     /// Room for `orders` orders, or none where too many are on their way.
     pub fn order_permit(&self, orders: usize) -> Option<OrderPermit> {
-        let taken = self.gate.orders.fetch_add(orders, Ordering::Relaxed);
-        let permit = OrderPermit { gate: Arc::clone(&self.gate), orders };
-        (taken + orders <= INTAKE_ORDERS).then_some(permit)
+        let fits = |taken: usize| taken.checked_add(orders).filter(|taken| *taken <= INTAKE_ORDERS);
+        self.gate.orders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(OrderPermit { gate: Arc::clone(&self.gate), orders })
     }
 
     /// Hands an order over and returns where its receipt will come. From here on the committer owns it. A receipt that

@@ -19,6 +19,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 
 use super::address::{self, Connector, Reach, RefusedAddress};
 use crate::clock::Timestamp;
+use crate::limits::MAX_ERROR_CHARS;
 
 /// The most bytes of an answer's body that are read; the connection of a longer one is closed.
 const MAX_ANSWER_BYTES: usize = 4 * 1024;
@@ -27,7 +28,7 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The most characters of foreign text, an answer's body or a library's error, in an error of ours.
-const MAX_QUOTED_CHARS: usize = 200;
+const MAX_QUOTED_CHARS: usize = MAX_ERROR_CHARS - 100;
 
 /// The most connections that are kept open without a request on them.
 const MAX_IDLE_CONNECTIONS: usize = 32;

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -36,12 +37,14 @@ pub(super) async fn stream(State(store): State<Arc<Store>>, State(turn): State<T
     let turn = turn.0.try_acquire_owned().map_err(|_| Refusal::BackupInFlight)?;
     let snapshot = store.query(Store::snapshot).await.map_err(|error| error::unreadable(&error))?;
     let (sender, chunks) = mpsc::channel(BACKUP_CHUNKS);
-    let pipe = Pipe { sender, runtime: Handle::current() };
+    let whole = Arc::new(AtomicBool::new(false));
+    let pipe = Pipe { sender, runtime: Handle::current(), broken: None };
+    let body = Chunks { chunks, whole: Arc::clone(&whole) };
     tokio::task::spawn_blocking(move || {
-        write(&snapshot, pipe);
+        write(&snapshot, pipe, &whole);
         drop(turn);
     });
-    let mut response = Response::new(Body::new(Chunks(chunks)));
+    let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"flashsale.backup\""));
@@ -49,34 +52,41 @@ pub(super) async fn stream(State(store): State<Arc<Store>>, State(turn): State<T
     Ok(response)
 }
 
-fn write(snapshot: &Snapshot, pipe: Pipe) {
-    let sender = pipe.sender.clone();
+fn write(snapshot: &Snapshot, pipe: Pipe, whole: &AtomicBool) {
+    // Lives until the outcome is known: the end of the channel is the end of the answer.
+    let _open = pipe.sender.clone();
     // Joins the small writes around each frame with others.
     match snapshot.back_up(BufWriter::new(pipe), &mut |_, _, _| {}) {
-        Ok(_) => tracing::info!("a backup was read"),
-        Err(error) => {
-            tracing::warn!(%error, "a backup broke off");
-            // The connection ends without the end of the answer, so that nobody takes it for whole.
-            let _ = sender.try_send(Err(io::Error::other("the backup broke off")));
+        Ok(_) => {
+            whole.store(true, Ordering::Release);
+            tracing::info!("a backup was read");
         }
+        Err(error) => tracing::warn!(%error, "a backup broke off"),
     }
 }
 
 /// Where the backup is written: a bounded channel to the connection.
 struct Pipe {
-    sender: mpsc::Sender<io::Result<Bytes>>,
+    sender: mpsc::Sender<Bytes>,
     runtime: Handle,
+    /// Why nothing more is sent: who writes on after an error does not wait again.
+    broken: Option<io::ErrorKind>,
 }
 
 impl Write for Pipe {
     /// Waits for room; a reader that takes nothing for too long ends the backup, as does one that has gone.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.sender.send_timeout(Ok(Bytes::copy_from_slice(bytes)), BACKUP_STALL);
-        match self.runtime.block_on(sent) {
-            Ok(()) => Ok(bytes.len()),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::TimedOut.into()),
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+        if let Some(broken) = self.broken {
+            return Err(broken.into());
         }
+        let sent = self.sender.send_timeout(Bytes::copy_from_slice(bytes), BACKUP_STALL);
+        let broken = match self.runtime.block_on(sent) {
+            Ok(()) => return Ok(bytes.len()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => io::ErrorKind::TimedOut,
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => io::ErrorKind::BrokenPipe,
+        };
+        self.broken = Some(broken);
+        Err(broken.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,13 +94,23 @@ impl Write for Pipe {
     }
 }
 
-struct Chunks(mpsc::Receiver<io::Result<Bytes>>);
+/// The body of the answer. Where the backup broke off, the connection ends without the end of the answer, so that
+/// nobody takes it for whole.
+struct Chunks {
+    chunks: mpsc::Receiver<Bytes>,
+    /// Set before the last sender goes.
+    whole: Arc<AtomicBool>,
+}
 
 impl hyper::body::Body for Chunks {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        self.chunks.poll_recv(context).map(|chunk| match chunk {
+            Some(chunk) => Some(Ok(Frame::data(chunk))),
+            None if self.whole.load(Ordering::Acquire) => None,
+            None => Some(Err(io::Error::other("the backup broke off"))),
+        })
     }
 }

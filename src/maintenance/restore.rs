@@ -103,7 +103,16 @@ fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<Option<PathBuf>> {
             let now: String = Clock::system().now().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
             let kept = with_suffix(file, &format!(".before-restore-{now}"));
             std::fs::hard_link(file, &kept)?;
+            let log = store::log_beside(file);
+            // Only a damaged store still has one, and what can be rescued of it may need both.
+            let killed = log.exists();
+            if killed {
+                std::fs::hard_link(&log, store::log_beside(&kept))?;
+            }
             std::fs::rename(fresh, file)?;
+            if killed {
+                std::fs::remove_file(&log)?;
+            }
             Some(kept)
         }
         false => {

@@ -35,7 +35,12 @@ impl Rate {
 
     /// Clears the seconds that nothing was counted in.
     fn advance(&mut self, now: Timestamp) {
-        let second = now.millis().div_euclid(1_000).max(self.newest);
+        let now = now.millis().div_euclid(1_000);
+        // Of a clock that was set back by more than the window, nothing that was counted says anything.
+        if now < self.newest - WINDOW as i64 {
+            *self = Self { newest: now, ..Self::default() };
+        }
+        let second = now.max(self.newest);
         let passed = (second - self.newest).min(WINDOW as i64);
         for gone in 0..passed {
             let slot = self.slot(second - gone);
@@ -67,5 +72,16 @@ mod tests {
         assert_eq!(rate.per_second(at(104)), 20.0);
         assert_eq!(rate.per_second(at(110)), 5.0);
         assert_eq!(rate.per_second(at(200)), 0.0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_far_starts_the_rate_over() {
+        let mut rate = Rate::default();
+        rate.add(50, at(5_000));
+        assert_eq!(rate.per_second(at(4_999)), 50.0);
+        assert_eq!(rate.per_second(at(1_000)), 0.0);
+        rate.add(20, at(1_001));
+        assert_eq!(rate.per_second(at(1_001)), 20.0);
+        assert_eq!(rate.per_second(at(1_010)), 2.0);
     }
 }

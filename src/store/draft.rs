@@ -10,28 +10,18 @@ use crate::product::{Product, ProductId};
 
 use super::read::AttemptError;
 use super::unapplied::Unapplied;
-use super::{Head, Snapshot, Store, StoreError, journal, user_index};
+use super::{Head, Store, StoreError, journal, user_index};
 
 /// A commit under way. Nothing of it is anywhere else until [`Store::commit`].
 #[derive(Debug)]
 pub struct Draft<'s> {
     store: &'s Store,
-    /// The tables with all commits before this one, once something was looked up there.
-    settled: Option<Snapshot>,
     pub(super) changes: Unapplied,
 }
 
 impl<'s> Draft<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
-        Self { store, settled: None, changes: Unapplied::default() }
-    }
-
-    fn settled(&mut self) -> Result<&Snapshot, StoreError> {
-        let settled = match self.settled.take() {
-            Some(settled) => settled,
-            None => self.store.snapshot()?,
-        };
-        Ok(self.settled.insert(settled))
+        Self { store, changes: Unapplied::default() }
     }
 
     /// Adds a new order.
@@ -45,11 +35,11 @@ impl<'s> Draft<'s> {
         self.changes.put_order(order);
     }
 
-    /// Looks up an order.
-    pub fn order(&mut self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+    /// Looks up an order. Every commit before this one is shown, so nobody waits for the tables.
+    pub fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
         match self.changes.order(id) {
             Some(order) => Ok(Some(Arc::clone(order))),
-            None => Ok(self.settled()?.order(id)?.map(Arc::new)),
+            None => self.store.order(id),
         }
     }
 
@@ -74,10 +64,10 @@ impl<'s> Draft<'s> {
     }
 
     /// Whether an order's job is on the list of dead letters.
-    pub fn is_dead_letter(&mut self, order: OrderId) -> Result<bool, StoreError> {
+    pub fn is_dead_letter(&self, order: OrderId) -> Result<bool, StoreError> {
         match self.changes.dead_letters.get(&order.0) {
             Some(listed) => Ok(*listed),
-            None => self.settled()?.is_dead_letter(order),
+            None => self.store.is_dead_letter(order),
         }
     }
 

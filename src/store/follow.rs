@@ -17,7 +17,7 @@ use crate::limits::{FOLLOW_LINGER, FOLLOW_ROWS, MAX_UNAPPLIED_ROWS};
 use super::StoreError;
 use super::unapplied::Unapplied;
 use super::user_index::UserIndex;
-use super::write::Tables;
+use super::write::{IndexSlice, Tables};
 
 /// What was committed and is shown to readers, on its way into the tables.
 #[derive(Debug)]
@@ -178,7 +178,8 @@ impl Backlog {
 
     /// One transaction.
     fn write(&self, database: &Database, changes: &Unapplied, sync: bool) -> Result<(), StoreError> {
-        let slice = self.index.read().slice_to_write();
+        // How far the index goes stands in the head: without one, nothing of the index is written either.
+        let slice = changes.head.as_ref().map_or_else(IndexSlice::default, |_| self.index.read().slice_to_write());
         let mut transaction = database.begin_write()?;
         match sync {
             // With the allocator's state in it, the file need not be read through after a crash.

@@ -47,9 +47,13 @@ impl Store {
             Some(found) => return Err(OpenError::other_format(found)),
             None => return Err(OpenError::Damaged(name(), "it has no tables".to_owned())),
         };
+        let logged = read::is_logged(&database).map_err(damaged)?;
+        if logged {
+            read::check_log_is_there(&medium)?;
+        }
         if log_beside(file).exists() {
             let log = open_log(&medium, read::instance(&database).map_err(damaged)?)?;
-            read::follow_log(&database, &log).map_err(damaged)?;
+            read::follow_log(&database, &log, logged).map_err(damaged)?;
         }
         // Nobody commits: there is nothing to wait for.
         let backlog = Arc::new(Backlog::new(0, UserIndex::default()));

@@ -107,14 +107,20 @@ impl Log {
         Ok(records)
     }
 
-    /// Empties the log, for good when this returns. The tables must have everything of it on disk.
-    pub(super) fn clear(&mut self) -> std::io::Result<()> {
-        if self.medium.len()? > 0 {
-            self.medium.set_len(0)?;
-            self.medium.sync_data()?;
+    /// Whether it has the length that [`Self::start`] gave it.
+    pub(super) fn has_its_length(&self) -> std::io::Result<bool> {
+        Ok(self.medium.len()? == 2 * self.half_bytes)
+    }
+
+    /// Gives it its full length, for good when this returns: whoever finds a shorter one knows that it was cut off. The
+    /// blocks are not allocated yet. What is in it stays, and the tables must have it on disk: a record that does not
+    /// follow from theirs is never read.
+    pub(super) fn start(&self) -> std::io::Result<()> {
+        if self.has_its_length()? {
+            return Ok(());
         }
-        (self.half, self.at, self.grown, self.last) = (0, 0, [0; 2], [0; 2]);
-        Ok(())
+        self.medium.set_len(2 * self.half_bytes)?;
+        self.medium.sync_data()
     }
 
     /// Appends a record with its hash and syncs. `in_tables` is the last record that the tables have on disk. After an
@@ -172,10 +178,7 @@ impl Log {
             return Ok(());
         }
         let to = end.next_multiple_of(LOG_GROWTH_BYTES).min(self.half_bytes);
-        let (from, to_offset) = (self.begin(self.half) + grown, self.begin(self.half) + to);
-        if self.medium.len()? < to_offset {
-            self.medium.set_len(to_offset)?;
-        }
+        let from = self.begin(self.half) + grown;
         let zeros = self.frame.bytes((to - grown) as usize);
         zeros.fill(0);
         self.medium.write(from, zeros)?;

@@ -32,7 +32,7 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the file, or makes an empty one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let writer = match open_writer(path, DIRECT) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => open_writer(path, SYNCHRONOUS)?,
             other => other?,

@@ -15,8 +15,8 @@ use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::user_blocks::OrdersOf;
 use super::user_index::{self, UserIndex};
 use super::{
-    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, open_database, open_log, order_groups,
-    sync_directory_of, tables,
+    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, log_beside, open_database, open_log,
+    order_groups, sync_directory_of, tables,
 };
 
 /// One failed attempt to fulfil an order.
@@ -45,7 +45,7 @@ pub(super) struct Opened {
     pub(super) user_index: UserIndex,
     pub(super) secret: [u8; 32],
     pub(super) recovered: Recovered,
-    /// Empty.
+    /// With nothing in it that the tables do not have.
     pub(super) log: Log,
 }
 
@@ -56,22 +56,67 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     match format(&database).map_err(damaged)? {
         Some(FORMAT) => {}
         Some(found) => return Err(OpenError::other_format(found)),
+        // A file is made whole before it is opened.
+        None if matches!(medium, Medium::File(_)) => return Err(damaged(no_tables())),
         None => create(&database).map_err(damaged)?,
     }
     let secret = secret(&database).map_err(damaged)?;
-    let mut log = open_log(medium, instance(&database).map_err(damaged)?)?;
+    let logged = is_logged(&database).map_err(damaged)?;
+    if logged {
+        check_log_is_there(medium)?;
+    }
+    let log = open_log(medium, instance(&database).map_err(damaged)?)?;
     if let Medium::File(path) = medium {
         // The name of a new file is on disk only when its directory is.
         sync_directory_of(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
     }
-    let had_records = follow_log(&database, &log).map_err(damaged)?;
-    log.clear().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
+    let had_records = follow_log(&database, &log, logged).map_err(damaged)?;
+    log.start().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
+    if !logged {
+        // After the log's name is on disk, and before anything is in it.
+        mark_logged(&database, true).map_err(damaged)?;
+    }
     let (recovered, user_index) = recover(&database, repaired || had_records).map_err(damaged)?;
     Ok(Opened { database, user_index, secret, recovered, log })
 }
 
-/// Brings the tables up to the end of the log, on disk; whether there was anything to do.
-pub(super) fn follow_log(database: &Database, log: &Log) -> Result<bool, StoreError> {
+/// Whether a log belongs to the tables: they were not closed since they were opened.
+pub(super) fn is_logged(database: &Database) -> Result<bool, StoreError> {
+    let state = database.begin_read()?.open_table(tables::STATE)?;
+    Ok(state.get(tables::STATE_LOGGED)?.is_some())
+}
+
+/// Notes for good that a log belongs to the tables, or no longer.
+pub(super) fn mark_logged(database: &Database, logged: bool) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    {
+        let mut state = transaction.open_table(tables::STATE)?;
+        match logged {
+            true => state.insert(tables::STATE_LOGGED, [].as_slice())?,
+            false => state.remove(tables::STATE_LOGGED)?,
+        };
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Refuses tables whose log is gone: the last orders that were acknowledged were in it.
+pub(super) fn check_log_is_there(medium: &Medium) -> Result<(), OpenError> {
+    match medium {
+        Medium::File(path) if !log_beside(path).exists() => Err(OpenError::LogMissing {
+            store: path.display().to_string(),
+            log: log_beside(path).display().to_string(),
+        }),
+        Medium::File(_) | Medium::Backend { .. } => Ok(()),
+    }
+}
+
+/// Brings the tables up to the end of the log, on disk; whether there was anything to do. `logged` is what
+/// [`is_logged`] says of them.
+pub(super) fn follow_log(database: &Database, log: &Log, logged: bool) -> Result<bool, StoreError> {
+    if logged && !log.has_its_length()? {
+        return Err(StoreError::Damaged("its log was cut off".to_owned()));
+    }
     let head = Snapshot::new(database.begin_read()?).head()?;
     let logged = log.read(head.sequence, head.hash)?;
     let had_records = !logged.is_empty();
@@ -79,6 +124,11 @@ pub(super) fn follow_log(database: &Database, log: &Log) -> Result<bool, StoreEr
         catch_up::catch_up(database, logged)?;
     }
     Ok(had_records)
+}
+
+/// What is said of a database that is not a store.
+pub(super) fn no_tables() -> StoreError {
+    StoreError::Damaged("it has no tables".to_owned())
 }
 
 /// The format of the store; none in an empty file.
@@ -117,7 +167,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
 }
 
 /// Makes the tables of a new store, its secret and its head.
-fn create(database: &Database) -> Result<(), StoreError> {
+pub(super) fn create(database: &Database) -> Result<(), StoreError> {
     let (secret, instance) = (random::<32>()?, random::<8>()?);
     let mut head = Vec::new();
     record::encode(&Head::default(), &mut head)?;

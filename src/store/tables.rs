@@ -29,5 +29,7 @@ pub(super) const STATE_FORMAT: &str = "format";
 pub(super) const STATE_SECRET: &str = "secret";
 /// Tells this file from others that were or will be in its place, 8 bytes: see `log`.
 pub(super) const STATE_INSTANCE: &str = "instance";
+/// There while a log belongs to the tables, and its absence then means that it was lost: empty.
+pub(super) const STATE_LOGGED: &str = "logged";
 /// The head: the end of the history and the totals.
 pub(super) const STATE_HEAD: &str = "head";

@@ -9,7 +9,7 @@ use crate::limits;
 
 use super::super::user_blocks::BlockKey;
 use super::super::verify::OnProgress;
-use super::super::{StoreError, read, tables};
+use super::super::{StoreError, new, read, tables};
 use super::reader::Frame;
 use super::{ArchiveError, Reader};
 
@@ -29,7 +29,7 @@ pub fn check<R: Read>(mut reader: Reader<R>, progress: &mut OnProgress<'_>) -> R
 pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgress<'_>) -> Result<(), ArchiveError> {
     let total = reader.contents().rows;
     // Made first, so that a file that is there is never opened.
-    std::fs::File::create_new(file)?;
+    new::private_file(file)?;
     let mut builder = Builder::new();
     builder.set_cache_size(limits::STORE_CACHE_BYTES);
     let database = builder.create(file).map_err(StoreError::from)?;
@@ -42,11 +42,15 @@ pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgr
     Ok(())
 }
 
-/// Makes the store one of its own: a log that lies beside its place is another's.
+/// Makes the store one of its own and without a log: one that lies beside its place is another's.
 fn name_instance(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     let instance: [u8; 8] = read::random()?;
-    transaction.open_table(tables::STATE)?.insert(tables::STATE_INSTANCE, instance.as_slice())?;
+    {
+        let mut state = transaction.open_table(tables::STATE)?;
+        state.insert(tables::STATE_INSTANCE, instance.as_slice())?;
+        state.remove(tables::STATE_LOGGED)?;
+    }
     transaction.commit()?;
     Ok(())
 }

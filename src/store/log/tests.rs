@@ -25,6 +25,7 @@ impl Written {
     fn new() -> Self {
         let memory = SharedBackend(Arc::new(InMemoryBackend::new()));
         let log = Log::new(Box::new(memory.clone()), INSTANCE, HALF);
+        log.start().unwrap();
         Self { memory, log, head: Head::default(), rows: Vec::new() }
     }
 
@@ -129,13 +130,22 @@ fn the_log_of_a_store_that_was_there_before_is_not_read() {
 }
 
 #[test]
-fn a_cleared_log_begins_again() {
+fn an_opening_writes_over_what_the_tables_have_and_none_of_it_is_read_again() {
     let mut written = Written::new();
     (0..20).for_each(|_| assert_ne!(written.append(40, 0), Appended::Full(0)));
-    written.log.clear().unwrap();
+    written.log = Log::new(Box::new(written.memory.clone()), INSTANCE, HALF);
+    written.log.start().unwrap();
     assert_eq!(written.read(20), Ok(vec![]));
     assert_eq!(written.append(40, 20), Appended::Synced);
     assert_eq!(written.read(20).unwrap(), [21]);
+}
+
+#[test]
+fn a_log_that_was_cut_off_does_not_have_its_length() {
+    let written = Written::new();
+    assert!(written.log.has_its_length().unwrap());
+    written.memory.set_len(2 * HALF - 1).unwrap();
+    assert!(!written.log.has_its_length().unwrap());
 }
 
 #[test]

@@ -72,9 +72,11 @@ async fn survive(seed: u64) -> Result<Seen, String> {
     let mut rng = Rng::new(seed);
     let (disk, clock) = (Disk::new(rng.next()), clock());
     let (mut ledger, mut seen) = (Ledger::default(), Seen::default());
+    // A file is made beside its place and put there whole.
+    Engine::start(&disk, &clock)?.stop().await;
     for life in (0..=rng.below(4)).rev() {
         if life > 0 {
-            // Early ones hit the making of a store and its recovery.
+            // Early ones hit the opening of a store and its recovery.
             let after = rng.below(*rng.clone().pick(&[8, 60, 600]));
             disk.arm(*rng.pick(&[Fault::PowerCut { after }, Fault::Kill { after }]));
         }

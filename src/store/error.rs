@@ -1,0 +1,88 @@
+//! Why a store cannot be opened, read or written.
+
+use super::FORMAT;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("another server is using {0}; stop it first, or choose another data directory")]
+    InUse(String),
+    /// A later program wrote it.
+    #[error("the store has format {found}, and this program knows {FORMAT} at most; use a newer flashsale")]
+    NewerFormat {
+        /// The format in the file.
+        found: u32,
+    },
+    /// A program from before the first release wrote it.
+    #[error(
+        "the store has format {found}, which no released flashsale wrote, and this program reads {FORMAT}; begin anew"
+    )]
+    OlderFormat {
+        /// The format in the file.
+        found: u32,
+    },
+    /// It is not ours, or it is damaged.
+    #[error("{0} is not a whole flashsale store: {1}; restore a backup or choose another data directory")]
+    Damaged(String, String),
+    /// It was not closed, and the log that belongs to it is not there.
+    #[error(
+        "{store} was not closed, and its log {log} is not there: the last orders are in it; put it back, or restore a \
+         backup"
+    )]
+    LogMissing {
+        /// The tables' file.
+        store: String,
+        /// Where the log should be.
+        log: String,
+    },
+    /// There is a log and not the tables that it belongs to.
+    #[error("{log} is there, and {store}, which it belongs to, is not; put it back, or restore a backup")]
+    TablesMissing {
+        /// Where the tables' file should be.
+        store: String,
+        /// The log.
+        log: String,
+    },
+    /// The operating system refused.
+    #[error("cannot open {0}: {1}")]
+    Io(String, std::io::Error),
+}
+
+impl OpenError {
+    /// For a format that is not ours.
+    pub(super) const fn other_format(found: u32) -> Self {
+        if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
+    }
+}
+
+/// Why the store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It failed and has not been opened again yet.
+    #[error("the store is closed")]
+    Closed,
+    /// The operating system or the file failed.
+    #[error("the store failed: {0}")]
+    Failed(#[source] Box<redb::Error>),
+    /// A row does not say what its table promises.
+    #[error("the store holds a damaged row: {0}")]
+    Damaged(String),
+    /// There is no room for a working file.
+    #[error("cannot make the working file {0}: {1}")]
+    Scratch(String, std::io::Error),
+}
+
+impl StoreError {
+    /// Whether it failed for want of space.
+    pub fn is_out_of_space(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        matches!(error.as_ref(), redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Failed(Box::new(error.into()))
+    }
+}
