@@ -10,6 +10,8 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 /// Orders in one batch request.
 pub const MAX_BATCH_ORDERS: usize = 1_000;
+/// Fields of a JSON object in a body.
+pub const MAX_FIELDS: usize = 32;
 /// Bytes of a request's address.
 pub const MAX_URI_BYTES: usize = 8 * 1024;
 /// Bytes of all headers of a request together.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
 use crate::job_id::JobIds;
@@ -17,14 +17,39 @@ use crate::limits::MAX_BATCH_ORDERS;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 
-use super::form::{self, BatchBody, Form};
-use super::placing::read_order;
+use super::form::{self, BatchBody, Form, Name};
+use super::placing::{IDEMPOTENCY_KEY, read_order};
 use super::{error, receipt};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An object with the one field `orders`.
 struct Batch {
     orders: Entries,
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BatchVisitor;
+        impl<'de> Visitor<'de> for BatchVisitor {
+            type Value = Batch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a list of orders")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Batch, A::Error> {
+                let mut orders = None;
+                while let Some(Name(name)) = map.next_key()? {
+                    match (&*name, &orders) {
+                        ("orders", None) => orders = Some(map.next_value()?),
+                        ("orders", Some(_)) => return Err(A::Error::duplicate_field("orders")),
+                        (unknown, _) => return Err(A::Error::unknown_field(unknown, &["orders"])),
+                    }
+                }
+                orders.map(|orders| Batch { orders }).ok_or_else(|| A::Error::missing_field("orders"))
+            }
+        }
+        deserializer.deserialize_map(BatchVisitor)
+    }
 }
 
 /// Each entry is read for itself: a wrong one does not hold up the others.
@@ -40,7 +65,48 @@ struct Entry(Result<OrderRequest, Refusal>);
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Form::deserialize(deserializer).map(|form| Self(read_entry(form)))
+        struct EntryVisitor;
+        impl<'de> Visitor<'de> for EntryVisitor {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+                Form::of_map(map).map(|form| Entry(read_entry(form)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Entry::no_object())
+            }
+            fn visit_unit<E>(self) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Entry, E> {
+                Ok(Entry::no_object())
+            }
+        }
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+impl Entry {
+    fn no_object() -> Self {
+        Self(Err(Refusal::invalid("body", "must be an object")))
     }
 }
 
@@ -85,8 +151,13 @@ pub(super) async fn place(
     State(admission): State<Arc<Admission>>,
     State(job_ids): State<Arc<JobIds>>,
     State(metrics): State<Arc<Metrics>>,
+    headers: HeaderMap,
     BatchBody(body): BatchBody,
 ) -> Result<Response, Refusal> {
+    // Ignored, it would let whoever relies on it buy twice.
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(Refusal::invalid("Idempotency-Key", "is not for a batch: give each order an idempotencyKey"));
+    }
     let Batch { orders } = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
     if orders.read.is_empty() || orders.more {
         return Err(Refusal::invalid("orders", format!("must have 1 to {MAX_BATCH_ORDERS} entries")));

@@ -53,7 +53,7 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
 fn message(refusal: &Refusal) -> Cow<'static, str> {
     match refusal {
         Refusal::InvalidRequest(errors) => invalid(errors).into(),
-        Refusal::Unauthorized => "This route needs the admin token: Authorization: Bearer …".into(),
+        Refusal::Unauthorized => "This needs the admin token: Authorization: Bearer …".into(),
         Refusal::ProductNotFound => "There is no product with this id".into(),
         Refusal::OrderNotFound => "There is no order with this id".into(),
         Refusal::JobNotFound => "There is no such job".into(),
@@ -63,7 +63,8 @@ fn message(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::SaleNotStarted { starts_at } => format!("The sale starts at {starts_at}").into(),
         Refusal::SaleEnded { ended_at } => format!("The sale ended at {ended_at}").into(),
         Refusal::PurchaseLimitExceeded { limit, left } => {
-            format!("The limit is {limit} for each user, and {left} are left for this one").into()
+            let are = if *left == 1 { "is" } else { "are" };
+            format!("The limit is {limit} for each user, and {left} {are} left for this one").into()
         }
         Refusal::OrderNotPending { status, detail } => not_pending(*status, *detail).into(),
         Refusal::ProductHasOrders => "A product that has orders cannot be deleted".into(),
@@ -71,7 +72,8 @@ fn message(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::BackupInFlight => "A backup is being read already; there is one at a time".into(),
         Refusal::IdempotencyKeyReused => "This Idempotency-Key came before with another request".into(),
         Refusal::RateLimited(limited) => {
-            format!("Too many requests: {} a second are allowed for each {}", limited.limit, limited.policy).into()
+            let who = if limited.policy == "ip" { "client address" } else { limited.policy };
+            format!("Too many requests: {} a second are allowed for each {who}", limited.limit).into()
         }
         Refusal::MethodNotAllowed => "This route does not have this method".into(),
         Refusal::RequestTimeout => "The request took too long to arrive".into(),
@@ -161,22 +163,21 @@ fn with_document(refusal: &Refusal, document: Bytes) -> Response {
     *response.status_mut() = status(refusal);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let retry_after = retry_after(refusal);
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     match refusal {
         Refusal::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flashsale\""));
         }
-        Refusal::Overloaded { retry_after } => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
-        }
         Refusal::RateLimited(limited) => {
-            let seconds = limited.retry_after.as_secs_f64().ceil().max(1.0) as u64;
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             let RateLimited { policy, limit, .. } = limited;
             let quota = u64::from(*limit) * u64::from(RATE_WINDOW_SECONDS);
             // IETF draft-ietf-httpapi-ratelimit-headers: the policy's quota and window, what remains and for how long.
             let named = [
                 ("ratelimit-policy", format!("\"{policy}\";q={quota};w={RATE_WINDOW_SECONDS}")),
-                ("ratelimit", format!("\"{policy}\";r=0;t={seconds}")),
+                ("ratelimit", format!("\"{policy}\";r=0;t={}", retry_after.unwrap_or(1))),
             ];
             for (name, value) in named {
                 if let Ok(value) = HeaderValue::try_from(value) {
@@ -184,12 +185,19 @@ fn with_document(refusal: &Refusal, document: Bytes) -> Response {
                 }
             }
         }
-        Refusal::ShuttingDown | Refusal::StorageUnavailable => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
-        }
         _ => {}
     }
     response
+}
+
+/// Whole seconds until it is worth trying again, where that is known.
+fn retry_after(refusal: &Refusal) -> Option<u64> {
+    match refusal {
+        Refusal::Overloaded { retry_after } => Some(retry_after.as_secs().max(1)),
+        Refusal::RateLimited(limited) => Some(limited.retry_after.as_secs_f64().ceil().max(1.0) as u64),
+        Refusal::ShuttingDown | Refusal::StorageUnavailable => Some(2),
+        _ => None,
+    }
 }
 
 /// What a stampede is told by the hundred thousand: the answer to an order that comes too late. Its document is
@@ -210,6 +218,9 @@ pub(super) fn entry(refusal: &Refusal) -> serde_json::Value {
     if let Refusal::InvalidRequest(errors) = refusal {
         let fields = errors.iter().map(|error| serde_json::json!({ "field": error.field, "message": error.message }));
         entry["errors"] = fields.collect();
+    }
+    if let Some(seconds) = retry_after(refusal) {
+        entry["retryAfter"] = seconds.into();
     }
     entry
 }

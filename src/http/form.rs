@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Frame;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
+use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_FIELDS};
 use crate::refusal::{FieldError, Refusal};
 
 /// A body that is declared as JSON and not larger than allowed.
@@ -138,10 +138,12 @@ pub(super) enum Value<'a> {
     Nested,
 }
 
-/// A JSON object with fields of [`Value`]; a field that comes twice is an error.
+/// A JSON object with fields of [`Value`], at most [`MAX_FIELDS`].
 #[derive(Debug, Default)]
 pub(super) struct Form<'a> {
     fields: Vec<(Cow<'a, str>, Value<'a>)>,
+    /// Fields that came twice, or too many of them; at most [`MAX_FIELDS`].
+    errors: Vec<FieldError>,
 }
 
 /// Reads fields of a form and gathers what is wrong with them.
@@ -160,22 +162,49 @@ impl<'a> Form<'a> {
         serde_json::from_slice(body).map_err(|error| not_json(&error))
     }
 
-    /// Starts reading; fields other than `known` are errors.
-    pub(super) fn reader(self, known: &[&str]) -> Reader<'a> {
-        let unknown = self.fields.iter().filter(|(name, _)| !known.contains(&name.as_ref()));
-        let errors = unknown.map(|(name, _)| FieldError {
-            field: name.chars().take(64).collect(),
-            message: format!("is not known; known are {}", known.join(", ")),
-        });
-        Reader { errors: errors.collect(), form: self }
+    /// Reads the fields of an object.
+    pub(super) fn of_map<A: MapAccess<'a>>(mut map: A) -> Result<Self, A::Error> {
+        let mut form = Self { fields: Vec::with_capacity(4), errors: Vec::new() };
+        while let Some(Name(name)) = map.next_key()? {
+            let error = if form.fields.iter().any(|(field, _)| *field == name) {
+                FieldError { field: shown(&name), message: "comes twice".to_owned() }
+            } else if form.fields.len() == MAX_FIELDS {
+                FieldError { field: "body".to_owned(), message: format!("has more than {MAX_FIELDS} fields") }
+            } else {
+                let value = map.next_value()?;
+                form.fields.push((name, value));
+                continue;
+            };
+            map.next_value::<IgnoredAny>()?;
+            if form.errors.len() < MAX_FIELDS && !form.errors.contains(&error) {
+                form.errors.push(error);
+            }
+        }
+        Ok(form)
     }
+
+    /// Starts reading; fields other than `known` are errors.
+    pub(super) fn reader(mut self, known: &[&str]) -> Reader<'a> {
+        let mut errors = std::mem::take(&mut self.errors);
+        let unknown = self.fields.iter().filter(|(name, _)| !known.contains(&name.as_ref()));
+        errors.extend(unknown.map(|(name, _)| FieldError {
+            field: shown(name),
+            message: format!("is not known; known are {}", known.join(", ")),
+        }));
+        Reader { errors, form: self }
+    }
+}
+
+/// As much of a foreign name as an error shows.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 /// The refusal of a body that is no JSON object.
 pub(super) fn not_json(error: &serde_json::Error) -> Refusal {
     use serde_json::error::Category;
     let message = match error.classify() {
-        Category::Data => error.to_string(),
+        Category::Data => format!("does not fit: {error}"),
         Category::Eof => "is not complete JSON".to_owned(),
         Category::Syntax | Category::Io => format!("is not JSON: {error}"),
     };
@@ -310,16 +339,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Form<'de>, A::Error> {
-                let mut form = Form { fields: Vec::with_capacity(4) };
-                while let Some(Name(name)) = map.next_key()? {
-                    if form.fields.iter().any(|(field, _)| *field == name) {
-                        return Err(de::Error::custom(format_args!("the field {name:?} comes twice")));
-                    }
-                    let value = map.next_value()?;
-                    form.fields.push((name, value));
-                }
-                Ok(form)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Form<'de>, A::Error> {
+                Form::of_map(map)
             }
         }
         deserializer.deserialize_map(FormVisitor)
@@ -327,7 +348,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
 }
 
 /// A field's name, borrowed from the body where it has no escapes.
-struct Name<'a>(Cow<'a, str>);
+pub(super) struct Name<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -422,11 +443,25 @@ mod tests {
     #[test]
     fn what_is_not_one_object_is_refused() {
         let deep = "[".repeat(100_000);
-        let twice = r#"{"a":1,"a":2}"#;
-        for body in ["", "null", "[]", "7", "{", "{}{}", "{\"a\":}", "{'a':1}", "\u{feff}{}", &deep, twice] {
+        for body in ["", "null", "[]", "7", "{", "{}{}", "{\"a\":}", "{'a':1}", "\u{feff}{}", &deep] {
             assert!(Form::parse(body.as_bytes()).is_err(), "{body:.20}");
         }
         assert!(Form::parse(&[b'{', 0xff, b'}']).is_err());
+    }
+
+    #[test]
+    fn fields_that_come_twice_and_fields_without_end_are_told_in_few_words() {
+        let told = |body: &str| match Form::parse(body.as_bytes()).unwrap().reader(&["a"]).finish() {
+            Err(Refusal::InvalidRequest(errors)) => errors,
+            other => panic!("{other:?}"),
+        };
+        let twice = told(r#"{"a":1,"a":2,"a":[{}]}"#);
+        assert_eq!(twice, [FieldError { field: "a".to_owned(), message: "comes twice".to_owned() }]);
+        let fields: Vec<_> = (0..5_000).map(|n| format!("\"f{n}\":1")).collect();
+        let many = told(&format!("{{{}}}", fields.join(",")));
+        assert!(many.len() == 1 + MAX_FIELDS && many[0].message == "has more than 32 fields", "{many:?}");
+        let pairs: Vec<_> = (0..31).map(|n| format!("\"f{n}\":1,\"f{n}\":2")).collect();
+        assert_eq!(told(&format!("{{{}}}", pairs.join(","))).len(), 2 * 31);
     }
 
     #[test]

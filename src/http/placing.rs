@@ -23,7 +23,8 @@ use super::access::AdminToken;
 use super::form::{self, Form, Reader};
 use super::{error, receipt};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Makes a repetition of the request answer the same.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What placing an order needs, in one piece: the hottest handler takes one share of it and not four.

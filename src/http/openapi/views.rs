@@ -86,12 +86,13 @@ fn batch_placed() -> Shape {
 fn batch_refused() -> Shape {
     object_with(
         "An order of a batch that was refused.",
-        |field| field != "errors",
+        |field| !["errors", "retryAfter"].contains(&field),
         [
             ("status", "As the answer to a single order would have.", whole(400, 599)),
             ("code", "", code()),
             ("message", "", text()),
             ("errors", "Where the code is `invalid_request`.", list(named("FieldError"))),
+            ("retryAfter", "Whole seconds, where it is worth trying again.", whole(1, 3_600)),
         ],
     )
 }
