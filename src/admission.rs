@@ -1,15 +1,16 @@
 //! The ordered checks between a request and its place at the committer.
 //!
-//! The order is fixed: the server is open, idempotency, product, sale window, purchase limit, place in the queue,
-//! stock. Stock comes last, so that a refused order never held any; and nothing is awaited between taking stock and
-//! handing the order over, so that a caller who hangs up cannot separate the two.
+//! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then a
+//! place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused order never held any;
+//! and nothing is awaited between taking stock and handing the order over, so that a caller who hangs up cannot
+//! separate the two.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, OrderPermit, PendingOrder, Receipt, RequestHashes};
-use crate::inventory::{Inventory, PurchaseClaim, Shelf};
+use crate::inventory::{Inventory, LimitExceeded, Shelf};
 use crate::order::{Priority, Quantity, UserId};
 use crate::product::{Product, ProductId};
 use crate::queue::Queue;
@@ -228,50 +229,55 @@ impl Admission {
         Ok((self.take(checked, request, hashes, opening)?, permit))
     }
 
-    /// The checks that take nothing but a claim on the purchase limit. `found` is the product of the request before,
-    /// if there was one: a batch mostly asks for the same one again.
+    /// The checks, which take nothing: a claim that a refused order had for a moment would refuse others of its user.
+    /// `found` is the product of the request before, if there was one: a batch mostly asks for the same one again.
     fn check<'f>(
         &self,
         found: &'f mut Option<Found>,
         request: &OrderRequest,
         now: Timestamp,
-    ) -> Result<Checked<'f>, Refusal> {
+    ) -> Result<&'f Found, Refusal> {
         self.intake.check_open()?;
-        let Found { shelf, product } = match found.take().filter(|found| found.product.id == request.product) {
+        let found = match found.take().filter(|found| found.product.id == request.product) {
             Some(same) => found.insert(same),
             None => {
                 let shelf = self.inventory.shelf(request.product).ok_or(Refusal::ProductNotFound)?;
                 found.insert(Found { product: shelf.product(), shelf })
             }
         };
+        let Found { shelf, product } = &*found;
         product.terms.check_open(now)?;
         let quantity = request.quantity.get();
-        let claim = match product.terms.per_user_limit {
-            None => None,
-            Some(limit) => {
-                let claim = self.inventory.purchases().claim(product.id, &request.user, quantity, limit);
-                Some(claim.map_err(|exceeded| Refusal::PurchaseLimitExceeded { limit, left: exceeded.left })?)
-            }
-        };
+        if let Some(limit) = product.terms.per_user_limit {
+            let checked = self.inventory.purchases().check(product.id, &request.user, quantity, limit);
+            checked.map_err(|exceeded| limit_exceeded(limit, exceeded))?;
+        }
         // One atomic read answers the many who come too late, before they take a place from anyone.
         match shelf.available() < u64::from(quantity) {
             true => Err(Refusal::SoldOut),
-            false => Ok(Checked { shelf, claim }),
+            false => Ok(found),
         }
     }
 
-    /// The place in the queue, and last the units.
+    /// The place in the queue, the claim on the purchase limit, and last the units.
     fn take(
         &self,
-        checked: Checked<'_>,
+        found: &Found,
         request: OrderRequest,
         repeatable: Option<RequestHashes>,
         opening: u64,
     ) -> Result<PendingOrder, Refusal> {
-        let Checked { shelf, claim } = checked;
+        let Found { shelf, product } = found;
+        let OrderRequest { user, quantity, priority, .. } = request;
         let place = self.queue.take_place().ok_or_else(|| self.overloaded())?;
-        let reservation = shelf.reserve(request.quantity.get()).map_err(|_| Refusal::SoldOut)?;
-        let OrderRequest { user, priority, .. } = request;
+        let claim = match product.terms.per_user_limit {
+            None => None,
+            Some(limit) => {
+                let claim = self.inventory.purchases().claim(product.id, &user, quantity.get(), limit);
+                Some(claim.map_err(|exceeded| limit_exceeded(limit, exceeded))?)
+            }
+        };
+        let reservation = shelf.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
         Ok(PendingOrder { user, priority, reservation, place, claim, repeatable, opening })
     }
 
@@ -301,8 +307,6 @@ struct Found {
     product: Arc<Product>,
 }
 
-/// A request that passed the checks.
-struct Checked<'f> {
-    shelf: &'f Arc<Shelf>,
-    claim: Option<PurchaseClaim>,
+const fn limit_exceeded(limit: u32, exceeded: LimitExceeded) -> Refusal {
+    Refusal::PurchaseLimitExceeded { limit, left: exceeded.left }
 }

@@ -246,7 +246,7 @@ impl Writer {
             }
         };
         if committed.is_some() {
-            self.rooms.metrics.observe_commit(began.elapsed(), rows);
+            effects.count(&self.rooms.metrics, began.elapsed());
         }
         let answers = effects.publish(&mut self.books, &self.rooms, committed);
         if !answers.is_empty() {

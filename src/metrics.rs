@@ -43,6 +43,8 @@ struct Product {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Orders that came to each status, in the order of [`OrderStatus::ALL`].
+    reached: [Counter; 4],
     rejected: Family<Code, Counter>,
     /// The most frequent of them, without a look-up.
     sold_out: Counter,
@@ -83,6 +85,8 @@ fn prometheus(open_metrics: &str) -> String {
 pub struct Levels {
     /// Orders by where they stand, in the order of [`OrderStatus::ALL`].
     pub orders: [u64; 4],
+    /// Orders whose jobs are dead letters.
+    pub dead_letters: u64,
     /// Unfinished jobs by what they are doing.
     pub jobs: Vec<(&'static str, u64)>,
     /// Jobs that workers complete a second.
@@ -100,6 +104,10 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         let rejected = Family::<Code, Counter>::default();
         let sold_out = rejected.get_or_create(&Code { code: Refusal::SoldOut.code() }).clone();
+        let orders = Family::<Status, Counter>::default();
+        let reached = OrderStatus::ALL.map(|status| orders.get_or_create(&Status { status: status.as_str() }).clone());
+        let about = "Orders that came to a status since the start; all that were accepted came to pending";
+        registry.register("orders", about, orders);
         registry.register("orders_rejected", "Orders that were refused, by the code of the refusal", rejected.clone());
         let connections = Gauge::default();
         registry.register("active_connections", "Open connections", connections.clone());
@@ -113,7 +121,7 @@ impl Default for Metrics {
         let expiry_lag = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let about = "Time from the end of a hold until its units can be bought again";
         registry.register_with_unit("hold_expiry_lag", about, Unit::Seconds, expiry_lag.clone());
-        Self { registry, rejected, sold_out, connections, commit_duration, commit_batch, expiry_lag }
+        Self { registry, reached, rejected, sold_out, connections, commit_duration, commit_batch, expiry_lag }
     }
 }
 
@@ -132,10 +140,14 @@ impl Metrics {
         OpenConnection(self.connections.clone())
     }
 
-    /// Notes a commit: how long it took, and how many orders it placed or moved.
-    pub fn observe_commit(&self, took: Duration, rows: usize) {
+    /// Notes a commit: how long it took, how many orders it placed or moved, and how many came to each status, in the
+    /// order of [`OrderStatus::ALL`].
+    pub fn observe_commit(&self, took: Duration, orders: u64, reached: [u64; 4]) {
         self.commit_duration.observe(took.as_secs_f64());
-        self.commit_batch.observe(rows as f64);
+        self.commit_batch.observe(orders as f64);
+        for (counter, count) in self.reached.iter().zip(reached) {
+            counter.inc_by(count);
+        }
     }
 
     /// Notes how late the units of a hold came back.
@@ -165,11 +177,14 @@ impl Metrics {
 impl Levels {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
-        let orders = Family::<Status, Counter>::default();
+        let orders = Family::<Status, Gauge>::default();
         for (status, count) in OrderStatus::ALL.into_iter().zip(self.orders) {
-            orders.get_or_create(&Status { status: status.as_str() }).inc_by(count);
+            orders.get_or_create(&Status { status: status.as_str() }).set(count.cast_signed());
         }
-        registry.register("orders", "Accepted orders, by where they stand", orders);
+        registry.register("order_levels", "Orders, by where they stand", orders);
+        let dead_letters = Gauge::<i64>::default();
+        dead_letters.set(self.dead_letters.cast_signed());
+        registry.register("dead_letters", "Dead letters", dead_letters);
         let jobs = Family::<State, Gauge>::default();
         for (state, count) in &self.jobs {
             jobs.get_or_create(&State { state }).set(count.cast_signed());
@@ -223,10 +238,11 @@ mod tests {
         metrics.count_rejected(&Refusal::ProductNotFound);
         let open = metrics.count_connection();
         drop(metrics.count_connection());
-        metrics.observe_commit(Duration::from_micros(300), 12);
+        metrics.observe_commit(Duration::from_micros(300), 12, [5, 7, 0, 0]);
         metrics.observe_expiry(Duration::from_millis(3));
         let levels = Levels {
             orders: [1, 20, 3, 4],
+            dead_letters: 6,
             jobs: vec![("waiting", 5), ("delayed", 2)],
             inventory: vec![(ProductId(7), 96)],
             ..Levels::default()
@@ -239,7 +255,9 @@ mod tests {
             "flash_sale_commit_duration_seconds_count 1",
             "flash_sale_commit_batch_size_sum 12.0",
             "flash_sale_hold_expiry_lag_seconds_bucket{le=\"0.004\"} 1",
-            "flash_sale_orders_total{status=\"confirmed\"} 20",
+            "flash_sale_orders_total{status=\"confirmed\"} 7",
+            "flash_sale_order_levels{status=\"confirmed\"} 20",
+            "flash_sale_dead_letters 6",
             "flash_sale_queue_length 7",
             "flash_sale_inventory_levels{product_id=\"7\"} 96",
         ] {
@@ -248,7 +266,7 @@ mod tests {
         assert!(text.contains("# TYPE flash_sale_orders counter\n") && text.ends_with("# EOF\n"));
         let older = metrics.text(&levels, Format::Prometheus);
         assert!(older.contains("# TYPE flash_sale_orders_total counter\n"), "{older}");
-        assert!(older.contains("# HELP flash_sale_orders_total Accepted orders"), "{older}");
+        assert!(older.contains("# HELP flash_sale_orders_total Orders that came to a status"), "{older}");
         assert!(older.contains("# TYPE flash_sale_queue_length gauge\n") && !older.contains("# EOF"), "{older}");
         let samples = |text: &str| -> BTreeSet<String> {
             text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()

@@ -1,7 +1,8 @@
 //! The work queue: jobs ready by priority and then by order number, delayed ones by time, active ones by worker.
 //!
 //! It lives in memory and is rebuilt from the store at every start. Only the committer adds and ends jobs, after the
-//! commit that says so; workers take, the clock wakes. A job is one number: what it is about stands in the store.
+//! commit that says so; workers take, the clock wakes. A job is little more than a number: its order stands in the
+//! store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,8 +15,12 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, Timestamp};
 use crate::order::{Order, OrderId, OrderMap, Priority};
 
+mod forecast;
 mod rate;
 
+pub use forecast::Forecast;
+
+use forecast::Idle;
 use rate::Rate;
 
 /// What a job is doing.
@@ -131,15 +136,6 @@ pub struct QueueCounts {
     pub completed_per_second: f64,
 }
 
-/// What a new job has to expect.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// Ready jobs that go before it, by its priority.
-    pub ahead: [u64; 4],
-    /// Jobs that workers complete a second, over the last ten seconds.
-    pub drain_rate: f64,
-}
-
 /// The queue. Bounded by its places: see [`Queue::take_place`].
 #[derive(Debug)]
 pub struct Queue {
@@ -150,6 +146,8 @@ pub struct Queue {
     ready: Notify,
     /// Wakes the clock's task: the next due moment may have changed.
     rescheduled: Notify,
+    /// Workers that wait in [`Queue::take`].
+    idle: AtomicUsize,
     places: Arc<Places>,
 }
 
@@ -188,6 +186,7 @@ impl Queue {
             inner: Mutex::default(),
             ready: Notify::new(),
             rescheduled: Notify::new(),
+            idle: AtomicUsize::new(0),
             places: Arc::new(Places { taken: AtomicUsize::new(0), capacity }),
         }
     }
@@ -277,6 +276,7 @@ impl Queue {
             if !jobs.is_empty() {
                 return jobs;
             }
+            let _idle = Idle::count(&self.idle);
             notice.await;
         }
     }
@@ -344,7 +344,9 @@ impl Queue {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
         let ahead_of = |priority: Priority| inner.lines[priority as usize..].iter().map(|line| line.len() as u64).sum();
-        Forecast { ahead: Priority::ALL.map(ahead_of), drain_rate: inner.rate.per_second(now) }
+        let ahead = Priority::ALL.map(ahead_of);
+        let idle = self.idle.load(Ordering::Relaxed) > 0 && !inner.paused;
+        Forecast { ahead, drain_rate: inner.rate.per_second(now), idle }
     }
 
     /// Jobs that workers complete a second, over the last ten seconds.

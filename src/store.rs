@@ -259,12 +259,18 @@ impl Store {
         Ok(self.order(id)?.map(|order| (order, answer)))
     }
 
-    /// Orders of one user that lie below `before`, newest first, at most `most`.
-    pub fn orders_of_user(&self, user: &str, before: Option<OrderId>, most: usize) -> Result<Vec<Order>, StoreError> {
+    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`.
+    pub fn orders_of_user(
+        &self,
+        user: &str,
+        before: Option<OrderId>,
+        most: usize,
+        keep: impl Fn(&Order) -> bool,
+    ) -> Result<Page<Order>, StoreError> {
         let (backlog, _) = self.parts()?;
         let recent = backlog.index.read().find(user, before);
         // The snapshot comes after the look into memory: what has left memory by now is in the snapshot.
-        self.snapshot()?.orders_of_user(user, before, recent, most)
+        self.snapshot()?.orders_of_user(user, before, recent, most, keep)
     }
 
     /// What readers and the follower share. Held no longer than to take it: a failed store is closed under the lock.

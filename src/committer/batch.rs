@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::change::{Actor, Change, KeptAnswer};
 use crate::clock::Timestamp;
 use crate::inventory::{LimitExceeded, Shelf};
+use crate::metrics::Metrics;
 use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
 use crate::queue::{Forecast, Job, QueueChange};
@@ -41,6 +43,10 @@ pub(super) struct Effects {
     expired: Vec<Timestamp>,
     paused: Option<bool>,
     queue: Vec<QueueChange>,
+    /// Orders that were placed or moved.
+    orders: u64,
+    /// Orders that came to each status, in the order of [`OrderStatus::ALL`].
+    reached: [u64; 4],
     /// By the order that gives them back.
     back: OrderMap<GivenBack>,
     pub(super) answers: Vec<Answer>,
@@ -141,7 +147,7 @@ impl<'b, 's> Batch<'b, 's> {
         let product = reservation.shelf().id();
         let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
         let terms = &stocked.product.terms;
-        let hold = terms.hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into()));
+        let hold = terms.hold_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let order = Order {
             id: self.books.head.next_order(),
             product,
@@ -180,6 +186,7 @@ impl<'b, 's> Batch<'b, 's> {
             self.draft.keep_answer(order.id, answer);
         }
         self.books.head.totals.count(&order);
+        self.effects.note(&order);
         self.effects.queue.push(QueueChange::Put(Job::of(&order)));
         self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
         self.books.open.insert(order.id, OpenOrder { order, _place: place });
@@ -197,11 +204,7 @@ impl<'b, 's> Batch<'b, 's> {
                 position
             }
         };
-        let drain_rate = self.forecast.drain_rate;
-        let estimated_wait = match drain_rate > 0.0 {
-            true => (queue_position as f64 / drain_rate).ceil() as u64,
-            false => queue_position.min(1),
-        };
+        let estimated_wait = self.forecast.wait(queue_position);
         Receipt { order: order.id, queue_position, estimated_wait, expires_at: order.expires_at }
     }
 
@@ -275,6 +278,10 @@ impl<'b, 's> Batch<'b, 's> {
         self.follow_dead_letter(&transition, id);
         self.books.head.totals.uncount(&before);
         self.books.head.totals.count(&order);
+        match order.status == before.status {
+            true => self.effects.orders += 1,
+            false => self.effects.note(&order),
+        }
         let order = Arc::new(order);
         self.draft.put_order(Arc::clone(&order));
         self.follow_job(&before, &order, transition == Transition::Fulfilled);
@@ -368,6 +375,17 @@ impl<'b, 's> Batch<'b, 's> {
 }
 
 impl Effects {
+    /// Notes an order that has come to its status.
+    fn note(&mut self, order: &Order) {
+        self.orders += 1;
+        self.reached[order.status as usize] += 1;
+    }
+
+    /// Counts what a commit did that took so long.
+    pub(super) fn count(&self, metrics: &Metrics, took: Duration) {
+        metrics.observe_commit(took, self.orders, self.reached);
+    }
+
     /// Lets an order keep what it gives back in this batch, which is not on the shelf yet; whether there is anything.
     fn keep_back(&mut self, order: OrderId) -> bool {
         self.back.remove(&order).is_some()

@@ -138,7 +138,7 @@ fn update_stock(stocked: &Stocked, stock: &mut Stock, patch: &ProductPatch) -> R
         }
         None if corrected < 0 => {
             if !stocked.shelf.try_take(corrected.unsigned_abs()) {
-                return Err(Refusal::invalid("initialStock", "must not be below what is held and sold"));
+                return Err(Refusal::invalid("initialStock", "must not take away more units than can be bought"));
             }
             stock.initial = initial;
             stock.current -= corrected.unsigned_abs();

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,6 +108,8 @@ pub struct Webhook {
     timeout: Duration,
     /// Texts from the URL that an answer may echo and an error must not.
     secrets: Vec<String>,
+    /// Whether the last attempt failed.
+    failing: AtomicBool,
 }
 
 impl std::fmt::Debug for Webhook {
@@ -136,12 +139,35 @@ impl Webhook {
             .http1_max_buf_size(MAX_HEAD_BYTES)
             .build(connector);
         let signer = config.secret.as_deref().map(signer).transpose()?;
-        Ok(Self { client, secrets: secrets_of(&url), url, signer, timeout: config.timeout })
+        let (secrets, failing) = (secrets_of(&url), AtomicBool::new(false));
+        Ok(Self { client, secrets, url, signer, timeout: config.timeout, failing })
     }
 
     /// Posts one event. `id` is the `webhook-id`, the same over all attempts; `at` is the moment of this one; `body`
     /// is JSON. Ends within the configured time-out and follows no redirect.
     pub async fn deliver(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
+        let verdict = self.attempt(id, at, body).await;
+        self.tell(&verdict);
+        verdict
+    }
+
+    /// Logs that attempts begin to fail and that they succeed again; a line for each would fill the log.
+    fn tell(&self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Fulfilled => {
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("orders are fulfilled again");
+                }
+            }
+            Verdict::Rejected(error) | Verdict::Retry(error) => {
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(error, "an order was not fulfilled; the next ones are told when one is again");
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
         let request = match self.request(id, at, body) {
             Ok(request) => request,
             Err(error) => return Verdict::Retry(error.to_string()),

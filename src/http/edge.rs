@@ -1,6 +1,6 @@
 //! What happens to every request before and after its handler: bounds, the request's number, the form of refusals.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +19,9 @@ use crate::limits::{MAX_HEADER_BYTES, MAX_URI_BYTES};
 use crate::refusal::Refusal;
 
 use super::{Api, BASE, error, placing};
+
+/// Whether the server lives may be asked at any rate.
+const HEALTH: &str = "/api/v1/monitoring/health";
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,10 +54,16 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers);
         let checked = check(&parts).and_then(|()| self.shared.check_rate(&parts, peer));
+        let places_order = parts.method == Method::POST && parts.uri.path() == placing::PATH;
         let mut response = match checked {
-            Err(refusal) => error::problem(&refusal, &shown_path(&parts.uri)),
+            Err(refusal) => {
+                if places_order {
+                    self.api.desk.count_rejected(&refusal);
+                }
+                error::problem(&refusal, &shown_path(&parts.uri))
+            }
             // The one route that a stampede takes goes around the router, whose boxes cost more than its handler.
-            Ok(()) if parts.method == Method::POST && parts.uri.path() == placing::PATH => {
+            Ok(()) if places_order => {
                 let placed = self.api.desk.place(&parts.headers, body).await;
                 let answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
                 log_failure(&answer, parts.uri.path(), &id);
@@ -79,10 +88,10 @@ impl Edge {
 }
 
 impl EdgeShared {
-    /// Counts a request to the API for its client. Whether the server lives may be asked at any rate.
+    /// Counts a request to the API for its client.
     fn check_rate(&self, parts: &Parts, peer: IpAddr) -> Result<(), Refusal> {
         let path = parts.uri.path();
-        if !self.rate_limits.limits_addresses() || !path.starts_with(BASE) || path.ends_with("/monitoring/health") {
+        if !self.rate_limits.limits_addresses() || !path.starts_with(BASE) || path == HEALTH {
             return Ok(());
         }
         self.rate_limits.check_address(client(peer, &parts.headers, &self.trusted_proxies))
@@ -95,16 +104,24 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer;
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-    for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
+    // As bytes: what somebody has put before the part that counts need not be text.
+    for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
         if !is_trusted(client) {
             break;
         }
-        match hop.trim().parse() {
-            Ok(address) => client = address,
-            Err(_) => break,
+        match std::str::from_utf8(hop).ok().and_then(forwarded_address) {
+            Some(address) => client = address,
+            None => break,
         }
     }
     client
+}
+
+/// An address as proxies write it: alone, in brackets, or with a port.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// Notes an answer that stands for a defect of ours, under the number that the client was given. Others that a server
@@ -185,9 +202,13 @@ mod tests {
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("10.0.0.1", "forged, 10.9.9.9", "10.9.9.9"),
             ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "\u{e9}, 198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7:4567", "198.51.100.7"),
+            ("10.0.0.1", "[2001:db8::7]:443", "2001:db8::7"),
+            ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(FORWARDED_FOR, forwarded.parse().unwrap());
+            headers.insert(FORWARDED_FOR, HeaderValue::from_bytes(forwarded.as_bytes()).unwrap());
             assert_eq!(client(address(peer), &headers, &trusted), address(expected), "{peer} {forwarded}");
         }
     }

@@ -45,6 +45,7 @@ pub(super) async fn metrics(
     let raised = |code: AlertCode| alerts.iter().filter(|alert| alert.code == code).count() as u64;
     let levels = Levels {
         orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
+        dead_letters: head.totals.dead_letters,
         jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
         throughput: counts.completed_per_second,
         oldest_job: counts.oldest_age.unwrap_or_default(),

@@ -30,7 +30,7 @@ pub(super) async fn of_user(
     let mut query = Query::of(&uri, &["limit", "cursor"]);
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let page = store.query(move |store| user_page(store, &user, position.map(OrderId), limit, |_| true)).await;
+    let page = store.query(move |store| store.orders_of_user(&user, position.map(OrderId), limit, |_| true)).await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(answer(&page, &uri, &job_ids, &cursors, &list))
 }
@@ -81,7 +81,7 @@ impl Filter {
 
     fn page(&self, store: &Store, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
         if let Some(user) = &self.user {
-            return user_page(store, user, before, limit, |order| self.keeps(order));
+            return store.orders_of_user(user, before, limit, |order| self.keeps(order));
         }
         let snapshot = store.snapshot()?;
         // Orders are accepted in the order of their numbers, so the later bound is a number to start below.
@@ -91,34 +91,6 @@ impl Filter {
         };
         let before = [before, end].into_iter().flatten().min();
         snapshot.orders(before, limit, self.from, |order| self.keeps(order))
-    }
-}
-
-/// A page of one user's orders.
-fn user_page(
-    store: &Store,
-    user: &str,
-    mut before: Option<OrderId>,
-    limit: usize,
-    keep: impl Fn(&Order) -> bool,
-) -> Result<Page<Order>, StoreError> {
-    let mut rows = Vec::new();
-    loop {
-        // One more than asked for tells whether there is a next page.
-        let found = store.orders_of_user(user, before, limit + 1)?;
-        let exhausted = found.len() <= limit;
-        for order in found {
-            if rows.len() == limit {
-                return Ok(Page { next: Some(order.id.0 + 1), rows });
-            }
-            before = Some(order.id);
-            if keep(&order) {
-                rows.push(order);
-            }
-        }
-        if exhausted {
-            return Ok(Page { rows, next: None });
-        }
     }
 }
 

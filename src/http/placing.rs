@@ -55,10 +55,15 @@ impl Desk {
         match self.accept(headers, body).await {
             Ok(accepted) => Ok(self.created(&accepted)),
             Err(refusal) => {
-                self.metrics.count_rejected(&refusal);
+                self.count_rejected(&refusal);
                 if refusal == Refusal::SoldOut { Ok(error::order_sold_out()) } else { Err(refusal) }
             }
         }
+    }
+
+    /// Counts an order that was refused.
+    pub(super) fn count_rejected(&self, refusal: &Refusal) {
+        self.metrics.count_rejected(refusal);
     }
 
     async fn accept<B>(&self, headers: &HeaderMap, body: B) -> Result<Accepted, Refusal>

@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -161,19 +161,24 @@ async fn connection(
     }
 }
 
-/// The connection waits for the next request once this answer is given: now where the answer is all there, at its end
-/// where it is still being made.
+/// The connection waits for the next request once this answer is given: now where it fits the buffers, at its end where
+/// it is still being made or takes its time.
 fn wait_after(response: Response, waiting: Arc<Waiting>) -> Response {
-    if response.body().size_hint().exact().is_some() {
+    if response.body().size_hint().exact().is_some_and(|bytes| bytes <= PIECE_BYTES as u64) {
         waiting.start();
         return response;
     }
-    response.map(|body| Body::new(Streamed { body, waiting }))
+    response.map(|body| Body::new(Streamed { body, rest: Bytes::new(), waiting }))
 }
 
-/// A body that is made while it is sent.
+/// Bytes of an answer that are handed to the connection at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// A body that is made while it is sent, or sent in pieces, so that its end is seen when the client has come near it.
 struct Streamed {
     body: Body,
+    /// Of the last frame.
+    rest: Bytes,
     waiting: Arc<Waiting>,
 }
 
@@ -185,15 +190,28 @@ impl HttpBody for Streamed {
         mut self: std::pin::Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+        if self.rest.is_empty() {
+            match ready!(std::pin::Pin::new(&mut self.body).poll_frame(context)).transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => self.rest = data,
+                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = self.rest.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 

@@ -48,6 +48,13 @@ impl Default for Purchases {
 }
 
 impl Purchases {
+    /// Whether units of a user would stay within `limit`; counts nothing.
+    pub fn check(&self, product: ProductId, user: &UserId, quantity: u32, limit: u32) -> Result<(), LimitExceeded> {
+        let key = key(product, user);
+        let left = limit.saturating_sub(self.shard(key).lock().get(&key).copied().unwrap_or(0));
+        if quantity > left { Err(LimitExceeded { left }) } else { Ok(()) }
+    }
+
     /// Counts units for a user if they stay within `limit`.
     pub fn claim(
         self: &Arc<Self>,

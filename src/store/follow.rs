@@ -231,3 +231,29 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::Builder;
+    use redb::backends::InMemoryBackend;
+
+    use crate::limits::{INDEX_RUN, INDEX_SLICE};
+
+    use super::*;
+
+    #[test]
+    fn a_sync_with_nothing_to_write_leaves_the_index_by_user_alone() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        super::super::read::create(&database).unwrap();
+        let mut index = UserIndex::default();
+        index.add((1..=INDEX_RUN as u64).map(|order| (order % 7, order)).collect());
+        index.follow(0);
+        index.add((0..INDEX_SLICE as u64).map(|n| (n % 7, INDEX_RUN as u64 + 1 + n)).collect());
+        let backlog = Backlog::new(0, index);
+        let due = |backlog: &Backlog| backlog.index.read().slice_to_write().rows.len();
+        assert_eq!(due(&backlog), INDEX_SLICE);
+        backlog.write(&database, &Unapplied::default(), true).unwrap();
+        let slice = backlog.index.read().slice_to_write();
+        assert!(slice.first && slice.rows.len() == INDEX_SLICE, "it is thought to be written");
+    }
+}

@@ -310,39 +310,41 @@ impl Snapshot {
         Ok(OrderId(low))
     }
 
-    /// Orders of one user; `recent` are the candidates in memory.
+    /// Orders of one user that `keep` keeps, newest first; `recent` are the candidates in memory below `before`. After
+    /// [`limits::MAX_SCANNED_ORDERS`] a page ends short.
     pub(super) fn orders_of_user(
         &self,
         user: &str,
         before: Option<OrderId>,
         recent: Vec<u64>,
         most: usize,
-    ) -> Result<Vec<Order>, StoreError> {
+        keep: impl Fn(&Order) -> bool,
+    ) -> Result<Page<Order>, StoreError> {
         let hash = user_index::hash(user);
         let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
         let before = before.map_or(u64::MAX, |order| order.0);
-        let mut written = OrdersOf::new(&index, hash, self.head()?.indexed_through);
+        let mut written = OrdersOf::below(&index, hash, self.head()?.indexed_through, before)?;
         let mut next_written = written.next()?;
-        while next_written.is_some_and(|order| order >= before) {
-            next_written = written.next()?;
-        }
         let mut recent = recent.into_iter().peekable();
-        let mut orders = Vec::new();
-        while orders.len() < most {
+        let (mut rows, mut scanned) = (Vec::new(), 0);
+        loop {
             // Both run from new to old; an order that is in both counts once.
             let id = match (recent.peek().copied(), next_written) {
-                (None, None) => break,
+                (None, None) => return Ok(Page { rows, next: None }),
                 (a, b) => a.max(b).unwrap_or_default(),
             };
+            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
+                return Ok(Page { rows, next: Some(id + 1) });
+            }
             if recent.peek() == Some(&id) {
                 recent.next();
             }
             if next_written == Some(id) {
                 next_written = written.next()?;
             }
-            orders.extend(self.order(OrderId(id))?.filter(|order| order.user.as_str() == user));
+            rows.extend(self.order(OrderId(id))?.filter(|order| order.user.as_str() == user && keep(order)));
+            scanned += 1;
         }
-        Ok(orders)
     }
 
     /// The errors of an order's attempts, oldest first.
@@ -353,7 +355,8 @@ impl Snapshot {
         }
     }
 
-    /// Orders whose jobs are dead letters and that `keep` keeps, newest first.
+    /// Orders whose jobs are dead letters and that `keep` keeps, newest first. After [`limits::MAX_SCANNED_ORDERS`] a
+    /// page ends short.
     pub fn dead_letters(
         &self,
         before: Option<OrderId>,
@@ -362,9 +365,9 @@ impl Snapshot {
     ) -> Result<Page<Order>, StoreError> {
         let dead = self.transaction.open_table(tables::DEAD_LETTERS)?;
         let mut rows = Vec::new();
-        for entry in dead.range(..before.map_or(u64::MAX, |order| order.0))?.rev() {
+        for (scanned, entry) in dead.range(..before.map_or(u64::MAX, |order| order.0))?.rev().enumerate() {
             let id = entry?.0.value();
-            if rows.len() == most {
+            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
                 return Ok(Page { rows, next: Some(id + 1) });
             }
             rows.extend(self.order(OrderId(id))?.filter(&keep));

@@ -63,9 +63,20 @@ pub(super) struct OrdersOf<'t, T> {
 }
 
 impl<'t, T: ReadableTable<BlockKey, &'static [u8]>> OrdersOf<'t, T> {
-    /// All of them; the last whole run is `through`.
-    pub(super) fn new(table: &'t T, hash: u64, through: u64) -> Self {
-        Self { table, hash, runs_below: through + 1, found: Vec::new() }
+    /// Those below the number `before`; the last whole run is `through`.
+    pub(super) fn below(table: &'t T, hash: u64, through: u64, before: u64) -> Result<Self, StoreError> {
+        let mut orders = Self { table, hash, runs_below: through + 1, found: Vec::new() };
+        // In younger runs there are none.
+        let run = match table.range((before.saturating_sub(1), 0, 0)..)?.next() {
+            Some(first) => first?.0.value().0,
+            None => return Ok(orders),
+        };
+        if run <= through {
+            orders.found = in_run(table, run, hash)?;
+            orders.found.retain(|order| *order < before);
+            orders.runs_below = run;
+        }
+        Ok(orders)
     }
 
     /// The next older one.
@@ -120,6 +131,7 @@ mod tests {
             users in prop::collection::vec(0..5_u64, 1..900),
             run_lengths in prop::collection::vec(1..400_usize, 1..4),
             slice in 1..300_usize,
+            before in 0..900_u64,
         ) {
             let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
             let transaction = database.begin_write().unwrap();
@@ -143,10 +155,13 @@ mod tests {
             transaction.commit().unwrap();
             let table = database.begin_read().unwrap().open_table(ORDERS_BY_USER).unwrap();
             for user in 0..5 {
-                let mut found = OrdersOf::new(&table, user, through);
-                let found: Vec<u64> = std::iter::from_fn(|| found.next().unwrap()).collect();
-                let whole = orders.iter().rev().filter(|(_, order)| *order <= through);
-                prop_assert_eq!(found, whole.filter(|entry| entry.0 == user).map(|entry| entry.1).collect::<Vec<_>>());
+                for before in [u64::MAX, before, through + 1, 1, 0] {
+                    let mut found = OrdersOf::below(&table, user, through, before).unwrap();
+                    let found: Vec<u64> = std::iter::from_fn(|| found.next().unwrap()).collect();
+                    let whole = orders.iter().rev().filter(|(_, order)| *order <= through && *order < before);
+                    let own: Vec<u64> = whole.filter(|entry| entry.0 == user).map(|entry| entry.1).collect();
+                    prop_assert_eq!(found, own);
+                }
             }
             for entry in orders.iter().filter(|(_, order)| *order <= through) {
                 prop_assert!(contains(&table, *entry).unwrap());

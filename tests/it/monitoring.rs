@@ -28,7 +28,10 @@ async fn what_became_of_orders_stands_in_the_metrics() {
     server.post("/orders/batch", batch).await.expect(200);
     for (name, value) in [
         ("flash_sale_orders_total{status=\"confirmed\"}", 1.0),
-        ("flash_sale_orders_total{status=\"pending\"}", 0.0),
+        ("flash_sale_orders_total{status=\"pending\"}", 1.0),
+        ("flash_sale_order_levels{status=\"pending\"}", 0.0),
+        ("flash_sale_order_levels{status=\"confirmed\"}", 1.0),
+        ("flash_sale_dead_letters", 0.0),
         ("flash_sale_orders_rejected_total{code=\"sold_out\"}", 2.0),
         ("flash_sale_orders_rejected_total{code=\"product_not_found\"}", 1.0),
         ("flash_sale_queue_length", 0.0),
