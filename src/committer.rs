@@ -74,7 +74,7 @@ impl Committer {
             writer.run();
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| StoreError::Damaged(format!("no thread for the committer: {error}")))?;
+        let thread = thread.map_err(|error| StoreError::System("thread for the committer", error.to_string()))?;
         Ok((Self { thread }, intake))
     }
 

@@ -1,5 +1,6 @@
 //! The number of a job as a buyer sees it: cannot be guessed, and needs no table.
 
+use crate::digits::push_hex;
 use crate::order::OrderId;
 
 /// Makes and reads job numbers. A job number is the order's number and a keyed BLAKE3 hash of it, cut to 128 bits:
@@ -45,31 +46,9 @@ impl JobIds {
     }
 }
 
-/// Appends a number in hexadecimal with `digits` digits at least, 16 at most. Formatting does the same at several times
-/// the cost, and each accepted order carries three of them.
-pub fn push_hex(text: &mut String, number: u64, digits: u32) {
-    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4).clamp(digits, 16);
-    let mut all = [0; 16];
-    for (digit, place) in all.iter_mut().rev().enumerate() {
-        *place = b"0123456789abcdef"[(number >> (digit * 4) & 0xf) as usize];
-    }
-    // Always is: these are digits.
-    text.push_str(std::str::from_utf8(&all[16 - needed as usize..]).unwrap_or_default());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_as_formatting_would() {
-        for number in [0, 1, 0xf, 0x10, 0xdead_beef, u64::MAX] {
-            let (mut short, mut long) = (String::new(), String::new());
-            push_hex(&mut short, number, 1);
-            push_hex(&mut long, number, 8);
-            assert_eq!((short, long), (format!("{number:x}"), format!("{number:08x}")));
-        }
-    }
 
     #[test]
     fn only_the_number_that_was_given_out_is_read_back() {

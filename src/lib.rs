@@ -6,7 +6,7 @@
 //! | [`admission`] | the ordered checks, last of them the stock |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
 //! | [`committer`] | the one writer: batches what was admitted, commits once, then answers |
-//! | [`store`] | one redb file: orders, products, the journal of everything that happened |
+//! | [`store`] | a redb file and a log: orders, products, the journal of everything that happened |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
 //! | [`events`] | what happened, for whoever listens, and the alerts that are raised |
@@ -40,6 +40,7 @@ pub mod view;
 
 pub mod change;
 pub mod clock;
+pub mod digits;
 pub mod limits;
 pub mod money;
 pub mod order;

@@ -1,4 +1,5 @@
-//! Every bound of the server in one place. What an operator can set has its default here.
+//! The bounds that more than one room lives by, and those of one room that relate to them. What an operator can set has
+//! its default here.
 
 use std::time::Duration;
 

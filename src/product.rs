@@ -50,6 +50,16 @@ impl Terms {
         Ok(())
     }
 
+    /// Refuses a window that ends before it starts.
+    pub fn check_window(&self) -> Result<(), Refusal> {
+        match (self.sale_starts_at, self.sale_ends_at) {
+            (Some(starts_at), Some(ends_at)) if starts_at >= ends_at => {
+                Err(Refusal::invalid("saleEndsAt", "must be later than saleStartsAt"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where `now` lies in the sale's window; none for a product that has no window or is not in the sale.
     pub fn sale_phase(&self, now: Timestamp) -> Option<SalePhase> {
         if self.sale_starts_at.is_none() && self.sale_ends_at.is_none() {

@@ -1,4 +1,4 @@
-//! One batch: applying commands inside a transaction, and what follows once it is on disk.
+//! One batch: applying commands to the draft of a commit, and what follows once it is on disk.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl<'b, 's> Batch<'b, 's> {
         stocked.product.orders += 1;
         match claim {
             Some(claim) => claim.keep(),
-            None if terms_limit(&stocked.product) => {
+            None if stocked.product.terms.per_user_limit.is_some() => {
                 self.rooms.inventory.purchases().add(product, &order.user, order.quantity);
             }
             None => {}
@@ -452,10 +452,6 @@ fn kept_answer(hashes: RequestHashes, receipt: &Receipt) -> KeptAnswer {
     let RequestHashes { key, fingerprint } = hashes;
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
     KeptAnswer { key, fingerprint, queue_position, estimated_wait }
-}
-
-const fn terms_limit(product: &Product) -> bool {
-    product.terms.per_user_limit.is_some()
 }
 
 /// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.

@@ -11,7 +11,7 @@ use crate::store::Head;
 
 use super::Rooms;
 
-/// The books. Inside a transaction they run ahead of the store; after a failed one they are thrown away.
+/// The books. Inside a commit they run ahead of the store; after a failed one they are thrown away.
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) head: Head,

@@ -25,6 +25,9 @@ impl Batch<'_, '_> {
         if self.books.products.len() >= MAX_PRODUCTS {
             return Ok(Err(Refusal::invalid("body", format!("there are {MAX_PRODUCTS} products, which is the most"))));
         }
+        if let Err(refusal) = terms.check_window() {
+            return Ok(Err(refusal));
+        }
         self.books.head.last_product += 1;
         let id = ProductId(self.books.head.last_product);
         let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
@@ -39,11 +42,8 @@ impl Batch<'_, '_> {
         let before = stocked.product.clone();
         let mut after = before.clone();
         patch.apply_terms(&mut after.terms);
-        let window = (after.terms.sale_starts_at, after.terms.sale_ends_at);
-        if let (Some(starts_at), Some(ends_at)) = window
-            && starts_at >= ends_at
-        {
-            return Ok(Err(Refusal::invalid("saleEndsAt", "must be later than saleStartsAt")));
+        if let Err(refusal) = after.terms.check_window() {
+            return Ok(Err(refusal));
         }
         if let Err(refusal) = update_stock(stocked, &mut after.stock, patch) {
             return Ok(Err(refusal));

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use tower::Service;
 
 use crate::admission::RateLimits;
-use crate::job_id::push_hex;
+use crate::digits::push_hex;
 use crate::limits::{MAX_HEADER_BYTES, MAX_URI_BYTES};
 use crate::refusal::Refusal;
 

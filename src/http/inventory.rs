@@ -55,7 +55,6 @@ pub(super) async fn create(State(intake): State<Intake>, JsonBody(body): JsonBod
     let price = reader.required("price", price);
     let initial = reader.required("initialStock", stock);
     let patch = read_terms(&mut reader);
-    check_window(&mut reader, &patch);
     reader.finish()?;
     let (Some(name), Some(price), Some(initial)) = (name, price, initial) else { return Err(Refusal::Internal) };
     let terms = Terms {
@@ -89,7 +88,6 @@ pub(super) async fn update(
     let (name, price, initial) =
         (reader.optional("name", name), reader.optional("price", price), reader.optional("initialStock", stock));
     let patch = ProductPatch { name, price, initial, ..read_terms(&mut reader) };
-    check_window(&mut reader, &patch);
     reader.finish()?;
     edited(&intake, Edit::Update { product, patch }).await
 }
@@ -155,14 +153,6 @@ fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {
         sale_ends_at: reader.optional("saleEndsAt", |value| value.nullable(moment)),
         hold_seconds: reader.optional("holdSeconds", |value| value.nullable(|value| small(value, seconds))),
         ..ProductPatch::default()
-    }
-}
-
-fn check_window(reader: &mut Reader<'_>, patch: &ProductPatch) {
-    if let (Some(Some(starts_at)), Some(Some(ends_at))) = (patch.sale_starts_at, patch.sale_ends_at)
-        && starts_at >= ends_at
-    {
-        reader.complain("saleEndsAt", "must be later than saleStartsAt");
     }
 }
 

@@ -166,7 +166,11 @@ mod tests {
             let document: Value = serde_json::from_str(text(operators)).unwrap();
             let paths = document["paths"].as_object().unwrap();
             let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
-            operations.filter(|operation| !operation["security"].is_null()).count()
+            // Where an empty requirement stands beside it, the token is asked for by some requests only.
+            let needs = |operation: &&Value| {
+                operation["security"].as_array().is_some_and(|any| !any.contains(&serde_json::json!({})))
+            };
+            operations.filter(needs).count()
         };
         let routes = api_routes().into_iter().chain(root_routes());
         let guarded = routes.filter(|route| route.access == Access::Operator).count();

@@ -12,6 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest, RateLimits};
+use crate::digits::push_decimal;
 use crate::job_id::JobIds;
 use crate::limits::MAX_BODY_BYTES;
 use crate::metrics::Metrics;
@@ -93,7 +94,7 @@ impl Desk {
         let mut location = String::with_capacity(PATH.len() + 1 + 20);
         location.push_str(PATH);
         location.push('/');
-        receipt::push_decimal(&mut location, order.0);
+        push_decimal(&mut location, order.0);
         if let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) {
             headers.insert(LOCATION, location);
         }

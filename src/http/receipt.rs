@@ -3,6 +3,7 @@
 
 use crate::admission::Accepted;
 use crate::committer::Receipt;
+use crate::digits::push_decimal;
 use crate::job_id::JobIds;
 
 /// Bytes of a receipt, roughly: reserved at once.
@@ -49,22 +50,6 @@ fn push_fields(text: &mut String, receipt: &Receipt, status: &str, job_ids: &Job
     }
 }
 
-/// Appends a number in decimal.
-pub(super) fn push_decimal(text: &mut String, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    // Always is: these are digits.
-    text.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -103,15 +88,6 @@ mod tests {
                 push_entry(&mut text, &Accepted { receipt, replayed }, &job_ids);
                 assert_eq!(read(&text), entry);
             }
-        }
-    }
-
-    #[test]
-    fn decimals_are_written_as_formatting_would() {
-        for number in [0, 7, 10, 99, 100, 12_345_678_901, u64::MAX] {
-            let mut text = String::new();
-            push_decimal(&mut text, number);
-            assert_eq!(text, number.to_string());
         }
     }
 }

@@ -133,8 +133,7 @@ async fn connection(
         // Without it the socket is read, into a new buffer, for each answer that is awaited, to see whether the client
         // is still there. One that hangs up is noticed when it is answered; its order was on its way in any case.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let signal = stopped.clone();
     let mut told = pin!(told(&mut stopped));

@@ -49,7 +49,7 @@ pub(super) fn check(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), 
 /// Chosen anew each time, so that no one can make rows that add up.
 fn rows_seed() -> Result<[u8; 32], StoreError> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+    getrandom::fill(&mut seed).map_err(|error| StoreError::System("randomness", error.to_string()))?;
     Ok(seed)
 }
 

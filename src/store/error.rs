@@ -68,6 +68,9 @@ pub enum StoreError {
     /// A row does not say what its table promises.
     #[error("the store holds a damaged row: {0}")]
     Damaged(String),
+    /// The system refused what the store needs of it.
+    #[error("the system gives no {0}: {1}")]
+    System(&'static str, String),
     /// There is no room for a working file.
     #[error("cannot make the working file {0}: {1}")]
     Scratch(String, std::io::Error),

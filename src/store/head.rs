@@ -1,4 +1,4 @@
-//! The one row that every commit rewrites: where the history ends, and the totals up to there.
+//! The one row that every transaction of the tables rewrites: where the history ends, and the totals up to there.
 
 use serde::{Deserialize, Serialize};
 

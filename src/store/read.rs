@@ -162,7 +162,7 @@ fn fixed<const N: usize>(database: &Database, name: &str) -> Result<[u8; N], Sto
 /// Random bytes.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::System("randomness", error.to_string()))?;
     Ok(bytes)
 }
 

@@ -44,7 +44,7 @@ impl StorageBackend for Unsynced {
 
 /// Makes empty tables in a file in `directory` that has no name any more, so that nothing of it is left behind.
 pub(super) fn create(directory: &Path) -> Result<Database, StoreError> {
-    let number = getrandom::u64().map_err(|error| StoreError::Damaged(format!("no randomness: {error}")))?;
+    let number = getrandom::u64().map_err(|error| StoreError::System("randomness", error.to_string()))?;
     let path = directory.join(format!("flashsale-scratch-{number:016x}"));
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
     let file = file.map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;

@@ -3,7 +3,8 @@
 //! A row for a random user touches a page of its own, which in a small commit costs more than the order itself. So the
 //! newest orders stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
 //! the transactions that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
-//! 1996). After a crash the orders above `indexed_through` are read again; writing a row twice changes nothing.
+//! 1996). After a crash the orders above `indexed_through` are read again; a run that was begun is removed and written
+//! anew.
 
 use crate::limits::{INDEX_RUN, INDEX_SLICE};
 use crate::order::OrderId;

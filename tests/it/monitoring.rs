@@ -72,14 +72,18 @@ async fn alert(server: &Server, code: &str) -> Value {
 async fn a_sale_is_announced_when_it_starts_and_when_it_ends() {
     let mut server = Server::start().await;
     let after = |millis| -> Timestamp { Clock::system().now().after(Duration::from_millis(millis)) };
-    let (starts, ends) = (after(600), after(1_500));
-    let window = json!({"initialStock": 5, "saleStartsAt": starts.to_string(), "saleEndsAt": ends.to_string()});
-    let product = server.create_with(window).await;
+    let later = after(3_600_000).to_string();
+    let product = server.create_with(json!({"initialStock": 5, "saleStartsAt": later})).await;
     assert_problem(&server.order(product, "ada", 1).await, 409, "sale_not_started");
     assert!(alerts(&server).await.is_empty());
+    let path = format!("/inventory/{product}");
+    let starts = after(200);
+    server.put(&path, json!({"saleStartsAt": starts.to_string()})).await.expect(200);
     let started = alert(&server, "sale_started").await;
     assert_eq!(started["since"], starts.to_string());
     assert_eq!((&started["productId"], &started["severity"]), (&json!(product), &json!("info")));
+    let ends = after(200);
+    server.put(&path, json!({"saleEndsAt": ends.to_string()})).await.expect(200);
     let ended = alert(&server, "sale_ended").await;
     assert_eq!(ended["since"], ends.to_string());
     assert_eq!(alerts(&server).await.len(), 1, "a sale that has ended has not merely started");
@@ -91,9 +95,9 @@ async fn a_sale_is_announced_when_it_starts_and_when_it_ends() {
     server.restart().await;
     assert_eq!(alert(&server, "sale_ended").await["since"], ends.to_string());
     assert!(!server.output().contains("a sale has"), "{}", server.output());
-    server.put(&format!("/inventory/{product}"), json!({"saleEndsAt": null})).await.expect(200);
+    server.put(&path, json!({"saleEndsAt": null})).await.expect(200);
     alert(&server, "sale_started").await;
-    server.delete(&format!("/inventory/{product}")).await.expect(204);
+    server.delete(&path).await.expect(204);
     eventually("the alert is gone", async || alerts(&server).await.is_empty().then_some(())).await;
 }
 

@@ -13,6 +13,7 @@ const DOMAIN: u8 = 0;
 const ROOMS: &[(&str, u8)] = &[
     ("change", DOMAIN),
     ("clock", DOMAIN),
+    ("digits", DOMAIN),
     ("job_id", DOMAIN),
     ("limits", DOMAIN),
     ("money", DOMAIN),

@@ -234,10 +234,12 @@ impl Described {
         }
         match (operators, self.access) {
             (Access::Public, _) => refusals.retain(|refusal| *refusal != Refusal::Unauthorized),
-            (Access::Operator, Access::Public) => {}
-            (Access::Operator, Access::Operator) => {
-                operation = operation.security(SecurityRequirement::new(SECURITY, Vec::<String>::new()));
+            (Access::Operator, Access::Public) if refusals.contains(&Refusal::Unauthorized) => {
+                // Some of what can be asked for needs the token.
+                operation = operation.security(SecurityRequirement::default()).security(token());
             }
+            (Access::Operator, Access::Public) => {}
+            (Access::Operator, Access::Operator) => operation = operation.security(token()),
         }
         refusals.sort_by_key(example_name);
         let mut by_status = BTreeMap::<StatusCode, Vec<&Refusal>>::new();
@@ -252,6 +254,10 @@ impl Described {
         }
         (self.path, self.method, operation.build(), shared)
     }
+}
+
+fn token() -> SecurityRequirement {
+    SecurityRequirement::new(SECURITY, Vec::<String>::new())
 }
 
 /// The answer for refusals of one status.
