@@ -338,3 +338,44 @@ async fn a_refusal_names_every_field_that_is_wrong() {
         assert!(named_fields(&answer).contains(&field), "{field} is not named: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_corrected_initial_stock_moves_what_can_be_bought_and_never_what_is_held() {
+    let server = Server::start().await;
+    let product = server.create_with(json!({"initialStock": 10, "holdSeconds": 3600})).await;
+    server.order(product, "ada", 4).await.expect(201);
+    let path = format!("/inventory/{product}");
+    for (initial, current) in [(12, 8), (5, 1), (4, 0)] {
+        let corrected = server.put(&path, json!({"initialStock": initial})).await.expect(200);
+        let expected = json!({"initialStock": initial, "currentStock": current, "heldStock": 4, "adjustedStock": 0});
+        assert_has(&corrected.body, &expected);
+    }
+    let refused = server.put(&path, json!({"initialStock": 3})).await;
+    assert_problem(&refused, 400, "invalid_request");
+    assert_eq!(refused.body["errors"][0]["field"], "initialStock");
+    assert_eq!(server.get(&path).await.expect(200).body["initialStock"], 4);
+    crate::harness::assert_adds_up(&server.client()).await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_set_later_counts_what_was_bought_before() {
+    let mut server = Server::start().await;
+    let product = server.create(20).await;
+    let bought = order_id(&server.order(product, "ada", 3).await.expect(201));
+    server.order_becomes(bought, "confirmed").await;
+    let path = format!("/inventory/{product}");
+    server.put(&path, json!({"perUserLimit": 4})).await.expect(200);
+    for restarted in [false, true] {
+        if restarted {
+            server.restart().await;
+        }
+        assert_problem(&server.order(product, "ada", 2).await, 409, "purchase_limit_exceeded");
+    }
+    server.order(product, "ada", 1).await.expect(201);
+    assert_problem(&server.order(product, "ada", 1).await, 409, "purchase_limit_exceeded");
+    server.put(&path, json!({"perUserLimit": null})).await.expect(200);
+    server.order(product, "ada", 5).await.expect(201);
+    server.put(&path, json!({"perUserLimit": 10})).await.expect(200);
+    assert_problem(&server.order(product, "ada", 2).await, 409, "purchase_limit_exceeded");
+    server.order(product, "ada", 1).await.expect(201);
+}
