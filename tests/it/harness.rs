@@ -13,6 +13,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::HeaderValue;
+use hyper::{Method, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -128,7 +132,7 @@ impl Launch {
         .await?;
         let client = Client::new(&address).with_token(self.token());
         eventually("a ready server", async || {
-            match client.try_send(request(hyper::Method::GET, "/readyz", None, b"")).await {
+            match client.try_send(request(Method::GET, "/readyz", None, b"")).await {
                 Ok(answer) if answer.status == 200 => Some(Ok(())),
                 _ => process.try_exit().map(Err),
             }
@@ -318,4 +322,19 @@ pub(crate) fn order_id(answer: &Answer) -> u64 {
 /// The id of the job in an answer to a placed order.
 pub(crate) fn job_id(answer: &Answer) -> String {
     answer.body["jobId"].as_str().unwrap_or_else(|| panic!("no jobId: {answer}")).to_owned()
+}
+
+/// A request that places an order and comes with these idempotency keys, a header each.
+pub(crate) fn keyed_request(keys: &[&[u8]], order: &Value) -> Request<Full<Bytes>> {
+    let body = order.to_string();
+    let mut request = request(Method::POST, "/api/v1/orders", Some("application/json"), body.as_bytes());
+    for key in keys {
+        request.headers_mut().append("idempotency-key", HeaderValue::from_bytes(key).unwrap());
+    }
+    request
+}
+
+/// Places an order under an idempotency key.
+pub(crate) async fn place_keyed(client: &Client, key: &str, order: &Value) -> Answer {
+    client.try_send(keyed_request(&[key.as_bytes()], order)).await.unwrap()
 }

@@ -11,10 +11,12 @@
 
 mod access;
 mod bad_input;
+mod batches;
 mod crash;
 mod harness;
 mod hold_model;
 mod holds;
+mod idempotency;
 mod inventory;
 mod lifecycle;
 mod maintenance;
