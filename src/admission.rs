@@ -100,25 +100,27 @@ impl Admission {
 
     /// The same for a request that may come again.
     async fn place_once(&self, request: OrderRequest, hashes: RequestHashes) -> Result<Accepted, Refusal> {
-        match self.in_flight.begin(hashes)? {
-            Begun::Repeated(answer) => answer.wait().await,
-            Begun::First(first) => {
-                let admission = self.clone();
-                // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
-                let placing = tokio::spawn(async move {
-                    let opening = admission.intake.opening();
-                    let result = match admission.kept_answers(vec![hashes]).await {
-                        Ok(mut kept) => match kept.pop().flatten() {
-                            Some(result) => result,
-                            None => admission.place_new(request, Some(hashes), opening).await,
-                        },
-                        Err(refusal) => Err(refusal),
-                    };
-                    first.finish(result)
-                });
-                placing.await.unwrap_or(Err(Refusal::Internal))
+        let first = loop {
+            match self.in_flight.begin(hashes) {
+                Begun::First(first) => break first,
+                Begun::Repeated(answer) => return answer.wait().await,
+                Begun::Other(answer) => answer.ended().await,
             }
-        }
+        };
+        let admission = self.clone();
+        // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
+        let placing = tokio::spawn(async move {
+            let opening = admission.intake.opening();
+            let result = match admission.kept_answers(vec![hashes]).await {
+                Ok(mut kept) => match kept.pop().flatten() {
+                    Some(result) => result,
+                    None => admission.place_new(request, Some(hashes), opening).await,
+                },
+                Err(refusal) => Err(refusal),
+            };
+            first.finish(result)
+        });
+        placing.await.unwrap_or(Err(Refusal::Internal))
     }
 
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
@@ -130,12 +132,18 @@ impl Admission {
             Err(refusal) => return vec![Err(refusal); count],
         };
         let (mut orders, mut placed) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut others = Vec::new();
         let permit = self.intake.order_permit(count);
         let (mut found, now) = (None, self.clock.now());
         for (at, request) in requests.into_iter().enumerate() {
-            let repeated = matches!(begun[at], Some(Begun::Repeated(_)));
-            if results[at].is_some() || repeated {
-                continue;
+            match begun[at] {
+                Some(Begun::Repeated(_)) => continue,
+                Some(Begun::Other(_)) => {
+                    others.extend(hashes[at].map(|hashes| (at, request, hashes)));
+                    continue;
+                }
+                _ if results[at].is_some() => continue,
+                _ => {}
             }
             let checked = self.check(&mut found, &request, now).and_then(|checked| match &permit {
                 Some(_) => Ok(checked),
@@ -156,7 +164,12 @@ impl Admission {
                 results[at] = Some(receipt.map(|receipt| Accepted { receipt, replayed: false }));
             }
         }
-        self.finish_batch(begun, results).await
+        let mut answers = self.finish_batch(begun, results).await;
+        // Not before its own claims have ended, or two batches could wait for each other.
+        for (at, request, hashes) in others {
+            answers[at] = Box::pin(self.place_once(request, hashes)).await;
+        }
+        answers
     }
 
     /// Claims the keys of a batch, and finds the answers that are kept already.
@@ -169,18 +182,12 @@ impl Admission {
         let mut results = Vec::with_capacity(hashes.len());
         let mut asked = Vec::new();
         for (at, hashes) in hashes.iter().enumerate() {
-            let (claim, refusal) = match hashes.map(|hashes| (hashes, self.in_flight.begin(hashes))) {
-                None => (None, None),
-                Some((_, Err(refusal))) => (None, Some(Err(refusal))),
-                Some((hashes, Ok(claim))) => {
-                    if matches!(claim, Begun::First(_)) {
-                        asked.push((at, hashes));
-                    }
-                    (Some(claim), None)
-                }
-            };
+            let claim = hashes.map(|hashes| self.in_flight.begin(hashes));
+            if let (Some(Begun::First(_)), Some(hashes)) = (&claim, *hashes) {
+                asked.push((at, hashes));
+            }
             begun.push(claim);
-            results.push(refusal);
+            results.push(None);
         }
         if !asked.is_empty() {
             let kept = self.kept_answers(asked.iter().map(|(_, hashes)| *hashes).collect()).await?;
@@ -207,7 +214,7 @@ impl Admission {
                     waiting.push((at, answer));
                     answers.push(result);
                 }
-                None => answers.push(result),
+                Some(Begun::Other(_)) | None => answers.push(result),
             }
         }
         for (at, answer) in waiting {

@@ -69,6 +69,8 @@ pub(super) enum Begun {
     First(First),
     /// The same request is under way.
     Repeated(Answer),
+    /// Another request with this key is under way. Which of the two the key belongs to is known when it has ended.
+    Other(Answer),
 }
 
 /// The claim on a key. Dropped without an answer, those who wait are told that the outcome is unknown.
@@ -85,17 +87,15 @@ pub(super) struct Answer(watch::Receiver<Outcome>);
 
 impl InFlight {
     /// Claims a key.
-    pub(super) fn begin(self: &Arc<Self>, hashes: RequestHashes) -> Result<Begun, Refusal> {
+    pub(super) fn begin(self: &Arc<Self>, hashes: RequestHashes) -> Begun {
         let mut requests = self.requests.lock();
         if let Some((fingerprint, answer)) = requests.get(&hashes.key) {
-            return match *fingerprint == hashes.fingerprint {
-                true => Ok(Begun::Repeated(Answer(answer.clone()))),
-                false => Err(Refusal::IdempotencyKeyReused),
-            };
+            let answer = Answer(answer.clone());
+            return if *fingerprint == hashes.fingerprint { Begun::Repeated(answer) } else { Begun::Other(answer) };
         }
         let (sender, receiver) = watch::channel(None);
         requests.insert(hashes.key, (hashes.fingerprint, receiver));
-        Ok(Begun::First(First { in_flight: Arc::clone(self), key: hashes.key, answer: sender }))
+        Begun::First(First { in_flight: Arc::clone(self), key: hashes.key, answer: sender })
     }
 }
 
@@ -114,6 +114,12 @@ impl Drop for First {
 }
 
 impl Answer {
+    /// Waits until the request has ended and its key is free.
+    pub(super) async fn ended(mut self) {
+        // The key is given back before the sender goes.
+        while self.0.changed().await.is_ok() {}
+    }
+
     /// Waits for the first request's answer.
     pub(super) async fn wait(mut self) -> Result<Accepted, Refusal> {
         let outcome = self.0.wait_for(Option::is_some).await;

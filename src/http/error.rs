@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -168,6 +168,10 @@ fn with_document(refusal: &Refusal, document: Bytes) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     match refusal {
+        // The rest of the body is not read, and so the connection is of no more use.
+        Refusal::PayloadTooLarge { .. } | Refusal::RequestTimeout => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Refusal::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flashsale\""));
         }
