@@ -374,3 +374,43 @@ async fn two_batches_at_once_with_the_same_keys_make_each_order_once() {
         assert_eq!(server.stock(product).await[0], 40);
     }
 }
+
+#[tokio::test]
+async fn an_entry_that_is_no_object_or_has_a_field_twice_is_refused_alone() {
+    let server = Server::start().await;
+    let product = server.create(9).await;
+    let good = entry(product, "ada", 1).to_string();
+    let twice = format!("{{\"productId\":{product},\"productId\":{product},\"userId\":\"eve\",\"quantity\":1}}");
+    let bad = ["1", "-1", "0.5", "null", "true", "\"x\"", "[[{}]]", &twice];
+    let entries: Vec<_> = bad.iter().flat_map(|bad| [*bad, &good]).collect();
+    let answer = send(&server.client(), format!("{{\"orders\":[{}]}}", entries.join(",")).as_bytes()).await.expect(200);
+    for pair in answer.body["results"].as_array().unwrap().chunks(2) {
+        assert_refused(&pair[0], 400, "invalid_request");
+        accepted(&pair[1]);
+    }
+    assert_eq!(server.stock(product).await[0], 1);
+}
+
+#[tokio::test]
+async fn a_list_in_the_place_of_the_batch_and_a_key_in_its_header_are_refused() {
+    let server = Server::start().await;
+    let product = server.create(9).await;
+    let orders = json!([entry(product, "ada", 1)]);
+    assert_problem(&server.post("/orders/batch", json!([orders])).await, 400, "invalid_request");
+    let body = json!({"orders": orders}).to_string();
+    let mut keyed = request(Method::POST, "/api/v1/orders/batch", Some("application/json"), body.as_bytes());
+    keyed.headers_mut().insert("idempotency-key", "once".parse().unwrap());
+    assert_problem(&server.client().try_send(keyed).await.unwrap(), 400, "invalid_request");
+    assert_eq!(server.stock(product).await, [9, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_entry_for_which_there_is_no_room_says_when_to_try_again() {
+    let server = Server::with().env("QUEUE_CAPACITY", "2").start().await;
+    server.act("/queue/pause").await.expect(200);
+    let product = server.create(9).await;
+    let results = place(&server.client(), &buyers(product, 3)).await;
+    results[..2].iter().for_each(|result| drop(accepted(result)));
+    assert_refused(&results[2], 503, "overloaded");
+    assert!(results[2]["retryAfter"].as_u64().is_some_and(|seconds| (1..=30).contains(&seconds)), "{results:?}");
+}
