@@ -8,8 +8,9 @@ use clap::error::ErrorKind;
 use flashsale::cli::{
     self, BackupArgs, Cli, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs,
 };
+use flashsale::maintenance::{self, counted};
 use flashsale::store::archive::Contents;
-use flashsale::{app, http, maintenance};
+use flashsale::{app, http};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -77,7 +78,7 @@ fn restore(args: &RestoreArgs) -> Result<(), String> {
     let restored = restored.map_err(|error| error.to_string())?;
     say(&format!("{} holds the store {}", args.store.data_dir.display(), moment(&restored.contents)))?;
     match restored.kept {
-        Some(kept) => say(&format!("the store that was there before is now {}", kept.display())),
+        Some(kept) => say(&format!("what was there before is now {}", kept.display())),
         None => Ok(()),
     }
 }
@@ -89,14 +90,15 @@ fn export(args: &ExportArgs) -> Result<(), String> {
     let written = maintenance::export(&args.store.data_dir, &subject, &args.filter(), args.format(), file, args.force);
     let written = written.map_err(|error| error.to_string())?;
     match file {
-        Some(file) => say(&format!("{} has {written} rows", file.display())),
+        Some(file) => say(&format!("{} has {}", file.display(), counted(written, "row"))),
         None => Ok(()),
     }
 }
 
 /// Which moment of a store a backup holds.
 fn moment(contents: &Contents) -> String {
-    format!("as of record {} of its history, {} ({} rows)", contents.sequence, contents.at, contents.rows)
+    let rows = counted(contents.rows, "row");
+    format!("as of record {} of its history, {} ({rows})", contents.sequence, contents.at)
 }
 
 fn set_up_log(log: &LogArgs) -> Result<(), String> {

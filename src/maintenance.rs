@@ -26,20 +26,32 @@ type StoppedStore = Store;
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
     /// There is none.
-    #[error("there is no store at {0}; set DATA_DIR to where it is")]
+    #[error("there is no store at {0}; name its directory with --data-dir (DATA_DIR)")]
     Missing(String),
     /// It could not be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A server runs on it.
-    #[error("a server is using the store; stop it, or back up through it with --server")]
-    Running,
+    Open(OpenError),
+    /// A server, or another of these commands, is at it.
+    #[error("a server is using the store {0}; stop it first")]
+    InUse(String),
+    /// The same, where there is another way.
+    #[error("a server is using the store {0}; stop it first, or back up through it with --server")]
+    Running(String),
     /// It could not be read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] StoreError),
+    /// There is no place for a working file.
+    #[error("cannot make the working file {0}: {1}; name another directory with --scratch-dir")]
+    Scratch(String, io::Error),
+    /// There is no room for a working file.
+    #[error("there is no space left for the working file in {0}; free some or name another --scratch-dir")]
+    ScratchFull(String),
     /// Something is where it would go.
     #[error("{0} is there already; choose another name, or add --force to replace it")]
     Exists(String),
+    /// What would go is a store, or what is put there would be taken for one.
+    #[error("{0} is the place of a store or its log, and nothing else is put there; choose another name")]
+    PartOfAStore(String),
     /// What is there is no file.
     #[error("{0} is not a regular file; choose another name")]
     NotAFile(String),
@@ -55,6 +67,9 @@ pub enum MaintenanceError {
     /// The backup cannot be used.
     #[error("the backup {0} cannot be used: {1}")]
     Backup(String, ArchiveError),
+    /// The backup is where the new store is made.
+    #[error("the new store would be made in the place of the backup {0}; give the backup another name")]
+    InTheWay(String),
     /// There is a store already.
     #[error("there is a store at {0}; add --force to replace it, and it is kept under another name")]
     StoreExists(String),
@@ -69,7 +84,25 @@ pub enum MaintenanceError {
     Server(String, String),
 }
 
+impl From<OpenError> for MaintenanceError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse(name) => Self::InUse(name),
+            other => Self::Open(other),
+        }
+    }
+}
+
 impl MaintenanceError {
+    /// Why a check ended that has a working file in `scratch_dir`. The store itself is only read.
+    fn checking(scratch_dir: &Path, error: StoreError) -> Self {
+        match error {
+            StoreError::Scratch(name, error) => Self::Scratch(name, error),
+            error if error.is_out_of_space() => Self::ScratchFull(scratch_dir.display().to_string()),
+            other => other.into(),
+        }
+    }
+
     /// Why `path` could not be written.
     fn writing(path: &Path, error: io::Error) -> Self {
         let name = path.display().to_string();
@@ -78,6 +111,11 @@ impl MaintenanceError {
             _ => Self::Write(name, error),
         }
     }
+}
+
+/// A number of things, in words: `1 order`, `2 orders`.
+pub fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// The store's file in a data directory, if it is there.

@@ -41,7 +41,7 @@ fn copy_store(data_dir: &Path, output: &mut Output, file: &Path) -> Result<Conte
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
     let store = Store::inspect(&existing_store(data_dir)?).map_err(|error| match error {
-        OpenError::InUse(_) => MaintenanceError::Running,
+        OpenError::InUse(name) => MaintenanceError::Running(name),
         other => other.into(),
     })?;
     let snapshot = store.snapshot()?;

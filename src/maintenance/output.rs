@@ -1,16 +1,21 @@
 //! A file that is there whole or not at all.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::{sync_directory_of, with_suffix};
+use crate::store::{log_beside, sync_directory_of, with_suffix};
 
 use super::MaintenanceError;
 
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What the tables' file of every store begins with, as any file of redb does.
+const TABLES_MAGIC: [u8; 4] = *b"redb";
+/// What every log begins with in which something was committed.
+const LOG_MAGIC: [u8; 4] = *b"FSw1";
 
 /// A file under way. It is written beside its place and put there when it is finished; given up, it is removed.
 #[derive(Debug)]
@@ -28,18 +33,26 @@ impl Output {
         check_free(path, force)?;
         let partial = with_suffix(path, ".partial");
         let failed = |error| MaintenanceError::writing(&partial, error);
-        // One that is left of a run that was killed is used again; one that is being written is locked.
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&partial).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => file.set_len(0).map_err(failed)?,
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(MaintenanceError::BeingWritten(partial.display().to_string()));
+        let file = loop {
+            // One that is left of a run that was killed is used again; one that is being written is locked.
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&partial).map_err(failed)?;
+            match file.try_lock() {
+                // Between the opening and the lock a run may have ended, which takes the name away from its file.
+                Ok(()) if !is_named(&file, &partial).map_err(failed)? => {}
+                Ok(()) => break file,
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    return Err(MaintenanceError::BeingWritten(partial.display().to_string()));
+                }
+                Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             }
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        };
         let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self { out, path: path.to_owned(), partial, force, placed: false })
+        let output = Self { out, path: path.to_owned(), partial, force, placed: false };
+        // That run may also have put a file into the place.
+        check_free(path, force)?;
+        output.out.get_ref().set_len(0).map_err(|error| MaintenanceError::writing(&output.partial, error))?;
+        Ok(output)
     }
 
     /// Syncs the file and puts it into its place.
@@ -77,14 +90,43 @@ impl Drop for Output {
     }
 }
 
-/// Whether a file can be put at a path.
+/// Whether a path is the name of an open file.
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file can be put at a path. A store is never replaced, whatever was said.
 fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
     let name = || path.display().to_string();
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(MaintenanceError::NotAFile(name())),
+        _ if is_of_a_store(path) => Err(MaintenanceError::PartOfAStore(name())),
         Ok(_) if !force => Err(MaintenanceError::Exists(name())),
         _ => Ok(()),
     }
+}
+
+/// Whether a path is that of a store's tables or of its log, or one at which a store would look for them: where one of
+/// the two is, anything in the place of the other would be taken for it.
+fn is_of_a_store(path: &Path) -> bool {
+    let tables = path.with_extension("");
+    begins_with(path, &[TABLES_MAGIC, LOG_MAGIC])
+        || begins_with(&log_beside(path), &[LOG_MAGIC])
+        || (log_beside(&tables) == path && begins_with(&tables, &[TABLES_MAGIC]))
+}
+
+/// Whether there is a file that begins with one of these.
+fn begins_with(path: &Path, magics: &[[u8; 4]]) -> bool {
+    // Opening what is no file may wait for ever.
+    let mut begin = [0; 4];
+    path.is_file()
+        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())
+        && magics.contains(&begin)
 }
 
 #[cfg(test)]
@@ -120,5 +162,54 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert!(matches!(Output::create(directory.path(), true), Err(MaintenanceError::NotAFile(_))));
+    }
+
+    #[test]
+    fn nothing_of_a_store_is_replaced_and_nothing_put_where_a_store_would_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("a"), b"redb\x1a\x0a and the tables").unwrap();
+        std::fs::write(path("b.wal"), b"FSw1 and the frames").unwrap();
+        std::fs::write(path("c"), "no store").unwrap();
+        for (name, of_a_store) in [
+            ("a", true),
+            ("a.wal", true),
+            ("b", true),
+            ("b.wal", true),
+            ("c", false),
+            ("c.wal", false),
+            ("a.csv", false),
+        ] {
+            let output = Output::create(&path(name), true);
+            assert_eq!(matches!(output, Err(MaintenanceError::PartOfAStore(_))), of_a_store, "{name}: {output:?}");
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
+        // Nor is one that came while the file was written.
+        let mut output = Output::create(&path("late"), true).unwrap();
+        output.write_all(b"new").unwrap();
+        std::fs::rename(path("a"), path("late")).unwrap();
+        assert!(matches!(output.finish(), Err(MaintenanceError::PartOfAStore(_))));
+        assert!(std::fs::read(path("late")).unwrap().starts_with(b"redb"));
+    }
+
+    #[test]
+    fn of_many_runs_at_once_one_writes_the_file_and_no_other_touches_it() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let path = directory.path().join(round.to_string());
+            let write = |run: u8| {
+                let mut output = Output::create(&path, false)?;
+                output.write_all(&[run; 100]).unwrap();
+                output.finish()
+            };
+            let done: Vec<_> = std::thread::scope(|scope| {
+                let runs: Vec<_> = (0..8).map(|run| scope.spawn(move || (run, write(run)))).collect();
+                runs.into_iter().map(|run| run.join().unwrap()).collect()
+            });
+            let winners: Vec<_> = done.iter().filter(|(_, done)| done.is_ok()).map(|(run, _)| *run).collect();
+            let [winner] = winners[..] else { panic!("{done:?}") };
+            assert_eq!(std::fs::read(&path).unwrap(), [winner; 100]);
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 200);
     }
 }

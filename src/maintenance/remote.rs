@@ -92,6 +92,8 @@ async fn ask(server: &str, uri: Uri, token: Option<&Secret>) -> Result<Response<
     let response = answered.map_err(|error| failed(server, &innermost(&error)))?;
     match response.status() {
         StatusCode::OK => Ok(response),
+        StatusCode::UNAUTHORIZED if token.is_some() => Err(failed(server, "it does not accept this admin token")),
+        StatusCode::UNAUTHORIZED => Err(failed(server, "it needs the admin token; set ADMIN_TOKEN")),
         status => Err(failed(server, &refusal(status, response).await)),
     }
 }
@@ -122,10 +124,7 @@ async fn refusal(status: StatusCode, response: Response<Incoming>) -> String {
     let problem = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok());
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("it gives no reason");
     let detail: String = detail.chars().filter(|c| !c.is_control()).take(300).collect();
-    match status {
-        StatusCode::UNAUTHORIZED => "it needs the admin token; set ADMIN_TOKEN".to_owned(),
-        status => format!("it answered {status}: {detail}"),
-    }
+    format!("it answered {status}: {detail}")
 }
 
 fn innermost(mut error: &dyn std::error::Error) -> String {

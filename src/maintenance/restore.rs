@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{self, Medium, OpenError, Store, sync_directory_of, with_suffix};
+use crate::store::{self, Medium, OpenError, Store, StoreError, sync_directory_of, with_suffix};
 
 use super::progress::Bar;
 use super::verify::Report;
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub struct Restored {
     /// What the backup held.
     pub contents: Contents,
-    /// Where the store is that was there before, if there was one.
+    /// Where the store is that was there before, or what was left of one, if anything was.
     pub kept: Option<PathBuf>,
 }
 
@@ -36,9 +36,13 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, 
     std::fs::create_dir_all(data_dir).map_err(|error| MaintenanceError::writing(data_dir, error))?;
     let _only = only_restore(data_dir)?;
     let file = store::file_in(data_dir);
+    let fresh = with_suffix(&file, ".restoring");
+    if is_same(backup, &fresh) {
+        return Err(MaintenanceError::InTheWay(backup.display().to_string()));
+    }
     // Held until the end, so that no server starts on the store that goes.
     let held = hold(&file, force)?;
-    let fresh = Fresh(with_suffix(&file, ".restoring"));
+    let fresh = Fresh(fresh);
     fresh.remove().map_err(|error| MaintenanceError::writing(&fresh.0, error))?;
     let built = open(backup)
         .and_then(|reader| archive::build(reader, &fresh.0, &mut |what, done, of| bar.show(what, done, of)));
@@ -51,6 +55,11 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, 
     let kept = put_in_place(&fresh.0, &file).map_err(|error| MaintenanceError::writing(&file, error))?;
     drop(held);
     Ok(Restored { contents, kept })
+}
+
+/// Whether two paths lead to the same name.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn open(backup: &Path) -> Result<Reader<BufReader<File>>, ArchiveError> {
@@ -90,24 +99,27 @@ fn hold(file: &Path, force: bool) -> Result<Option<StoppedStore>, MaintenanceErr
 /// Verifies the new store before anyone relies on it.
 fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), MaintenanceError> {
     bar.show("checking the restored store", 0, 0);
-    let findings = Store::inspect(fresh)?.verify(data_dir, &mut |what, done, of| bar.show(what, done, of))?;
-    let report = Report::new(findings);
+    let findings = Store::inspect(fresh)?.verify(data_dir, &mut |what, done, of| bar.show(what, done, of));
+    let report = Report::new(findings.map_err(|error| match error {
+        StoreError::Scratch(name, error) => MaintenanceError::writing(Path::new(&name), error),
+        error if error.is_out_of_space() => MaintenanceError::Full(fresh.display().to_string()),
+        other => other.into(),
+    })?);
     if report.is_sound() { Ok(()) } else { Err(MaintenanceError::Unsound(report)) }
 }
 
 /// At no moment is there no store in the place, so that a server that is started meanwhile does not begin an empty
 /// one.
 fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<Option<PathBuf>> {
-    let kept = match file.exists() {
-        true => {
-            let now: String = Clock::system().now().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-            let kept = with_suffix(file, &format!(".before-restore-{now}"));
+    let now: String = Clock::system().now().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    let kept = with_suffix(file, &format!(".before-restore-{now}"));
+    let (log, kept_log) = (store::log_beside(file), store::log_beside(&kept));
+    let kept = match (file.exists(), log.exists()) {
+        (true, killed) => {
             std::fs::hard_link(file, &kept)?;
-            let log = store::log_beside(file);
             // Only a damaged store still has one, and what can be rescued of it may need both.
-            let killed = log.exists();
             if killed {
-                std::fs::hard_link(&log, store::log_beside(&kept))?;
+                std::fs::hard_link(&log, &kept_log)?;
             }
             std::fs::rename(fresh, file)?;
             if killed {
@@ -115,11 +127,17 @@ fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<Option<PathBuf>> {
             }
             Some(kept)
         }
-        false => {
+        (false, orphaned) => {
+            // The last orders of a store that is gone may be in its log alone. Put aside first, so that it is never
+            // beside a store that it does not belong to.
+            if orphaned {
+                std::fs::hard_link(&log, &kept_log)?;
+                std::fs::remove_file(&log)?;
+            }
             // Unlike a rename, this fails where a server has begun a store meanwhile.
             std::fs::hard_link(fresh, file)?;
             std::fs::remove_file(fresh)?;
-            None
+            orphaned.then_some(kept_log)
         }
     };
     sync_directory_of(file)?;

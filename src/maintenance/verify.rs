@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::store::{Findings, Store};
 
 use super::progress::Bar;
-use super::{MaintenanceError, existing_store};
+use super::{MaintenanceError, counted, existing_store};
 
 /// What a check found.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Findings { records, orders, products, trimmed_through, problems } = &self.findings;
-        writeln!(f, "checked {records} records of the history, {orders} orders and {products} products")?;
+        let (records, orders) = (counted(*records, "record"), counted(*orders, "order"));
+        writeln!(f, "checked {records} of the history, {orders} and {}", counted(*products, "product"))?;
         match trimmed_through {
             None => writeln!(f, "the history is complete; every table was compared with it")?,
             Some(cut) => writeln!(
@@ -55,6 +56,7 @@ pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, Mai
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
     let store = Store::inspect(&file)?;
-    let findings = store.verify(scratch_dir.unwrap_or(data_dir), &mut |what, done, of| bar.show(what, done, of))?;
-    Ok(Report::new(findings))
+    let scratch_dir = scratch_dir.unwrap_or(data_dir);
+    let findings = store.verify(scratch_dir, &mut |what, done, of| bar.show(what, done, of));
+    Ok(Report::new(findings.map_err(|error| MaintenanceError::checking(scratch_dir, error))?))
 }

@@ -6,6 +6,7 @@ mod tamper;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -60,4 +61,23 @@ fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// A file system of a megabyte, where this process may mount one.
+struct SmallDisk<'d>(&'d Path);
+
+impl<'d> SmallDisk<'d> {
+    fn mount(at: &'d Path) -> Self {
+        std::fs::create_dir(at).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).output();
+        let mounted = mount.is_ok_and(|done| done.status.success());
+        assert!(mounted, "a small disk cannot be mounted to be filled: this test needs root, or CAP_SYS_ADMIN");
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
 }

@@ -2,14 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::{assert_done, assert_refused, eventful, names, store_in};
+use super::{SmallDisk, assert_done, assert_refused, eventful, names, store_in};
 use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id};
 
 const TOKEN: &str = "only-for-operators";
@@ -66,7 +64,9 @@ async fn a_backup_through_a_server_under_load_has_every_order_acknowledged_befor
         restored.get(&format!("/orders/{order}")).await.expect(200);
     }
     let wrong = server.launch.clone().env("ADMIN_TOKEN", "not-the-token");
-    assert_refused(&wrong.command(&["backup", "-o", "x", "--server", &url]).await, "it needs the admin token");
+    assert_refused(&wrong.command(&["backup", "-o", "x", "--server", &url]).await, "it does not accept this");
+    let none = server.launch.clone().env("ADMIN_TOKEN", "");
+    assert_refused(&none.command(&["backup", "-o", "x", "--server", &url]).await, "it needs the admin token");
     assert_eq!(names(server.launch.directory()), ["data", "live.backup", "other"]);
     drop(restored);
 }
@@ -134,7 +134,7 @@ async fn a_restore_over_a_running_store_is_refused_and_over_a_stopped_one_keeps_
     server.create(5).await;
     let backup = backup.to_str().unwrap();
     for args in [&["restore", backup][..], &["restore", backup, "--force"]] {
-        assert_refused(&server.launch.command(args).await, "another server is using");
+        assert_refused(&server.launch.command(args).await, "a server is using the store");
     }
     server.terminate().await;
     let data = server.launch.data_dir();
@@ -181,6 +181,72 @@ async fn a_restore_over_a_killed_store_keeps_what_was_only_in_its_log() {
 }
 
 #[tokio::test]
+async fn the_log_of_a_store_that_is_gone_is_kept() {
+    let (launch, backup) = backed_up().await;
+    let mut server = Server::start().await;
+    server.create(5).await;
+    server.kill9().await;
+    let data = server.launch.data_dir();
+    std::fs::remove_file(store_in(&data)).unwrap();
+    let log = std::fs::read(data.join("flashsale.redb.wal")).unwrap();
+    let restored = server.launch.command(&["restore", backup.to_str().unwrap()]).await;
+    assert_done(&restored);
+    let there = names(&data);
+    let [_, kept] = there.as_slice() else { panic!("{there:?}") };
+    assert!(kept.starts_with("flashsale.redb.before-restore-2") && kept.ends_with(".wal"), "{there:?}");
+    assert!(std::fs::read(data.join(kept)).unwrap() == log, "it was changed");
+    assert!(restored.stdout.contains(kept), "{restored:?}");
+    assert_done(&server.launch.verify().await);
+    drop(launch);
+}
+
+#[tokio::test]
+async fn a_backup_where_the_new_store_is_made_is_refused_and_stays() {
+    let (launch, backup) = backed_up().await;
+    let other = launch.directory().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(&backup, other.join("flashsale.redb.restoring")).unwrap();
+    for name in ["other/flashsale.redb.restoring", "other/../other/flashsale.redb.restoring"] {
+        let refused = launch.command(&["restore", name, "--data-dir", "other"]).await;
+        assert_refused(&refused, "give the backup another name");
+    }
+    assert!(std::fs::read(other.join("flashsale.redb.restoring")).unwrap() == std::fs::read(&backup).unwrap());
+    // One that is left of a restore that was killed is in nobody's way.
+    assert_done(&launch.command(&["restore", "a.backup", "--data-dir", "other"]).await);
+    assert_eq!(names(&other), ["flashsale.redb"]);
+}
+
+#[tokio::test]
+async fn no_backup_or_export_replaces_a_store_or_its_log() {
+    let mut server = Server::start().await;
+    server.create(5).await;
+    let url = format!("http://{}", server.address());
+    let data = server.launch.data_dir();
+    let (store, log) = (store_in(&data), data.join("flashsale.redb.wal"));
+    for place in [&store, &log] {
+        let place = place.to_str().unwrap();
+        for args in [
+            &["backup", "-o", place, "--force", "--server", &url][..],
+            &["backup", "-o", place, "--force"],
+            &["export", "orders", "-o", place, "--force"],
+        ] {
+            assert_refused(&server.launch.command(args).await, "is the place of a store or its log");
+        }
+    }
+    assert_eq!(names(&data), ["flashsale.redb", "flashsale.redb.wal"]);
+    server.terminate().await;
+    let before = std::fs::read(&store).unwrap();
+    for place in [&store, &log] {
+        for command in [&["backup"][..], &["export", "products"]] {
+            let refused = server.launch.command(&[command, &["--force", "-o", place.to_str().unwrap()]].concat()).await;
+            assert_refused(&refused, "is the place of a store or its log");
+        }
+    }
+    assert!(std::fs::read(&store).unwrap() == before, "the store was changed");
+    assert_eq!(names(&data), ["flashsale.redb"]);
+}
+
+#[tokio::test]
 async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
     let (launch, backup) = backed_up().await;
     let before = std::fs::read(&backup).unwrap();
@@ -193,25 +259,6 @@ async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
     assert!(std::fs::read(&backup).unwrap() == before, "a failed backup has replaced the one before");
     assert_done(&launch.command(&["backup", "-o", "a.backup", "--force"]).await);
     assert_eq!(names(launch.directory()), ["a.backup", "data"]);
-}
-
-/// A file system of a megabyte, where this process may mount one.
-struct SmallDisk<'d>(&'d Path);
-
-impl<'d> SmallDisk<'d> {
-    fn mount(at: &'d Path) -> Self {
-        std::fs::create_dir(at).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).output();
-        let mounted = mount.is_ok_and(|done| done.status.success());
-        assert!(mounted, "a small disk cannot be mounted to be filled: this test needs root, or CAP_SYS_ADMIN");
-        Self(at)
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
 }
 
 #[tokio::test]

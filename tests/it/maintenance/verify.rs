@@ -1,8 +1,9 @@
 //! `flashsale verify` on stores that nobody has tampered with.
 
 use flashsale::store::log_beside;
+use serde_json::json;
 
-use super::{assert_done, assert_refused, eventful, names, store_in};
+use super::{SmallDisk, assert_done, assert_refused, eventful, names, store_in};
 use crate::harness::{Launch, Server};
 
 #[tokio::test]
@@ -39,7 +40,7 @@ async fn a_killed_store_is_checked_as_it_would_recover_and_not_a_byte_of_it_chan
     let before = read();
     let verified = server.launch.verify().await;
     assert_done(&verified);
-    assert!(verified.stdout.contains(" 50 orders and 1 products"), "{verified:?}");
+    assert!(verified.stdout.contains(" 50 orders and 1 product\n"), "{verified:?}");
     assert!(read() == before, "the check has changed the store");
     assert_eq!(names(&data), ["flashsale.redb", "flashsale.redb.wal"]);
     server.restart().await;
@@ -48,7 +49,7 @@ async fn a_killed_store_is_checked_as_it_would_recover_and_not_a_byte_of_it_chan
 #[tokio::test]
 async fn the_store_of_a_running_server_is_left_to_it() {
     let server = Server::start().await;
-    assert_refused(&server.launch.verify().await, "another server is using");
+    assert_refused(&server.launch.verify().await, "a server is using the store");
 }
 
 #[tokio::test]
@@ -100,4 +101,27 @@ async fn a_killed_store_without_its_whole_log_and_a_log_without_its_store_are_re
     assert_done(&launch.verify().await);
     server.restart().await;
     assert_eq!(server.all("/orders").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_working_file_is_not_said_of_the_store() {
+    let mut server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    let long_name = "n".repeat(240);
+    for batch in 0..5 {
+        let orders: Vec<_> = (0..1_000)
+            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
+            .collect();
+        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
+    }
+    server.terminate().await;
+    let launch = &server.launch;
+    let missing = launch.command(&["verify", "--scratch-dir", "nowhere"]).await;
+    assert_refused(&missing, "cannot make the working file nowhere/");
+    assert!(missing.stderr.contains("--scratch-dir") && !missing.stderr.contains("the store"), "{missing:?}");
+    let small = launch.directory().join("small");
+    let _disk = SmallDisk::mount(&small);
+    let full = launch.command(&["verify", "--scratch-dir", "small"]).await;
+    assert_refused(&full, "there is no space left for the working file in small");
+    assert!(names(&small).is_empty(), "{:?}", names(&small));
 }
