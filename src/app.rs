@@ -18,6 +18,7 @@ use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, Webh
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
+use crate::maintenance::counted;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::sample;
@@ -42,8 +43,13 @@ pub enum AppError {
     #[error(transparent)]
     Fulfillment(#[from] WebhookConfigError),
     /// The listener.
-    #[error("cannot listen on {0}: {1}; is another server there? Choose another PORT or stop it")]
+    #[error("cannot listen on {0}: {1}; choose another HOST and PORT")]
     Listen(SocketAddr, std::io::Error),
+    /// Somebody else listens there.
+    #[error(
+        "cannot listen on {0}, where another program listens, maybe another server; stop it or choose another PORT"
+    )]
+    Taken(SocketAddr),
     /// The sample products.
     #[error("the sample products could not be written: {0}")]
     Sample(&'static str),
@@ -61,17 +67,35 @@ pub struct Banner {
     products: usize,
     orders: u64,
     open: usize,
-    repaired: bool,
+    found: Found,
     token: bool,
     fulfillment: bool,
+}
+
+/// In which state a start found the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// There was none.
+    Nothing,
+    /// As a server leaves it that is told to end.
+    Closed,
+    /// As a server leaves it that is killed.
+    Killed,
 }
 
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "flashsale {}", env!("CARGO_PKG_VERSION"))?;
-        writeln!(f, "  store       {} ({} products, {} orders)", self.store, self.products, self.orders)?;
-        let end = if self.repaired { "after an unclean end" } else { "closed cleanly" };
-        writeln!(f, "  recovered   {end}; {} open orders go on", self.open)?;
+        let (products, orders) = (counted(self.products as u64, "product"), counted(self.orders, "order"));
+        let new = if self.found == Found::Nothing { "new; " } else { "" };
+        writeln!(f, "  store       {} ({new}{products}, {orders})", self.store)?;
+        let goes = if self.open == 1 { "goes" } else { "go" };
+        let open = format!("{} {goes} on", counted(self.open as u64, "open order"));
+        match self.found {
+            Found::Nothing => {}
+            Found::Closed => writeln!(f, "  recovered   closed cleanly; {open}")?,
+            Found::Killed => writeln!(f, "  recovered   after an unclean end; {open}")?,
+        }
         let fulfillment = if self.fulfillment { "posted to the fulfilment service" } else { "confirmed at once" };
         writeln!(f, "  orders      {fulfillment}")?;
         let access = match self.token {
@@ -117,8 +141,10 @@ impl App {
     pub async fn start(config: Config) -> Result<(Self, Banner), AppError> {
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
-        let (store, recovered) = open_store(&config)?;
-        let (orders, open, repaired) = (recovered.head.last_order, recovered.open.len(), recovered.repaired);
+        // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
+        let socket = bind(config.address)?;
+        let (store, recovered, found) = open_store(&config)?;
+        let (orders, open) = (recovered.head.last_order, recovered.open.len());
         let inventory = Arc::new(Inventory::default());
         let queue = Arc::new(Queue::new(config.queue_capacity, clock.clone()));
         let (metrics, events) = (Arc::new(Metrics::default()), Arc::new(Events::default()));
@@ -145,7 +171,7 @@ impl App {
             job_ids: Arc::clone(&job_ids),
         };
         let workers = Workers::start(&rooms, &method, config.workers);
-        let (listener, address) = listen(config.address)?;
+        let (listener, address) = listen(socket, config.address)?;
         let admission = Admission::new(
             Arc::clone(&inventory),
             Arc::clone(&queue),
@@ -162,7 +188,7 @@ impl App {
             products: inventory.len(),
             orders,
             open,
-            repaired,
+            found,
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
@@ -209,15 +235,22 @@ impl App {
     }
 }
 
-fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered), AppError> {
+fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered, Found), AppError> {
     // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&config.data_dir)
         .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
-    let (store, recovered) = Store::open(Medium::File(store::file_in(&config.data_dir)))?;
-    Ok((Arc::new(store), recovered))
+    let file = store::file_in(&config.data_dir);
+    // A clean stop removes the log.
+    let found = match (file.exists(), store::log_beside(&file).exists()) {
+        (false, _) => Found::Nothing,
+        (true, false) => Found::Closed,
+        (true, true) => Found::Killed,
+    };
+    let (store, recovered) = Store::open(Medium::File(file))?;
+    Ok((Arc::new(store), recovered, found))
 }
 
 fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {
@@ -232,17 +265,29 @@ fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigErr
     Ok(Method::Webhook(Arc::new(webhook), policy))
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+/// Takes an address. Nobody can connect before [`listen`].
+fn bind(address: SocketAddr) -> Result<TcpSocket, AppError> {
     let open = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart must not wait for the connections of the server before it to be forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
+        Ok(socket)
     };
-    open().map_err(|error| AppError::Listen(address, error))
+    open().map_err(|error| cannot_listen(address, error))
+}
+
+fn listen(socket: TcpSocket, address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let listening = socket.listen(BACKLOG).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) = listening.map_err(|error| cannot_listen(address, error))?;
+    Ok((listener, address))
+}
+
+fn cannot_listen(address: SocketAddr, error: std::io::Error) -> AppError {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => AppError::Taken(address),
+        _ => AppError::Listen(address, error),
+    }
 }
 
 /// The signals that end the process. Set up before anything is announced, so that none is missed.
