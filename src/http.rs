@@ -257,6 +257,9 @@ pub fn api(rooms: Rooms) -> Api {
             };
             router.route(&path, handler)
         })
+        // Not of the table: they are ways to a route of it.
+        .route("/", routing::get(docs::way))
+        .route("/docs/", routing::get(docs::way))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .with_state(Shared(Arc::new(shared)));

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::refusal::Refusal;
 
@@ -29,6 +29,11 @@ pub(super) async fn description(State(token): State<AdminToken>) -> Response {
 /// `GET /docs`
 pub(super) async fn page() -> Response {
     ([(CONTENT_TYPE, "text/html; charset=utf-8")], include_str!("../../assets/docs.html")).into_response()
+}
+
+/// `GET /` and `GET /docs/`, where people look for the page as well.
+pub(super) async fn way() -> Redirect {
+    Redirect::temporary("/docs")
 }
 
 /// `GET /docs/{file}`
