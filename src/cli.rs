@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
 use ipnet::IpNet;
 
 use crate::config::{self, Config, ConfigError, FulfillmentConfig, RateLimitConfig};
@@ -14,19 +13,29 @@ use crate::limits::{
     DEFAULT_WORKERS,
 };
 
+mod env_file;
 mod maintenance;
+mod parse;
+mod values;
 
 pub use maintenance::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
+pub use parse::parse;
+
+use values::{log_filter, network, within};
 
 /// A flash-sale backend in one binary: sells every unit exactly once, and never one too many.
 #[derive(Debug, Parser)]
-#[command(name = "flashsale", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-pub struct Cli {
-    /// What to do; without a word, `serve`.
+#[command(
+    name = "flashsale",
+    version,
+    max_term_width = 100,
+    override_usage = "flashsale [COMMAND] [OPTIONS]",
+    after_help = "Without a command it is serve, whose options `flashsale serve --help` has."
+)]
+struct Cli {
+    /// What to do.
     #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: ServeArgs,
+    command: Command,
 }
 
 /// What the program can do.
@@ -54,19 +63,6 @@ pub enum Command {
     Version,
 }
 
-/// A number within bounds.
-fn within<T: TryFrom<u64> + Clone + Send + Sync + 'static>(
-    bounds: std::ops::RangeInclusive<u64>,
-) -> RangedU64ValueParser<T> {
-    RangedU64ValueParser::new().range(bounds)
-}
-
-/// A network, or one address as the network that has only it.
-fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.trim().parse().or_else(|_| text.trim().parse::<std::net::IpAddr>().map(IpNet::from));
-    network.map_err(|_| "must be an address or a network such as 10.0.0.0/8".to_owned())
-}
-
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -92,18 +88,18 @@ pub struct ServeArgs {
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     host: String,
     /// Port to listen on; 0 takes a free one
-    #[arg(long, env = "PORT", default_value_t = 3000)]
+    #[arg(long, env = "PORT", default_value_t = 3000, value_parser = within::<u16>(0..=u16::MAX))]
     port: u16,
     #[command(flatten)]
     store: StoreArgs,
     /// Fill an empty store with the five sample products
     #[arg(long)]
     sample_data: bool,
-    /// Token that operator routes need (also from the file ADMIN_TOKEN_FILE)
+    /// Token that operator routes need, at least 8 visible ASCII characters
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     admin_token: Option<String>,
-    /// File with the admin token
-    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE", hide = true)]
+    /// File with that token, in its place
+    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
     /// Workers that fulfil orders
     #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
@@ -126,11 +122,11 @@ pub struct ServeArgs {
     /// Service that each order is posted to; without one, orders are confirmed at once
     #[arg(long, env = "FULFILLMENT_URL", hide_env_values = true, value_name = "URL")]
     fulfillment_url: Option<String>,
-    /// Key that posts are signed with, whsec_… (also from the file FULFILLMENT_SECRET_FILE)
+    /// Key that posts are signed with: base64, with or without whsec_ before it
     #[arg(long, env = "FULFILLMENT_SECRET", hide_env_values = true, value_name = "SECRET")]
     fulfillment_secret: Option<String>,
-    /// File with the signing key
-    #[arg(long, env = "FULFILLMENT_SECRET_FILE", value_name = "FILE", hide = true)]
+    /// File with that key, in its place
+    #[arg(long, env = "FULFILLMENT_SECRET_FILE", value_name = "FILE")]
     fulfillment_secret_file: Option<PathBuf>,
     /// Longest time for one attempt, in milliseconds
     #[arg(
@@ -154,10 +150,16 @@ pub struct ServeArgs {
     #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = BoolishValueParser::new())]
     fulfillment_allow_private: bool,
     /// Orders a second that one user may send, ten seconds' worth at once; 0 for no limit
-    #[arg(long, env = "RATE_LIMIT_PER_USER", default_value_t = DEFAULT_RATE_PER_USER, value_name = "N")]
+    #[arg(
+        long, env = "RATE_LIMIT_PER_USER", default_value_t = DEFAULT_RATE_PER_USER, value_name = "N",
+        value_parser = within::<u32>(0..=u32::MAX)
+    )]
     rate_limit_per_user: u32,
     /// Requests a second that one client address may send, ten seconds' worth at once; 0 for no limit
-    #[arg(long, env = "RATE_LIMIT_PER_IP", default_value_t = DEFAULT_RATE_PER_ADDRESS, value_name = "N")]
+    #[arg(
+        long, env = "RATE_LIMIT_PER_IP", default_value_t = DEFAULT_RATE_PER_ADDRESS, value_name = "N",
+        value_parser = within::<u32>(0..=u32::MAX)
+    )]
     rate_limit_per_ip: u32,
     /// Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.7
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
@@ -170,18 +172,11 @@ pub struct ServeArgs {
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
     /// What to log, such as info or flashsale=debug,hyper=warn
-    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
     pub log: String,
     /// How log lines look
     #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
     pub log_format: LogFormat,
-}
-
-impl Cli {
-    /// What to do.
-    pub fn into_command(self) -> Command {
-        self.command.unwrap_or(Command::Serve(self.serve))
-    }
 }
 
 impl ServeArgs {
@@ -192,8 +187,7 @@ impl ServeArgs {
 
     /// Checks the settings and puts them together.
     pub fn resolve(self) -> Result<Config, ConfigError> {
-        let admin_token = config::secret("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
-        config::check_token(admin_token.as_ref())?;
+        let admin_token = config::admin_token(self.admin_token, self.admin_token_file)?;
         let signing = config::secret("FULFILLMENT_SECRET", self.fulfillment_secret, self.fulfillment_secret_file)?;
         let url = self.fulfillment_url.filter(|url| !url.is_empty());
         let fulfillment = url.map(|url| FulfillmentConfig {
@@ -224,15 +218,6 @@ impl ServeArgs {
     }
 }
 
-/// Adds what a `.env` file in the working directory says to the environment, which goes before it. To be called before
-/// anything else reads the environment. A missing file is the normal case.
-pub fn load_env_file() -> Result<(), String> {
-    match dotenvy::from_path(".env") {
-        Err(error) if !error.not_found() => Err(format!("the file .env cannot be read: {error}")),
-        _ => Ok(()),
-    }
-}
-
 /// The whole command line, for completion scripts.
 pub fn definition() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
@@ -245,12 +230,5 @@ mod tests {
     #[test]
     fn the_definition_has_no_contradictions() {
         definition().debug_assert();
-    }
-
-    #[test]
-    fn no_word_is_serve_with_its_flags() {
-        let cli = Cli::parse_from(["flashsale", "--port", "4000", "--sample-data"]);
-        let Command::Serve(serve) = cli.into_command() else { panic!() };
-        assert!(serve.port == 4000 && serve.sample_data);
     }
 }

@@ -93,12 +93,12 @@ pub enum ConfigError {
     )]
     OpenToOthers(String),
     /// A token too short to be one.
-    #[error("ADMIN_TOKEN must be 8 visible ASCII characters or more; `openssl rand -hex 16` makes a good one")]
-    WeakToken,
+    #[error("{0} must be 8 visible ASCII characters or more; `openssl rand -hex 16` makes a good one")]
+    WeakToken(String),
     /// A file that was named for a secret.
-    #[error("{variable} names {path}, which cannot be read: {error}")]
+    #[error("{variable}_FILE names {path}, which cannot be read: {error}")]
     SecretFile {
-        /// The variable.
+        /// The variable of the secret.
         variable: &'static str,
         /// The file.
         path: String,
@@ -120,12 +120,20 @@ pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAd
     }
 }
 
-/// Checks the operator's token.
-pub fn check_token(token: Option<&Secret>) -> Result<(), ConfigError> {
-    match token.is_none_or(|token| token.0.len() >= 8 && token.0.bytes().all(|byte| byte.is_ascii_graphic())) {
-        true => Ok(()),
-        false => Err(ConfigError::WeakToken),
+/// The operator's token, checked, from `ADMIN_TOKEN` or its `_FILE` twin.
+pub fn admin_token(value: Option<String>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+    let token = secret("ADMIN_TOKEN", value, file.clone())?;
+    if token.as_ref().is_none_or(is_strong) {
+        return Ok(token);
     }
+    Err(ConfigError::WeakToken(match file {
+        Some(file) => format!("what is in the file of ADMIN_TOKEN_FILE, {},", file.display()),
+        None => "ADMIN_TOKEN".to_owned(),
+    }))
+}
+
+fn is_strong(token: &Secret) -> bool {
+    token.0.len() >= 8 && token.0.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A secret from a variable or from the file that its `_FILE` twin names. An empty variable is as good as none.
@@ -163,10 +171,15 @@ mod tests {
     fn a_secret_is_never_shown_and_a_weak_token_is_refused() {
         let secret = Secret::new("hunter2hunter2".to_owned());
         assert_eq!(format!("{secret:?}"), "***");
-        assert!(check_token(Some(&secret)).is_ok());
-        assert!(check_token(None).is_ok());
-        for weak in ["", "short", "with a space in it", "ünïcödé-töken"] {
-            assert!(check_token(Some(&Secret::new(weak.to_owned()))).is_err(), "{weak}");
+        assert!(admin_token(Some("hunter2hunter2".to_owned()), None).is_ok());
+        assert!(admin_token(None, None).is_ok());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for weak in ["short", "with a space in it", "ünïcödé-töken"] {
+            let error = admin_token(Some(weak.to_owned()), None).unwrap_err().to_string();
+            assert!(error.starts_with("ADMIN_TOKEN must be 8"), "{weak}: {error}");
+            std::fs::write(file.path(), weak).unwrap();
+            let error = admin_token(None, Some(file.path().to_owned())).unwrap_err().to_string();
+            assert!(error.contains("ADMIN_TOKEN_FILE") && !error.contains(weak), "{weak}: {error}");
         }
     }
 
@@ -180,7 +193,8 @@ mod tests {
         assert_eq!(secret("T", None, path()).unwrap().unwrap().expose(), "from-the-file");
         assert_eq!(secret("T", Some(String::new()), path()).unwrap().unwrap().expose(), "from-the-file");
         assert!(matches!(secret("T", value(), path()), Err(ConfigError::SecretTwice("T"))));
-        assert!(matches!(secret("T", None, Some("/no/such/file".into())), Err(ConfigError::SecretFile { .. })));
+        let missing = secret("T", None, Some("/no/such/file".into())).unwrap_err().to_string();
+        assert!(missing.starts_with("T_FILE names /no/such/file, which cannot be read"), "{missing}");
         assert!(secret("T", Some(String::new()), None).unwrap().is_none());
     }
 }

@@ -1,13 +1,9 @@
 //! The program: reads the command line, sets up the log, and does what was asked for.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::error::ErrorKind;
-use flashsale::cli::{
-    self, BackupArgs, Cli, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs,
-};
+use flashsale::cli::{self, BackupArgs, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs};
 use flashsale::maintenance::{self, counted};
 use flashsale::store::archive::Contents;
 use flashsale::{app, http};
@@ -17,10 +13,11 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if let Err(error) = cli::load_env_file() {
-        return fail(&error);
-    }
-    let done = match Cli::parse().into_command() {
+    let command = match cli::parse() {
+        Ok(command) => command,
+        Err(error) => return fail(&error),
+    };
+    let done = match command {
         Command::Serve(serve) => run_server(serve),
         Command::Verify(args) => verify(&args),
         Command::Backup(args) => backup(&args),
@@ -28,8 +25,10 @@ fn main() -> ExitCode {
         Command::Export(args) => export(&args),
         Command::Openapi => say(http::openapi_text(http::Access::Operator).trim_end()),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut std::io::stdout());
-            Ok(())
+            // Into memory first: the generators panic where they cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut cli::definition(), "flashsale", &mut script);
+            write_out(&script)
         }
         Command::Version => say(&format!("flashsale {}", env!("CARGO_PKG_VERSION"))),
     };
@@ -85,7 +84,8 @@ fn restore(args: &RestoreArgs) -> Result<(), String> {
 
 fn export(args: &ExportArgs) -> Result<(), String> {
     let subject = args.subject();
-    let subject = subject.unwrap_or_else(|error| cli::definition().error(ErrorKind::InvalidValue, error).exit());
+    let subject =
+        subject.unwrap_or_else(|error| cli::definition().error(clap::error::ErrorKind::InvalidValue, error).exit());
     let file = args.output.as_deref();
     let written = maintenance::export(&args.store.data_dir, &subject, &args.filter(), args.format(), file, args.force);
     let written = written.map_err(|error| error.to_string())?;
@@ -102,7 +102,7 @@ fn moment(contents: &Contents) -> String {
 }
 
 fn set_up_log(log: &LogArgs) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&log.log).map_err(|error| format!("RUST_LOG is not a log filter: {error}"))?;
+    let filter = EnvFilter::try_new(&log.log).map_err(|error| format!("not a log filter: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.log_format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
@@ -112,7 +112,16 @@ fn set_up_log(log: &LogArgs) -> Result<(), String> {
 }
 
 fn say(text: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{text}").map_err(|error| format!("cannot write to standard output: {error}"))
+    write_out(format!("{text}\n").as_bytes())
+}
+
+fn write_out(bytes: &[u8]) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| format!("cannot write to standard output: {error}")),
+    }
 }
 
 fn fail(error: &str) -> ExitCode {

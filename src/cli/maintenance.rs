@@ -12,6 +12,7 @@ use crate::product::ProductId;
 use crate::queue::JobState;
 
 use super::StoreArgs;
+use super::values::{moment, within};
 
 /// What `verify` is told.
 #[derive(Debug, Args)]
@@ -39,11 +40,11 @@ pub struct BackupArgs {
     /// Back up through the running server at this address, not from DATA_DIR
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
-    /// Token of the server (also from the file ADMIN_TOKEN_FILE)
+    /// Token of the server
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     admin_token: Option<String>,
-    /// File with the token of the server
-    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE", hide = true)]
+    /// File with that token, in its place
+    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 }
 
@@ -109,7 +110,7 @@ pub struct ExportArgs {
     #[arg(long)]
     status: Option<String>,
     /// Only what is about this product
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = within::<u64>(0..=u64::MAX))]
     product_id: Option<u64>,
     /// Only orders and jobs of this user
     #[arg(long, value_name = "USER")]
@@ -160,8 +161,4 @@ impl ExportArgs {
             FormatName::Ndjson => Format::Ndjson,
         }
     }
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".to_owned())
 }

@@ -12,6 +12,7 @@
 mod access;
 mod bad_input;
 mod batches;
+mod cli;
 mod crash;
 mod harness;
 mod hold_model;
