@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
@@ -220,12 +221,14 @@ impl App {
     /// Stops in reverse: no new orders, no new connections; then what was accepted is finished, the workers end, the
     /// committer commits what is left, and the store is closed.
     pub async fn stop(self) {
+        // One span for connections and workers together.
+        let end = Instant::now() + self.config.shutdown_timeout;
         self.intake.shut();
         self.stop.send_replace(true);
         if self.server.await.is_err() {
             tracing::error!("the listener's task panicked");
         }
-        self.workers.stop(self.config.shutdown_timeout).await;
+        self.workers.stop(end.saturating_duration_since(Instant::now())).await;
         self.intake.stop();
         let committer = self.committer;
         if tokio::task::spawn_blocking(move || committer.join()).await.is_err() {
@@ -243,13 +246,13 @@ fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered, Found), 
         .create(&config.data_dir)
         .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
     let file = store::file_in(&config.data_dir);
-    // A clean stop removes the log.
-    let found = match (file.exists(), store::log_beside(&file).exists()) {
-        (false, _) => Found::Nothing,
-        (true, false) => Found::Closed,
-        (true, true) => Found::Killed,
-    };
+    let was_there = file.exists();
     let (store, recovered) = Store::open(Medium::File(file))?;
+    let found = match was_there {
+        false => Found::Nothing,
+        true if recovered.unclosed => Found::Killed,
+        true => Found::Closed,
+    };
     Ok((Arc::new(store), recovered, found))
 }
 

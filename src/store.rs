@@ -107,8 +107,8 @@ pub struct Recovered {
     pub products: Vec<Product>,
     /// All pending orders, oldest first.
     pub open: Vec<Order>,
-    /// Whether the store had been left without a clean close: the file was repaired, or the log had records.
-    pub repaired: bool,
+    /// Whether whoever had the store open before did not close it.
+    pub unclosed: bool,
 }
 
 /// The store. Cheap to share.
@@ -353,12 +353,9 @@ fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
 }
 
 /// Opens the tables, made before where there are none, after every page was checked against its checksum.
-fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
-    let repaired = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let noticed = Arc::clone(&repaired);
+fn open_database(medium: &Medium) -> Result<Database, OpenError> {
     let mut builder = Builder::new();
     builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
-    builder.set_repair_callback(move |_| noticed.store(true, std::sync::atomic::Ordering::Relaxed));
     let opened = match medium {
         Medium::File(path) => {
             new::make_if_missing(path)?;
@@ -366,8 +363,7 @@ fn open_database(medium: &Medium) -> Result<(Database, bool), OpenError> {
         }
         Medium::Backend { open, .. } => builder.create_with_backend(SharedBackend(open(Part::Tables).into())),
     };
-    let database = opened.map_err(|error| open_error(medium, error))?;
-    Ok((database, repaired.load(std::sync::atomic::Ordering::Relaxed)))
+    opened.map_err(|error| open_error(medium, error))
 }
 
 /// Opens the log beside the tables, which hold the lock for both.

@@ -51,7 +51,7 @@ pub(super) struct Opened {
 
 /// Opens the files, creates what is missing, brings the tables up to the end of the log, and reads what a start needs.
 pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
-    let (database, repaired) = open_database(medium)?;
+    let database = open_database(medium)?;
     let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
     match format(&database).map_err(damaged)? {
         Some(FORMAT) => {}
@@ -70,13 +70,13 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
         // The name of a new file is on disk only when its directory is.
         sync_directory_of(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
     }
-    let had_records = follow_log(&database, &log, logged).map_err(damaged)?;
+    follow_log(&database, &log, logged).map_err(damaged)?;
     log.start().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
     if !logged {
         // After the log's name is on disk, and before anything is in it.
         mark_logged(&database, true).map_err(damaged)?;
     }
-    let (recovered, user_index) = recover(&database, repaired || had_records).map_err(damaged)?;
+    let (recovered, user_index) = recover(&database, logged).map_err(damaged)?;
     Ok(Opened { database, user_index, secret, recovered, log })
 }
 
@@ -111,19 +111,14 @@ pub(super) fn check_log_is_there(medium: &Medium) -> Result<(), OpenError> {
     }
 }
 
-/// Brings the tables up to the end of the log, on disk; whether there was anything to do. `logged` is what
-/// [`is_logged`] says of them.
-pub(super) fn follow_log(database: &Database, log: &Log, logged: bool) -> Result<bool, StoreError> {
+/// Brings the tables up to the end of the log, on disk. `logged` is what [`is_logged`] says of them.
+pub(super) fn follow_log(database: &Database, log: &Log, logged: bool) -> Result<(), StoreError> {
     if logged && !log.has_its_length()? {
         return Err(StoreError::Damaged("its log was cut off".to_owned()));
     }
     let head = Snapshot::new(database.begin_read()?).head()?;
     let logged = log.read(head.sequence, head.hash)?;
-    let had_records = !logged.is_empty();
-    if had_records {
-        catch_up::catch_up(database, logged)?;
-    }
-    Ok(had_records)
+    if logged.is_empty() { Ok(()) } else { catch_up::catch_up(database, logged) }
 }
 
 /// What is said of a database that is not a store.
@@ -192,7 +187,7 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
 }
 
 /// Reads the head, the products, the pending orders, and the orders that the index by user does not surely have.
-fn recover(database: &Database, repaired: bool) -> Result<(Recovered, UserIndex), StoreError> {
+fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, UserIndex), StoreError> {
     let snapshot = Snapshot::new(database.begin_read()?);
     let head = snapshot.head()?;
     let products = snapshot.products()?;
@@ -210,7 +205,7 @@ fn recover(database: &Database, repaired: bool) -> Result<(Recovered, UserIndex)
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((Recovered { head, products, open, repaired }, UserIndex::recovered(recent)))
+    Ok((Recovered { head, products, open, unclosed }, UserIndex::recovered(recent)))
 }
 
 /// The errors in the row of an order.
