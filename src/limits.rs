@@ -30,6 +30,9 @@ pub const MAX_PAGE: usize = 500;
 pub const MAX_SCANNED_ORDERS: usize = 200_000;
 /// Records of the history that one page of a ledger may look at.
 pub const MAX_SCANNED_RECORDS: usize = 50_000;
+/// Changes in those records that it may look at: a busy record holds thousands, and to read this many takes 0.05 s, or
+/// 0.3 s where every user has the longest name.
+pub const MAX_SCANNED_CHANGES: usize = 200_000;
 
 /// The highest id that is understood: it fits a signed 64-bit integer, whatever language reads it.
 pub const MAX_ID: u64 = i64::MAX as u64;

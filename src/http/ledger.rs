@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::change::{Actor, Change, Record};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
-use crate::limits::MAX_SCANNED_RECORDS;
+use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
 use crate::order::Transition;
 use crate::product::{Product, ProductId, StockMove};
 use crate::refusal::Refusal;
@@ -64,15 +64,34 @@ const OFFSET_BITS: u32 = 20;
 /// A page of the ledger below a position, newest first.
 fn ledger(store: &Store, product: ProductId, before: Option<u64>, limit: usize) -> Result<Page<Entry>, StoreError> {
     let before = before.unwrap_or(u64::MAX);
+    let records = store.snapshot()?.records_back(Some((before >> OFFSET_BITS).saturating_add(1)))?;
+    page_of(records, product, before, limit, Reach { records: MAX_SCANNED_RECORDS, changes: MAX_SCANNED_CHANGES })
+}
+
+/// How far back one page may look. A record is looked at whole, so the changes may be one record's too many.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    records: usize,
+    changes: usize,
+}
+
+/// A page of a product's entries in these records, newest first. One that has looked far enough is handed out short.
+fn page_of(
+    records: impl Iterator<Item = Result<Record, StoreError>>,
+    product: ProductId,
+    before: u64,
+    limit: usize,
+    reach: Reach,
+) -> Result<Page<Entry>, StoreError> {
     let mut rows = Vec::new();
-    for (scanned, record) in
-        store.snapshot()?.records_back(Some((before >> OFFSET_BITS).saturating_add(1)))?.enumerate()
-    {
+    let mut changes = 0;
+    for (scanned, record) in records.enumerate() {
         let record = record?;
         let position = |offset: usize| record.sequence << OFFSET_BITS | offset as u64;
-        if scanned == MAX_SCANNED_RECORDS {
+        if scanned == reach.records || changes >= reach.changes {
             return Ok(Page { rows, next: Some(position((1 << OFFSET_BITS) - 1)) });
         }
+        changes += record.changes.len();
         for (offset, change) in record.changes.iter().enumerate().rev() {
             if position(offset) >= before {
                 continue;
@@ -143,5 +162,59 @@ const fn kind(transition: &Transition) -> &'static str {
         Transition::Cancelled => "cancelled",
         Transition::Expired => "expired",
         Transition::Reopened => "reserved_again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::OrderId;
+
+    const PRODUCT: ProductId = ProductId(1);
+
+    /// A history of 30 records of up to 6 changes, one in three of them about the product. Orders count the changes.
+    fn history() -> Vec<Record> {
+        let mut orders = 0..;
+        let mut change = |_| {
+            let order = orders.next().unwrap();
+            Change::OrderMoved {
+                order: OrderId(order),
+                product: if order % 3 == 0 { PRODUCT } else { ProductId(2) },
+                quantity: 1,
+                transition: Transition::Cancelled,
+                units: Some(StockMove::Release),
+                actor: Actor::Operator,
+            }
+        };
+        let record = |sequence: u64| Record {
+            sequence,
+            previous: [0; 32],
+            at: Timestamp::from_millis(0),
+            changes: (0..sequence % 7).map(&mut change).collect(),
+        };
+        (1..=30).map(record).collect()
+    }
+
+    #[test]
+    fn pages_are_bounded_by_what_they_look_at_and_lose_nothing() {
+        let history = history();
+        let last = history.iter().map(|record| record.changes.len() as u64).sum::<u64>() - 1;
+        let all: Vec<_> = (0..=last).rev().filter(|order| order % 3 == 0).collect();
+        for (records, changes, limit) in [(30, 1_000, 500), (1, 1_000, 500), (30, 1, 500), (4, 9, 500), (30, 9, 1)] {
+            let (mut orders, mut position) = (Vec::new(), Some(u64::MAX));
+            while let Some(before) = position {
+                let mut read = Vec::new();
+                let older = history.iter().rev().skip_while(|record| record.sequence > before >> OFFSET_BITS);
+                let older = older.cloned().inspect(|record| read.push(record.changes.len())).map(Ok);
+                let page = page_of(older, PRODUCT, before, limit, Reach { records, changes }).unwrap();
+                assert!(page.rows.len() <= limit && page.next.is_none_or(|next| next < before));
+                orders.extend(page.rows.iter().map(|entry| entry.order_id.unwrap()));
+                position = page.next;
+                // The last record may be one that was not looked at any more, and the one before it the one too many.
+                let within: usize = read.iter().rev().skip(2).sum();
+                assert!(read.len() <= records + 1 && within < changes, "{read:?} changes on a page");
+            }
+            assert_eq!(orders, all, "{records} records, {changes} changes, {limit} entries");
+        }
     }
 }
