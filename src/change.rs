@@ -75,6 +75,36 @@ pub enum Change {
     QueueResumed,
 }
 
+impl Change {
+    /// Who made it. Where a change does not say, there is only one who can.
+    pub const fn actor(&self) -> Actor {
+        match self {
+            Self::OrderPlaced { .. } => Actor::Buyer,
+            Self::OrderMoved { actor, .. } => *actor,
+            Self::ProductCreated(_) | Self::ProductEdited { .. } | Self::ProductDeleted(_) => Actor::Operator,
+            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed => Actor::Operator,
+        }
+    }
+
+    /// What it added to its product's current, held and sold units; none where it is about no product.
+    pub fn deltas(&self) -> Option<[i64; 3]> {
+        match self {
+            Self::ProductCreated(product) => Some([signed(product.stock.current), 0, 0]),
+            Self::ProductEdited { before, after } => {
+                Some([signed(after.stock.current) - signed(before.stock.current), 0, 0])
+            }
+            Self::ProductDeleted(product) => Some([-signed(product.stock.current), 0, 0]),
+            Self::OrderPlaced { order, .. } => Some(StockMove::Hold.deltas(order.quantity)),
+            Self::OrderMoved { quantity, units, .. } => Some(units.map_or([0; 3], |units| units.deltas(*quantity))),
+            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed => None,
+        }
+    }
+}
+
+fn signed(units: u64) -> i64 {
+    i64::try_from(units).unwrap_or(i64::MAX)
+}
+
 /// The answer that a repeated request with the same idempotency key gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {

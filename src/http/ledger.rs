@@ -8,12 +8,12 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::change::{Actor, Change, Record};
+use crate::change::{Change, Record};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
 use crate::order::Transition;
-use crate::product::{Product, ProductId, StockMove};
+use crate::product::{Product, ProductId};
 use crate::refusal::Refusal;
 use crate::store::{Page, Store, StoreError};
 use crate::view::{ProductView, Shown};
@@ -108,26 +108,20 @@ fn page_of(
 
 /// The ledger's entry for a change, if it touched this product.
 fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
-    let (kind, actor, order, deltas) = match change {
-        Change::ProductCreated(product) if product.id == wanted => {
-            ("created", Actor::Operator, None, [signed(product.stock.current), 0, 0])
-        }
-        Change::ProductEdited { before, after } if after.id == wanted && before.stock != after.stock => {
-            let delta = signed(after.stock.current) - signed(before.stock.current);
-            ("adjusted", Actor::Operator, None, [delta, 0, 0])
-        }
-        Change::ProductEdited { after, .. } if after.id == wanted => ("edited", Actor::Operator, None, [0, 0, 0]),
-        Change::OrderPlaced { order, .. } if order.product == wanted => {
-            ("reserved", Actor::Buyer, Some(order.id), StockMove::Hold.deltas(order.quantity))
-        }
-        Change::OrderMoved { order, product, quantity, units: Some(units), actor, transition }
-            if *product == wanted =>
-        {
-            (kind(transition), *actor, Some(*order), units.deltas(*quantity))
+    let (kind, product, order) = match change {
+        Change::ProductCreated(product) => ("created", product.id, None),
+        Change::ProductEdited { before, after } if before.stock != after.stock => ("adjusted", after.id, None),
+        Change::ProductEdited { after, .. } => ("edited", after.id, None),
+        Change::OrderPlaced { order, .. } => ("reserved", order.product, Some(order.id.0)),
+        Change::OrderMoved { order, product, transition, units: Some(_), .. } => {
+            (kind(transition), *product, Some(order.0))
         }
         _ => return None,
     };
-    let [current_delta, held_delta, sold_delta] = deltas;
+    if product != wanted {
+        return None;
+    }
+    let [current_delta, held_delta, sold_delta] = change.deltas()?;
     let (before, after) = match change {
         Change::ProductCreated(product) => (None, Some(product)),
         Change::ProductEdited { before, after } => (Some(before), Some(after)),
@@ -139,18 +133,14 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
         sequence: record.sequence,
         at: Shown(record.at),
         kind,
-        actor: actor.as_str(),
-        order_id: order.map(|order| order.0),
+        actor: change.actor().as_str(),
+        order_id: order,
         current_delta,
         held_delta,
         sold_delta,
         before: before.map(|product| shown(product)),
         after: after.map(|product| shown(product)),
     })
-}
-
-fn signed(units: u64) -> i64 {
-    i64::try_from(units).unwrap_or(i64::MAX)
 }
 
 const fn kind(transition: &Transition) -> &'static str {
@@ -168,7 +158,9 @@ const fn kind(transition: &Transition) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Actor;
     use crate::order::OrderId;
+    use crate::product::StockMove;
 
     const PRODUCT: ProductId = ProductId(1);
 

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::change::{Actor, Change, Record};
+use crate::change::{Change, Record};
 use crate::clock::Timestamp;
 use crate::job_id::JobIds;
 use crate::order::{OrderId, Transition};
-use crate::product::{Product, StockMove};
+use crate::product::{Product, ProductId};
 use crate::view::{OrderView, ProductView, Shown};
 
 use super::sink::Sink;
@@ -82,45 +82,44 @@ pub(super) fn write(
 }
 
 fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &JobIds) -> Entry<'e> {
+    let [current_delta, held_delta, sold_delta] = change.deltas().map_or([None; 3], |deltas| deltas.map(Some));
     let mut entry = Entry {
         sequence: record.sequence,
         at: Shown(record.at),
         hash: hex(hash),
         previous_hash: hex(record.previous),
         kind: kind(change),
-        actor: Actor::Operator.as_str(),
+        actor: change.actor().as_str(),
         product_id: None,
         order_id: None,
         quantity: None,
-        current_delta: None,
-        held_delta: None,
-        sold_delta: None,
+        current_delta,
+        held_delta,
+        sold_delta,
         error: None,
         before: None,
         after: None,
     };
     match change {
         Change::ProductCreated(product) => {
-            entry.about_product(product, [signed(product.stock.current), 0, 0]);
+            entry.product_id = Some(product.id.0);
             entry.after = Shape::product(product);
         }
         Change::ProductEdited { before, after } => {
-            entry.about_product(after, [signed(after.stock.current) - signed(before.stock.current), 0, 0]);
+            entry.product_id = Some(after.id.0);
             (entry.before, entry.after) = (Shape::product(before), Shape::product(after));
         }
         Change::ProductDeleted(product) => {
-            entry.about_product(product, [-signed(product.stock.current), 0, 0]);
+            entry.product_id = Some(product.id.0);
             entry.before = Shape::product(product);
         }
         Change::OrderPlaced { order, .. } => {
-            entry.actor = Actor::Buyer.as_str();
-            entry.about_order(order.id, order.product.0, order.quantity, Some(StockMove::Hold));
+            entry.about_order(order.id, order.product, order.quantity);
             entry.after = Some(Shape::Order(OrderView::of(order, job_ids)));
         }
-        Change::OrderMoved { order, product, quantity, transition, units, actor } => {
-            entry.actor = actor.as_str();
-            entry.about_order(*order, product.0, *quantity, *units);
-            entry.error = error(transition);
+        Change::OrderMoved { order, product, quantity, transition, .. } => {
+            entry.about_order(*order, *product, *quantity);
+            entry.error = transition.error();
         }
         Change::DeadLetterDeleted(order) => entry.order_id = Some(order.0),
         Change::QueuePaused | Change::QueueResumed => {}
@@ -129,36 +128,13 @@ fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &J
 }
 
 impl Entry<'_> {
-    fn about_product(&mut self, product: &Product, deltas: [i64; 3]) {
-        self.product_id = Some(product.id.0);
-        self.move_stock(deltas);
-    }
-
-    fn about_order(&mut self, order: OrderId, product: u64, quantity: u32, units: Option<StockMove>) {
-        (self.order_id, self.product_id, self.quantity) = (Some(order.0), Some(product), Some(quantity));
-        self.move_stock(units.map_or([0; 3], |units| units.deltas(quantity)));
-    }
-
-    fn move_stock(&mut self, [current, held, sold]: [i64; 3]) {
-        (self.current_delta, self.held_delta, self.sold_delta) = (Some(current), Some(held), Some(sold));
+    fn about_order(&mut self, order: OrderId, product: ProductId, quantity: u32) {
+        (self.order_id, self.product_id, self.quantity) = (Some(order.0), Some(product.0), Some(quantity));
     }
 }
 
 fn hex(hash: [u8; 32]) -> String {
     blake3::Hash::from_bytes(hash).to_hex().to_string()
-}
-
-fn signed(units: u64) -> i64 {
-    i64::try_from(units).unwrap_or(i64::MAX)
-}
-
-const fn error(transition: &Transition) -> Option<&str> {
-    match transition {
-        Transition::AttemptFailed { error, .. }
-        | Transition::Rejected { error }
-        | Transition::AttemptsExhausted { error } => Some(error.as_str()),
-        _ => None,
-    }
 }
 
 const fn kind(change: &Change) -> &'static str {
