@@ -6,13 +6,13 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::change::{Change, Record};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
-use crate::order::Transition;
+use crate::order::{OrderStatus, Transition};
 use crate::product::{Product, ProductId};
 use crate::refusal::Refusal;
 use crate::store::{Page, Store, StoreError};
@@ -23,7 +23,7 @@ use super::form::Segment;
 use super::inventory::product_id;
 use super::page::{self, Cursors, Query};
 
-/// One change of a product: what it added to each of the three places, and what an operator found and left.
+/// One change of a product: what it added to each of the three places, and what whoever made it found and left.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -122,13 +122,7 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
         return None;
     }
     let [current_delta, held_delta, sold_delta] = change.deltas()?;
-    let (before, after) = match change {
-        Change::ProductCreated(product) => (None, Some(product)),
-        Change::ProductEdited { before, after } => (Some(before), Some(after)),
-        _ => (None, None),
-    };
-    // Numbers and texts only: this cannot fail.
-    let shown = |product: &Product| serde_json::to_value(ProductView::of(product)).unwrap_or_default();
+    let [before, after] = sides(change);
     Some(Entry {
         sequence: record.sequence,
         at: Shown(record.at),
@@ -138,9 +132,23 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
         current_delta,
         held_delta,
         sold_delta,
-        before: before.map(|product| shown(product)),
-        after: after.map(|product| shown(product)),
+        before,
+        after,
     })
+}
+
+/// What a change found and what it left: the product, or of an order its status.
+fn sides(change: &Change) -> [Option<Value>; 2] {
+    // Numbers and texts only: this cannot fail.
+    let product = |product: &Product| Some(serde_json::to_value(ProductView::of(product)).unwrap_or_default());
+    let status = |status: OrderStatus| Some(json!({"status": status.as_str()}));
+    match change {
+        Change::ProductCreated(created) => [None, product(created)],
+        Change::ProductEdited { before, after } => [product(before), product(after)],
+        Change::OrderPlaced { order, .. } => [None, status(order.status)],
+        Change::OrderMoved { transition, units, .. } => transition.statuses(*units).map(status),
+        _ => [None, None],
+    }
 }
 
 const fn kind(transition: &Transition) -> &'static str {

@@ -246,63 +246,6 @@ async fn the_audit_lists_every_product_with_its_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_ledger_has_an_entry_for_every_change_of_the_stock() {
-    let server = Server::start().await;
-    let product = server.create_with(json!({"initialStock": 10, "holdSeconds": 3600})).await;
-    let other = server.create(10).await;
-    let path = format!("/inventory/{product}/ledger");
-    let mut length = server.all(&path).await.len();
-    assert!(length > 0, "creating a product is a change of its stock");
-    let order = order_id(&server.order(product, "ada", 4).await.expect(201));
-    let steps = [
-        (format!("/orders/{order}/confirm"), json!({})),
-        (format!("/orders/{order}/cancel"), json!({})),
-        (format!("/inventory/{product}/restock"), json!({"quantity": 2})),
-    ];
-    length += 1;
-    assert_eq!(server.all(&path).await.len(), length, "placing an order is one change of the stock");
-    for (step, body) in steps {
-        match body.as_object().unwrap().is_empty() {
-            true => server.act(&step).await.expect(200),
-            false => server.post(&step, body).await.expect(200),
-        };
-        length += 1;
-        assert_eq!(server.all(&path).await.len(), length, "{step} is one change of the stock");
-    }
-    server.order(other, "ada", 1).await.expect(201);
-    let whole = server.all(&path).await;
-    assert_eq!(whole.len(), length, "another product's changes are not in it");
-    assert_eq!(server.all(&format!("{path}?limit=2")).await, whole, "the same in pages of two");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_ledger_says_what_an_operator_found_and_left() {
-    let server = Server::start().await;
-    let product = server.create_with(json!({"initialStock": 10, "price": "5.00"})).await;
-    let of_product = format!("/inventory/{product}");
-    let placed = order_id(&server.order(product, "ada", 1).await.expect(201));
-    server.order_becomes(placed, "confirmed").await;
-    server.put(&of_product, json!({"price": "4.00", "perUserLimit": 2})).await.expect(200);
-    server.post(&format!("{of_product}/restock"), json!({"quantity": -3})).await.expect(200);
-    let ledger = server.all(&format!("{of_product}/ledger")).await;
-    let seen = |entry: &Value| {
-        let price = |side: &str| entry[side]["price"].as_str().map(str::to_owned);
-        (entry["kind"].as_str().unwrap().to_owned(), price("before"), price("after"))
-    };
-    let price = |price: &str| Some(price.to_owned());
-    let expected = [
-        ("adjusted".to_owned(), price("4.00"), price("4.00")),
-        ("edited".to_owned(), price("5.00"), price("4.00")),
-        ("sold".to_owned(), None, None),
-        ("reserved".to_owned(), None, None),
-        ("created".to_owned(), None, price("5.00")),
-    ];
-    assert_eq!(ledger.iter().map(seen).collect::<Vec<_>>(), expected);
-    assert_eq!((&ledger[0]["before"]["currentStock"], &ledger[0]["after"]["currentStock"]), (&json!(9), &json!(6)));
-    assert_eq!(ledger[1]["after"]["perUserLimit"], 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sample_products_fill_an_empty_store_and_no_other() {
     let mut server = Server::with().arg("--sample-data").start().await;
     let expected = [

@@ -19,6 +19,7 @@ mod hold_model;
 mod holds;
 mod idempotency;
 mod inventory;
+mod ledger;
 mod lifecycle;
 mod maintenance;
 mod monitoring;

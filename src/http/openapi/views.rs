@@ -272,6 +272,10 @@ fn ledger_entry() -> Shape {
         "expired",
         "reserved_again",
     ];
+    let side = || {
+        let moved = object("An order that moved.", [("status", "", word(OrderStatus::ALL.map(OrderStatus::as_str)))]);
+        or_null(any_of([named("Product"), moved]))
+    };
     object(
         "One change of a product.",
         [
@@ -283,8 +287,8 @@ fn ledger_entry() -> Shape {
             ("currentDelta", "", delta()),
             ("heldDelta", "", delta()),
             ("soldDelta", "", delta()),
-            ("before", "The product before an operator changed it.", or_null(named("Product"))),
-            ("after", "The product as an operator left it.", or_null(named("Product"))),
+            ("before", "The product as an operator found it, or the status that an order moved from.", side()),
+            ("after", "The product as an operator left it, or the status that an order moved to.", side()),
         ],
     )
 }

@@ -35,12 +35,16 @@ struct Entry<'e> {
     after: Option<Shape<'e>>,
 }
 
-/// A product or an order inside of a row: an object in JSON, its text in CSV.
+/// What a change found or left, inside of a row: a product, an order, or the one thing that it turned. An object in
+/// JSON, its text in CSV.
 #[derive(Serialize)]
-#[serde(untagged)]
+#[serde(untagged, rename_all_fields = "camelCase")]
 enum Shape<'s> {
     Product(ProductView<'s>),
     Order(OrderView<'s>),
+    Status { status: &'static str },
+    DeadLetter { dead_letter: bool },
+    Queue { paused: bool },
     Text(String),
 }
 
@@ -117,19 +121,28 @@ fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &J
             entry.about_order(order.id, order.product, order.quantity);
             entry.after = Some(Shape::Order(OrderView::of(order, job_ids)));
         }
-        Change::OrderMoved { order, product, quantity, transition, .. } => {
+        Change::OrderMoved { order, product, quantity, transition, units, .. } => {
             entry.about_order(*order, *product, *quantity);
             entry.error = transition.error();
+            entry.turned(transition.statuses(*units).map(|status| Shape::Status { status: status.as_str() }));
         }
-        Change::DeadLetterDeleted(order) => entry.order_id = Some(order.0),
-        Change::QueuePaused | Change::QueueResumed => {}
+        Change::DeadLetterDeleted(order) => {
+            entry.order_id = Some(order.0);
+            entry.turned([true, false].map(|dead_letter| Shape::DeadLetter { dead_letter }));
+        }
+        Change::QueuePaused => entry.turned([false, true].map(|paused| Shape::Queue { paused })),
+        Change::QueueResumed => entry.turned([true, false].map(|paused| Shape::Queue { paused })),
     }
     entry
 }
 
-impl Entry<'_> {
+impl<'e> Entry<'e> {
     fn about_order(&mut self, order: OrderId, product: ProductId, quantity: u32) {
         (self.order_id, self.product_id, self.quantity) = (Some(order.0), Some(product.0), Some(quantity));
+    }
+
+    fn turned(&mut self, [before, after]: [Shape<'e>; 2]) {
+        (self.before, self.after) = (Some(before), Some(after));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{assert_done, assert_refused, eventful, names};
-use crate::harness::{Exited, Launch, Server};
+use crate::harness::{Endpoint, Exited, Launch, Reply, Server, job_id, order_id};
 
 /// The rows of an export as NDJSON.
 async fn rows(launch: &Launch, args: &[&str]) -> Vec<Value> {
@@ -85,12 +85,59 @@ async fn the_journal_says_who_did_what_and_adds_up_to_the_stock() {
     let edited = journal.iter().find(|entry| entry["kind"] == "product_edited").unwrap();
     assert_eq!((&edited["before"]["name"], &edited["after"]["name"]), (&json!("Lamp"), &json!("Lantern")));
     assert_eq!(edited["actor"], "operator");
+    for entry in &journal {
+        assert!(entry["before"].is_object() || entry["after"].is_object(), "neither before nor after: {entry}");
+    }
     let mut links: Vec<_> =
         journal.iter().map(|entry| (&entry["sequence"], &entry["hash"], &entry["previousHash"])).collect();
     links.dedup();
     for pair in links.windows(2) {
         assert_eq!(pair[0].1, pair[1].2, "the chain cannot be followed in the export");
     }
+}
+
+#[tokio::test]
+async fn the_journal_says_what_was_before_and_after_an_action() {
+    let endpoint = Endpoint::start().await;
+    endpoint.script([], Reply::Status(500));
+    let launch = Server::with()
+        .env("FULFILLMENT_URL", &endpoint.url())
+        .env("FULFILLMENT_ALLOW_PRIVATE", "true")
+        .env("FULFILLMENT_ATTEMPTS", "2")
+        .env("FULFILLMENT_RETRY_DELAY_MS", "5");
+    let mut server = launch.start().await;
+    let product = server.create(1).await;
+    let dead = server.order(product, "ada", 1).await.expect(201);
+    server.order_becomes(order_id(&dead), "failed").await;
+    server.delete(&format!("/queue/dead-letter/{}", job_id(&dead))).await.expect(204);
+    server.act("/queue/pause").await.expect(200);
+    let called_off = order_id(&server.order(product, "ada", 1).await.expect(201));
+    server.act(&format!("/orders/{called_off}/cancel")).await.expect(200);
+    server.act("/queue/resume").await.expect(200);
+    server.terminate().await;
+
+    let journal = rows(&server.launch, &["journal"]).await;
+    let (pending, failed) = (json!({"status": "pending"}), json!({"status": "failed"}));
+    let (paused, running) = (json!({"paused": true}), json!({"paused": false}));
+    let (listed, struck) = (json!({"deadLetter": true}), json!({"deadLetter": false}));
+    let cancelled = json!({"status": "cancelled"});
+    let expected = [
+        ("attempt_failed", "worker", &pending, &pending),
+        ("attempts_exhausted", "worker", &pending, &failed),
+        ("dead_letter_deleted", "operator", &listed, &struck),
+        ("queue_paused", "operator", &running, &paused),
+        ("order_cancelled", "operator", &pending, &cancelled),
+        ("queue_resumed", "operator", &paused, &running),
+    ];
+    let acted = journal.iter().filter(|entry| !entry["before"].is_null());
+    let acted: Vec<_> = acted.map(|it| (text(&it["kind"]), text(&it["actor"]), &it["before"], &it["after"])).collect();
+    assert_eq!(acted, expected);
+    let placed = journal.iter().rfind(|entry| entry["kind"] == "order_placed").unwrap();
+    assert_eq!((&placed["after"]["id"], &placed["after"]["status"]), (&json!(called_off), &json!("pending")));
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 #[tokio::test]
