@@ -1,7 +1,7 @@
 //! Orders a second by the thousand in one request, beside orders one by one.
 //!
 //! The real server runs as a process of its own, with one product that everybody gets. One client drives it in
-//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 4. Both are answered after
+//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 16. Both are answered after
 //! their orders are on disk. The ratio is that of the two rounds of a pair, so a machine that is slow for a while is
 //! slow for both. A batch's request is formatted once and only the users change; of its answer only the accepted
 //! orders are counted.
@@ -59,7 +59,7 @@ struct Options {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
     /// Keep-alive connections for batches.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=16))]
     batch_connections: u32,
     /// Orders in a batch.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1_000))]
