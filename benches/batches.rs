@@ -1,9 +1,9 @@
 //! Orders a second by the thousand in one request, beside orders one by one.
 //!
 //! The real server runs as a process of its own, with one product that everybody gets. One client drives it in
-//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 16. Both are answered after
-//! their orders are on disk. The ratio is that of the two rounds of a pair, so a machine that is slow for a while is
-//! slow for both. A batch's request is formatted once and only the users change; of its answer only the accepted
+//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 16. Both are answered
+//! after their orders are on disk. The ratio is that of the two rounds of a pair, so a machine that is slow for a while
+//! is slow for both. A batch's request is formatted once and only the users change; of its answer only the accepted
 //! orders are counted.
 //!
 //! After each round the queue is drained, and `with drain` divides by that time as well: it is the rate at which

@@ -31,8 +31,6 @@ use shop::Shop;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Orders placed in one commit.
-const BATCH: usize = 4096;
 /// Between two looks at a command's memory.
 const SAMPLE_EVERY: Duration = Duration::from_millis(5);
 
@@ -85,13 +83,7 @@ async fn main() -> ExitCode {
 fn fill(file: &Path, orders: usize) {
     let mut shop = Shop::open(Medium::File(file.to_owned()));
     let product = shop.add_product(None);
-    let mut left = orders;
-    while left > 0 {
-        let requests = shop.requests(product, left.min(BATCH));
-        left -= requests.len();
-        let placed = shop.place(requests);
-        shop.confirm(placed);
-    }
+    shop.fill(product, orders);
     let store = std::sync::Arc::clone(&shop.store);
     shop.close();
     store.close();

@@ -26,7 +26,6 @@ use shop::Shop;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ORDERS: usize = 1_000_000;
-const BATCH: usize = 4096;
 const ROUNDS: usize = 3;
 /// Asks this executable for one opening; its value is the file.
 const OPEN: &str = "RECOVERY_OPEN";
@@ -76,13 +75,7 @@ fn copy_store(from: &Path, to: &Path) {
 fn build(file: &Path, orders: usize, limit: Option<u32>) -> std::path::PathBuf {
     let mut shop = Shop::open(Medium::File(file.to_owned()));
     let product = shop.add_product(limit);
-    let mut left = orders;
-    while left > 0 {
-        let requests = shop.requests(product, left.min(BATCH));
-        left -= requests.len();
-        let placed = shop.place(requests);
-        shop.confirm(placed);
-    }
+    shop.fill(product, orders);
     let killed = file.with_extension("killed");
     copy_store(file, &killed);
     shop.close();

@@ -16,6 +16,8 @@ use tokio::runtime::Runtime;
 
 /// Unfinished jobs: more than a benchmark has.
 const CAPACITY: usize = 1_000_000;
+/// Orders in a commit of [`Shop::fill`].
+const FILL_BATCH: usize = 4096;
 /// The most units that a product can have.
 const PLENTY: u64 = 1_000_000_000;
 
@@ -102,6 +104,17 @@ impl Shop {
             // Changes nothing, and is answered after what came before it.
             self.intake.set_paused(false).await.expect("an answer");
         });
+    }
+
+    /// Places and confirms so many orders, each of another user.
+    pub(crate) fn fill(&mut self, product: ProductId, orders: usize) {
+        let mut left = orders;
+        while left > 0 {
+            let requests = self.requests(product, left.min(FILL_BATCH));
+            left -= requests.len();
+            let placed = self.place(requests);
+            self.confirm(placed);
+        }
     }
 
     /// Stops as a shutdown does.

@@ -63,6 +63,20 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+/// A server whose store a [`SmallDisk`] has no room for.
+async fn larger_than_a_small_disk() -> Server {
+    let server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    let long_name = "n".repeat(240);
+    for batch in 0..5 {
+        let orders: Vec<_> = (0..1_000)
+            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
+            .collect();
+        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
+    }
+    server
+}
+
 /// A file system of a megabyte, where this process may mount one.
 struct SmallDisk<'d>(&'d Path);
 

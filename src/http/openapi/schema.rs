@@ -200,6 +200,11 @@ pub(super) fn any_object(about: &str) -> Shape {
     of(Type::Object).description(Some(about)).into()
 }
 
+/// Any value at all.
+pub(super) fn anything(about: &str) -> Shape {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(about)).into()
+}
+
 /// The same with another description.
 pub(super) fn described(mut shape: Shape, about: &str) -> Shape {
     let place = match &mut shape {

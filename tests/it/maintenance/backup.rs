@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::{SmallDisk, assert_done, assert_refused, eventful, names, store_in};
+use super::{SmallDisk, assert_done, assert_refused, eventful, larger_than_a_small_disk, names, store_in};
 use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id};
 
 const TOKEN: &str = "only-for-operators";
@@ -263,15 +263,7 @@ async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_nothing_is_left_on_it() {
-    let mut server = Server::start().await;
-    let product = server.create(1_000_000).await;
-    let long_name = "n".repeat(240);
-    for batch in 0..5 {
-        let orders: Vec<_> = (0..1_000)
-            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
-            .collect();
-        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
-    }
+    let mut server = larger_than_a_small_disk().await;
     let small = server.launch.directory().join("small");
     let _disk = SmallDisk::mount(&small);
     let url = format!("http://{}", server.address());

@@ -1,9 +1,8 @@
 //! `flashsale verify` on stores that nobody has tampered with.
 
 use flashsale::store::log_beside;
-use serde_json::json;
 
-use super::{SmallDisk, assert_done, assert_refused, eventful, names, store_in};
+use super::{SmallDisk, assert_done, assert_refused, eventful, larger_than_a_small_disk, names, store_in};
 use crate::harness::{Launch, Server};
 
 #[tokio::test]
@@ -105,15 +104,7 @@ async fn a_killed_store_without_its_whole_log_and_a_log_without_its_store_are_re
 
 #[tokio::test]
 async fn what_is_wrong_with_the_working_file_is_not_said_of_the_store() {
-    let mut server = Server::start().await;
-    let product = server.create(1_000_000).await;
-    let long_name = "n".repeat(240);
-    for batch in 0..5 {
-        let orders: Vec<_> = (0..1_000)
-            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
-            .collect();
-        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
-    }
+    let mut server = larger_than_a_small_disk().await;
     server.terminate().await;
     let launch = &server.launch;
     let missing = launch.command(&["verify", "--scratch-dir", "nowhere"]).await;
