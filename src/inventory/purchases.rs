@@ -51,8 +51,7 @@ impl Purchases {
     /// Whether units of a user would stay within `limit`; counts nothing.
     pub fn check(&self, product: ProductId, user: &UserId, quantity: u32, limit: u32) -> Result<(), LimitExceeded> {
         let key = key(product, user);
-        let left = limit.saturating_sub(self.shard(key).lock().get(&key).copied().unwrap_or(0));
-        if quantity > left { Err(LimitExceeded { left }) } else { Ok(()) }
+        stays_within(limit, units_of(&self.shard(key).lock(), key), quantity)
     }
 
     /// Counts units for a user if they stay within `limit`.
@@ -65,11 +64,8 @@ impl Purchases {
     ) -> Result<PurchaseClaim, LimitExceeded> {
         let key = key(product, user);
         let mut shard = self.shard(key).lock();
-        let units = shard.get(&key).copied().unwrap_or(0);
-        let left = limit.saturating_sub(units);
-        if quantity > left {
-            return Err(LimitExceeded { left });
-        }
+        let units = units_of(&shard, key);
+        stays_within(limit, units, quantity)?;
         shard.insert(key, units + quantity);
         Ok(PurchaseClaim { purchases: Arc::clone(self), key, quantity })
     }
@@ -120,6 +116,16 @@ impl Drop for PurchaseClaim {
             self.purchases.subtract_key(self.key, self.quantity);
         }
     }
+}
+
+fn units_of(shard: &HashMap<Key, u32>, key: Key) -> u32 {
+    shard.get(&key).copied().unwrap_or(0)
+}
+
+/// Whether a user who has `units` may have so many more.
+const fn stays_within(limit: u32, units: u32, quantity: u32) -> Result<(), LimitExceeded> {
+    let left = limit.saturating_sub(units);
+    if quantity > left { Err(LimitExceeded { left }) } else { Ok(()) }
 }
 
 fn key(product: ProductId, user: &UserId) -> Key {

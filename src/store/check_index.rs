@@ -13,12 +13,13 @@ use super::findings::{Complaints, Findings};
 use super::record::{self, OrderRow};
 use super::user_blocks::BlockKey;
 use super::user_index::{self, Entry};
-use super::{Snapshot, StoreError, order_groups, tables, user_blocks};
+use super::{Snapshot, StoreError, order_groups, read, tables, user_blocks};
 
 /// Checks that the index has every order up to where it says, and no row that is wrong.
 pub(super) fn check(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
     let through = snapshot.head()?.indexed_through;
-    let key = blake3::derive_key("flashsale index check", &rows_seed()?);
+    // Chosen anew each time, so that no one can make rows that add up.
+    let key = blake3::derive_key("flashsale index check", &read::random::<32>()?);
     let mut expected = 0_u128;
     each_expected(snapshot, through, |entry| {
         expected = expected.wrapping_add(weight(&key, entry));
@@ -44,13 +45,6 @@ pub(super) fn check(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), 
     }
     complaints.file(findings);
     Ok(())
-}
-
-/// Chosen anew each time, so that no one can make rows that add up.
-fn rows_seed() -> Result<[u8; 32], StoreError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| StoreError::System("randomness", error.to_string()))?;
-    Ok(seed)
 }
 
 fn weight(key: &[u8; 32], entry: Entry) -> u128 {

@@ -182,7 +182,7 @@ impl Backlog {
         let slice = changes.head.as_ref().map_or_else(IndexSlice::default, |_| self.index.read().slice_to_write());
         let mut transaction = database.begin_write()?;
         match sync {
-            // With the allocator's state in it, the file need not be read through after a crash.
+            // In two phases and with the allocator's state in it, as after a crash this is the state that is found.
             true => transaction.set_quick_repair(true),
             false => transaction.set_durability(Durability::None)?,
         }

@@ -67,14 +67,18 @@ fn names(directory: &Path) -> Vec<String> {
 async fn larger_than_a_small_disk() -> Server {
     let server = Server::start().await;
     let product = server.create(1_000_000).await;
-    let long_name = "n".repeat(240);
-    for batch in 0..5 {
-        let orders: Vec<_> = (0..1_000)
-            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
+    order_in_batches(&server, product, &"n".repeat(240), 5, 1_000).await;
+    server
+}
+
+/// Orders one unit for each of many users, whose names begin with `name`.
+async fn order_in_batches(server: &Server, product: u64, name: &str, batches: usize, orders: usize) {
+    for batch in 0..batches {
+        let orders: Vec<_> = (0..orders)
+            .map(|n| json!({"productId": product, "userId": format!("{name}{batch}-{n}"), "quantity": 1}))
             .collect();
         server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
     }
-    server
 }
 
 /// A file system of a megabyte, where this process may mount one.

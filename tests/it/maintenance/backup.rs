@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
-
-use super::{SmallDisk, assert_done, assert_refused, eventful, larger_than_a_small_disk, names, store_in};
+use super::{
+    SmallDisk, assert_done, assert_refused, eventful, larger_than_a_small_disk, names, order_in_batches, store_in,
+};
 use crate::harness::{Client, Launch, Server, assert_problem, eventually, order_id};
 
 const TOKEN: &str = "only-for-operators";
@@ -85,13 +85,7 @@ async fn one_backup_is_read_at_a_time_and_a_reader_that_goes_ends_his() {
     let server = Server::start().await;
     let product = server.create(1_000_000).await;
     // More than what fits between the store and a reader that does not read.
-    let long_name = "名".repeat(250);
-    for batch in 0..16 {
-        let orders: Vec<_> = (0..300)
-            .map(|n| json!({"productId": product, "userId": format!("{long_name}{batch}-{n}"), "quantity": 1}))
-            .collect();
-        server.post("/orders/batch", json!({"orders": orders})).await.expect(200);
-    }
+    order_in_batches(&server, product, &"名".repeat(250), 16, 300).await;
     let mut reader = TcpStream::connect(server.address()).unwrap();
     reader.write_all(b"GET /api/v1/admin/backup HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut start = [0; 12];
