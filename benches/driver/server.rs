@@ -47,8 +47,13 @@ impl Server {
 
     /// The same with further settings, by the names of their variables.
     pub(crate) async fn real_with(dir: &Path, settings: &[(&str, String)]) -> Self {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_flashsale")), dir, settings).await
+    }
+
+    /// The same of another build, `program`.
+    pub(crate) async fn of(program: &Path, dir: &Path, settings: &[(&str, String)]) -> Self {
         let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flashsale"));
+        let mut command = Command::new(program);
         // The caller's own settings, a token or a mirror, must not reach the measured server: neither by its
         // environment nor by a `.env` file in a directory above.
         fs::write(dir.join(".env"), "").expect("a file in the data directory");
@@ -99,6 +104,11 @@ impl Server {
     /// Bytes of the process's memory that are resident.
     pub(crate) fn resident_bytes(&self) -> u64 {
         machine::resident_bytes(&self.child.id().to_string())
+    }
+
+    /// The most bytes of the process's memory that were resident at any time.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        machine::peak_bytes(&self.child.id().to_string()).expect("a server that runs")
     }
 
     /// Creates a product in the sale and gives its id.
