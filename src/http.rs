@@ -26,6 +26,7 @@ mod docs;
 mod edge;
 mod error;
 mod form;
+mod headers;
 mod health;
 mod inventory;
 mod jobs;
@@ -36,6 +37,7 @@ mod order_lists;
 mod orders;
 mod page;
 mod placing;
+mod query;
 mod receipt;
 mod serve;
 mod waiting;
@@ -146,18 +148,26 @@ pub struct Route {
     pub access: Access,
     /// The method.
     pub method: MethodFilter,
+    /// Whether its handler reads the query, and says which parameters it knows; no other route takes one.
+    reads_query: bool,
     handler: MethodRouter<Shared>,
+}
+
+impl Route {
+    fn reading_query(self) -> Self {
+        Self { reads_query: true, ..self }
+    }
 }
 
 /// A method and what answers it.
 type Answers = (MethodFilter, MethodRouter<Shared>);
 
 fn public(path: &'static str, (method, handler): Answers) -> Route {
-    Route { path, access: Access::Public, method, handler }
+    Route { path, access: Access::Public, method, reads_query: false, handler }
 }
 
 fn operator(path: &'static str, (method, handler): Answers) -> Route {
-    Route { path, access: Access::Operator, method, handler }
+    Route { path, access: Access::Operator, method, reads_query: false, handler }
 }
 
 fn get<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
@@ -180,11 +190,11 @@ fn delete<H: Handler<T, Shared>, T: 'static>(handler: H) -> Answers {
 pub fn api_routes() -> Vec<Route> {
     vec![
         public("/orders", post(placing::place)),
-        operator("/orders", get(order_lists::filtered)),
+        operator("/orders", get(order_lists::filtered)).reading_query(),
         operator("/orders/batch", post(batches::place)),
         operator("/orders/{id}", get(orders::read)),
         public("/orders/queue/{jobId}", get(orders::follow)),
-        operator("/orders/user/{userId}", get(order_lists::of_user)),
+        operator("/orders/user/{userId}", get(order_lists::of_user)).reading_query(),
         operator("/orders/{id}/confirm", post(orders::confirm)),
         operator("/orders/{id}/cancel", post(orders::cancel)),
         operator("/orders/admin/metrics", get(orders::metrics)),
@@ -194,16 +204,16 @@ pub fn api_routes() -> Vec<Route> {
         operator("/inventory/{id}", put(inventory::update)),
         operator("/inventory/{id}", delete(inventory::delete)),
         operator("/inventory/{id}/restock", post(inventory::restock)),
-        operator("/inventory/{id}/ledger", get(ledger::read)),
+        operator("/inventory/{id}/ledger", get(ledger::read)).reading_query(),
         operator("/inventory/metrics", get(inventory::metrics)),
         operator("/inventory/audit", get(audit::audit)),
         operator("/queue", get(jobs::counts)),
         operator("/queue/pause", post(jobs::pause)),
         operator("/queue/resume", post(jobs::resume)),
-        operator("/queue/jobs", get(jobs::list)),
-        operator("/queue/dead-letter", get(jobs::dead_letters)),
-        operator("/queue/dead-letter", delete(jobs::forget_all)),
-        operator("/queue/dead-letter/retry", post(jobs::retry_all)),
+        operator("/queue/jobs", get(jobs::list)).reading_query(),
+        operator("/queue/dead-letter", get(jobs::dead_letters)).reading_query(),
+        operator("/queue/dead-letter", delete(jobs::forget_all)).reading_query(),
+        operator("/queue/dead-letter/retry", post(jobs::retry_all)).reading_query(),
         operator("/queue/dead-letter/{jobId}", delete(jobs::forget)),
         operator("/queue/dead-letter/{jobId}/retry", post(jobs::retry)),
         public("/monitoring/health", get(health::health)),
@@ -251,15 +261,16 @@ pub fn api(rooms: Rooms) -> Api {
     let router = routes
         .chain(api)
         .fold(Router::new(), |router: Router<Shared>, (path, route)| {
+            let handler = if route.reads_query { route.handler } else { query::without_query(route.handler) };
             let handler = match route.access {
-                Access::Public => route.handler,
-                Access::Operator => access::guard(route.handler, &token),
+                Access::Public => handler,
+                Access::Operator => access::guard(handler, &token),
             };
             router.route(&path, handler)
         })
         // Not of the table: they are ways to a route of it.
-        .route("/", routing::get(docs::way))
-        .route("/docs/", routing::get(docs::way))
+        .route("/", query::without_query(routing::get(docs::way)))
+        .route("/docs/", query::without_query(routing::get(docs::way)))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .with_state(Shared(Arc::new(shared)));

@@ -72,6 +72,10 @@ pub enum Refusal {
     UriTooLong,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// The body is coded, such as compressed.
+    UnsupportedContentCoding,
+    /// The request came in a transfer coding other than chunks.
+    UnsupportedTransferCoding,
     /// The headers are larger than allowed.
     HeadersTooLarge,
     /// Too much is waiting. It says nothing about the stock.
@@ -151,6 +155,8 @@ codes! {
     Self::PayloadTooLarge { .. }, Self::PayloadTooLarge { limit: MAX_BODY_BYTES } => "payload_too_large";
     Self::UriTooLong, Self::UriTooLong => "uri_too_long";
     Self::UnsupportedMediaType, Self::UnsupportedMediaType => "unsupported_media_type";
+    Self::UnsupportedContentCoding, Self::UnsupportedContentCoding => "unsupported_media_type";
+    Self::UnsupportedTransferCoding, Self::UnsupportedTransferCoding => "not_implemented";
     Self::HeadersTooLarge, Self::HeadersTooLarge => "headers_too_large";
     Self::Overloaded { .. }, Self::Overloaded { retry_after: Duration::from_secs(1) } => "overloaded";
     Self::ShuttingDown, Self::ShuttingDown => "shutting_down";

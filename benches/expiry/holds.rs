@@ -159,7 +159,7 @@ pub(crate) fn span(placed: &[Hold]) -> Duration {
 }
 
 fn time(json: &Value) -> Timestamp {
-    json.as_str().and_then(Timestamp::parse).unwrap_or_else(|| panic!("not a time: {json}"))
+    json.as_str().and_then(|text| Timestamp::parse(text).ok()).unwrap_or_else(|| panic!("not a time: {json}"))
 }
 
 impl Lags {

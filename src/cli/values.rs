@@ -29,7 +29,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 
 /// A moment.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".to_owned())
+    Timestamp::parse(text).map_err(|error| error.to_string())
 }
 
 /// A log filter. A lone word is a level or a part of this program: anything else would log nothing, and is mostly a

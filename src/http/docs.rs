@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use super::Access;
 use super::access::AdminToken;
 use super::form::Segment;
-use super::openapi;
+use super::{headers, openapi};
 
 /// What the page loads, other than Swagger UI's own files.
 const PARTS: [(&str, &str, &str); 2] = [
@@ -23,12 +23,13 @@ const SWAGGER_UI: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favico
 /// `GET /openapi.json`
 pub(super) async fn description(State(token): State<AdminToken>) -> Response {
     let operators = if token.is_set() { Access::Operator } else { Access::Public };
-    ([(CONTENT_TYPE, "application/json")], openapi::text(operators)).into_response()
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], openapi::text(operators)).into_response()
 }
 
 /// `GET /docs`
 pub(super) async fn page() -> Response {
-    ([(CONTENT_TYPE, "text/html; charset=utf-8")], include_str!("../../assets/docs.html")).into_response()
+    let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+    (kind, headers::PAGE, include_str!("../../assets/docs.html")).into_response()
 }
 
 /// `GET /` and `GET /docs/`, where people look for the page as well.

@@ -1,10 +1,12 @@
 //! What happens to every request before and after its handler: bounds, the request's number, the form of refusals.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
+use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::Response;
@@ -15,10 +17,10 @@ use tower::Service;
 
 use crate::admission::RateLimits;
 use crate::digits::push_hex;
-use crate::limits::{MAX_HEADER_BYTES, MAX_URI_BYTES};
+use crate::limits::MAX_URI_BYTES;
 use crate::refusal::Refusal;
 
-use super::{Api, BASE, error, placing};
+use super::{Api, BASE, error, headers, placing, query};
 
 /// Whether the server lives may be asked at any rate.
 const HEALTH: &str = "/api/v1/monitoring/health";
@@ -45,7 +47,7 @@ struct EdgeShared {
 
 impl Edge {
     pub(super) fn new(api: Api, rate_limits: Arc<RateLimits>, trusted_proxies: Vec<IpNet>) -> Self {
-        let shared = EdgeShared { ids: RequestIds::new(), rate_limits, trusted_proxies };
+        let shared = EdgeShared { ids: RequestIds::default(), rate_limits, trusted_proxies };
         Self { api, shared: Arc::new(shared) }
     }
 
@@ -53,8 +55,11 @@ impl Edge {
     pub(super) async fn answer(&mut self, request: Request<Incoming>, peer: IpAddr) -> Response {
         let (parts, body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers);
-        let checked = check(&parts).and_then(|()| self.shared.check_rate(&parts, peer));
         let places_order = parts.method == Method::POST && parts.uri.path() == placing::PATH;
+        let mut checked = check(&parts).and_then(|()| self.shared.check_rate(&parts, peer));
+        if places_order {
+            checked = checked.and_then(|()| query::check_none(&parts.uri));
+        }
         let mut response = match checked {
             Err(refusal) => {
                 if places_order {
@@ -71,17 +76,26 @@ impl Edge {
             }
             Ok(()) => self.route(Request::from_parts(parts, Body::new(body)), &id).await,
         };
+        if !places_order {
+            headers::secure(response.headers_mut());
+        }
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
 
     async fn route(&mut self, request: Request<Body>, id: &HeaderValue) -> Response {
         let uri = request.uri().clone();
+        let asks_options = request.method() == Method::OPTIONS;
+        if asks_options && uri.path() == "*" {
+            return headers::options_of_server();
+        }
         // The router's error type has no values.
         let Ok(response) = self.api.router.call(request).await;
         log_failure(&response, uri.path(), id);
-        match response.status().as_u16() {
-            400.. => error::render(response, uri.path()),
+        match response.status() {
+            // The router knows what the route has, and that OPTIONS is not among it.
+            StatusCode::METHOD_NOT_ALLOWED if asks_options => headers::options(response.headers().get(ALLOW)),
+            status if status.as_u16() >= 400 => error::render(response, uri.path()),
             _ => response,
         }
     }
@@ -133,16 +147,12 @@ fn log_failure(answer: &Response, path: &str, id: &HeaderValue) {
 }
 
 /// The bounds that hold whatever the route is.
-fn check(Parts { uri, headers, .. }: &Parts) -> Result<(), Refusal> {
-    let uri_bytes = uri.path().len() + uri.query().map_or(0, str::len);
+fn check(parts: &Parts) -> Result<(), Refusal> {
+    let uri_bytes = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
     if uri_bytes > MAX_URI_BYTES {
         return Err(Refusal::UriTooLong);
     }
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if header_bytes > MAX_HEADER_BYTES {
-        return Err(Refusal::HeadersTooLarge);
-    }
-    Ok(())
+    headers::check(parts)
 }
 
 /// The path, cut to a length that an answer can carry.
@@ -150,31 +160,29 @@ fn shown_path(uri: &Uri) -> String {
     uri.path().chars().take(256).collect()
 }
 
-/// Numbers for requests: the caller's where it sent a usable one, else ours.
-#[derive(Debug)]
+/// Ids for requests: the caller's where it sent one that can be used, else ours.
+#[derive(Debug, Default)]
 struct RequestIds {
-    /// Differs from start to start, so that numbers do not repeat.
-    start: u32,
     next: AtomicU64,
+    /// Two keyed hashes (SipHash, keys from the system) of the request's number: an id tells nobody how many requests
+    /// there were, and differs from start to start.
+    keys: [RandomState; 2],
 }
 
 impl RequestIds {
-    fn new() -> Self {
-        Self { start: getrandom::u32().unwrap_or_default(), next: AtomicU64::new(1) }
-    }
-
     fn of(&self, headers: &HeaderMap) -> HeaderValue {
-        if let Some(given) = headers.get(&REQUEST_ID) {
+        let mut given = headers.get_all(&REQUEST_ID).iter();
+        if let (Some(given), None) = (given.next(), given.next()) {
             let bytes = given.as_bytes();
             if (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic) {
                 return given.clone();
             }
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut id = String::with_capacity(25);
-        push_hex(&mut id, self.start.into(), 8);
-        id.push('-');
-        push_hex(&mut id, number, 1);
+        let mut id = String::with_capacity(32);
+        for key in &self.keys {
+            push_hex(&mut id, key.hash_one(number), 16);
+        }
         HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }
 }
@@ -188,6 +196,38 @@ mod tests {
     fn the_way_around_the_router_leads_to_a_route_of_the_table() {
         let placing = |route: &crate::http::Route| placing::PATH == format!("{BASE}{}", route.path);
         assert!(crate::http::api_routes().iter().any(|route| placing(route) && route.access == Access::Public));
+    }
+
+    #[test]
+    fn ids_of_requests_are_unlike_each_other_and_say_no_number() {
+        let ids = RequestIds::default();
+        let made: Vec<_> = (0..100).map(|_| ids.of(&HeaderMap::new()).to_str().unwrap().to_owned()).collect();
+        let beginnings: std::collections::HashSet<_> = made.iter().map(|id| &id[..8]).collect();
+        let ends: std::collections::HashSet<_> = made.iter().map(|id| &id[24..]).collect();
+        assert!(made.iter().all(|id| id.len() == 32), "{made:?}");
+        assert_eq!((beginnings.len(), ends.len()), (100, 100), "{made:?}");
+        let mut sorted = made.clone();
+        sorted.sort();
+        assert_ne!(sorted, made, "ids count");
+    }
+
+    #[test]
+    fn an_id_of_the_callers_is_taken_where_there_is_one_that_can_be_used() {
+        let ids = RequestIds::default();
+        let of = |given: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for id in given {
+                headers.append(REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
+            }
+            ids.of(&headers)
+        };
+        let longest = "x".repeat(MAX_REQUEST_ID);
+        for id in ["a", "trace/7", longest.as_str()] {
+            assert_eq!(of(&[id]), id);
+        }
+        for given in [&[""][..], &["a b"], &["\u{e9}"], &["x".repeat(MAX_REQUEST_ID + 1).as_str()], &["a", "b"]] {
+            assert_eq!(of(given).len(), 32, "{given:?}");
+        }
     }
 
     #[test]

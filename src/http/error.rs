@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::order::OrderStatus;
 use crate::refusal::{FieldError, RateLimited, Refusal};
 use crate::store::StoreError;
 
-use super::BASE;
+use super::{BASE, headers};
 
 /// The status of a refusal.
 pub(super) const fn status(refusal: &Refusal) -> StatusCode {
@@ -40,7 +40,8 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Refusal::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UriTooLong => StatusCode::URI_TOO_LONG,
-        Refusal::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::UnsupportedMediaType | Refusal::UnsupportedContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::UnsupportedTransferCoding => StatusCode::NOT_IMPLEMENTED,
         Refusal::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Refusal::Overloaded { .. } | Refusal::ShuttingDown | Refusal::StorageUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -80,6 +81,8 @@ fn message(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::PayloadTooLarge { limit } => format!("The body must be at most {limit} bytes").into(),
         Refusal::UriTooLong => "The address must be at most 8192 bytes".into(),
         Refusal::UnsupportedMediaType => "The body must be sent with Content-Type: application/json".into(),
+        Refusal::UnsupportedContentCoding => "The body must be sent as it is, without a Content-Encoding".into(),
+        Refusal::UnsupportedTransferCoding => "The only Transfer-Encoding that is understood is chunked".into(),
         Refusal::HeadersTooLarge => "The headers must be at most 32768 bytes together".into(),
         Refusal::Overloaded { .. } => "High demand! Please try again.".into(),
         Refusal::ShuttingDown => "The server is restarting. Please try again.".into(),
@@ -169,8 +172,11 @@ fn with_document(refusal: &Refusal, document: Bytes) -> Response {
     }
     match refusal {
         // The rest of the body is not read, and so the connection is of no more use.
-        Refusal::PayloadTooLarge { .. } | Refusal::RequestTimeout => {
+        Refusal::PayloadTooLarge { .. } | Refusal::RequestTimeout | Refusal::UnsupportedTransferCoding => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Refusal::UnsupportedContentCoding => {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Refusal::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flashsale\""));
@@ -244,7 +250,7 @@ pub(super) fn render(response: Response, path: &str) -> Response {
     let Some(refusal) = response.extensions().get::<Refusal>() else { return response };
     let mut rendered = problem(refusal, path);
     if let Some(allow) = response.headers().get(ALLOW) {
-        rendered.headers_mut().insert(ALLOW, allow.clone());
+        rendered.headers_mut().insert(ALLOW, headers::with_options(Some(allow)));
     }
     rendered
 }

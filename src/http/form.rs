@@ -20,6 +20,8 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_FIELDS};
 use crate::refusal::{FieldError, Refusal};
 
+use super::query::has_whole_escapes;
+
 /// A body that is declared as JSON and not larger than allowed.
 #[derive(Debug)]
 pub(super) struct JsonBody(pub(super) Bytes);
@@ -119,9 +121,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(Refusal::invalid("path", "must be UTF-8 once it is decoded")),
+        let decoded = Path::<String>::from_request_parts(parts, state).await;
+        match decoded {
+            Ok(Path(text)) if has_whole_escapes(parts.uri.path()) => Ok(Self(text)),
+            _ => Err(Refusal::invalid("path", "must be UTF-8, with every % before two hexadecimal digits")),
         }
     }
 }
@@ -314,6 +317,12 @@ impl Value<'_> {
             _ => Err("must be a number or a decimal string such as \"999.99\"".into()),
         }
     }
+}
+
+/// A whole number in its one plain form: decimal digits, no sign, no zeros before it.
+pub(super) fn plain_number(text: &str) -> Option<u64> {
+    let is_plain = text == "0" || !text.starts_with('0');
+    (is_plain && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
 /// Digits, with a minus at most.

@@ -177,7 +177,7 @@ fn small(value: &Value<'_>, most: i64) -> Read<u32> {
 }
 
 fn moment(value: &Value<'_>) -> Read<Timestamp> {
-    Timestamp::parse(value.text()?).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".into())
+    Timestamp::parse(value.text()?).map_err(|error| error.to_string().into())
 }
 
 /// A product's id in a path.

@@ -23,7 +23,8 @@ use crate::view::Shown;
 use super::error;
 use super::form::Segment;
 use super::orders::job_view;
-use super::page::{self, Cursors, Query};
+use super::page::{self, Cursors};
+use super::query::Query;
 
 /// Counts by state, as several routes show them.
 pub(super) fn states(counts: &QueueCounts, totals: &Totals) -> Value {

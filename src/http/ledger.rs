@@ -21,7 +21,8 @@ use crate::view::{ProductView, Shown};
 use super::error;
 use super::form::Segment;
 use super::inventory::product_id;
-use super::page::{self, Cursors, Query};
+use super::page::{self, Cursors};
+use super::query::Query;
 
 /// One change of a product: what it added to each of the three places, and what whoever made it found and left.
 #[derive(Debug, Serialize)]

@@ -16,7 +16,8 @@ use crate::view::OrderView;
 
 use super::error;
 use super::form::Segment;
-use super::page::{self, Cursors, Query};
+use super::page::{self, Cursors};
+use super::query::Query;
 
 /// `GET /orders/user/{userId}`
 pub(super) async fn of_user(

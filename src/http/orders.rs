@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::view::{JobView, OrderView};
 
 use super::error;
-use super::form::Segment;
+use super::form::{Segment, plain_number};
 
 /// `GET /orders/{id}`
 pub(super) async fn read(
@@ -106,7 +106,5 @@ fn order_id(text: &str) -> Result<OrderId, Refusal> {
 
 /// An id in a path.
 pub(super) fn whole_id(text: &str) -> Result<u64, Refusal> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = digits.then(|| text.parse().ok()).flatten();
-    id.ok_or_else(|| Refusal::invalid("id", "must be a whole number"))
+    plain_number(text).ok_or_else(|| Refusal::invalid("id", "must be a whole number"))
 }

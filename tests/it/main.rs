@@ -15,6 +15,7 @@ mod batches;
 mod cli;
 mod crash;
 mod harness;
+mod headers;
 mod hold_model;
 mod holds;
 mod idempotency;

@@ -10,7 +10,8 @@ use super::schema::{Shape, some_text, whole, word};
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// The headers of refusals that are shown where they are sent.
-pub(super) const SHOWN: [&str; 4] = ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate"];
+pub(super) const SHOWN: [&str; 5] =
+    ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Accept-Encoding"];
 
 /// All of them, by name.
 pub(super) fn all() -> Vec<(&'static str, Header)> {
@@ -20,10 +21,10 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
     vec![
         header(
             REQUEST_ID,
-            "The number of the request, for the log: the caller's where it sent one of 1 to 128 visible ASCII \
-             characters, else the server's.",
+            "The id of the request, for the log: the caller's where it sent one of 1 to 128 visible ASCII characters, \
+             else the server's.",
             some_text(),
-            json!("5f1c0e7b-1a"),
+            json!("5f1c0e7b9d3a486f8c2e1b0d7a9f6354"),
         ),
         header("Location", "Where to find what was made.", some_text(), json!("/api/v1/orders/42")),
         header(
@@ -48,6 +49,7 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
         header("RateLimit", "What remains of the limit, and for how long.", some_text(), json!("\"user\";r=0;t=1")),
         header("RateLimit-Policy", "The limit: requests, and seconds.", some_text(), json!("\"user\";q=100;w=10")),
         header("WWW-Authenticate", "How to send the token.", some_text(), json!("Bearer realm=\"flashsale\"")),
+        header("Accept-Encoding", "How a body must be coded: not at all.", word(["identity"]), json!("identity")),
     ]
 }
 

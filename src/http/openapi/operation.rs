@@ -59,7 +59,11 @@ impl Described {
         let operator = access == Access::Operator;
         let described = Self { path, method, access, operation, answers: Vec::new(), refusals: Vec::new() };
         described.refuses(|refusal| match refusal {
-            Refusal::UriTooLong | Refusal::HeadersTooLarge => true,
+            // The headers and the query of every request are checked.
+            Refusal::InvalidRequest(_)
+            | Refusal::UriTooLong
+            | Refusal::HeadersTooLarge
+            | Refusal::UnsupportedTransferCoding => true,
             Refusal::Unauthorized => operator,
             _ => false,
         })
@@ -77,22 +81,22 @@ impl Described {
 
     /// A variable part of the path.
     pub(super) fn part(self, name: &str, about: &str, shape: Shape) -> Self {
-        self.parameter(ParameterIn::Path, Required::True, name, about, shape).refuses_invalid()
+        self.parameter(ParameterIn::Path, Required::True, name, about, shape)
     }
 
     /// A parameter of the query.
     pub(super) fn query(self, name: &str, about: &str, shape: Shape) -> Self {
-        self.parameter(ParameterIn::Query, Required::False, name, about, shape).refuses_invalid()
+        self.parameter(ParameterIn::Query, Required::False, name, about, shape)
     }
 
     /// A parameter of the query that must be there.
     pub(super) fn required_query(self, name: &str, about: &str, shape: Shape) -> Self {
-        self.parameter(ParameterIn::Query, Required::True, name, about, shape).refuses_invalid()
+        self.parameter(ParameterIn::Query, Required::True, name, about, shape)
     }
 
     /// A header of the request.
     pub(super) fn header(self, name: &str, about: &str, shape: Shape) -> Self {
-        self.parameter(ParameterIn::Header, Required::False, name, about, shape).refuses_invalid()
+        self.parameter(ParameterIn::Header, Required::False, name, about, shape)
     }
 
     fn parameter(self, place: ParameterIn, required: Required, name: &str, about: &str, shape: Shape) -> Self {
@@ -110,8 +114,14 @@ impl Described {
         let body = RequestBodyBuilder::new().required(Some(Required::True)).description(Some(about));
         let body = body.content("application/json", content).build();
         let described = Self { operation: self.operation.request_body(Some(body)), ..self };
-        described.refuses_invalid().refuses(|refusal| {
-            matches!(refusal, Refusal::RequestTimeout | Refusal::PayloadTooLarge { .. } | Refusal::UnsupportedMediaType)
+        described.refuses(|refusal| {
+            matches!(
+                refusal,
+                Refusal::RequestTimeout
+                    | Refusal::PayloadTooLarge { .. }
+                    | Refusal::UnsupportedMediaType
+                    | Refusal::UnsupportedContentCoding
+            )
         })
     }
 
@@ -194,10 +204,6 @@ impl Described {
     pub(super) fn unlimited(mut self) -> Self {
         self.refusals.retain(|refusal| !matches!(refusal, Refusal::RateLimited(_)));
         self
-    }
-
-    fn refuses_invalid(self) -> Self {
-        self.refuses(|refusal| matches!(refusal, Refusal::InvalidRequest(_)))
     }
 
     /// What can go wrong with reading the store.

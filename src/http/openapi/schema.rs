@@ -96,10 +96,12 @@ pub(super) fn moment() -> Shape {
     with_example(shape.into(), json!("2026-01-31T12:00:00.000Z"))
 }
 
-/// A moment as it is sent: any offset, from 1970 on.
+/// A moment as it is sent: any offset, at most nine digits of a fraction, from 1970 on.
 pub(super) fn sent_moment() -> Shape {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    let shape = of(Type::String).format(Some(format)).pattern(Some("^(19[7-9]|[2-9][0-9])"));
+    let shape = of(Type::String)
+        .format(Some(format))
+        .pattern(Some("^(19[7-9]|[2-9][0-9])[^.]{16,17}(\\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})$"));
     with_example(shape.into(), json!("2026-01-31T12:00:00Z"))
 }
 
