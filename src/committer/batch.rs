@@ -130,9 +130,7 @@ impl<'b, 's> Batch<'b, 's> {
             }
             self.draft.put_product(stocked.product.clone());
         }
-        if let Some(keep) = self.rooms.journal_keep {
-            self.draft.trim_journal(keep);
-        }
+        self.draft.remove_old(self.rooms.clock.cautious_now(), self.rooms.journal_keep);
         self.books.head.oldest_open = self.books.oldest_open();
         self.draft.conclude(&mut self.books.head, self.at, &self.changes)
     }

@@ -9,7 +9,7 @@ use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
 
 use super::read::AttemptError;
-use super::unapplied::Unapplied;
+use super::unapplied::{Removal, Unapplied};
 use super::{Head, Store, StoreError, journal, user_index};
 
 /// A commit under way. Nothing of it is anywhere else until [`Store::commit`].
@@ -76,9 +76,10 @@ impl<'s> Draft<'s> {
         self.changes.keep_answer(order, answer);
     }
 
-    /// Lets records of the history that are older than this be trimmed.
-    pub fn trim_journal(&mut self, keep: Duration) {
-        self.changes.journal_keep = Some(keep);
+    /// Lets kept answers that are too old at `now` be removed, and, if a time to keep them is given, records of the
+    /// history. What is removed is gone, so `now` is [`Clock::cautious_now`](crate::clock::Clock::cautious_now).
+    pub fn remove_old(&mut self, now: Timestamp, journal_keep: Option<Duration>) {
+        self.changes.removal = Some(Removal { now, journal_keep });
     }
 
     /// Ends the commit: moves `head` to the record of its changes. A draft that was never concluded commits nothing.

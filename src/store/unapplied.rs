@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::KeptAnswer;
+use crate::clock::Timestamp;
 use crate::order::{Order, OrderId, OrderMap};
 use crate::product::{Product, ProductId};
 
@@ -32,6 +33,15 @@ pub(super) struct Unapplied {
     pub(super) records: Vec<(u64, Vec<u8>)>,
     /// As the last record left it; none before the first.
     pub(super) head: Option<Head>,
+    /// What is too old to be kept; while a store is opened, nobody says so.
+    pub(super) removal: Option<Removal>,
+}
+
+/// What is removed because of its age.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removal {
+    /// The moment at which ages are taken.
+    pub(super) now: Timestamp,
     /// How long records of the history are kept, if not for ever.
     pub(super) journal_keep: Option<Duration>,
 }
@@ -125,7 +135,7 @@ impl Unapplied {
         self.placed.extend(later.placed);
         self.records.extend(later.records);
         self.head = later.head;
-        self.journal_keep = later.journal_keep;
+        self.removal = later.removal;
     }
 
     /// A new order, whose number follows the one before it.

@@ -12,7 +12,7 @@ use crate::order::{OrderId, OrderStatus};
 
 use super::order_groups::Groups;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
-use super::unapplied::Unapplied;
+use super::unapplied::{Removal, Unapplied};
 use super::user_index::Entry;
 use super::{Cut, Head, StoreError, journal, order_groups, tables, user_blocks};
 
@@ -135,14 +135,15 @@ impl<'t> Tables<'t> {
 
     /// Writes the head, with what the tables alone know: how far the index goes, and where the history was cut.
     fn put_head(&mut self, head: &Head, changes: &Unapplied, index: &IndexSlice) -> Result<(), StoreError> {
-        let now = head.at();
-        self.sweep_answers(now, MAX_SWEPT_AT_ONCE.max(2 * changes.ages.len()))?;
         let before = self.head()?;
         let mut head = head.clone();
         head.indexed_through = index.through.unwrap_or(before.indexed_through);
         head.cut = before.cut;
-        if let Some(keep) = changes.journal_keep {
-            self.trim_journal(&mut head, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
+        if let Some(Removal { now, journal_keep }) = changes.removal {
+            self.sweep_answers(now, MAX_SWEPT_AT_ONCE.max(2 * changes.ages.len()))?;
+            if let Some(keep) = journal_keep {
+                self.trim_journal(&mut head, now, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
+            }
         }
         self.write_head(&head)
     }
@@ -204,15 +205,15 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Trims records of the history that are older than `keep`, at most `most` of them, and moves the cut of `head`
-    /// behind them. A record that the next one does not follow from stays: trimming must not hide it.
-    fn trim_journal(&mut self, head: &mut Head, keep: Duration, most: usize) -> Result<(), StoreError> {
+    /// Trims records of the history that are older than `keep` at `now`, at most `most` of them, and moves the cut of
+    /// `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
+    fn trim_journal(&mut self, head: &mut Head, now: Timestamp, keep: Duration, most: usize) -> Result<(), StoreError> {
         for _ in 0..most {
             let sequence = head.cut.sequence + 1;
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
                 let Ok((previous, at)) = journal::link(row.value()) else { return Ok(()) };
-                if previous != head.cut.hash || head.at().since(at) < keep {
+                if previous != head.cut.hash || now.since(at) < keep {
                     return Ok(());
                 }
                 journal::hash(row.value())

@@ -24,9 +24,7 @@ fn commit(store: &Store, head: &mut Head, keep: Option<Duration>) {
     head.paused = !head.paused;
     head.oldest_open = 1;
     let committed = store.commit(|draft| {
-        if let Some(keep) = keep {
-            draft.trim_journal(keep);
-        }
+        draft.remove_old(at, keep);
         draft.conclude(head, at, &[change])
     });
     store.show(committed.unwrap().unwrap());
