@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admission::{Admission, RateLimits, WindowWatch};
+use crate::change::HistoryId;
 use crate::clock::Clock;
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
@@ -65,6 +66,7 @@ pub struct Banner {
     /// Where the server listens.
     pub address: SocketAddr,
     store: String,
+    history: HistoryId,
     products: usize,
     orders: u64,
     open: usize,
@@ -90,6 +92,7 @@ impl fmt::Display for Banner {
         let (products, orders) = (counted(self.products as u64, "product"), counted(self.orders, "order"));
         let new = if self.found == Found::Nothing { "new; " } else { "" };
         writeln!(f, "  store       {} ({new}{products}, {orders})", self.store)?;
+        writeln!(f, "  history     {}", self.history)?;
         let goes = if self.open == 1 { "goes" } else { "go" };
         let open = format!("{} {goes} on", counted(self.open as u64, "open order"));
         match self.found {
@@ -145,7 +148,8 @@ impl App {
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
         let (store, recovered, found) = open_store(&config)?;
-        let (orders, open) = (recovered.head.last_order, recovered.open.len());
+        let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
+        let history = recovered.head.history();
         let inventory = Arc::new(Inventory::default());
         let queue = Arc::new(Queue::new(config.queue_capacity, clock.clone()));
         let (metrics, events) = (Arc::new(Metrics::default()), Arc::new(Events::default()));
@@ -187,6 +191,7 @@ impl App {
             address,
             store: store::file_in(&config.data_dir).display().to_string(),
             products: inventory.len(),
+            history,
             orders,
             open,
             found,

@@ -1,8 +1,10 @@
 //! What can happen: the entries of the one history, in the domain's words.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::digits::push_hex;
 use crate::order::{Order, OrderId, Transition};
 use crate::product::{Product, ProductId, StockMove};
 
@@ -29,6 +31,47 @@ impl Actor {
             Self::Clock => "clock",
         }
     }
+}
+
+/// The name of a history: random, 16 bytes, in hexadecimal as text. Whoever keeps a position in a history keeps its id
+/// beside it: the same position in another history says nothing.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct HistoryId(pub [u8; 16]);
+
+impl fmt::Display for HistoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(32);
+        for eight in self.0.as_chunks::<8>().0 {
+            push_hex(&mut text, u64::from_be_bytes(*eight), 16);
+        }
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for HistoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a history begins that shares its past with another one: a store went back to a backup, or went on without its
+/// last records. The other one may have given numbers to orders that are not known here, so numbers jump ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The last record that both histories have.
+    pub after: u64,
+    /// The history that was left.
+    pub previous: HistoryId,
+    /// The history that begins.
+    pub id: HistoryId,
+    /// The number of the last order before.
+    pub last_order: u64,
+    /// The number of the next order: above every number that any other history has given.
+    pub first_order: u64,
+    /// The number of the last product before.
+    pub last_product: u64,
+    /// The number of the next product.
+    pub first_product: u64,
 }
 
 /// One entry of the history. Products are boxed: a commit holds hundreds of entries, and next to none is about one.
@@ -73,6 +116,8 @@ pub enum Change {
     QueuePaused,
     /// Workers take jobs again.
     QueueResumed,
+    /// The history left another one, and numbers jumped ahead.
+    HistoryForked(Box<Fork>),
 }
 
 impl Change {
@@ -82,7 +127,9 @@ impl Change {
             Self::OrderPlaced { .. } => Actor::Buyer,
             Self::OrderMoved { actor, .. } => *actor,
             Self::ProductCreated(_) | Self::ProductEdited { .. } | Self::ProductDeleted(_) => Actor::Operator,
-            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed => Actor::Operator,
+            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed | Self::HistoryForked(_) => {
+                Actor::Operator
+            }
         }
     }
 
@@ -96,7 +143,7 @@ impl Change {
             Self::ProductDeleted(product) => Some([-signed(product.stock.current), 0, 0]),
             Self::OrderPlaced { order, .. } => Some(StockMove::Hold.deltas(order.quantity)),
             Self::OrderMoved { quantity, units, .. } => Some(units.map_or([0; 3], |units| units.deltas(*quantity))),
-            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed => None,
+            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed | Self::HistoryForked(_) => None,
         }
     }
 }

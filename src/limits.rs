@@ -36,6 +36,12 @@ pub const MAX_SCANNED_CHANGES: usize = 200_000;
 
 /// The highest id that is understood: it fits a signed 64-bit integer, whatever language reads it.
 pub const MAX_ID: u64 = i64::MAX as u64;
+/// A history forks only while its clock gives numbers below this one, which is up to the year 2162: then the numbers
+/// after it stay below 2^53.
+pub const MAX_FORK_NUMBER: u64 = 1 << 52;
+/// Numbers that are skipped at least where a history forks: more than there can be orders in the whole log, as the
+/// shortest order takes more than 16 bytes of it.
+pub const MIN_NUMBER_JUMP: u64 = 1 << 21;
 /// Products in one store.
 pub const MAX_PRODUCTS: usize = 10_000;
 /// Errors kept for one order; older ones make room.
@@ -132,6 +138,7 @@ const _: () = assert!(
         + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
         < LOG_HALF_BYTES as usize
 );
+const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * LOG_HALF_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
 
 const fn larger(a: usize, b: usize) -> usize {

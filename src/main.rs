@@ -76,6 +76,7 @@ fn restore(args: &RestoreArgs) -> Result<(), String> {
     let restored = maintenance::restore(&args.backup, &args.store.data_dir, args.force);
     let restored = restored.map_err(|error| error.to_string())?;
     say(&format!("{} holds the store {}", args.store.data_dir.display(), moment(&restored.contents)))?;
+    say(&format!("its own history is {}; orders go on with number {}", restored.fork.id, restored.fork.first_order))?;
     match restored.kept {
         Some(kept) => say(&format!("what was there before is now {}", kept.display())),
         None => Ok(()),
@@ -98,7 +99,7 @@ fn export(args: &ExportArgs) -> Result<(), String> {
 /// Which moment of a store a backup holds.
 fn moment(contents: &Contents) -> String {
     let rows = counted(contents.rows, "row");
-    format!("as of record {} of its history, {} ({rows})", contents.sequence, contents.at)
+    format!("as of record {} of the history {}, {} ({rows})", contents.sequence, contents.history, contents.at)
 }
 
 fn set_up_log(log: &LogArgs) -> Result<(), String> {

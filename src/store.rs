@@ -26,6 +26,7 @@ mod draft;
 mod error;
 mod findings;
 mod follow;
+mod fork;
 mod head;
 mod inspect;
 mod journal;
@@ -48,6 +49,7 @@ mod write;
 pub use draft::Draft;
 pub use error::{OpenError, StoreError};
 pub use findings::Findings;
+pub use fork::Given;
 pub use head::{Cut, Head, Totals};
 pub use read::{AttemptError, Page, Snapshot};
 pub use verify::OnProgress;
@@ -64,7 +66,7 @@ pub const FILE_NAME: &str = "flashsale.redb";
 const LOG_SUFFIX: &str = ".wal";
 
 /// The format that this program writes. A store of a later one is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Where the bytes are: files, or what a test puts in their place.
 #[derive(Clone)]

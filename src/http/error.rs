@@ -259,7 +259,7 @@ pub(super) fn render(response: Response, path: &str) -> Response {
 pub(super) fn unreadable(error: &StoreError) -> Refusal {
     match error {
         StoreError::Closed => Refusal::StorageUnavailable,
-        StoreError::Failed(_) | StoreError::Damaged(_) | StoreError::Scratch(..) | StoreError::System(..) => {
+        _ => {
             tracing::error!(%error, "the store could not be read");
             Refusal::StorageUnavailable
         }

@@ -154,8 +154,8 @@ impl Rows<'_> {
             Some(from) => self.snapshot.first_order_at(from)?,
             None => OrderId(1),
         };
-        let last = self.snapshot.head()?.last_order;
-        for order in self.snapshot.orders_from(first)? {
+        let total = self.snapshot.head()?.totals.all_orders();
+        for (done, order) in (0..).zip(self.snapshot.orders_from(first)?) {
             let order = order?;
             if self.filter.has_ended(order.created_at) {
                 break;
@@ -163,8 +163,8 @@ impl Rows<'_> {
             if self.filter.keeps(&order) {
                 row(&order, &self.job_ids)?;
             }
-            if order.id.0.is_multiple_of(PROGRESS_STEP) {
-                self.bar.show("exporting", order.id.0, last);
+            if done % PROGRESS_STEP == 0 {
+                self.bar.show("exporting", done, total);
             }
         }
         Ok(())

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::change::Fork;
 use crate::clock::Clock;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{self, Medium, OpenError, Store, StoreError, sync_directory_of, with_suffix};
+use crate::store::{self, Given, Medium, OpenError, Store, StoreError, sync_directory_of, with_suffix};
 
 use super::progress::Bar;
 use super::verify::Report;
@@ -20,6 +21,8 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub struct Restored {
     /// What the backup held.
     pub contents: Contents,
+    /// Where the restored store's history begins.
+    pub fork: Fork,
     /// Where the store is that was there before, or what was left of one, if anything was.
     pub kept: Option<PathBuf>,
 }
@@ -44,9 +47,14 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, 
     let held = hold(&file, force)?;
     let fresh = Fresh(fresh);
     fresh.remove().map_err(|error| MaintenanceError::writing(&fresh.0, error))?;
-    let built = open(backup)
-        .and_then(|reader| archive::build(reader, &fresh.0, &mut |what, done, of| bar.show(what, done, of)));
-    built.map_err(|error| match error {
+    // What the store that goes has given is never given again, even where the clock is wrong.
+    let head = held.as_ref().and_then(|store| store.snapshot().and_then(|snapshot| snapshot.head()).ok());
+    let given = head.map_or_else(Given::default, |head| Given::by(&head));
+    let now = Clock::system().now();
+    let built = open(backup).and_then(|reader| {
+        archive::build(reader, &fresh.0, given, now, &mut |what, done, of| bar.show(what, done, of))
+    });
+    let fork = built.map_err(|error| match error {
         ArchiveError::Store(error) if error.is_out_of_space() => MaintenanceError::Full(fresh.0.display().to_string()),
         ArchiveError::Store(error) => error.into(),
         other => unusable(other),
@@ -54,7 +62,7 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, 
     check(&fresh.0, data_dir, &mut bar)?;
     let kept = put_in_place(&fresh.0, &file).map_err(|error| MaintenanceError::writing(&file, error))?;
     drop(held);
-    Ok(Restored { contents, kept })
+    Ok(Restored { contents, fork, kept })
 }
 
 /// Whether two paths lead to the same name.

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::change::Fork;
 use crate::store::{Findings, Store};
 
 use super::progress::Bar;
 use super::{MaintenanceError, counted, existing_store};
+
+/// The most forks that are listed, the newest ones.
+const MAX_LISTED: usize = 20;
 
 /// What a check found.
 #[derive(Debug)]
@@ -27,9 +31,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { records, orders, products, trimmed_through, problems } = &self.findings;
+        let Findings { history, forks, records, orders, products, trimmed_through, problems } = &self.findings;
         let (records, orders) = (counted(*records, "record"), counted(*orders, "order"));
         writeln!(f, "checked {records} of the history, {orders} and {}", counted(*products, "product"))?;
+        writeln!(f, "the history is {history}")?;
+        for Fork { after, previous, first_order, .. } in forks.iter().skip(forks.len().saturating_sub(MAX_LISTED)) {
+            writeln!(f, "  it left {previous} after record {after}; its orders went on with number {first_order}")?;
+        }
         match trimmed_through {
             None => writeln!(f, "the history is complete; every table was compared with it")?,
             Some(cut) => writeln!(

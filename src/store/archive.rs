@@ -1,7 +1,7 @@
 //! The form of a backup: one sequence of bytes, in which nothing can be missing or altered without being noticed.
 //!
 //! - The head: magic (16 bytes), version of this form (4), format of the store (4), sequence (8) and time (8) of the
-//!   last record, rows in all (8), BLAKE3 of these (32).
+//!   last record, rows in all (8), id of the history (16), BLAKE3 of these (32).
 //! - Frames: kind (1), table (1), zero (2), rows (4), bytes of the rows (4), place among frames (4), half the BLAKE3 of
 //!   these (16); the rows; BLAKE3 of the rows (32).
 //! - A row: bytes of the key (2), the key, bytes of the value (4), the value.
@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 
+use crate::change::HistoryId;
 use crate::clock::Timestamp;
 
 use super::{FORMAT, StoreError};
@@ -27,7 +28,7 @@ pub use reader::Reader;
 const VERSION: u32 = 1;
 
 const MAGIC: &[u8; 16] = b"flashsale backup";
-const HEAD_BYTES: usize = 80;
+const HEAD_BYTES: usize = 96;
 const FRAME_HEAD_BYTES: usize = 32;
 const HASH_BYTES: usize = 32;
 
@@ -93,6 +94,8 @@ pub struct Contents {
     pub at: Timestamp,
     /// Rows of all tables together.
     pub rows: u64,
+    /// The id of the history.
+    pub history: HistoryId,
 }
 
 /// Writes a backup, frame by frame.
@@ -117,6 +120,7 @@ impl<W: Write> Writer<W> {
         head.extend(contents.sequence.to_le_bytes());
         head.extend(contents.at.millis().to_le_bytes());
         head.extend(contents.rows.to_le_bytes());
+        head.extend(contents.history.0);
         head.extend(blake3::hash(&head).as_bytes());
         let (whole, buffer) = (blake3::Hasher::new(), Vec::with_capacity(FRAME_BYTES));
         let mut writer = Self { out, whole, frames: 0, table: 0, rows: 0, buffer, counts: [0; TABLES.len()] };

@@ -91,6 +91,7 @@ impl Retelling {
                 }
                 Change::QueuePaused => self.head.paused = true,
                 Change::QueueResumed => self.head.paused = false,
+                Change::HistoryForked(fork) => self.head.fork(fork),
             }
         }
         Ok(())

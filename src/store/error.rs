@@ -1,5 +1,7 @@
 //! Why a store cannot be opened, read or written.
 
+use crate::clock::Timestamp;
+
 use super::FORMAT;
 
 /// Why a store could not be opened.
@@ -71,6 +73,9 @@ pub enum StoreError {
     /// The system refused what the store needs of it.
     #[error("the system gives no {0}: {1}")]
     System(&'static str, String),
+    /// The clock cannot be right, and numbers are made from it.
+    #[error("the clock of this machine says {0}, which cannot be; set it first")]
+    Clock(Timestamp),
     /// There is no room for a working file.
     #[error("cannot make the working file {0}: {1}")]
     Scratch(String, std::io::Error),

@@ -1,11 +1,17 @@
 //! What a check of the store found.
 
+use crate::change::{Fork, HistoryId};
+
 /// The most sentences about one part of the store; more are counted.
 const MAX_LISTED: usize = 20;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
+    /// The id of the history.
+    pub history: HistoryId,
+    /// Where it left others, oldest first, as far as its records are kept.
+    pub forks: Vec<Fork>,
     /// Records of the history that were read.
     pub records: u64,
     /// Orders that were read.

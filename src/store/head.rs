@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::{Fork, HistoryId};
 use crate::clock::Timestamp;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus};
 
@@ -14,9 +15,11 @@ pub struct Head {
     pub hash: [u8; 32],
     /// When the last record was written, in milliseconds since the epoch.
     at: i64,
-    /// The number of the last order.
+    /// The id of the history.
+    history: [u8; 16],
+    /// The highest number that an order has or that was skipped: no count, as numbers jump where a history forks.
     pub last_order: u64,
-    /// The number of the last product.
+    /// The same for products.
     pub last_product: u64,
     /// All orders below this number are closed.
     pub oldest_open: u64,
@@ -53,6 +56,27 @@ pub struct Totals {
 }
 
 impl Head {
+    /// Before the first record of a history.
+    pub(super) fn of_new(history: HistoryId) -> Self {
+        Self { history: history.0, ..Self::default() }
+    }
+
+    /// The id of the history.
+    pub const fn history(&self) -> HistoryId {
+        HistoryId(self.history)
+    }
+
+    /// Takes the id and the numbers from which a fork goes on. Without open orders, those below the next number are
+    /// closed.
+    pub(super) const fn fork(&mut self, fork: &Fork) {
+        if self.oldest_open > self.last_order {
+            self.oldest_open = fork.first_order;
+        }
+        self.history = fork.id.0;
+        self.last_order = fork.first_order.saturating_sub(1);
+        self.last_product = fork.first_product.saturating_sub(1);
+    }
+
     /// When the last record was written.
     pub const fn at(&self) -> Timestamp {
         Timestamp::from_millis(self.at)

@@ -1,5 +1,5 @@
-//! Orders in the table of orders, several to a row. Numbers follow each other without gaps and neighbours are mostly
-//! written together, so that one row for a group costs a fraction of a row for each.
+//! Orders in the table of orders, several to a row. Numbers follow each other, with gaps only where a history forks,
+//! and neighbours are mostly written together, so that one row for a group costs a fraction of a row for each.
 //!
 //! A group's row holds the rows of its orders one after the other, each behind its length in two bytes, little end
 //! first; a length of zero where there is no order.

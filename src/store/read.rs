@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
-use crate::change::{KeptAnswer, Record};
+use crate::change::{HistoryId, KeptAnswer, Record};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::order::{Order, OrderId, OrderStatus};
@@ -165,7 +165,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
 pub(super) fn create(database: &Database) -> Result<(), StoreError> {
     let (secret, instance) = (random::<32>()?, random::<8>()?);
     let mut head = Vec::new();
-    record::encode(&Head::default(), &mut head)?;
+    record::encode(&Head::of_new(HistoryId(random()?)), &mut head)?;
     let transaction = database.begin_write()?;
     {
         transaction.open_table(tables::ORDERS)?;
@@ -289,17 +289,21 @@ impl Snapshot {
         Ok(Page { rows, next })
     }
 
-    /// The first order accepted at `moment` or later; orders are accepted in the order of their numbers.
+    /// A number below which no order was accepted at `moment` or later, and from which on all were; orders are
+    /// accepted in the order of their numbers, which have gaps where the history forks.
     pub fn first_order_at(&self, moment: Timestamp) -> Result<OrderId, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
         let (mut low, mut high) = (1, self.head()?.last_order + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let order = order_groups::order(&orders, OrderId(middle))?;
-            let order = order.ok_or_else(|| StoreError::Damaged(format!("order {middle} is missing")))?;
-            match order.created_at < moment {
-                true => low = middle + 1,
-                false => high = middle,
+            let mut next = None;
+            order_groups::each(&orders, middle, |id, row| {
+                next = Some(record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?);
+                Ok(ControlFlow::Break(()))
+            })?;
+            match next {
+                Some(order) if order.created_at < moment => low = order.id.0 + 1,
+                _ => high = middle,
             }
         }
         Ok(OrderId(low))

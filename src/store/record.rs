@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Actor, Change, KeptAnswer, Record};
+use crate::change::{Actor, Change, Fork, HistoryId, KeptAnswer, Record};
 use crate::clock::Timestamp;
 use crate::money::Money;
 use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
@@ -289,6 +289,31 @@ enum ChangeRow<'a> {
     DeadLetterDeleted(u64),
     QueuePaused,
     QueueResumed,
+    HistoryForked(ForkRow),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct ForkRow {
+    after: u64,
+    previous: [u8; 16],
+    id: [u8; 16],
+    last_order: u64,
+    first_order: u64,
+    last_product: u64,
+    first_product: u64,
+}
+
+impl ForkRow {
+    const fn of(fork: &Fork) -> Self {
+        let Fork { after, previous, id, last_order, first_order, last_product, first_product } = *fork;
+        Self { after, previous: previous.0, id: id.0, last_order, first_order, last_product, first_product }
+    }
+
+    const fn fork(self) -> Fork {
+        let Self { after, previous, id, last_order, first_order, last_product, first_product } = self;
+        let (previous, id) = (HistoryId(previous), HistoryId(id));
+        Fork { after, previous, id, last_order, first_order, last_product, first_product }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -362,6 +387,7 @@ impl<'a> ChangeRow<'a> {
             Change::DeadLetterDeleted(order) => Self::DeadLetterDeleted(order.0),
             Change::QueuePaused => Self::QueuePaused,
             Change::QueueResumed => Self::QueueResumed,
+            Change::HistoryForked(fork) => Self::HistoryForked(ForkRow::of(fork)),
         }
     }
 
@@ -387,6 +413,7 @@ impl<'a> ChangeRow<'a> {
             Self::DeadLetterDeleted(order) => Change::DeadLetterDeleted(OrderId(*order)),
             Self::QueuePaused => Change::QueuePaused,
             Self::QueueResumed => Change::QueueResumed,
+            Self::HistoryForked(row) => Change::HistoryForked(Box::new(row.fork())),
         })
     }
 }

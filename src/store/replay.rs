@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 
-use crate::change::{Change, KeptAnswer, Record};
+use crate::change::{Change, Fork, KeptAnswer, Record};
 use crate::clock::Timestamp;
 use crate::limits::{MAX_KEPT_ATTEMPTS, REPLAY_ORDERS};
 use crate::order::{Order, OrderId, OrderStatus, Transition};
@@ -174,8 +174,20 @@ impl<'s> Replay<'s> {
             }
             Change::QueuePaused => self.head.paused = true,
             Change::QueueResumed => self.head.paused = false,
+            Change::HistoryForked(fork) => self.fork(record, fork),
         }
         Ok(())
+    }
+
+    fn fork(&mut self, record: &Record, fork: &Fork) {
+        let Head { last_order, last_product, .. } = self.head;
+        if (fork.after + 1, fork.last_order, fork.last_product) != (record.sequence, last_order, last_product) {
+            self.wrong(record, "forks the history at a state that it was not in".to_owned());
+        }
+        if fork.first_order <= last_order || fork.first_product <= last_product {
+            self.wrong(record, "forks the history and gives numbers again".to_owned());
+        }
+        self.head.fork(fork);
     }
 
     fn create(&mut self, record: &Record, product: &Product) {

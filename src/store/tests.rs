@@ -13,7 +13,8 @@ fn a_new_store_is_empty_and_keeps_its_secret() {
     let dir = tempfile::tempdir().unwrap();
     let file = file_in(dir.path());
     let (store, recovered) = open(&file).unwrap();
-    assert_eq!(recovered.head, Head::default());
+    assert_eq!(recovered.head, Head::of_new(recovered.head.history()));
+    assert_ne!(recovered.head.history(), Default::default(), "its history has no id");
     let secret = *store.secret();
     drop(store);
     assert_eq!(*open(&file).unwrap().0.secret(), secret);

@@ -46,7 +46,8 @@ pub(super) struct Removal {
     pub(super) journal_keep: Option<Duration>,
 }
 
-/// Changed orders. New ones have consecutive numbers, and most moves are of new ones; so most are found by their place.
+/// Changed orders. New ones have consecutive numbers but where a history forks, and most moves are of new ones; so most
+/// are found by their place.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// The number of the first new one.
@@ -57,13 +58,18 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Adds a new order, whose number follows the one before it.
+    /// Adds a new order, whose number is above all others.
     fn place(&mut self, order: Arc<Order>) {
-        if self.placed.is_empty() {
-            self.first = order.id.0;
-        }
-        debug_assert_eq!(order.id.0, self.first + self.placed.len() as u64);
+        self.begin_at(order.id.0);
         self.placed.push(order);
+    }
+
+    /// Makes `number` the next one. Where numbers jump, those before the jump are no longer found by their place.
+    fn begin_at(&mut self, number: u64) {
+        if number != self.first + self.placed.len() as u64 {
+            self.moved.extend(self.placed.drain(..).map(|order| (order.id, order)));
+            self.first = number;
+        }
     }
 
     /// Puts an order in the place of what it was before.
@@ -88,10 +94,13 @@ impl Orders {
 
     fn merge(&mut self, later: Self) {
         later.moved.into_values().for_each(|order| self.put(order));
-        if self.placed.is_empty() {
-            (self.first, self.placed) = (later.first, later.placed);
-        } else {
-            self.placed.extend(later.placed);
+        if !later.placed.is_empty() {
+            self.begin_at(later.first);
+            if self.placed.is_empty() {
+                self.placed = later.placed;
+            } else {
+                self.placed.extend(later.placed);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::change::Record;
+use crate::change::{Change, Fork, Record};
 use crate::order::OrderStatus;
 
 use super::chain::Chain;
@@ -27,6 +27,7 @@ impl Store {
         let snapshot = self.snapshot()?;
         let mut findings = Findings::default();
         let head = snapshot.head()?;
+        findings.history = head.history();
         if head.cut.sequence > 0 {
             findings.trimmed_through = Some(head.cut.sequence);
             check_chain(&snapshot, &mut findings, progress)?;
@@ -52,6 +53,7 @@ impl Store {
 struct Walk<'w> {
     rows: redb::Range<'static, u64, &'static [u8]>,
     chain: Chain,
+    forks: Vec<Fork>,
     records: u64,
     total: u64,
     progress: &'w mut OnProgress<'w>,
@@ -63,7 +65,7 @@ impl<'w> Walk<'w> {
         let chain = Chain::between((head.cut.sequence, head.cut.hash), (head.sequence, head.hash));
         let journal = snapshot.transaction.open_table(tables::JOURNAL)?;
         let (rows, total) = (journal.range::<u64>(..)?, journal.len()?);
-        Ok(Self { rows, chain, records: 0, total, progress })
+        Ok(Self { rows, chain, forks: Vec::new(), records: 0, total, progress })
     }
 
     /// The next record that can be read.
@@ -77,17 +79,27 @@ impl<'w> Walk<'w> {
             if self.records.is_multiple_of(PROGRESS_STEP) {
                 (self.progress)("reading the history", self.records, self.total);
             }
-            if record.is_some() {
-                return Ok(record);
+            if let Some(record) = record {
+                let forks = record.changes.iter().filter_map(|change| match change {
+                    Change::HistoryForked(fork) => Some(**fork),
+                    _ => None,
+                });
+                self.forks.extend(forks);
+                return Ok(Some(record));
             }
         }
         Ok(None)
     }
 
-    /// Says what the chain came to.
+    /// Says what the chain came to, and whether each fork left the history that was there before it.
     fn finish(self, findings: &mut Findings) {
         findings.records = self.records;
         findings.problems.extend(self.chain.finish().map(|what| format!("the history: {what}")));
+        let strange = self.forks.windows(2).any(|two| two[0].id != two[1].previous);
+        if strange || self.forks.last().is_some_and(|last| last.id != findings.history) {
+            findings.problems.push("the history: its forks do not lead to its id".to_owned());
+        }
+        findings.forks = self.forks;
     }
 }
 
@@ -146,27 +158,42 @@ fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), Stor
     let mut totals = Totals::default();
     totals.dead_letters = snapshot.transaction.open_table(tables::DEAD_LETTERS)?.len()?;
     let mut oldest_open = None;
+    let mut expected = 1;
+    let complete = findings.trimmed_through.is_none();
     snapshot.each_order(|order| {
         findings.orders += 1;
         totals.count(&order);
         if order.status == OrderStatus::Pending {
             oldest_open.get_or_insert(order.id.0);
         }
-        if order.id.0 != findings.orders {
-            complaints.add(format!("order {} stands where order {} belongs", order.id, findings.orders));
+        let due = skip_to(&findings.forks, expected, order.id.0);
+        // Where the history jumped before it was trimmed, nobody knows any more; the totals know of every order.
+        if complete && order.id.0 != due {
+            complaints.add(format!("order {} stands where order {due} belongs", order.id));
         }
+        expected = order.id.0 + 1;
     })?;
     if totals != head.totals {
         complaints.add(format!("the totals say {:?}; the orders say {totals:?}", head.totals));
     }
-    if head.last_order != findings.orders {
-        complaints.add(format!("the last order is said to be {}, and there are {}", head.last_order, findings.orders));
+    let last = skip_to(&findings.forks, expected, u64::MAX) - 1;
+    if head.last_order < last || (complete && head.last_order != last) {
+        complaints.add(format!("the last order is said to be {}, and it is {last}", head.last_order));
     }
     if oldest_open.is_some_and(|oldest| oldest < head.oldest_open) {
         complaints.add(format!("an order below {} is pending", head.oldest_open));
     }
     complaints.file(findings);
     Ok(())
+}
+
+/// The number that follows on the one before `expected` and is not above `most`: forks skip numbers.
+fn skip_to(forks: &[Fork], expected: u64, most: u64) -> u64 {
+    let skipped = |next, fork: &Fork| match fork.last_order + 1 == next && next < most {
+        true => fork.first_order,
+        false => next,
+    };
+    forks.iter().fold(expected, skipped)
 }
 
 #[cfg(test)]

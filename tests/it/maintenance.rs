@@ -2,6 +2,7 @@
 
 mod backup;
 mod export;
+mod restore;
 mod tamper;
 mod verify;
 

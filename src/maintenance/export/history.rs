@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::change::{Change, Record};
+use crate::change::{Change, HistoryId, Record};
 use crate::clock::Timestamp;
 use crate::job_id::JobIds;
 use crate::order::{OrderId, Transition};
@@ -45,6 +45,7 @@ enum Shape<'s> {
     Status { status: &'static str },
     DeadLetter { dead_letter: bool },
     Queue { paused: bool },
+    History { history_id: String, next_order_id: u64, next_product_id: u64 },
     Text(String),
 }
 
@@ -132,6 +133,17 @@ fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &J
         }
         Change::QueuePaused => entry.turned([false, true].map(|paused| Shape::Queue { paused })),
         Change::QueueResumed => entry.turned([true, false].map(|paused| Shape::Queue { paused })),
+        Change::HistoryForked(fork) => {
+            let shape = |id: HistoryId, next_order_id, next_product_id| Shape::History {
+                history_id: id.to_string(),
+                next_order_id,
+                next_product_id,
+            };
+            entry.turned([
+                shape(fork.previous, fork.last_order + 1, fork.last_product + 1),
+                shape(fork.id, fork.first_order, fork.first_product),
+            ]);
+        }
     }
     entry
 }
@@ -170,5 +182,6 @@ const fn kind(change: &Change) -> &'static str {
         Change::DeadLetterDeleted(_) => "dead_letter_deleted",
         Change::QueuePaused => "queue_paused",
         Change::QueueResumed => "queue_resumed",
+        Change::HistoryForked(_) => "history_forked",
     }
 }

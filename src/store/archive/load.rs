@@ -5,11 +5,13 @@ use std::path::Path;
 
 use redb::{Builder, Database, Key, Table, Value, WriteTransaction};
 
+use crate::change::Fork;
+use crate::clock::Timestamp;
 use crate::limits;
 
 use super::super::user_blocks::BlockKey;
 use super::super::verify::OnProgress;
-use super::super::{StoreError, new, read, tables};
+use super::super::{Given, StoreError, fork, new, read, tables};
 use super::reader::Frame;
 use super::{ArchiveError, Reader};
 
@@ -25,8 +27,15 @@ pub fn check<R: Read>(mut reader: Reader<R>, progress: &mut OnProgress<'_>) -> R
     Ok(())
 }
 
-/// Makes a store of a backup in `file`, which must not exist. What is left after an error is no store.
-pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgress<'_>) -> Result<(), ArchiveError> {
+/// Makes a store of a backup in `file`, which must not exist. Its history forks, and its numbers go on above those that
+/// are known to be `given`. What is left after an error is no store.
+pub fn build<R: Read>(
+    mut reader: Reader<R>,
+    file: &Path,
+    given: Given,
+    now: Timestamp,
+    progress: &mut OnProgress<'_>,
+) -> Result<Fork, ArchiveError> {
     let total = reader.contents().rows;
     // Made first, so that a file that is there is never opened.
     new::private_file(file)?;
@@ -38,13 +47,14 @@ pub fn build<R: Read>(mut reader: Reader<R>, file: &Path, progress: &mut OnProgr
         ended = load_some(&mut reader, &database)?;
         progress("restoring", reader.rows_read(), total);
     }
-    name_instance(&database)?;
-    Ok(())
+    Ok(make_own(&database, given, now)?)
 }
 
-/// Makes the store one of its own and without a log: one that lies beside its place is another's.
-fn name_instance(database: &Database) -> Result<(), StoreError> {
+/// Makes the store one of its own: with a history of its own, and without a log, as one that lies beside its place is
+/// another's.
+fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, StoreError> {
     let transaction = database.begin_write()?;
+    let fork = fork::fork(&transaction, given, now)?;
     let instance: [u8; 8] = read::random()?;
     {
         let mut state = transaction.open_table(tables::STATE)?;
@@ -52,7 +62,7 @@ fn name_instance(database: &Database) -> Result<(), StoreError> {
         state.remove(tables::STATE_LOGGED)?;
     }
     transaction.commit()?;
-    Ok(())
+    Ok(fork)
 }
 
 /// Loads frames in one transaction, a bounded number of bytes; true at the end of the backup.

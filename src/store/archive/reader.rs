@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::change::HistoryId;
 use crate::clock::Timestamp;
 
 use super::{
@@ -59,7 +60,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 impl<R: Read> Reader<R> {
     /// Reads and checks the head.
     pub fn new(input: R) -> Result<Self, ArchiveError> {
-        let contents = Contents { sequence: 0, at: Timestamp::default(), rows: 0 };
+        let contents = Contents { sequence: 0, at: Timestamp::default(), rows: 0, history: HistoryId::default() };
         let whole = blake3::Hasher::new();
         let counts = [0; TABLES.len()];
         let mut reader = Self { input, whole, at: 0, contents, frames: 0, last_table: 0, counts, buffer: Vec::new() };
@@ -86,6 +87,7 @@ impl<R: Read> Reader<R> {
             sequence: u64::from_le_bytes(number(&head, 24)),
             at: Timestamp::from_millis(i64::from_le_bytes(number(&head, 32))),
             rows: u64::from_le_bytes(number(&head, 40)),
+            history: HistoryId(number(&head, 48)),
         };
         Ok(reader)
     }

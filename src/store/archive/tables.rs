@@ -15,7 +15,7 @@ impl Snapshot {
     /// What a backup of this snapshot holds.
     pub fn contents(&self) -> Result<Contents, StoreError> {
         let head = self.head()?;
-        Ok(Contents { sequence: head.sequence, at: head.at(), rows: self.rows()? })
+        Ok(Contents { sequence: head.sequence, at: head.at(), rows: self.rows()?, history: head.history() })
     }
 
     fn rows(&self) -> Result<u64, StoreError> {

@@ -3,7 +3,8 @@
 use super::*;
 
 fn backup() -> Vec<u8> {
-    let contents = Contents { sequence: 7, at: Timestamp::from_millis(1_700_000_000_000), rows: 303 };
+    let contents =
+        Contents { sequence: 7, at: Timestamp::from_millis(1_700_000_000_000), rows: 303, history: HistoryId([9; 16]) };
     let mut writer = Writer::new(Vec::new(), contents).unwrap();
     for table in [0, 2, 3] {
         writer.begin(table).unwrap();
@@ -29,7 +30,7 @@ fn a_backup_is_read_back() {
     let bytes = backup();
     assert_eq!(read(&bytes).unwrap(), 303);
     let mut reader = Reader::new(bytes.as_slice()).unwrap();
-    assert_eq!(reader.contents().sequence, 7);
+    assert_eq!((reader.contents().sequence, reader.contents().history), (7, HistoryId([9; 16])));
     let frame = reader.next().unwrap().unwrap();
     assert_eq!(frame.table, 0);
     let rows: Vec<_> = frame.rows.collect();
@@ -95,11 +96,12 @@ fn frames_that_are_missing_doubled_or_behind_the_end_are_refused() {
 fn a_later_form_and_another_file_are_told_apart() {
     let mut bytes = backup();
     assert!(matches!(read(b"PK\x03\x04 something else altogether"), Err(ArchiveError::NotABackup)));
-    for (at, newer) in [(16, "form 2"), (20, "format 3")] {
+    let (form, format) = (format!("form {}", VERSION + 1), format!("format {}", FORMAT + 1));
+    for (at, newer) in [(16, form), (20, format)] {
         bytes[at] += 1;
         let hash = blake3::hash(&bytes[..HEAD_BYTES - HASH_BYTES]);
         bytes[HEAD_BYTES - HASH_BYTES..HEAD_BYTES].copy_from_slice(hash.as_bytes());
-        assert!(read(&bytes).unwrap_err().to_string().contains(newer));
+        assert!(read(&bytes).unwrap_err().to_string().contains(&newer));
         bytes[at] -= 1;
     }
 }

@@ -83,6 +83,15 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         Change::DeadLetterDeleted(OrderId(7)),
         Change::QueuePaused,
         Change::QueueResumed,
+        Change::HistoryForked(Box::new(Fork {
+            after: 11,
+            previous: HistoryId([1; 16]),
+            id: HistoryId([2; 16]),
+            last_order: 7,
+            first_order: 1 << 50,
+            last_product: 3,
+            first_product: 1 << 51,
+        })),
     ];
     changes.extend(moved);
     let record = Record { sequence: 12, previous: [7; 32], at: Timestamp::from_millis(99), changes };

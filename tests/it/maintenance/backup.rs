@@ -28,9 +28,15 @@ async fn a_restored_store_is_the_one_that_was_backed_up() {
     assert_done(&restored);
     assert_eq!(names(&launch.directory().join("other")), ["flashsale.redb"]);
     assert_done(&launch.command(&["verify", "--data-dir", "other"]).await);
-    assert_done(&launch.command(&["backup", "-o", "b.backup", "--data-dir", "other"]).await);
-    let read = |name: &str| std::fs::read(launch.directory().join(name)).unwrap();
-    assert!(read("a.backup") == read("b.backup"), "a backup of the restored store is another one");
+    for subject in ["orders", "products", "jobs"] {
+        let (was, is) = (["export", subject], ["export", subject, "--data-dir", "other"]);
+        assert_eq!(launch.command(&was).await.stdout, launch.command(&is).await.stdout, "{subject}");
+    }
+    // All of the history is there, and one record more: that it goes another way from here.
+    let was = launch.command(&["export", "journal"]).await.stdout;
+    let is = launch.command(&["export", "journal", "--data-dir", "other"]).await.stdout;
+    let added = is.strip_prefix(&was).expect("another past");
+    assert!(added.lines().count() == 1 && added.contains(r#""kind":"history_forked""#), "{added}");
     assert_eq!(before, ["a.backup", "data"]);
     // It is not for others to read.
     let mode = std::os::unix::fs::PermissionsExt::mode(

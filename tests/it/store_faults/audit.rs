@@ -29,6 +29,7 @@ pub(super) struct History {
     pub(super) deeds: BTreeMap<Deed, u64>,
     answers: BTreeMap<u128, (OrderId, KeptAnswer)>,
     dead: BTreeSet<OrderId>,
+    last_order: u64,
     paused: bool,
 }
 
@@ -86,7 +87,8 @@ impl History {
                 ensure!(self.products.remove(&product.id).as_ref() == Some(product), "{product:?} was another");
             }
             Change::OrderPlaced { order, answer } => {
-                ensure!(order.id.0 == self.orders.len() as u64 + 1, "order {} is out of turn", order.id);
+                ensure!(order.id.0 == self.last_order + 1, "order {} is out of turn", order.id);
+                self.last_order = order.id.0;
                 ensure!(order.status == OrderStatus::Pending, "{order:?} is not new");
                 self.orders.insert(order.id, Order::clone(order));
                 self.answers.extend(answer.map(|answer| (answer.key, (order.id, answer))));
@@ -101,6 +103,11 @@ impl History {
             }
             Change::QueuePaused => self.paused = true,
             Change::QueueResumed => self.paused = false,
+            Change::HistoryForked(fork) => {
+                ensure!(fork.last_order == self.last_order, "{fork:?} leaves order {}", self.last_order);
+                ensure!(fork.first_order > fork.last_order, "{fork:?} gives numbers again");
+                self.last_order = fork.first_order - 1;
+            }
         }
         Ok(())
     }
@@ -175,7 +182,7 @@ fn compare_totals(snapshot: &Snapshot, history: &History) -> Result<(), String> 
     let dead: BTreeSet<_> = dead.rows.iter().map(|order| order.id).collect();
     ensure!(dead == history.dead, "dead letters: {dead:?}; the journal says {:?}", history.dead);
     ensure!(totals.dead_letters == dead.len() as u64, "dead letters: {totals:?}");
-    ensure!(head.last_order == history.orders.len() as u64, "the last order is said to be {}", head.last_order);
+    ensure!(head.last_order == history.last_order, "the last order is said to be {}", head.last_order);
     ensure!(head.paused == history.paused, "paused: {}", head.paused);
     Ok(())
 }
