@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, RateLimits, WindowWatch};
 use crate::change::HistoryId;
@@ -25,6 +26,13 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::sample;
 use crate::store::{self, Medium, OpenError, Store, StoreError};
+use crate::{limits, logging};
+
+mod signals;
+
+pub use signals::survive_file_size_limit;
+
+use signals::Ends;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -58,6 +66,15 @@ pub enum AppError {
     /// The operating system.
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
+    /// A part that the server cannot do without.
+    #[error("{0} ended while the server was running; the log says more; start the server again")]
+    Ended(&'static str),
+    /// The disk does not answer, or not in time.
+    #[error(
+        "stopped without closing the store, as the disk did not answer in time; all orders that were acknowledged are \
+         in its log, and the next start reads them"
+    )]
+    Unclosed,
 }
 
 /// What a start found and set up, for people.
@@ -117,27 +134,61 @@ pub struct App {
     committer: Committer,
     intake: Intake,
     workers: Workers,
-    _windows: WindowWatch,
+    windows: WindowWatch,
     store: Arc<Store>,
-    server: tokio::task::JoinHandle<()>,
+    server: JoinHandle<()>,
     stop: watch::Sender<bool>,
-    config: Config,
+    shutdown_timeout: Duration,
 }
 
-/// Runs the server until the process is told to end. `announce` is called once it listens.
+/// Runs the server until the process is told to end, or until a part has ended that it cannot do without. `announce` is
+/// called once it listens.
 pub fn run(config: Config, announce: impl FnOnce(&Banner)) -> Result<(), AppError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(crate::limits::MAX_READER_THREADS + 8).build()?;
-    runtime.block_on(async {
+    let runtime = runtime.enable_all().max_blocking_threads(limits::MAX_READER_THREADS + 8).build()?;
+    let ended = runtime.block_on(async {
         let mut ends = Ends::new()?;
-        let (app, banner) = App::start(config).await?;
+        let (mut app, banner) = App::start(config).await?;
         announce(&banner);
-        let signal = ends.next().await;
-        tracing::info!(signal, "stopping");
-        app.stop().await;
-        tracing::info!("stopped");
-        Ok(())
-    })
+        ends.in_order();
+        let ended = tokio::select! {
+            signal = ends.next() => {
+                tracing::info!(signal, "stopping");
+                Ok(())
+            }
+            part = app.ended() => {
+                tracing::error!("{part} ended; the server stops");
+                Err(AppError::Ended(part))
+            }
+        };
+        let _last_resort = LastResort::start(app.shutdown_timeout + limits::SHUTDOWN_GRACE)?;
+        let stopped = app.stop().await;
+        if stopped.is_ok() {
+            tracing::info!("stopped");
+        }
+        ended.and(stopped)
+    });
+    // A thread that reads from a disk that hangs would be waited for without end.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Ends the process when it has not stopped in time, whatever keeps it; unless it is dropped before.
+struct LastResort(#[expect(dead_code, reason = "the thread waits for its drop")] crossbeam_channel::Sender<()>);
+
+impl LastResort {
+    fn start(at_most: Duration) -> std::io::Result<Self> {
+        let (stopping, stopped) = crossbeam_channel::bounded::<()>(0);
+        let wait = move || {
+            if stopped.recv_timeout(at_most) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                tracing::error!("{}", AppError::Unclosed);
+                logging::flush(limits::LOG_FLUSH_TIMEOUT);
+                std::process::exit(1);
+            }
+        };
+        std::thread::Builder::new().name("last-resort".to_owned()).spawn(wait)?;
+        Ok(Self(stopping))
+    }
 }
 
 impl App {
@@ -214,32 +265,53 @@ impl App {
         let (stop, stopped) = watch::channel(false);
         let serving = ServeConfig {
             max_connections: config.max_connections,
-            shutdown_timeout: config.shutdown_timeout,
+            shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
             rate_limits,
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
             metrics,
         };
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
-        Ok((Self { committer, intake, workers, _windows: windows, store, server, stop, config }, banner))
+        let shutdown_timeout = config.shutdown_timeout;
+        Ok((Self { committer, intake, workers, windows, store, server, stop, shutdown_timeout }, banner))
+    }
+
+    /// Returns the name of a part that the server cannot do without, when that has ended or panicked. The thread that
+    /// writes the tables is not among them: when it ends, the committer opens the store again.
+    pub async fn ended(&mut self) -> &'static str {
+        tokio::select! {
+            () = self.committer.ended() => "the committer",
+            () = self.workers.ended() => "a worker",
+            () = self.windows.ended() => "the watch over sale windows",
+            _ = &mut self.server => "the listener",
+        }
     }
 
     /// Stops in reverse: no new orders, no new connections; then what was accepted is finished, the workers end, the
-    /// committer commits what is left, and the store is closed.
-    pub async fn stop(self) {
-        // One span for connections and workers together.
-        let end = Instant::now() + self.config.shutdown_timeout;
+    /// committer commits what is left, and the store is closed. Each step has a bound, and what is not done by then is
+    /// given up: it is in the store's log, or was not acknowledged.
+    pub async fn stop(self) -> Result<(), AppError> {
+        let end = Instant::now() + self.shutdown_timeout;
+        let patience = self.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT);
         self.intake.shut();
         self.stop.send_replace(true);
-        if self.server.await.is_err() {
-            tracing::error!("the listener's task panicked");
-        }
-        self.workers.stop(end.saturating_duration_since(Instant::now())).await;
+        let served = async {
+            // It may have ended before.
+            if !self.server.is_finished() && tokio::time::timeout(patience, self.server).await.is_err() {
+                tracing::warn!("the listener had not ended in time");
+            }
+        };
+        tokio::join!(served, self.workers.stop(patience));
         self.intake.stop();
-        let committer = self.committer;
-        if tokio::task::spawn_blocking(move || committer.join()).await.is_err() {
-            tracing::error!("the committer could not be waited for");
+        let (committer, store) = (self.committer, self.store);
+        let closing = tokio::task::spawn_blocking(move || {
+            committer.join();
+            store.close();
+        });
+        match tokio::time::timeout_at(end.into(), closing).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(AppError::Ended("the closing of the store")),
+            Err(_) => Err(AppError::Unclosed),
         }
-        self.store.close();
     }
 }
 
@@ -295,25 +367,5 @@ fn cannot_listen(address: SocketAddr, error: std::io::Error) -> AppError {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => AppError::Taken(address),
         _ => AppError::Listen(address, error),
-    }
-}
-
-/// The signals that end the process. Set up before anything is announced, so that none is missed.
-struct Ends {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Ends {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::inventory::{Inventory, Purchases};
@@ -54,10 +54,13 @@ pub struct Rooms {
     pub journal_keep: Option<Duration>,
 }
 
-/// The committer's thread. It ends after [`Intake::stop`].
+/// The committer's thread, and the task that gives out its answers. Both end after [`Intake::stop`].
 #[derive(Debug)]
 pub struct Committer {
     thread: JoinHandle<()>,
+    /// Closed when the thread has ended.
+    running: oneshot::Receiver<()>,
+    answering: tokio::task::JoinHandle<()>,
 }
 
 impl Committer {
@@ -67,15 +70,25 @@ impl Committer {
         let (intake, receiver, gate) = Intake::new();
         let books = rebuild(&rooms, recovered, &gate)?;
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
-        runtime.spawn(give_out(committed));
+        let answering = runtime.spawn(give_out(committed));
+        let (runs, running) = oneshot::channel();
         let writer = Writer { rooms, books, receiver, held_over: None, commands: Vec::new(), gate, answers };
         let run = move || {
-            let _guard = RefusesOnPanic(Arc::clone(&writer.gate));
+            let _guard = (RefusesOnPanic(Arc::clone(&writer.gate)), runs);
             writer.run();
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
         let thread = thread.map_err(|error| StoreError::System("thread for the committer", error.to_string()))?;
-        Ok((Self { thread }, intake))
+        Ok((Self { thread, running, answering }, intake))
+    }
+
+    /// Returns when the thread or the task has ended. Before a stop that is a defect: nobody commits any more, or
+    /// nobody hears of it.
+    pub async fn ended(&mut self) {
+        tokio::select! {
+            _ = &mut self.running => {}
+            _ = &mut self.answering => {}
+        }
     }
 
     /// Waits until the thread has ended.

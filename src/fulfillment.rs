@@ -83,6 +83,11 @@ impl Workers {
         Self { tasks, stop }
     }
 
+    /// Returns when one of them has ended. Before a stop that is a defect, as orders would be left to fewer and fewer.
+    pub async fn ended(&mut self) {
+        self.tasks.join_next().await;
+    }
+
     /// Takes no more jobs, waits until those under way are reported, and ends. What has not ended by then is given up:
     /// its job stays open in the store.
     pub async fn stop(mut self, patience: Duration) {

@@ -13,7 +13,8 @@
 //! | [`metrics`] | what is counted, and its names |
 //!
 //! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`]
-//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store.
+//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
+//! writes the log's lines.
 
 pub mod cli;
 pub mod config;
@@ -42,6 +43,7 @@ pub mod change;
 pub mod clock;
 pub mod digits;
 pub mod limits;
+pub mod logging;
 pub mod money;
 pub mod order;
 pub mod product;

@@ -103,8 +103,16 @@ pub const RATE_WINDOW_SECONDS: u32 = 10;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the body of a request may take.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the server waits on its way down for what it has accepted.
-pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a stop may take in all: within the ten seconds that service managers and container engines give.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long of it the committer and the store have for what was accepted, after connections and workers.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How much longer than [`SHUTDOWN_TIMEOUT`] a stop may take before a thread of its own ends the process.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// Log lines that wait to be written; further ones are lost and counted.
+pub const LOG_BUFFER_LINES: usize = 1_024;
+/// How long the end of the process waits for the last log lines to be written.
+pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// Chunks of a backup on their way to the one who reads it.
 pub const BACKUP_CHUNKS: usize = 8;
 /// How long the reader of a backup may take nothing before the backup is broken off.
@@ -140,6 +148,10 @@ const _: () = assert!(
 );
 const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * LOG_HALF_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
+const _: () = assert!(CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis());
+// Service managers and container engines kill after ten seconds.
+const _: () =
+    assert!((SHUTDOWN_TIMEOUT.as_millis() + SHUTDOWN_GRACE.as_millis()) + LOG_FLUSH_TIMEOUT.as_millis() < 10_000);
 
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }

@@ -4,9 +4,10 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use flashsale::cli::{self, BackupArgs, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs};
+use flashsale::logging::{self, Log};
 use flashsale::maintenance::{self, counted};
 use flashsale::store::archive::Contents;
-use flashsale::{app, http};
+use flashsale::{app, http, limits};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -17,8 +18,11 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(error) => return fail(&error),
     };
+    if let Err(error) = app::survive_file_size_limit() {
+        return fail(&format!("cannot start: {error}"));
+    }
     let done = match command {
-        Command::Serve(serve) => run_server(serve),
+        Command::Serve(serve) => return run_server(serve),
         Command::Verify(args) => verify(&args),
         Command::Backup(args) => backup(&args),
         Command::Restore(args) => restore(&args),
@@ -38,15 +42,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_server(serve: ServeArgs) -> Result<(), String> {
-    let log = serve.log().clone();
-    set_up_log(&log)?;
-    let config = serve.resolve().map_err(|error| error.to_string())?;
-    let announce = |banner: &app::Banner| match log.log_format {
-        LogFormat::Text => {
-            // Nobody may be reading; the server runs all the same.
-            let _ = say(&banner.to_string());
+/// From here on everything that is said goes through the log's thread: nobody may be reading.
+fn run_server(serve: ServeArgs) -> ExitCode {
+    let mut log = match set_up_log(serve.log()) {
+        Ok(log) => log,
+        Err(error) => return fail(&error),
+    };
+    let code = match serve_until_told(serve) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = log.write_all(format!("error: {error}\n").as_bytes());
+            ExitCode::FAILURE
         }
+    };
+    logging::flush(limits::LOG_FLUSH_TIMEOUT);
+    code
+}
+
+fn serve_until_told(serve: ServeArgs) -> Result<(), String> {
+    let format = serve.log().log_format;
+    let config = serve.resolve().map_err(|error| error.to_string())?;
+    let announce = |banner: &app::Banner| match format {
+        LogFormat::Text => logging::announce(format!("{banner}\n")),
         LogFormat::Json => tracing::info!(address = %format!("http://{}", banner.address), "{banner}"),
     };
     app::run(config, announce).map_err(|error| error.to_string())
@@ -102,14 +119,23 @@ fn moment(contents: &Contents) -> String {
     format!("as of record {} of the history {}, {} ({rows})", contents.sequence, contents.history, contents.at)
 }
 
-fn set_up_log(log: &LogArgs) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&log.log).map_err(|error| format!("not a log filter: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.log_format {
+fn set_up_log(args: &LogArgs) -> Result<Log, String> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("not a log filter: {error}"))?;
+    let log = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
+    let writer = log.clone();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
+    // What goes wrong with a line is counted; said on standard error, it would wait for whoever does not read that.
+    let builder = builder.log_internal_errors(false);
+    match args.log_format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
-    Ok(())
+    // The hook that is there by default writes to standard error, and waits for whoever reads it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        tracing::error!(place, "a defect: a thread panicked: {}", panic.payload_as_str().unwrap_or("no message"));
+    }));
+    Ok(log)
 }
 
 fn say(text: &str) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::store::archive::ArchiveError;
-use crate::store::{self, OpenError, Store, StoreError};
+use crate::store::{self, OpenError, Store, StoreError, is_full};
 
 mod backup;
 mod export;
@@ -107,7 +107,7 @@ impl MaintenanceError {
     fn writing(path: &Path, error: io::Error) -> Self {
         let name = path.display().to_string();
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(name),
+            kind if is_full(kind) => Self::Full(name),
             _ => Self::Write(name, error),
         }
     }

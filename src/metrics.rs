@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -97,6 +97,8 @@ pub struct Levels {
     pub inventory: Vec<(ProductId, u64)>,
     /// Raised alerts, by code.
     pub alerts: Vec<(&'static str, u64)>,
+    /// Lines of the log that were lost since the start.
+    pub log_lines_lost: u64,
 }
 
 impl Default for Metrics {
@@ -210,6 +212,8 @@ impl Levels {
             alerts.get_or_create(&Code { code }).set(count.cast_signed());
         }
         registry.register("alerts", "Raised alerts, by code", alerts);
+        let lost = ConstCounter::new(self.log_lines_lost);
+        registry.register("log_lines_lost", "Log lines that could not be written since the start", lost);
         registry
     }
 }
@@ -245,6 +249,7 @@ mod tests {
             dead_letters: 6,
             jobs: vec![("waiting", 5), ("delayed", 2)],
             inventory: vec![(ProductId(7), 96)],
+            log_lines_lost: 11,
             ..Levels::default()
         };
         let text = metrics.text(&levels, Format::OpenMetrics);
@@ -260,6 +265,7 @@ mod tests {
             "flash_sale_dead_letters 6",
             "flash_sale_queue_length 7",
             "flash_sale_inventory_levels{product_id=\"7\"} 96",
+            "flash_sale_log_lines_lost_total 11",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

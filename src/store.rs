@@ -47,7 +47,7 @@ mod verify;
 mod write;
 
 pub use draft::Draft;
-pub use error::{OpenError, StoreError};
+pub use error::{OpenError, StoreError, is_full};
 pub use findings::Findings;
 pub use fork::Given;
 pub use head::{Cut, Head, Totals};

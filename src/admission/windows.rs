@@ -33,6 +33,13 @@ impl WindowWatch {
     }
 }
 
+impl WindowWatch {
+    /// Returns when the watch has ended, which is a defect.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Drop for WindowWatch {
     fn drop(&mut self) {
         self.0.abort();

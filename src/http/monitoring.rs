@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::clock::Timestamp;
 use crate::events::{AlertCode, Events};
 use crate::inventory::Inventory;
+use crate::logging;
 use crate::metrics::{Format, Levels, Metrics};
 use crate::order::OrderStatus;
 use crate::queue::{JobState, Queue};
@@ -51,6 +52,7 @@ pub(super) async fn metrics(
         oldest_job: counts.oldest_age.unwrap_or_default(),
         inventory: inventory.products().iter().map(|product| (product.id, product.stock.current)).collect(),
         alerts: AlertCode::ALL.map(|code| (code.as_str(), raised(code))).into(),
+        log_lines_lost: logging::lost_lines(),
     };
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let (format, content_type) = match accepted.contains("application/openmetrics-text") {

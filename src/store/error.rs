@@ -58,6 +58,12 @@ impl OpenError {
     }
 }
 
+/// Whether an error says that there is no more room: on the disk, within a quota, or for a file of this length.
+pub const fn is_full(error: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error, StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 /// Why the store could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -85,7 +91,7 @@ impl StoreError {
     /// Whether it failed for want of space.
     pub fn is_out_of_space(&self) -> bool {
         let Self::Failed(error) = self else { return false };
-        matches!(error.as_ref(), redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
+        matches!(error.as_ref(), redb::Error::Io(error) if is_full(error.kind()))
     }
 }
 

@@ -7,7 +7,9 @@ mod problem;
 mod process;
 mod wire;
 
+use std::fs::File;
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -60,13 +62,23 @@ pub(crate) struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     directory: Arc<TempDir>,
+    /// Where standard error goes if it is not to be read.
+    errors: Option<Arc<File>>,
+    /// The longest file that the process may make, in the shell's blocks of 512 or 1,024 bytes.
+    file_blocks: Option<u32>,
 }
 
 impl Launch {
     /// The binary with these arguments and nothing set in the environment but its data directory.
     pub(crate) fn bare(args: &[&str]) -> Self {
         let directory = Arc::new(TempDir::new().unwrap());
-        let launch = Self { args: args.iter().map(|&arg| arg.into()).collect(), env: Vec::new(), directory };
+        let launch = Self {
+            args: args.iter().map(|&arg| arg.into()).collect(),
+            env: Vec::new(),
+            directory,
+            errors: None,
+            file_blocks: None,
+        };
         let data = launch.data_dir().to_str().unwrap().to_owned();
         launch.env("DATA_DIR", &data)
     }
@@ -81,6 +93,18 @@ impl Launch {
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.into(), value.into()));
+    }
+
+    /// Sends standard error there instead of reading it.
+    pub(crate) fn errors_to(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.errors = Some(Arc::new(File::from(file.into())));
+        self
+    }
+
+    /// Lets processes make files of so many of the shell's blocks at most, of 512 or 1,024 bytes.
+    pub(crate) fn file_blocks(mut self, blocks: u32) -> Self {
+        self.file_blocks = Some(blocks);
+        self
     }
 
     /// Adds an argument.
@@ -104,9 +128,17 @@ impl Launch {
     }
 
     fn spawn(&self) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flashsale"));
+        let binary = env!("CARGO_BIN_EXE_flashsale");
+        let mut command = match self.file_blocks {
+            None => Command::new(binary),
+            Some(blocks) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -f {blocks} && exec \"$0\" \"$@\""), binary]);
+                shell
+            }
+        };
         command.args(&self.args).env_clear().envs(self.env.iter().cloned()).current_dir(self.directory.path());
-        Process::spawn(&mut command)
+        Process::spawn(&mut command, self.errors.as_deref())
     }
 
     /// Starts a server that is ready to serve.
@@ -225,7 +257,12 @@ impl Server {
 
     /// Asks the server to go, without waiting for it.
     pub(crate) fn signal_term(&self) {
-        self.process.as_ref().expect("a running server").signal("TERM");
+        self.signal("TERM");
+    }
+
+    /// Sends the server a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.as_ref().expect("a running server").signal(name);
     }
 
     /// Waits until the server has gone.

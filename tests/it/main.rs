@@ -28,5 +28,6 @@ mod orders;
 mod queue;
 mod stampede;
 mod store_faults;
+mod survival;
 mod walls;
 mod webhook;

@@ -21,6 +21,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("product", DOMAIN),
     ("refusal", DOMAIN),
     ("config", 1),
+    ("logging", 1),
     ("view", 1),
     ("events", 2),
     ("inventory", 2),
@@ -45,8 +46,19 @@ const ROOMS: &[(&str, u8)] = &[
 ];
 
 /// Rooms that own threads or tasks, and so start them.
-const STARTERS: &[&str] =
-    &["admission", "app", "committer", "feed", "fulfillment", "http", "metrics", "mirror", "rehearsal", "store"];
+const STARTERS: &[&str] = &[
+    "admission",
+    "app",
+    "committer",
+    "feed",
+    "fulfillment",
+    "http",
+    "logging",
+    "metrics",
+    "mirror",
+    "rehearsal",
+    "store",
+];
 
 /// What is used in some rooms only.
 const ONLY_IN: &[(&[&str], &[&str])] = &[
@@ -61,6 +73,7 @@ const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["redis"], &["mirror"]),
     (&["std", "env"], &["cli", "config"]),
     (&["dotenvy"], &["cli", "config"]),
+    (&["signal_hook"], &["app"]),
     (&["SystemTime"], &["clock"]),
     (&["UNIX_EPOCH"], &["clock"]),
     (&["jiff", "Timestamp", "now"], &["clock"]),

@@ -1,5 +1,6 @@
 //! A child process whose output is read all the time, and which does not outlive its test.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -24,11 +25,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn spawn(command: &mut Command) -> Self {
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// `errors` is where its standard error goes if it is not to be read.
+    pub(crate) fn spawn(command: &mut Command, errors: Option<&File>) -> Self {
+        let stderr = errors.map_or_else(Stdio::piped, |file| file.try_clone().unwrap().into());
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = piped.spawn().expect("the server's binary");
         let stdout = Pipe::drain(child.stdout.take().unwrap());
-        let stderr = Pipe::drain(child.stderr.take().unwrap());
+        let stderr = match child.stderr.take() {
+            Some(stderr) => Pipe::drain(stderr),
+            None => Pipe::drain(std::io::empty()),
+        };
         Self { child, stdout, stderr }
     }
 

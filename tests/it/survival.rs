@@ -1,0 +1,132 @@
+//! What must not end or stop a server, and what ends it in order.
+
+use std::fs::OpenOptions;
+use std::time::{Duration, Instant};
+
+use flashsale::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::harness::{Endpoint, Launch, Reply, Server, eventually};
+
+/// A server that logs each connection that ends badly.
+fn talkative() -> Launch {
+    Server::with().env("RUST_LOG", "debug")
+}
+
+/// Makes the server log lines, takes orders, sees a sale start, and gives how many lines were lost so far.
+async fn sell_in_silence(server: &Server) -> u64 {
+    for _ in 0..100 {
+        server.raw(b"this is no request\r\n\r\n").await;
+    }
+    let starts = Clock::system().now().after(Duration::from_millis(300)).to_string();
+    let product = server.create_with(json!({"initialStock": 100, "saleStartsAt": starts})).await;
+    eventually("the start of a sale", async || {
+        let alerts = server.get("/monitoring/alerts").await.expect(200).body;
+        let started = |alert: &Value| alert["productId"] == product && alert["code"] == "sale_started";
+        alerts["alerts"].as_array().unwrap().iter().any(started).then_some(())
+    })
+    .await;
+    for buyer in 0..20 {
+        server.order(product, &format!("buyer-{buyer}"), 1).await.expect(201);
+    }
+    let metrics = server.get_root("/metrics").await.expect(200).body;
+    let line = metrics.as_str().unwrap().lines().find_map(|line| line.strip_prefix("flash_sale_log_lines_lost_total "));
+    line.expect("a count of lost lines").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_whose_reader_has_gone_stops_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let server = talkative().errors_to(writer).start().await;
+    assert!(sell_in_silence(&server).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_on_a_full_disk_stops_nothing() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let server = talkative().errors_to(full).start().await;
+    assert!(sell_in_silence(&server).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_reads_stops_neither_orders_nor_the_stop() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut server = talkative().errors_to(writer).start().await;
+    eventually("lines without room", async || (sell_in_silence(&server).await > 0).then_some(())).await;
+    server.terminate().await;
+    drop(reader);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hang_up_ends_a_server_in_order() {
+    let mut server = Server::start().await;
+    let product = server.create(10).await;
+    server.order(product, "ada", 1).await.expect(201);
+    server.signal("HUP");
+    let exited = server.exit().await;
+    assert_eq!(exited.code, Some(0), "{exited:?}");
+    server.restart().await;
+    assert!(server.output().contains("closed cleanly"), "{}", server.output());
+}
+
+/// A server with an order at a service that does not answer, for longer than a stop may take.
+async fn busy_server() -> (Server, Endpoint) {
+    let endpoint = Endpoint::start().await;
+    endpoint.script([Reply::Hang], Reply::Status(200));
+    let server = Server::with()
+        .env("FULFILLMENT_URL", &endpoint.url())
+        .env("FULFILLMENT_ALLOW_PRIVATE", "true")
+        .env("FULFILLMENT_TIMEOUT_MS", "60000")
+        .start()
+        .await;
+    let product = server.create(10).await;
+    server.order(product, "ada", 1).await.expect(201);
+    endpoint.await_deliveries(1).await;
+    (server, endpoint)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_gives_up_what_takes_longer_than_it_may() {
+    let (mut server, _endpoint) = busy_server().await;
+    let told = Instant::now();
+    server.terminate().await;
+    assert!(told.elapsed() < Duration::from_secs(30), "it took {:?}", told.elapsed());
+    server.restart().await;
+    server.order_becomes(1, "confirmed").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_a_server_at_once() {
+    let (mut server, _endpoint) = busy_server().await;
+    server.signal("TERM");
+    eventually("the word that it stops", async || server.output().contains("stopping").then_some(())).await;
+    server.signal("INT");
+    let exited = server.exit().await;
+    assert_eq!(exited.code, Some(128 + 2), "{exited:?}");
+    server.restart().await;
+    server.order_becomes(1, "confirmed").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_may_not_grow_is_an_error_and_not_the_end_of_the_process() {
+    let mut server = Server::start().await;
+    let product = server.create(1_000).await;
+    for buyer in 0..100 {
+        server.order(product, &format!("buyer-{buyer}"), 1).await.expect(201);
+    }
+    server.terminate().await;
+    let launch = server.launch.clone().file_blocks(4);
+    for args in [
+        &["serve", "--port=0"][..],
+        &["backup", "--output=backup", "--force"],
+        &["export", "orders", "--output=orders.csv", "--force"],
+        &["verify"],
+    ] {
+        let exited = launch.command(args).await;
+        assert_eq!(exited.code, Some(1), "{args:?}: {exited:?}");
+        assert!(exited.stderr.contains("error: "), "{args:?}: {exited:?}");
+    }
+    server.restart().await;
+    assert_eq!(server.all("/orders").await.len(), 100);
+}
