@@ -225,6 +225,7 @@ impl App {
             intake: intake.clone(),
             clock: clock.clone(),
             job_ids: Arc::clone(&job_ids),
+            metrics: Arc::clone(&metrics),
         };
         let workers = Workers::start(&rooms, &method, config.workers);
         let (listener, address) = listen(socket, config.address)?;

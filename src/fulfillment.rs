@@ -1,11 +1,14 @@
 //! Workers: they take jobs from the queue, fulfil the orders, and report to the committer.
 //!
-//! Without a fulfilment service an order is fulfilled by being looked at. With one, each order is posted there, and
-//! tried again with exponential back-off and jitter until it is answered or the attempts are used up. A worker that
-//! dies with the process has reported nothing: the job is found open in the store and done again, under the same
-//! webhook id.
+//! Without a fulfilment service workers confirm orders at once. With one, each order is posted there, and
+//! tried again with exponential back-off and jitter until it is answered or the attempts are used up. What this machine
+//! lacks for an attempt is no attempt: the job goes back. A worker that dies with the process has reported nothing: the
+//! job is found open in the store and done again, under the same webhook id.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,16 +20,24 @@ use crate::change::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, Settlement};
 use crate::job_id::JobIds;
-use crate::limits::{CLOCK_LOOK, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN, REOPEN_PAUSE};
+use crate::limits::{CLOCK_LOOK, LOCAL_FAULT_PAUSE, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN};
+use crate::metrics::Metrics;
 use crate::order::{Order, OrderStatus, Transition};
 use crate::queue::{Job, Queue};
 use crate::store::Store;
 use crate::view::{OrderView, Shown};
 
 mod address;
+mod connect;
+mod faults;
+mod lookup;
+mod url;
 mod webhook;
 
+pub use url::UrlError;
 pub use webhook::{Verdict, Webhook, WebhookConfig, WebhookConfigError};
+
+use faults::LocalFaults;
 
 /// How often an order is tried, and when again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +73,8 @@ pub struct Rooms {
     pub clock: Clock,
     /// The numbers of jobs.
     pub job_ids: Arc<JobIds>,
+    /// Where faults of this machine are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The running workers and the task that wakes what is due.
@@ -69,6 +82,7 @@ pub struct Rooms {
 pub struct Workers {
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
+    method: Method,
 }
 
 impl Workers {
@@ -76,11 +90,19 @@ impl Workers {
     pub fn start(rooms: &Rooms, method: &Method, workers: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        let faults = Arc::new(LocalFaults::new(Arc::clone(&rooms.metrics)));
         for _ in 0..workers {
-            tasks.spawn(work(rooms.clone(), method.clone(), stopped.clone()));
+            match method {
+                Method::Instant => tasks.spawn(confirm(rooms.clone(), stopped.clone())),
+                Method::Webhook(webhook, policy) => {
+                    let (webhook, faults) = (Arc::clone(webhook), Arc::clone(&faults));
+                    let poster = Poster { rooms: rooms.clone(), webhook, policy: *policy, faults };
+                    tasks.spawn(poster.work(stopped.clone()))
+                }
+            };
         }
         tasks.spawn(wake(rooms.clone(), stopped));
-        Self { tasks, stop }
+        Self { tasks, stop, method: method.clone() }
     }
 
     /// Returns when one of them has ended. Before a stop that is a defect, as orders would be left to fewer and fewer.
@@ -88,10 +110,13 @@ impl Workers {
         self.tasks.join_next().await;
     }
 
-    /// Takes no more jobs, waits until those under way are reported, and ends. What has not ended by then is given up:
-    /// its job stays open in the store.
+    /// Takes no more jobs, waits until those under way are reported, and ends. An attempt that has sent nothing yet
+    /// ends at once. What has not ended within `patience` is given up: its job stays open in the store.
     pub async fn stop(mut self, patience: Duration) {
         self.stop.send_replace(true);
+        if let Method::Webhook(webhook, _) = &self.method {
+            webhook.stop();
+        }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!("workers were still busy at the end; their jobs go on at the next start");
@@ -99,23 +124,16 @@ impl Workers {
     }
 }
 
-/// One worker's life.
-async fn work(rooms: Rooms, method: Method, mut stopped: watch::Receiver<bool>) {
+/// The life of a worker that asks nobody.
+async fn confirm(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
     loop {
-        let most = match method {
-            Method::Instant => MAX_JOBS_TAKEN,
-            Method::Webhook(..) => 1,
-        };
         let jobs = tokio::select! {
             biased;
             () = told(&mut stopped) => return,
-            jobs = rooms.queue.take(most) => jobs,
+            jobs = rooms.queue.take(MAX_JOBS_TAKEN) => jobs,
         };
-        let settlements = match &method {
-            Method::Instant => jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect(),
-            Method::Webhook(webhook, policy) => rooms.post(&jobs, webhook, *policy).await,
-        };
-        if !settlements.is_empty() && !rooms.intake.settle(settlements).await {
+        let settlements = jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect();
+        if !rooms.intake.settle(settlements).await {
             return;
         }
     }
@@ -151,49 +169,98 @@ fn settlement(job: &Job, transition: Transition) -> Settlement {
     Settlement { order: job.order, transition, actor: Actor::Worker }
 }
 
-impl Rooms {
-    /// Posts the orders of jobs and says what became of each.
-    async fn post(&self, jobs: &[Job], webhook: &Webhook, policy: RetryPolicy) -> Vec<Settlement> {
-        let mut settlements = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let id = job.order;
-            match self.store.query(move |store| store.order(id)).await {
-                // Cancelled or confirmed meanwhile: the committer has ended the job already.
-                Ok(order) => {
-                    if let Some(order) = order.filter(|order| order.status == OrderStatus::Pending) {
-                        let transition = self.attempt(&order, webhook, policy).await;
-                        settlements.push(settlement(job, transition));
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(order = %id, %error, "a job's order could not be read; the job goes back");
-                    // Given back at once it would be taken at once, until the store is open again.
-                    tokio::time::sleep(REOPEN_PAUSE).await;
-                    self.queue.give_back(std::slice::from_ref(job));
+/// A worker that posts orders to the fulfilment service.
+#[derive(Debug)]
+struct Poster {
+    rooms: Rooms,
+    webhook: Arc<Webhook>,
+    policy: RetryPolicy,
+    faults: Arc<LocalFaults>,
+}
+
+impl Poster {
+    /// The worker's life.
+    async fn work(self, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let jobs = tokio::select! {
+                biased;
+                () = told(&mut stopped) => return,
+                jobs = self.rooms.queue.take(1) => jobs,
+            };
+            for job in jobs {
+                let report = match caught(self.post(&job)).await {
+                    Some(Ok(report)) => report,
+                    Some(Err(fault)) => self.put_off(&job, &fault, &mut stopped).await,
+                    None => self.put_off(&job, "an attempt panicked", &mut stopped).await,
+                };
+                if let Some(report) = report
+                    && !self.rooms.intake.settle(vec![report]).await
+                {
+                    return;
                 }
             }
         }
-        settlements
     }
 
-    async fn attempt(&self, order: &Order, webhook: &Webhook, policy: RetryPolicy) -> Transition {
-        let now = self.clock.now();
-        let job_id = self.job_ids.job_id(order.id);
-        let verdict = match event(order, now, &self.job_ids) {
-            Ok(body) => webhook.deliver(&job_id, now, body).await,
+    /// Posts the order of a job and says what became of it; nothing where the order has ended meanwhile. An error says
+    /// why this machine could not make the attempt.
+    async fn post(&self, job: &Job) -> Result<Option<Settlement>, String> {
+        let id = job.order;
+        let order = self.rooms.store.query(move |store| store.order(id)).await;
+        let order = order.map_err(|error| format!("an order could not be read: {error}"))?;
+        // Cancelled or confirmed meanwhile: the committer has ended the job already.
+        let Some(order) = order.filter(|order| order.status == OrderStatus::Pending) else { return Ok(None) };
+        let transition = self.attempt(&order).await?;
+        self.faults.note_attempt();
+        Ok(Some(settlement(job, transition)))
+    }
+
+    async fn attempt(&self, order: &Order) -> Result<Transition, String> {
+        let Rooms { clock, job_ids, .. } = &self.rooms;
+        let now = clock.now();
+        let job_id = job_ids.job_id(order.id);
+        let verdict = match event(order, now, job_ids) {
+            Ok(body) => self.webhook.deliver(&job_id, now, body).await,
             Err(error) => Verdict::Rejected(error.to_string()),
         };
         let attempt = order.attempts + 1;
-        match verdict {
+        Ok(match verdict {
             Verdict::Fulfilled => Transition::Fulfilled,
             Verdict::Rejected(error) => Transition::Rejected { error },
-            Verdict::Retry(error) if attempt >= policy.attempts => Transition::AttemptsExhausted { error },
+            Verdict::Retry(error) if attempt >= self.policy.attempts => Transition::AttemptsExhausted { error },
             Verdict::Retry(error) => {
-                let retry_at = self.clock.now().after(policy.delay(attempt, random()));
+                let retry_at = clock.now().after(self.policy.delay(attempt, random()));
                 Transition::AttemptFailed { error, retry_at }
             }
-        }
+            Verdict::NotMade(error) => return Err(error),
+        })
     }
+
+    /// Gives a job back after a pause: given back at once it would be taken at once, and meet the same fault. There is
+    /// nothing to report.
+    async fn put_off(&self, job: &Job, fault: &str, stopped: &mut watch::Receiver<bool>) -> Option<Settlement> {
+        // A stop ends attempts as well. That is no fault.
+        if !*stopped.borrow() {
+            let _waiting = self.faults.count(fault);
+            tokio::select! {
+                () = told(stopped) => {}
+                () = tokio::time::sleep(with_jitter(LOCAL_FAULT_PAUSE, random())) => {}
+            }
+        }
+        self.rooms.queue.give_back(std::slice::from_ref(job));
+        None
+    }
+}
+
+/// Runs a future to its end, or to its panic, which gives nothing.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        // It is not polled again.
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 /// What is posted for an order.
@@ -214,9 +281,13 @@ impl RetryPolicy {
     /// that orders that failed together do not come back together. `chance` is evenly spread over 0 to 1.
     fn delay(self, attempt: u32, chance: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
-        let delay = self.first_delay.saturating_mul(1 << doublings).min(MAX_DELAY);
-        delay.mul_f64(1.0 + chance / 4.0)
+        with_jitter(self.first_delay.saturating_mul(1 << doublings).min(MAX_DELAY), chance)
     }
+}
+
+/// A pause, up to a quarter longer by chance.
+fn with_jitter(pause: Duration, chance: f64) -> Duration {
+    pause.mul_f64(1.0 + chance / 4.0)
 }
 
 /// A number evenly spread over 0 to 1; the middle where the system has no randomness to give.
@@ -236,5 +307,15 @@ mod tests {
         assert_eq!(policy.delay(4, 0.0), Duration::from_secs(16));
         assert_eq!(policy.delay(u32::MAX, 0.0), MAX_DELAY);
         assert!((0.0..=1.0).contains(&random()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_an_attempt_and_not_its_worker() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        let panicking = caught(async {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        });
+        assert_eq!(panicking.await, None::<()>);
     }
 }

@@ -121,6 +121,25 @@ pub const BACKUP_STALL: Duration = Duration::from_secs(30);
 pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long reports of workers wait for orders to share a commit with.
 pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
+/// Threads that look up the fulfilment service's name at once; more than one only where look-ups hang.
+pub const MAX_LOOKUP_THREADS: usize = 4;
+/// How long a look-up may be under way before another is started beside it.
+pub const LOOKUP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the result of a look-up is used for further connections.
+pub const LOOKUP_AGE: Duration = Duration::from_secs(1);
+/// Connections to the fulfilment service that are kept open without a request on them.
+pub const MAX_IDLE_CONNECTIONS: usize = 32;
+/// How long such a connection is kept. Common servers close theirs after five seconds or more; below that few orders
+/// are posted into a connection that the other side is closing.
+pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(4);
+/// Bytes of the head of the fulfilment service's response.
+pub const MAX_RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of its body that are read; the connection of a longer one is closed.
+pub const MAX_RESPONSE_BODY_BYTES: usize = 4 * 1024;
+/// How long that body is read: for the words in an error, and so that the connection can be used again.
+pub const RESPONSE_BODY_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a worker waits after a fault of this machine, but for its jitter.
+pub const LOCAL_FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is

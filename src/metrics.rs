@@ -52,6 +52,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     commit_batch: Histogram,
     expiry_lag: Histogram,
+    local_faults: Counter,
 }
 
 /// How metrics are written.
@@ -123,7 +124,20 @@ impl Default for Metrics {
         let expiry_lag = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let about = "Time from the end of a hold until its units can be bought again";
         registry.register_with_unit("hold_expiry_lag", about, Unit::Seconds, expiry_lag.clone());
-        Self { registry, reached, rejected, sold_out, connections, commit_duration, commit_batch, expiry_lag }
+        let local_faults = Counter::default();
+        let about = "Fulfilment attempts that a fault of this machine kept from being made";
+        registry.register("fulfillment_local_faults", about, local_faults.clone());
+        Self {
+            registry,
+            reached,
+            rejected,
+            sold_out,
+            connections,
+            commit_duration,
+            commit_batch,
+            expiry_lag,
+            local_faults,
+        }
     }
 }
 
@@ -155,6 +169,11 @@ impl Metrics {
     /// Notes how late the units of a hold came back.
     pub fn observe_expiry(&self, lag: Duration) {
         self.expiry_lag.observe(lag.as_secs_f64());
+    }
+
+    /// Counts a fulfilment attempt that a fault of this machine kept from being made.
+    pub fn count_local_fault(&self) {
+        self.local_faults.inc();
     }
 
     /// Everything as text.
@@ -242,6 +261,7 @@ mod tests {
         metrics.count_rejected(&Refusal::ProductNotFound);
         let open = metrics.count_connection();
         drop(metrics.count_connection());
+        metrics.count_local_fault();
         metrics.observe_commit(Duration::from_micros(300), 12, [5, 7, 0, 0]);
         metrics.observe_expiry(Duration::from_millis(3));
         let levels = Levels {
@@ -257,6 +277,7 @@ mod tests {
             "flash_sale_orders_rejected_total{code=\"sold_out\"} 2",
             "flash_sale_orders_rejected_total{code=\"product_not_found\"} 1",
             "flash_sale_active_connections 1",
+            "flash_sale_fulfillment_local_faults_total 1",
             "flash_sale_commit_duration_seconds_count 1",
             "flash_sale_commit_batch_size_sum 12.0",
             "flash_sale_hold_expiry_lag_seconds_bucket{le=\"0.004\"} 1",

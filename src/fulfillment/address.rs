@@ -1,18 +1,9 @@
-//! Which addresses orders may be posted to, and the connector that calls no others.
+//! Which addresses orders may be posted to.
 //!
 //! A name in a URL can lead anywhere and change between two attempts, so the check is made on the very address that is
 //! connected to, never on the name.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use hyper::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, lookup_host};
-use tower::Service;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address that is not called, because it does not belong to the public internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,77 +108,6 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The address in a URL that names one instead of a host.
-pub(super) fn literal(url: &Uri) -> Option<IpAddr> {
-    bare_host(url)?.parse().ok()
-}
-
-/// The host of a URL, an IPv6 address without its brackets.
-fn bare_host(url: &Uri) -> Option<&str> {
-    url.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    /// The address may not be called.
-    #[error(transparent)]
-    Refused(#[from] RefusedAddress),
-    /// The name is unknown, or nobody answers at its addresses.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// Connects to the host of a URL, as far as its [`Reach`] goes. A URL with a bare address takes the same way.
-#[derive(Clone, Debug)]
-pub(super) struct Connector {
-    /// How far.
-    pub(super) reach: Reach,
-    /// How long all addresses of a host together may take to accept a connection.
-    pub(super) patience: Duration,
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, url: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move { connector.connect(&url).await.map(TokioIo::new) })
-    }
-}
-
-impl Connector {
-    /// Tries the addresses of the host one after the other. Each gets an equal share of the patience, so that one that
-    /// swallows packets does not keep the others from being tried.
-    async fn connect(&self, url: &Uri) -> Result<TcpStream, ConnectError> {
-        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
-        let addresses: Vec<SocketAddr> = lookup_host((bare_host(url).unwrap_or_default(), port)).await?.collect();
-        let share = self.patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-        let mut failure = ConnectError::Io(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-        for address in addresses {
-            match self.connect_to(address, share).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
-    }
-
-    async fn connect_to(&self, address: SocketAddr, patience: Duration) -> Result<TcpStream, ConnectError> {
-        self.reach.check(address.ip())?;
-        let connecting = tokio::time::timeout(patience, TcpStream::connect(address));
-        let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,31 +179,5 @@ mod tests {
                 assert_eq!(special_kind(outside.parse().unwrap()), kind, "{outside}");
             }
         }
-    }
-
-    #[test]
-    fn literals_are_found_with_and_without_brackets() {
-        for (url, address) in [
-            ("http://127.0.0.1:80/x", Some("127.0.0.1")),
-            ("https://[::1]/x", Some("::1")),
-            ("https://shop.example/x", None),
-        ] {
-            assert_eq!(literal(&url.parse().unwrap()), address.map(|text| text.parse().unwrap()), "{url}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_connector_refuses_what_it_is_led_to_before_it_connects() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
-            let url: Uri = format!("http://{host}:{port}/").parse().unwrap();
-            let connector = Connector { reach: Reach::Public, patience: Duration::from_secs(5) };
-            let error = connector.connect(&url).await.unwrap_err();
-            assert!(matches!(error, ConnectError::Refused(_)), "{host}: {error}");
-        }
-        let url: Uri = format!("http://localhost:{port}/").parse().unwrap();
-        let connector = Connector { reach: Reach::Everywhere, patience: Duration::from_secs(5) };
-        assert!(connector.connect(&url).await.is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,42 +11,30 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper::http::Extensions;
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use super::address::{self, Connector, Reach, RefusedAddress};
+use super::address::Reach;
+use super::connect::{Addresses, Connector, Dial, History, is_local};
+use super::faults::causes;
+use super::lookup::{self, Lookups, Resolved};
+use super::url::{Host, Target, UrlError};
 use crate::clock::Timestamp;
-use crate::limits::MAX_ERROR_CHARS;
+use crate::limits::{
+    IDLE_CONNECTION_AGE, MAX_ERROR_CHARS, MAX_IDLE_CONNECTIONS, MAX_RESPONSE_BODY_BYTES, MAX_RESPONSE_HEAD_BYTES,
+    RESPONSE_BODY_TIMEOUT,
+};
 
-/// The most bytes of an answer's body that are read; the connection of a longer one is closed.
-const MAX_ANSWER_BYTES: usize = 4 * 1024;
-
-/// The most bytes of an answer's head.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-
-/// The most characters of foreign text, an answer's body or a library's error, in an error of ours.
+/// The most characters of foreign text, a response's body or a library's error, in an error of ours.
 const MAX_QUOTED_CHARS: usize = MAX_ERROR_CHARS - 100;
-
-/// The most connections that are kept open without a request on them.
-const MAX_IDLE_CONNECTIONS: usize = 32;
-
-/// How long a connection is kept open without a request on it. Common servers close theirs after five seconds or more;
-/// staying below keeps an order from being posted into a connection that the other side is closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How long the body of an answer that says yes may take before its connection is given up.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
-
-/// From this length in bytes on, what stands in the URL's query is kept out of error texts.
-const MIN_QUERY_SECRET_LEN: usize = 6;
-
-/// The same for each part of its path, where words of a name are more likely than a key.
-const MIN_PATH_SECRET_LEN: usize = 20;
 
 /// Where and how orders are posted.
 #[derive(Clone)]
@@ -54,7 +43,7 @@ pub struct WebhookConfig {
     pub url: String,
     /// The key for signing, base64 after `whsec_` as in Standard Webhooks; without it nothing is signed.
     pub secret: Option<String>,
-    /// The longest that one attempt may take, from the look-up of the name to the end of the answer; above zero.
+    /// The longest that one attempt may take, from the look-up of the name to the end of the response; above zero.
     pub timeout: Duration,
     /// Whether addresses outside of the public internet may be called.
     pub allow_private: bool,
@@ -63,21 +52,9 @@ pub struct WebhookConfig {
 /// Why a [`WebhookConfig`] cannot be used. Never repeats the URL or the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookConfigError {
-    /// Not an absolute URL.
-    #[error("the fulfilment URL must be one such as https://shop.example/orders")]
-    NotAUrl,
-    /// Another scheme, or none.
-    #[error("the fulfilment URL must begin with http:// or https://")]
-    NotHttp,
-    /// A user name or password before the host.
-    #[error("the fulfilment URL must not contain a user name or password; sign the orders with a secret instead")]
-    Credentials,
-    /// Something after `#`.
-    #[error("the fulfilment URL must not contain a fragment (#), which is never sent")]
-    Fragment,
-    /// The URL names an address that is not called.
-    #[error("the fulfilment URL cannot be called: {0}")]
-    Refused(#[from] RefusedAddress),
+    /// The URL can never be called.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// Not base64, or empty.
     #[error("the fulfilment secret must be base64, with or without whsec_ before it")]
     Secret,
@@ -98,18 +75,22 @@ pub enum Verdict {
     Rejected(String),
     /// The attempt failed, and another may not.
     Retry(String),
+    /// This machine could not make the attempt, which says nothing about the service.
+    NotMade(String),
 }
 
 /// Posts orders to one URL over kept connections.
 pub struct Webhook {
-    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    client: Client<Dial, Full<Bytes>>,
     url: Uri,
     signer: Option<standardwebhooks::Webhook>,
     timeout: Duration,
-    /// Texts from the URL that an answer may echo and an error must not.
+    /// Texts from the URL that a response may echo and an error must not.
     secrets: Vec<String>,
     /// Whether the last attempt failed.
     failing: AtomicBool,
+    /// Whether no more connections are made.
+    stopped: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Webhook {
@@ -121,26 +102,45 @@ impl std::fmt::Debug for Webhook {
 impl Webhook {
     /// Checks the configuration; nothing is called yet. For `https` it reads the system's trusted certificates.
     pub fn new(config: WebhookConfig) -> Result<Self, WebhookConfigError> {
-        let url = parse_url(&config.url)?;
+        Self::with_lookup(config, lookup::system)
+    }
+
+    /// The same with another way to look up names, which may block.
+    pub(super) fn with_lookup(
+        config: WebhookConfig,
+        look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static,
+    ) -> Result<Self, WebhookConfigError> {
         let reach = if config.allow_private { Reach::Everywhere } else { Reach::Public };
-        address::literal(&url).map_or(Ok(()), |address| reach.check(address))?;
+        let target = Target::parse(&config.url, reach)?;
         if config.timeout.is_zero() {
             return Err(WebhookConfigError::Timeout);
         }
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(&url).map_err(WebhookConfigError::Tls)?)
+        let (patience, (stopped, stops)) = (config.timeout, watch::channel(false));
+        let secrets = target.secrets();
+        let addresses = match target.host {
+            Host::Address(address) => Addresses::Known(SocketAddr::new(address, target.port)),
+            Host::Name(name) => Addresses::Named(Arc::new(Lookups::new(name, look_up)), target.port),
+        };
+        let tls = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(&target.url).map_err(WebhookConfigError::Tls)?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Connector { reach, patience: config.timeout });
+            .wrap_connector(Connector { addresses, reach, patience });
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_idle_timeout(IDLE_CONNECTION_AGE)
             .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-            .http1_max_buf_size(MAX_HEAD_BYTES)
-            .build(connector);
+            .http1_max_buf_size(MAX_RESPONSE_HEAD_BYTES)
+            .build(Dial { tls, patience, stopped: stops });
         let signer = config.secret.as_deref().map(signer).transpose()?;
-        let (secrets, failing) = (secrets_of(&url), AtomicBool::new(false));
-        Ok(Self { client, secrets, url, signer, timeout: config.timeout, failing })
+        let failing = AtomicBool::new(false);
+        Ok(Self { client, secrets, url: target.url, signer, timeout: config.timeout, failing, stopped })
+    }
+
+    /// Makes no more connections. What waits for one ends at once, as an attempt that was not made; what was sent is
+    /// still answered.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
     }
 
     /// Posts one event. `id` is the `webhook-id`, the same over all attempts; `at` is the moment of this one; `body`
@@ -164,6 +164,7 @@ impl Webhook {
                     tracing::warn!(error, "an order was not fulfilled; the next ones are told when one is again");
                 }
             }
+            Verdict::NotMade(_) => {}
         }
     }
 
@@ -172,10 +173,23 @@ impl Webhook {
             Ok(request) => request,
             Err(error) => return Verdict::Retry(error.to_string()),
         };
-        let timed = tokio::time::timeout(self.timeout, self.exchange(request)).await;
-        timed.unwrap_or_else(|_| {
-            Verdict::Retry(format!("the fulfilment service gave no complete answer within {:?}", self.timeout))
-        })
+        let signature = request.headers().get(HEADER_WEBHOOK_SIGNATURE).cloned();
+        let deadline = Instant::now() + self.timeout;
+        let response = match timeout_at(deadline, self.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(verdict)) => return verdict,
+            Err(_) => {
+                return Verdict::Retry(format!("the fulfilment service gave no response within {:?}", self.timeout));
+            }
+        };
+        // The status alone decides. The body is read for its words, and so that the connection can be used again.
+        let status = response.status();
+        let until = deadline.min(Instant::now() + RESPONSE_BODY_TIMEOUT);
+        let body = read_start(response.into_body(), until).await;
+        if status.is_success() {
+            return Verdict::Fulfilled;
+        }
+        verdict(status, &self.quote(&body, signature.as_ref()))
     }
 
     fn request(&self, id: &str, at: Timestamp, body: Bytes) -> Result<Request<Full<Bytes>>, RequestError> {
@@ -195,30 +209,32 @@ impl Webhook {
         Ok(request)
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Verdict {
-        let signature = request.headers().get(HEADER_WEBHOOK_SIGNATURE).cloned();
-        let response = match self.client.request(request).await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() => {
-                return Verdict::Retry(format!("the fulfilment service cannot be reached: {}", cause(&error)));
+    /// Sends a request until there is the head of a response. Where a kept connection ends before a byte of it, the
+    /// other side has closed it meanwhile: that says nothing about the order, which is sent again at once, as often as
+    /// there can be such connections. A service takes a repeated `webhook-id` for the same order.
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Verdict> {
+        let mut stale = 0;
+        loop {
+            let error = match self.client.request(request.clone()).await {
+                Ok(response) => {
+                    if let Some(history) = response.extensions().get::<Arc<History>>() {
+                        history.note_response();
+                    }
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+            let text = cause(&error);
+            if is_local(&error) {
+                return Err(Verdict::NotMade(text));
             }
-            Err(error) => {
-                return Verdict::Retry(format!("the fulfilment service gave no usable answer: {}", cause(&error)));
+            if error.is_connect() {
+                return Err(Verdict::Retry(format!("the fulfilment service cannot be reached: {text}")));
             }
-        };
-        let status = response.status();
-        if status.is_success() {
-            // The status decides. The body is read only so that the connection can be used again.
-            let _unread = tokio::time::timeout(DRAIN_TIMEOUT, read_start(response.into_body())).await;
-            return Verdict::Fulfilled;
-        }
-        match read_start(response.into_body()).await {
-            Ok(answer) => verdict(status, &self.quote(&answer, signature.as_ref())),
-            Err(error) => Verdict::Retry(format!(
-                "the fulfilment service answered {} and then broke off: {}",
-                words(status),
-                cause(&error)
-            )),
+            if stale == MAX_IDLE_CONNECTIONS || !is_stale(&error) {
+                return Err(Verdict::Retry(format!("the fulfilment service gave no usable answer: {text}")));
+            }
+            stale += 1;
         }
     }
 
@@ -240,20 +256,13 @@ enum RequestError {
     Header(#[from] InvalidHeaderValue),
 }
 
-fn parse_url(text: &str) -> Result<Uri, WebhookConfigError> {
-    // `Uri` drops a fragment without a word.
-    if text.contains('#') {
-        return Err(WebhookConfigError::Fragment);
+/// Whether a request failed on a kept connection that brought nothing for it.
+fn is_stale(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut extras = Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extras);
     }
-    let url: Uri = text.parse().map_err(|_| WebhookConfigError::NotAUrl)?;
-    if !matches!(url.scheme_str(), Some("http" | "https")) {
-        return Err(WebhookConfigError::NotHttp);
-    }
-    match url.authority() {
-        Some(authority) if authority.as_str().contains('@') => Err(WebhookConfigError::Credentials),
-        Some(authority) if !authority.host().is_empty() => Ok(url),
-        _ => Err(WebhookConfigError::NotAUrl),
-    }
+    extras.get::<Arc<History>>().is_some_and(|history| history.is_stale())
 }
 
 fn signer(secret: &str) -> Result<standardwebhooks::Webhook, WebhookConfigError> {
@@ -276,29 +285,21 @@ fn tls_config(url: &Uri) -> io::Result<ClientConfig> {
     Ok(config.with_no_client_auth())
 }
 
-/// What in a URL may be a secret: the query, its longer values, and long parts of the path.
-fn secrets_of(url: &Uri) -> Vec<String> {
-    let query = url.query().unwrap_or_default();
-    let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
-    let in_query = std::iter::once(query).chain(values).filter(|text| text.len() >= MIN_QUERY_SECRET_LEN);
-    let in_path = url.path().split('/').filter(|part| part.len() >= MIN_PATH_SECRET_LEN);
-    in_query.chain(in_path).map(str::to_owned).collect()
-}
-
-/// Reads a body to its end or to [`MAX_ANSWER_BYTES`], whichever comes first.
-async fn read_start(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+/// Reads a body until its end, until [`MAX_RESPONSE_BODY_BYTES`] or until a moment, whichever comes first. One that
+/// breaks off is as long as it is.
+async fn read_start(mut body: Incoming, until: Instant) -> Vec<u8> {
     let mut start = Vec::new();
-    while start.len() < MAX_ANSWER_BYTES {
-        let Some(frame) = body.frame().await.transpose()? else { break };
+    while start.len() < MAX_RESPONSE_BODY_BYTES {
+        let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await else { break };
         if let Ok(data) = frame.into_data() {
-            let room = MAX_ANSWER_BYTES - start.len();
+            let room = MAX_RESPONSE_BODY_BYTES - start.len();
             start.extend_from_slice(&data[..data.len().min(room)]);
         }
     }
-    Ok(start)
+    start
 }
 
-/// What an answer other than yes means.
+/// What a response other than a success means.
 fn verdict(status: StatusCode, quoted: &str) -> Verdict {
     let separator = if quoted.is_empty() { "" } else { ": " };
     let error = format!("the fulfilment service answered {}{separator}{quoted}", words(status));
@@ -317,11 +318,9 @@ fn words(status: StatusCode) -> String {
 }
 
 /// The innermost cause of an error, which is the one that says what happened.
-fn cause(mut error: &dyn Error) -> String {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    one_line(&error.to_string()).chars().take(MAX_QUOTED_CHARS).collect()
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let text = causes(error).last().map(|innermost| one_line(&innermost.to_string())).unwrap_or_default();
+    text.chars().take(MAX_QUOTED_CHARS).collect()
 }
 
 /// A text without control characters, on one line.

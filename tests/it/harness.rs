@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 pub(crate) use checks::{assert_adds_up, assert_conserved, products};
 pub(crate) use client::{Answer, Client, request};
-pub(crate) use endpoint::{Endpoint, Reply};
+pub(crate) use endpoint::{Delivery, Endpoint, Reply};
 pub(crate) use problem::{assert_problem, assert_refused, assert_time, named_fields};
 pub(crate) use process::{Exited, Process};
 pub(crate) use wire::{read_answer, write_all};
@@ -263,6 +263,11 @@ impl Server {
     /// Sends the server a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         self.process.as_ref().expect("a running server").signal(name);
+    }
+
+    /// Sets how many files the server may have open, from the next one that it opens on.
+    pub(crate) fn limit_files(&self, most: u32) {
+        self.process.as_ref().expect("a running server").limit_files(most);
     }
 
     /// Waits until the server has gone.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Endpoint, Launch, Reply, Server, assert_time, eventually, order_id};
+use crate::harness::{Delivery, Endpoint, Launch, Reply, Server, assert_time, eventually, order_id};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -94,6 +94,105 @@ async fn a_4xx_fails_the_order_at_once() {
         let letters = server.all("/queue/dead-letter").await;
         assert_eq!(letters.len(), count, "{status}");
         assert!(letters.iter().all(|letter| letter["reason"] == "rejected"), "{status}: {letters:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_counts_whatever_becomes_of_its_body() {
+    let endpoint = Endpoint::start().await;
+    let server = with(&endpoint).start().await;
+    for (count, (reply, status)) in (1..).zip([
+        (Reply::HalfBody(400), "failed"),
+        (Reply::CutBody(400), "failed"),
+        (Reply::HalfBody(200), "confirmed"),
+        (Reply::CutBody(200), "confirmed"),
+    ]) {
+        endpoint.script([reply], Reply::Status(500));
+        let order = order_ends(&server, status).await;
+        assert_eq!((&order["attempts"], endpoint.deliveries().len()), (&Value::from(1), count), "{order}");
+    }
+    let letters = server.all("/queue/dead-letter").await;
+    assert!(letters.iter().all(|letter| letter["reason"] == "rejected"), "{letters:?}");
+    assert!(letters[0]["failedReason"].as_str().unwrap().contains("only this"), "{letters:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_connection_that_ends_without_a_byte_costs_no_attempt() {
+    let endpoint = Endpoint::start().await;
+    endpoint.script([Reply::Status(200), Reply::Close], Reply::Status(200));
+    let server = with(&endpoint).env("WORKERS", "1").env("FULFILLMENT_RETRY_DELAY_MS", "3600000").start().await;
+    let product = server.create(10).await;
+    server.act("/queue/pause").await.expect(200);
+    let first = order_id(&server.order(product, "ada", 1).await.expect(201));
+    let second = order_id(&server.order(product, "ada", 1).await.expect(201));
+    server.act("/queue/resume").await.expect(200);
+    for order in [first, second] {
+        assert_eq!(server.order_becomes(order, "confirmed").await["attempts"], 1);
+    }
+    let deliveries = endpoint.deliveries();
+    let orders: Vec<_> = deliveries.iter().map(Delivery::order_id).collect();
+    assert_eq!(orders, [first, second, second]);
+    assert_eq!(deliveries[1].header("webhook-id"), deliveries[2].header("webhook-id"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_this_machine_lacks_costs_no_attempt_and_is_logged_once() {
+    let endpoint = Endpoint::start().await;
+    let server = with(&endpoint).env("FULFILLMENT_ATTEMPTS", "1").start().await;
+    let product = server.create(10).await;
+    server.act("/queue/pause").await.expect(200);
+    let order = order_id(&server.order(product, "ada", 3).await.expect(201));
+    // The connection of the test's client is open; one to the service is a file too many.
+    server.limit_files(1);
+    server.act("/queue/resume").await.expect(200);
+    eventually("three faults of this machine", async || {
+        let text = server.get("/metrics").await.expect(200).body.as_str().unwrap().to_owned();
+        let count = text.lines().find_map(|line| line.strip_prefix("flash_sale_fulfillment_local_faults_total "))?;
+        (count.parse::<u64>().unwrap() >= 3).then_some(())
+    })
+    .await;
+    let waiting = server.get(&format!("/orders/{order}")).await.expect(200).body;
+    assert_eq!((&waiting["status"], &waiting["attempts"]), (&Value::from("pending"), &Value::from(0)));
+    server.limit_files(1024);
+    assert_eq!(server.order_becomes(order, "confirmed").await["attempts"], 1);
+    assert_eq!(endpoint.deliveries().len(), 1);
+    assert_eq!(server.output().matches("this machine cannot make fulfilment attempts").count(), 1);
+    assert_eq!(server.output().matches("this machine makes fulfilment attempts again").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_connection_that_is_being_made() {
+    let endpoint = Endpoint::start().await;
+    let launch = with(&endpoint).env("FULFILLMENT_TIMEOUT_MS", "600000");
+    let mut server = launch.env("FULFILLMENT_URL", &endpoint.https_url()).start().await;
+    let product = server.create(10).await;
+    let order = order_id(&server.order(product, "ada", 3).await.expect(201));
+    eventually("a connection", async || (endpoint.connections() > 0).then_some(())).await;
+    server.signal_term();
+    let exited = server.exit().await;
+    assert_eq!(exited.code, Some(0), "{exited:?}");
+    assert!(!exited.stderr.contains("still busy") && !exited.stderr.contains("this machine"), "{exited:?}");
+    server.launch.set("FULFILLMENT_URL", &endpoint.url());
+    server.restart().await;
+    assert_eq!(server.order_becomes(order, "confirmed").await["attempts"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_that_can_never_be_called_ends_the_start_with_a_sentence() {
+    for (url, words) in [
+        ("http://shop.example:0/", "port"),
+        ("http://shop.example:65536/", "port"),
+        ("http://shop.example:/", "port"),
+        ("http://shop.example/a b", "spaces"),
+        ("https://ada:hunter2@shop.example/", "user name"),
+        ("http://[fe80::1%25eth0]/", "zone"),
+        ("http://b\u{fc}cher.example/", "punycode"),
+        ("http://localhost:3001/", "FULFILLMENT_ALLOW_PRIVATE"),
+        ("http://10.1.2.3/", "FULFILLMENT_ALLOW_PRIVATE"),
+    ] {
+        let exited = Server::with().env("FULFILLMENT_URL", url).run().await;
+        assert!(matches!(exited.code, Some(1 | 2)), "{url}: {exited:?}");
+        assert!(exited.stderr.contains(words) && !exited.stderr.contains("hunter2"), "{url}: {exited:?}");
     }
 }
 

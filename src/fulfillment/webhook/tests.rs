@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Clock;
+use crate::fulfillment::lookup::LookupError;
 use hyper::header::HeaderName;
 use std::sync::Mutex;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +15,8 @@ enum Then {
     Close,
     Hang,
     Repeat,
+    /// Answers one request and hangs up at the next one on the same connection.
+    CloseAtNext,
 }
 
 /// A service on a free port that answers everything alike.
@@ -51,7 +54,7 @@ impl Endpoint {
 }
 
 async fn serve(stream: TcpStream, answer: Arc<str>, then: Then, requests: Arc<Mutex<Vec<String>>>) {
-    loop {
+    for served in 0.. {
         let mut request = String::new();
         while !request.ends_with(EVENT) {
             let mut chunk = [0; 4096];
@@ -63,9 +66,12 @@ async fn serve(stream: TcpStream, answer: Arc<str>, then: Then, requests: Arc<Mu
             }
         }
         requests.lock().unwrap().push(request);
+        if matches!(then, Then::CloseAtNext) && served > 0 {
+            return;
+        }
         send(&stream, &answer).await;
         match then {
-            Then::Listen => {}
+            Then::Listen | Then::CloseAtNext => {}
             Then::Close => return,
             Then::Hang => std::future::pending().await,
             Then::Repeat => while send(&stream, "still more ").await {},
@@ -131,12 +137,9 @@ async fn the_status_decides_and_the_error_quotes_the_answer() {
 #[tokio::test]
 async fn exchanges_that_do_not_come_to_an_end_are_retried() {
     let unusable = "the fulfilment service gave no usable answer";
-    let huge = format!("HTTP/1.1 200 OK\r\nx-filler: {}\r\n\r\n", "x".repeat(2 * MAX_HEAD_BYTES));
-    let cut_off = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nonly this";
+    let huge = format!("HTTP/1.1 200 OK\r\nx-filler: {}\r\n\r\n", "x".repeat(2 * MAX_RESPONSE_HEAD_BYTES));
     for (answer, then, timeout, error) in [
-        ("", Then::Hang, SHORT, "the fulfilment service gave no complete answer within 200ms"),
-        (cut_off, Then::Hang, SHORT, "the fulfilment service gave no complete answer within 200ms"),
-        (cut_off, Then::Close, LONG, "the fulfilment service answered 500 Internal Server Error and then broke off"),
+        ("", Then::Hang, SHORT, "the fulfilment service gave no response within 200ms"),
         ("", Then::Close, LONG, unusable),
         ("SSH-2.0-OpenSSH_9.7\r\n", Then::Hang, LONG, unusable),
         (&huge, Then::Hang, LONG, unusable),
@@ -150,20 +153,48 @@ async fn exchanges_that_do_not_come_to_an_end_are_retried() {
 }
 
 #[tokio::test]
-async fn a_yes_whose_body_never_comes_is_still_a_yes() {
-    for then in [Then::Hang, Then::Close] {
-        let endpoint = Endpoint::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this", then).await;
-        assert_eq!(deliver(&endpoint.webhook(URL, LONG)).await, Verdict::Fulfilled);
+async fn the_status_decides_whatever_becomes_of_the_body() {
+    let error = |status: &str, body: &str| format!("the fulfilment service answered {status}: {body}");
+    for (status, expected) in [
+        ("200 OK", Verdict::Fulfilled),
+        ("400 Bad Request", Verdict::Rejected(error("400 Bad Request", "only this"))),
+        ("503 Busy", Verdict::Retry(error("503 Service Unavailable", "only this"))),
+    ] {
+        let broken = format!("HTTP/1.1 {status}\r\ncontent-length: 100\r\n\r\nonly this");
+        let chunked = format!("HTTP/1.1 {status}\r\ntransfer-encoding: chunked\r\n\r\n9\r\nonly this\r\nno length");
+        for (answer, then) in [(&broken, Then::Hang), (&broken, Then::Close), (&chunked, Then::Hang)] {
+            for timeout in [LONG, SHORT] {
+                let endpoint = Endpoint::answering(answer.as_str(), then).await;
+                assert_eq!(deliver(&endpoint.webhook(URL, timeout)).await, expected, "{answer}");
+                assert_eq!(endpoint.requests().len(), 1, "{answer}");
+            }
+        }
+        let endpoint = Endpoint::answering(format!("HTTP/1.1 {status}\r\n\r\n"), Then::Repeat).await;
+        let verdict = deliver(&endpoint.webhook(URL, LONG)).await;
+        assert_eq!(std::mem::discriminant(&verdict), std::mem::discriminant(&expected), "{verdict:?}");
     }
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_read_to_a_limit_and_the_status_decides() {
-    for (status, fulfilled) in [("200 OK", true), ("500 Internal Server Error", false)] {
-        let endpoint = Endpoint::answering(format!("HTTP/1.1 {status}\r\n\r\n"), Then::Repeat).await;
-        let verdict = deliver(&endpoint.webhook(URL, LONG)).await;
-        assert_eq!(verdict == Verdict::Fulfilled, fulfilled, "{verdict:?}");
+async fn a_kept_connection_that_ends_without_a_byte_is_no_attempt() {
+    let endpoint = Endpoint::answering(answer("200 OK", ""), Then::CloseAtNext).await;
+    let webhook = endpoint.webhook(URL, LONG);
+    for _ in 0..3 {
+        assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
     }
+    let requests = endpoint.requests();
+    assert_eq!((requests.len(), *endpoint.connections.lock().unwrap()), (5, 3));
+    assert!(requests.iter().all(|request| request.contains("webhook-id: job_1\r\n")), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ends_within_the_head_is_an_attempt() {
+    let endpoint = Endpoint::answering(answer("200 OK", "") + "HTTP/1.1 2", Then::CloseAtNext).await;
+    let webhook = endpoint.webhook(URL, LONG);
+    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    // The bytes after the response end the connection before it is used again.
+    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert_eq!((endpoint.requests().len(), *endpoint.connections.lock().unwrap()), (2, 2));
 }
 
 #[tokio::test]
@@ -213,20 +244,117 @@ async fn nothing_is_sent_in_the_clear_to_an_https_url() {
     assert!(endpoint.requests().is_empty());
 }
 
+fn with_lookup(
+    url: &str,
+    timeout: Duration,
+    allow_private: bool,
+    look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static,
+) -> Webhook {
+    let config = WebhookConfig { url: url.to_owned(), secret: None, timeout, allow_private };
+    Webhook::with_lookup(config, look_up).unwrap()
+}
+
 #[tokio::test]
 async fn a_name_that_leads_to_a_private_address_is_not_called() {
     let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Listen).await;
-    let config = WebhookConfig {
-        url: format!("http://localhost:{}/", endpoint.port),
-        secret: None,
-        timeout: LONG,
-        allow_private: false,
-    };
-    match deliver(&Webhook::new(config).unwrap()).await {
-        Verdict::Retry(error) => assert!(error.contains("--fulfillment-allow-private"), "{error}"),
-        verdict => panic!("{verdict:?}"),
+    let url = format!("http://shop.example:{}/", endpoint.port);
+    for addresses in [vec!["127.0.0.1:0"], vec!["[::ffff:127.0.0.1]:0"], vec!["127.0.0.1:0", "10.0.0.1:0"]] {
+        let found: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let named = |allow_private| {
+            let found = found[..1].to_vec();
+            with_lookup(&url, LONG, allow_private, move |_| Ok(found.clone()))
+        };
+        match deliver(&named(false)).await {
+            Verdict::Retry(error) => assert!(error.contains("--fulfillment-allow-private"), "{error}"),
+            verdict => panic!("{verdict:?}"),
+        }
+        assert!(endpoint.requests().is_empty());
     }
-    assert!(endpoint.requests().is_empty());
+    let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let webhook = with_lookup(&url, LONG, true, move |_| Ok(vec![loopback]));
+    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_an_attempt_and_what_this_machine_lacks_is_none() {
+    let url = "http://shop.example/";
+    let unknown = with_lookup(url, LONG, false, |_| Err(LookupError::Failed("unknown".to_owned())));
+    let error = "the fulfilment service cannot be reached: unknown".to_owned();
+    assert_eq!(deliver(&unknown).await, Verdict::Retry(error));
+    let nowhere = with_lookup(url, LONG, false, |_| Ok(Vec::new()));
+    assert!(matches!(deliver(&nowhere).await, Verdict::Retry(_)));
+    let short = with_lookup(url, LONG, false, |_| Err(LookupError::Local("no memory".to_owned())));
+    assert_eq!(deliver(&short).await, Verdict::NotMade("no memory".to_owned()));
+}
+
+/// Look-ups that hang until what is returned is dropped.
+fn hanging() -> (std::sync::mpsc::SyncSender<()>, impl Fn(&str) -> Resolved) {
+    let (release, hangs) = std::sync::mpsc::sync_channel(0);
+    let hangs = Mutex::new(hangs);
+    (release, move |_: &str| {
+        let _ = hangs.lock().unwrap().recv();
+        Err(LookupError::Failed("too late".to_owned()))
+    })
+}
+
+#[test]
+fn look_ups_that_hang_hold_up_no_other_blocking_work_and_no_stop() {
+    let (release, hangs) = hanging();
+    let webhook = Arc::new(with_lookup("http://shop.example/", SHORT, false, hangs));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let attempts: Vec<_> = (0..64)
+            .map(|_| {
+                let webhook = Arc::clone(&webhook);
+                tokio::spawn(async move { deliver(&webhook).await })
+            })
+            .collect();
+        for attempt in attempts {
+            // The one thread for blocking work is free all the time.
+            tokio::time::timeout(LONG, tokio::task::spawn_blocking(|| ())).await.unwrap().unwrap();
+            match attempt.await.unwrap() {
+                Verdict::Retry(error) => assert!(error.ends_with(" within 200ms"), "{error}"),
+                verdict => panic!("{verdict:?}"),
+            }
+        }
+    });
+    // Dropping a runtime waits for its blocking threads; the look-up still hangs.
+    let (ended, ends) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    ends.recv_timeout(LONG).unwrap();
+    drop(release);
+}
+
+#[tokio::test]
+async fn a_stop_ends_what_has_sent_nothing_and_waits_for_what_has() {
+    let (_release, hangs) = hanging();
+    let endpoint = Endpoint::answering("", Then::Hang).await;
+    // One waits for its look-up, the other one for a TLS handshake.
+    let webhooks =
+        [with_lookup("http://shop.example/", LONG, false, hangs), endpoint.webhook("https://127.0.0.1:PORT/", LONG)];
+    for webhook in webhooks {
+        let (verdict, ()) = tokio::join!(deliver(&webhook), async {
+            tokio::time::sleep(SHORT).await;
+            webhook.stop();
+        });
+        assert_eq!(verdict, Verdict::NotMade("the server is stopping".to_owned()));
+    }
+    let webhook = endpoint.webhook(URL, 2 * SHORT);
+    let (verdict, ()) = tokio::join!(deliver(&webhook), async {
+        while endpoint.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        webhook.stop();
+    });
+    assert!(matches!(verdict, Verdict::Retry(_)), "{verdict:?}");
 }
 
 #[test]
@@ -237,7 +365,12 @@ fn what_cannot_be_used_is_refused_at_the_start_without_repeating_it() {
         ("s3cret.example", None, "must begin with http"),
         ("ftp://s3cret.example/", None, "must begin with http"),
         ("http:///s3cret", None, "must be one such as"),
-        ("http://s3cret example/", None, "must be one such as"),
+        ("http://s3cret example/", None, "must not contain spaces"),
+        ("http://shop.example:s3cret/", None, "a number from 1 to 65535"),
+        ("http://s3cret!/", None, "must be a name of letters"),
+        ("http://[s3cret]/", None, "must stand in brackets"),
+        ("http://s3crét/", None, "punycode"),
+        ("http://localhost/s3cret", None, "--fulfillment-allow-private"),
         ("https://ada:s3cret@shop.example/", None, "user name or password"),
         ("https://shop.example/#s3cret", None, "fragment"),
         ("http://127.0.0.1/?s3cret", None, "127.0.0.1 is not a public address (loopback)"),

@@ -26,6 +26,12 @@ pub(crate) enum Reply {
     Twice(u16),
     /// Hang up in the middle of the answer.
     HangUp,
+    /// Answer with this status and half a body, and keep the connection open.
+    HalfBody(u16),
+    /// The same, and hang up.
+    CutBody(u16),
+    /// Hang up without a byte.
+    Close,
     /// Answer with something that is not HTTP.
     Gibberish,
 }
@@ -88,6 +94,11 @@ impl Endpoint {
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/fulfil", self.port)
+    }
+
+    /// The same address, where it never answers a TLS handshake.
+    pub(crate) fn https_url(&self) -> String {
+        format!("https://127.0.0.1:{}/fulfil", self.port)
     }
 
     /// The same address by a name that has to be looked up first.
@@ -155,6 +166,15 @@ async fn answer(stream: &TcpStream, state: &State, reply: Reply) -> Option<()> {
             let _ = wire::write_all(stream, b"HTTP/1.1 200 OK\r\nContent-Le").await;
             return None;
         }
+        Reply::HalfBody(status) => {
+            wire::write_all(stream, half_body(status).as_bytes()).await.ok()?;
+            std::future::pending().await
+        }
+        Reply::CutBody(status) => {
+            let _ = wire::write_all(stream, half_body(status).as_bytes()).await;
+            return None;
+        }
+        Reply::Close => return None,
         Reply::Gibberish => "Fulfilled it, mate.\r\n\r\n".to_owned(),
     };
     wire::write_all(stream, text.as_bytes()).await.ok()
@@ -162,6 +182,10 @@ async fn answer(stream: &TcpStream, state: &State, reply: Reply) -> Option<()> {
 
 fn answer_text(status: u16, headers: &str) -> String {
     format!("HTTP/1.1 {status} As Told\r\n{headers}Content-Length: 0\r\n\r\n")
+}
+
+fn half_body(status: u16) -> String {
+    format!("HTTP/1.1 {status} As Told\r\nContent-Length: 100\r\n\r\nonly this")
 }
 
 /// Reads one request from the connection; None at its end.

@@ -58,6 +58,13 @@ impl Process {
         assert!(sent.expect("the kill command").success(), "could not send {name}");
     }
 
+    /// Sets how many files the process may have open, from the next one that it opens on.
+    pub(crate) fn limit_files(&self, most: u32) {
+        let (pid, limit) = (self.child.id().to_string(), format!("--nofile={most}:"));
+        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(set.expect("the prlimit command").success(), "could not limit the files to {most}");
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a process to kill");
     }

@@ -86,6 +86,7 @@ impl Engine {
             intake: self.intake.clone(),
             clock: self.clock.clone(),
             job_ids: Arc::new(JobIds::new(*self.store.secret())),
+            metrics: Arc::default(),
         };
         self.workers = Some(Workers::start(&rooms, &Method::Instant, WORKERS));
     }
