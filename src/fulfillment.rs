@@ -296,26 +296,4 @@ fn random() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_stay_within_their_jitter_and_end_at_an_hour() {
-        let policy = RetryPolicy { attempts: 3, first_delay: Duration::from_secs(2) };
-        assert_eq!(policy.delay(1, 0.0), Duration::from_secs(2));
-        assert_eq!(policy.delay(1, 1.0), Duration::from_millis(2_500));
-        assert_eq!(policy.delay(4, 0.0), Duration::from_secs(16));
-        assert_eq!(policy.delay(u32::MAX, 0.0), MAX_DELAY);
-        assert!((0.0..=1.0).contains(&random()));
-    }
-
-    #[tokio::test]
-    async fn a_panic_ends_an_attempt_and_not_its_worker() {
-        assert_eq!(caught(async { 1 }).await, Some(1));
-        let panicking = caught(async {
-            tokio::task::yield_now().await;
-            panic!("on purpose")
-        });
-        assert_eq!(panicking.await, None::<()>);
-    }
-}
+mod tests;

@@ -261,7 +261,7 @@ async fn a_name_that_leads_to_a_private_address_is_not_called() {
     for addresses in [vec!["127.0.0.1:0"], vec!["[::ffff:127.0.0.1]:0"], vec!["127.0.0.1:0", "10.0.0.1:0"]] {
         let found: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let named = |allow_private| {
-            let found = found[..1].to_vec();
+            let found = found.clone();
             with_lookup(&url, LONG, allow_private, move |_| Ok(found.clone()))
         };
         match deliver(&named(false)).await {

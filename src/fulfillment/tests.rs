@@ -1,0 +1,155 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::Handle;
+
+use super::lookup::{LookupError, Resolved};
+use super::*;
+use crate::admission::{Admission, IdempotencyKey, OrderRequest};
+use crate::committer::{self, Committer};
+use crate::inventory::Inventory;
+use crate::order::{OrderId, Quantity, UserId};
+use crate::product::ProductId;
+use crate::store::{Medium, file_in};
+
+/// After this a test is stuck.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn pauses_double_stay_within_their_jitter_and_end_at_an_hour() {
+    let policy = RetryPolicy { attempts: 3, first_delay: Duration::from_secs(2) };
+    assert_eq!(policy.delay(1, 0.0), Duration::from_secs(2));
+    assert_eq!(policy.delay(1, 1.0), Duration::from_millis(2_500));
+    assert_eq!(policy.delay(4, 0.0), Duration::from_secs(16));
+    assert_eq!(policy.delay(u32::MAX, 0.0), MAX_DELAY);
+    assert!((0.0..=1.0).contains(&random()));
+}
+
+#[tokio::test]
+async fn a_panic_ends_an_attempt_and_not_its_worker() {
+    assert_eq!(caught(async { 1 }).await, Some(1));
+    let panicking = caught(async {
+        tokio::task::yield_now().await;
+        panic!("on purpose")
+    });
+    assert_eq!(panicking.await, None::<()>);
+}
+
+/// A shop with the sample products, whose orders are posted to a name.
+struct Shop {
+    rooms: Rooms,
+    admission: Admission,
+    committer: Committer,
+    workers: Workers,
+    _directory: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn open(workers: usize, look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
+        let (store, clock, inventory) = (Arc::new(store), Clock::system(), Arc::new(Inventory::default()));
+        let queue = Arc::new(Queue::new(1_000, clock.clone()));
+        let metrics: Arc<Metrics> = Arc::default();
+        let committing = committer::Rooms {
+            store: Arc::clone(&store),
+            inventory: Arc::clone(&inventory),
+            queue: Arc::clone(&queue),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            journal_keep: None,
+        };
+        let (committer, intake) = Committer::start(committing, recovered, &Handle::current()).unwrap();
+        for product in crate::sample::products() {
+            intake.edit(product).await.unwrap();
+        }
+        let admission =
+            Admission::new(inventory, Arc::clone(&queue), Arc::clone(&store), intake.clone(), clock.clone());
+        let job_ids = Arc::new(JobIds::new(*store.secret()));
+        let rooms = Rooms { queue, store, intake, clock, job_ids, metrics };
+        let url = "http://shop.example/".to_owned();
+        let config = WebhookConfig { url, secret: None, timeout: LONG, allow_private: false };
+        let webhook = Arc::new(Webhook::with_lookup(config, look_up).unwrap());
+        let policy = RetryPolicy { attempts: 1, first_delay: Duration::from_millis(1) };
+        let workers = Workers::start(&rooms, &Method::Webhook(webhook, policy), workers);
+        Self { rooms, admission, committer, workers, _directory: directory }
+    }
+
+    async fn order(&self, key: Option<&str>) -> OrderId {
+        let request = OrderRequest {
+            product: ProductId(1),
+            user: UserId::new("ada").unwrap(),
+            quantity: Quantity::new(1).unwrap(),
+            priority: Default::default(),
+            key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+        };
+        let placed = tokio::time::timeout(LONG, self.admission.place(request));
+        placed.await.expect("an order that is not held up").unwrap().receipt.order
+    }
+
+    /// Stops as a server does; all orders must be as they were placed.
+    async fn close(self, orders: &[OrderId]) {
+        // Less than an attempt may take.
+        tokio::time::timeout(LONG / 2, self.workers.stop(LONG)).await.expect("a stop that is not held up");
+        for id in orders {
+            let order = self.rooms.store.order(*id).unwrap().unwrap();
+            assert_eq!((order.status, order.attempts), (OrderStatus::Pending, 0), "{id}");
+        }
+        self.rooms.intake.stop();
+        self.committer.join();
+        self.rooms.store.close();
+    }
+}
+
+#[test]
+fn look_ups_that_hang_hold_up_no_order_no_keyed_order_and_no_stop() {
+    let (release, hangs) = std::sync::mpsc::sync_channel::<()>(0);
+    let hangs = parking_lot::Mutex::new(hangs);
+    // Fewer threads for blocking work than workers: were look-ups among it, they would take them all.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let shop = Shop::open(16, move |_| {
+            let _ = hangs.lock().recv();
+            Err(LookupError::Failed("too late".to_owned()))
+        });
+        let shop = shop.await;
+        let mut orders = Vec::new();
+        for _ in 0..32 {
+            orders.push(shop.order(None).await);
+        }
+        while shop.rooms.queue.counts().active < 16 {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..16 {
+            orders.push(shop.order(Some(&format!("key-{number}"))).await);
+        }
+        shop.close(&orders).await;
+    });
+    let (ended, ends) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    ends.recv_timeout(LONG).unwrap();
+    drop(release);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_up_that_this_machine_cannot_make_is_counted_and_costs_no_attempt() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let shop = Shop::open(4, move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Err(LookupError::Local("no memory".to_owned()))
+    })
+    .await;
+    let orders = [shop.order(None).await, shop.order(None).await];
+    // The second look-up is that of jobs which went back and were taken again.
+    while asked.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    let text = shop.rooms.metrics.text(&Default::default(), crate::metrics::Format::OpenMetrics);
+    let counted = text.lines().find_map(|line| line.strip_prefix("flash_sale_fulfillment_local_faults_total "));
+    assert!(counted.unwrap().parse::<u32>().unwrap() >= 2, "{counted:?}");
+    shop.close(&orders).await;
+}
