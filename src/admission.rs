@@ -1,7 +1,7 @@
 //! The ordered checks between a request and its place at the committer.
 //!
-//! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then a
-//! place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused order never held any;
+//! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then the
+//! user's rate, a place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused order never held any;
 //! and nothing is awaited between taking stock and handing the order over, so that a caller who hangs up cannot
 //! separate the two.
 
@@ -22,7 +22,7 @@ mod rate_limit;
 mod windows;
 
 pub use idempotency::IdempotencyKey;
-pub use rate_limit::RateLimits;
+pub use rate_limit::{RateLimits, network};
 pub use windows::WindowWatch;
 
 use idempotency::{Begun, First, InFlight};
@@ -58,14 +58,22 @@ pub struct Admission {
     queue: Arc<Queue>,
     store: Arc<Store>,
     intake: Intake,
+    rate_limits: Arc<RateLimits>,
     clock: Clock,
     in_flight: Arc<InFlight>,
 }
 
 impl Admission {
     /// An admission in front of a committer.
-    pub fn new(inventory: Arc<Inventory>, queue: Arc<Queue>, store: Arc<Store>, intake: Intake, clock: Clock) -> Self {
-        Self { inventory, queue, store, intake, clock, in_flight: Arc::default() }
+    pub fn new(
+        inventory: Arc<Inventory>,
+        queue: Arc<Queue>,
+        store: Arc<Store>,
+        intake: Intake,
+        rate_limits: Arc<RateLimits>,
+        clock: Clock,
+    ) -> Self {
+        Self { inventory, queue, store, intake, rate_limits, clock, in_flight: Arc::default() }
     }
 
     /// Places one order. When this returns a receipt, the order is on disk.
@@ -232,6 +240,8 @@ impl Admission {
     ) -> Result<(PendingOrder, OrderPermit), Refusal> {
         let mut found = None;
         let checked = self.check(&mut found, &request, self.clock.now())?;
+        // Not before: with orders that cannot be accepted, anybody could use up what another user may order.
+        self.rate_limits.check_user(&request.user)?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded())?;
         Ok((self.take(checked, request, hashes, opening)?, permit))
     }

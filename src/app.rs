@@ -23,6 +23,7 @@ use crate::inventory::Inventory;
 use crate::job_id::JobIds;
 use crate::maintenance::counted;
 use crate::metrics::Metrics;
+use crate::open_files;
 use crate::queue::Queue;
 use crate::sample;
 use crate::store::{self, Medium, OpenError, Store, StoreError};
@@ -194,6 +195,11 @@ impl LastResort {
 impl App {
     /// Starts the rooms, from the store up to the listener.
     pub async fn start(config: Config) -> Result<(Self, Banner), AppError> {
+        let max_connections = open_files::connections(config.max_connections, open_files::raise(), config.workers);
+        if max_connections < config.max_connections {
+            let wanted = config.max_connections;
+            tracing::warn!(max_connections, wanted, "the limit of open files allows fewer than MAX_CONNECTIONS");
+        }
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
@@ -229,15 +235,16 @@ impl App {
         };
         let workers = Workers::start(&rooms, &method, config.workers);
         let (listener, address) = listen(socket, config.address)?;
+        let rate_limits = Arc::new(RateLimits::new(&config.rate_limits));
         let admission = Admission::new(
             Arc::clone(&inventory),
             Arc::clone(&queue),
             Arc::clone(&store),
             intake.clone(),
+            Arc::clone(&rate_limits),
             clock.clone(),
         );
         let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&events), clock.clone());
-        let rate_limits = Arc::new(RateLimits::new(&config.rate_limits));
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
@@ -259,13 +266,13 @@ impl App {
             clock,
             job_ids,
             token,
-            rate_limits: Arc::clone(&rate_limits),
             metrics: Arc::clone(&metrics),
             events,
         });
         let (stop, stopped) = watch::channel(false);
         let serving = ServeConfig {
-            max_connections: config.max_connections,
+            max_connections,
+            max_per_address: per_address(config.max_per_address, max_connections),
             shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
             rate_limits,
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
@@ -313,6 +320,18 @@ impl App {
             Ok(Err(_)) => Err(AppError::Ended("the closing of the store")),
             Err(_) => Err(AppError::Unclosed),
         }
+    }
+}
+
+/// Connections of one client address: never more than half of all, so that no address has all of them.
+const fn per_address(wanted: usize, total: usize) -> usize {
+    let half = total.div_ceil(2);
+    if wanted == 0 {
+        usize::MAX
+    } else if wanted < half {
+        wanted
+    } else {
+        half
     }
 }
 

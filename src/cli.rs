@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use crate::config::{self, Config, ConfigError, FulfillmentConfig, RateLimitConfig};
 use crate::limits::{
-    self, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER,
-    DEFAULT_WORKERS,
+    self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS,
+    DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
 };
 
 mod env_file;
@@ -110,12 +110,18 @@ pub struct ServeArgs {
         value_parser = within::<u32>(1..=10_000_000)
     )]
     queue_capacity: u32,
-    /// Connections at once; further ones wait
+    /// Connections at once; where there are more, those that have sent no request make room
     #[arg(
         long, env = "MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
         value_parser = within::<u32>(1..=1_000_000)
     )]
     max_connections: u32,
+    /// Connections at once of one client address, never more than half of all; 0 for no limit
+    #[arg(
+        long, env = "MAX_CONNECTIONS_PER_IP", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_name = "N",
+        value_parser = within::<u32>(0..=1_000_000)
+    )]
+    max_connections_per_ip: u32,
     /// Days after which records of the history are trimmed; all are kept unless said otherwise
     #[arg(long, env = "JOURNAL_KEEP_DAYS", value_name = "DAYS", value_parser = within::<u32>(1..=36_500))]
     journal_keep_days: Option<u32>,
@@ -206,6 +212,7 @@ impl ServeArgs {
             workers: self.workers as usize,
             queue_capacity: self.queue_capacity as usize,
             max_connections: self.max_connections as usize,
+            max_per_address: self.max_connections_per_ip as usize,
             fulfillment,
             journal_keep: self.journal_keep_days.map(|days| Duration::from_hours(u64::from(days) * 24)),
             shutdown_timeout: limits::SHUTDOWN_TIMEOUT,

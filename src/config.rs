@@ -21,6 +21,8 @@ pub struct Config {
     pub queue_capacity: usize,
     /// Connections at once.
     pub max_connections: usize,
+    /// Connections at once of each client address; 0 for no limit.
+    pub max_per_address: usize,
     /// How orders are fulfilled; without a service, at once.
     pub fulfillment: Option<FulfillmentConfig>,
     /// How old a record of the history becomes before it is trimmed; none are where nothing is said.

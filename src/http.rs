@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 use axum::handler::Handler;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
-use crate::admission::{Admission, RateLimits};
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::committer::Intake;
 use crate::events::Events;
@@ -19,9 +19,13 @@ use crate::refusal::Refusal;
 use crate::store::Store;
 
 mod access;
+mod activity;
+mod arriving;
 mod audit;
 mod backup;
 mod batches;
+mod connection;
+mod connections;
 mod docs;
 mod edge;
 mod error;
@@ -40,7 +44,7 @@ mod placing;
 mod query;
 mod receipt;
 mod serve;
-mod waiting;
+mod socket;
 
 pub use access::AdminToken;
 pub use openapi::text as openapi_text;
@@ -70,8 +74,6 @@ pub struct Rooms {
     pub job_ids: Arc<JobIds>,
     /// The operator's credential.
     pub token: AdminToken,
-    /// What each user may send.
-    pub rate_limits: Arc<RateLimits>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The alerts that are raised.
@@ -249,7 +251,6 @@ pub fn api(rooms: Rooms) -> Api {
         admission: Arc::clone(&rooms.admission),
         job_ids: Arc::clone(&rooms.job_ids),
         token: rooms.token,
-        rate_limits: Arc::clone(&rooms.rate_limits),
         metrics: Arc::clone(&rooms.metrics),
     });
     let cursors = Arc::new(Cursors::new(*rooms.store.secret()));

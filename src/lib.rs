@@ -18,6 +18,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod open_files;
 
 pub mod app;
 pub mod maintenance;

@@ -7,6 +7,8 @@ use crate::order::MAX_NAME_CHARS;
 
 /// Bytes of an ordinary request body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Bytes of the body of an order, which has some hundreds.
+pub const MAX_ORDER_BODY_BYTES: usize = 16 * 1024;
 /// Bytes of the body of a batch of orders.
 pub const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 /// Orders in one batch request.
@@ -18,7 +20,19 @@ pub const MAX_URI_BYTES: usize = 8 * 1024;
 /// Bytes of all headers of a request together.
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they answer and not the parser.
-pub const HTTP_BUFFER_BYTES: usize = 128 * 1024;
+pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes of requests that are still arriving, over all connections; those of requests below 8 KiB do not count.
+pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a body, unread by its handler, that are read so that its connection can go on.
+pub const MAX_DRAINED_BYTES: u64 = 64 * 1024;
+/// How long they may take to arrive.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that are read and thrown away behind the last response of a connection, so that its client sees the response.
+pub const MAX_LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// How long that may take.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that the system is asked to keep for a client that does not read; Linux doubles them.
+pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// Characters of an idempotency key.
 pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
@@ -87,6 +101,13 @@ pub const MAX_READER_THREADS: usize = 16;
 
 /// Connections at once.
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
+/// Connections at once of one client address.
+pub const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 1_000;
+/// Connections that were told to make room and are not gone yet.
+pub const MAX_LEAVING: usize = 64;
+/// Open files that connections leave to the store, the log, exports and backups, and the runtime; posts to the
+/// fulfilment service come on top, two for each worker.
+pub const RESERVED_FILES: usize = 128;
 /// Jobs that are not finished.
 pub const DEFAULT_QUEUE_CAPACITY: u32 = 100_000;
 /// Workers that fulfil orders.
@@ -103,6 +124,12 @@ pub const RATE_WINDOW_SECONDS: u32 = 10;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the body of a request may take.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may leave the bytes of a response waiting, beyond what [`MIN_WRITE_RATE`] allows for them.
+pub const UNREAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes a second at which a client must take what waits for it.
+pub const MIN_WRITE_RATE: u64 = 8 * 1024;
+/// How long a server that stops waits for clients to take their last responses.
+pub const STOP_SENDING: Duration = Duration::from_secs(1);
 /// How long a stop may take in all: within the ten seconds that service managers and container engines give.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long of it the committer and the store have for what was accepted, after connections and workers.
@@ -166,7 +193,8 @@ const _: () = assert!(
         < LOG_HALF_BYTES as usize
 );
 const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * LOG_HALF_BYTES);
-const _: () = assert!(MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
+const _: () = assert!(MAX_ORDER_BODY_BYTES <= MAX_BODY_BYTES && MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
+const _: () = assert!(MAX_BATCH_BODY_BYTES * 16 <= MAX_ARRIVING_BYTES);
 const _: () = assert!(CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis());
 // Service managers and container engines kill after ten seconds.
 const _: () =

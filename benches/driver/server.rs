@@ -59,7 +59,7 @@ impl Server {
         fs::write(dir.join(".env"), "").expect("a file in the data directory");
         command.arg("serve").env_clear().current_dir(dir);
         command.env("PORT", port.to_string()).env("DATA_DIR", dir.join("data"));
-        command.env("RATE_LIMIT_PER_USER", "0").env("RATE_LIMIT_PER_IP", "0");
+        command.env("RATE_LIMIT_PER_USER", "0").env("RATE_LIMIT_PER_IP", "0").env("MAX_CONNECTIONS_PER_IP", "0");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut server = Self::start(command, port, dir.join("real.log"));
         let ready = async |port| match Connection::open(port).await {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use flashsale::admission::{Admission, OrderRequest};
+use flashsale::admission::{Admission, OrderRequest, RateLimits};
 use flashsale::change::Actor;
 use flashsale::clock::Clock;
 use flashsale::committer::{Committer, Edit, Intake, Rooms, Settlement};
+use flashsale::config::RateLimitConfig;
 use flashsale::inventory::{Inventory, Shelf};
 use flashsale::money::Money;
 use flashsale::order::{OrderId, Priority, Quantity, Transition, UserId};
@@ -51,7 +52,8 @@ impl Shop {
         };
         let (committer, intake) = Committer::start(rooms, recovered, runtime.handle()).expect("a committer");
         let (shelves, line) = (Arc::clone(&inventory), Arc::clone(&queue));
-        let admission = Admission::new(shelves, line, Arc::clone(&store), intake.clone(), clock);
+        let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
+        let admission = Admission::new(shelves, line, Arc::clone(&store), intake.clone(), no_limits, clock);
         Self { runtime, admission, queue, store, inventory, intake, committer, users: 0 }
     }
 

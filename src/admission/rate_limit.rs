@@ -45,12 +45,12 @@ impl RateLimits {
         self.users.as_ref().map_or(Ok(()), |limit| limit.check(user.as_str().as_bytes(), &self.clock))
     }
 
-    /// Counts a request of a client address. Of an IPv6 address only the network counts, as one client has all of it.
+    /// Counts a request of a client address, as [`network`] tells them apart.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         let Some(limit) = &self.addresses else { return Ok(()) };
-        match address.to_canonical() {
+        match network(address) {
             IpAddr::V4(address) => limit.check(&address.octets(), &self.clock),
-            IpAddr::V6(address) => limit.check(&network(address), &self.clock),
+            IpAddr::V6(address) => limit.check(&address.octets(), &self.clock),
         }
     }
 
@@ -68,11 +68,12 @@ impl RateLimits {
     }
 }
 
-/// The first 64 bits of an address.
-fn network(address: Ipv6Addr) -> [u8; 8] {
-    let mut network = [0; 8];
-    network.copy_from_slice(&address.octets()[..8]);
-    network
+/// What a client is known by: its IPv4 address, or the first 64 bits of an IPv6 address, as one client has all of it.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl Limit {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::admission::{Admission, OrderRequest};
+use crate::admission::{Admission, OrderRequest, RateLimits};
 use crate::change::Actor;
 use crate::clock::Timestamp;
+use crate::config::RateLimitConfig;
 use crate::money::Money;
 use crate::order::{Quantity, Transition, UserId};
 use crate::product::{ProductId, Terms};
@@ -43,7 +44,8 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     };
     let (_committer, intake) = Committer::start(rooms, recovered, &Handle::current()).unwrap();
     intake.edit(held_product()).await.unwrap();
-    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), behind.clone());
+    let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
+    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), no_limits, behind.clone());
     let request = OrderRequest {
         product: ProductId(1),
         user: UserId::new("ada").unwrap(),

@@ -1,8 +1,11 @@
 //! The description of the API, and its page: Swagger UI, from the binary.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
 
 use crate::refusal::Refusal;
 
@@ -49,5 +52,10 @@ pub(super) async fn part(Segment(file): Segment) -> Result<Response, Refusal> {
     }
     let config = utoipa_swagger_ui::Config::from("/openapi.json");
     let found = utoipa_swagger_ui::serve(&file, config.into()).ok().flatten().ok_or(Refusal::NotFound)?;
-    Ok(([(CONTENT_TYPE, found.content_type.as_str()), cached], found.bytes.into_owned()).into_response())
+    // They are in the binary, which a response need not copy.
+    let bytes = match found.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Ok(([(CONTENT_TYPE, found.content_type.as_str()), cached], bytes).into_response())
 }

@@ -20,10 +20,12 @@ use crate::digits::push_hex;
 use crate::limits::MAX_URI_BYTES;
 use crate::refusal::Refusal;
 
-use super::{Api, BASE, error, headers, placing, query};
+use super::activity::Activity;
+use super::arriving::{self, Arriving, Lent};
+use super::{Api, error, headers, placing, query};
 
 /// Whether the server lives may be asked at any rate.
-const HEALTH: &str = "/api/v1/monitoring/health";
+const UNLIMITED: [&str; 3] = ["/livez", "/readyz", "/api/v1/monitoring/health"];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,7 +54,12 @@ impl Edge {
     }
 
     /// Answers one request of `peer`.
-    pub(super) async fn answer(&mut self, request: Request<Incoming>, peer: IpAddr) -> Response {
+    pub(super) async fn answer(
+        &mut self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        activity: &Arc<Activity>,
+    ) -> Response {
         let (parts, body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers);
         let places_order = parts.method == Method::POST && parts.uri.path() == placing::PATH;
@@ -65,16 +72,20 @@ impl Edge {
                 if places_order {
                     self.api.desk.count_rejected(&refusal);
                 }
-                error::problem(&refusal, &shown_path(&parts.uri))
+                let mut response = error::problem(&refusal, &shown_path(&parts.uri));
+                finish(Arriving::new(body, &**activity), &parts, &mut response, activity).await;
+                response
             }
             // The one route that a stampede takes goes around the router, whose boxes cost more than its handler.
             Ok(()) if places_order => {
-                let placed = self.api.desk.place(&parts.headers, body).await;
-                let answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
+                let mut body = Arriving::new(body, &**activity);
+                let placed = self.api.desk.place(&parts.headers, &mut body).await;
+                let mut answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
                 log_failure(&answer, parts.uri.path(), &id);
+                finish(body, &parts, &mut answer, activity).await;
                 answer
             }
-            Ok(()) => self.route(Request::from_parts(parts, Body::new(body)), &id).await,
+            Ok(()) => self.route(parts, body, &id, activity).await,
         };
         if !places_order {
             headers::secure(response.headers_mut());
@@ -83,7 +94,22 @@ impl Edge {
         response
     }
 
-    async fn route(&mut self, request: Request<Body>, id: &HeaderValue) -> Response {
+    async fn route(&mut self, parts: Parts, body: Incoming, id: &HeaderValue, activity: &Arc<Activity>) -> Response {
+        let body = Arriving::new(body, Arc::clone(activity));
+        if body.is_whole() {
+            return self.call(Request::from_parts(parts, Body::empty()), id).await;
+        }
+        let head = parts.clone();
+        let (lent, body) = Lent::lend(body);
+        let mut response = self.call(Request::from_parts(parts, body), id).await;
+        let body = lent.back();
+        if !body.as_ref().is_some_and(Arriving::is_whole) {
+            Box::pin(arriving::finish(body, &head, &mut response, activity)).await;
+        }
+        response
+    }
+
+    async fn call(&mut self, request: Request<Body>, id: &HeaderValue) -> Response {
         let uri = request.uri().clone();
         let asks_options = request.method() == Method::OPTIONS;
         if asks_options && uri.path() == "*" {
@@ -102,13 +128,21 @@ impl Edge {
 }
 
 impl EdgeShared {
-    /// Counts a request to the API for its client.
+    /// Counts a request for its client.
     fn check_rate(&self, parts: &Parts, peer: IpAddr) -> Result<(), Refusal> {
         let path = parts.uri.path();
-        if !self.rate_limits.limits_addresses() || !path.starts_with(BASE) || path == HEALTH {
+        if !self.rate_limits.limits_addresses() || UNLIMITED.contains(&path) {
             return Ok(());
         }
         self.rate_limits.check_address(client(peer, &parts.headers, &self.trusted_proxies))
+    }
+}
+
+/// Sees to a body that was not read to its end.
+async fn finish(body: Arriving<&Activity>, head: &Parts, response: &mut Response, activity: &Activity) {
+    if !body.is_whole() {
+        // Boxed, as its state would otherwise be part of every order's.
+        Box::pin(arriving::finish(Some(body), head, response, activity)).await;
     }
 }
 
@@ -190,7 +224,7 @@ impl RequestIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Access;
+    use crate::http::{Access, BASE};
 
     #[test]
     fn the_way_around_the_router_leads_to_a_route_of_the_table() {

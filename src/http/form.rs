@@ -1,10 +1,12 @@
 //! Reading a JSON object field by field, so that an error can name every field that is wrong, not only the first.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::HttpBody;
@@ -20,6 +22,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_FIELDS};
 use crate::refusal::{FieldError, Refusal};
 
+use super::arriving::BodyError;
 use super::query::has_whole_escapes;
 
 /// A body that is declared as JSON and not larger than allowed.
@@ -74,8 +77,20 @@ where
         Err(_) => Err(Refusal::RequestTimeout),
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(error)) if is_out_of_room(&*error) => Err(Refusal::Overloaded { retry_after: Duration::from_secs(1) }),
         Ok(Err(_)) => Err(Refusal::invalid("body", "ended before it was complete")),
     }
+}
+
+fn is_out_of_room(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref(), Some(BodyError::OutOfRoom)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// All bytes of a body; those of one that came in one piece are not copied.

@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest, RateLimits};
+use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
 use crate::digits::push_decimal;
 use crate::job_id::JobIds;
-use crate::limits::MAX_BODY_BYTES;
+use crate::limits::MAX_ORDER_BODY_BYTES;
 use crate::metrics::Metrics;
 use crate::order::{MAX_QUANTITY, Priority, Quantity, UserId};
 use crate::product::ProductId;
@@ -34,7 +34,6 @@ pub(super) struct Desk {
     pub(super) admission: Arc<Admission>,
     pub(super) job_ids: Arc<JobIds>,
     pub(super) token: AdminToken,
-    pub(super) rate_limits: Arc<RateLimits>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -71,7 +70,7 @@ impl Desk {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
-        let body = form::read_body(headers, body, MAX_BODY_BYTES).await?;
+        let body = form::read_body(headers, body, MAX_ORDER_BODY_BYTES).await?;
         let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
         let key = read_key(headers, &mut reader);
         let mut request = read_order(reader)?;
@@ -80,7 +79,6 @@ impl Desk {
         if request.priority > Priority::Normal && !self.token.allows(headers) {
             return Err(Refusal::Unauthorized);
         }
-        self.rate_limits.check_user(&request.user)?;
         self.admission.place(request).await
     }
 

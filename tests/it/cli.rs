@@ -39,6 +39,7 @@ async fn an_empty_variable_is_as_good_as_none() {
         "WORKERS",
         "QUEUE_CAPACITY",
         "MAX_CONNECTIONS",
+        "MAX_CONNECTIONS_PER_IP",
         "JOURNAL_KEEP_DAYS",
         "FULFILLMENT_URL",
         "FULFILLMENT_SECRET",

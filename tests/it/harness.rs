@@ -61,11 +61,11 @@ pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Op
 pub(crate) struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// What a shell does before it becomes the server.
+    prelude: Option<String>,
     directory: Arc<TempDir>,
     /// Where standard error goes if it is not to be read.
     errors: Option<Arc<File>>,
-    /// The longest file that the process may make, in the shell's blocks of 512 or 1,024 bytes.
-    file_blocks: Option<u32>,
 }
 
 impl Launch {
@@ -77,7 +77,7 @@ impl Launch {
             env: Vec::new(),
             directory,
             errors: None,
-            file_blocks: None,
+            prelude: None,
         };
         let data = launch.data_dir().to_str().unwrap().to_owned();
         launch.env("DATA_DIR", &data)
@@ -102,15 +102,24 @@ impl Launch {
     }
 
     /// Lets processes make files of so many of the shell's blocks at most, of 512 or 1,024 bytes.
-    pub(crate) fn file_blocks(mut self, blocks: u32) -> Self {
-        self.file_blocks = Some(blocks);
-        self
+    pub(crate) fn file_blocks(self, blocks: u32) -> Self {
+        Self { prelude: Some(format!("ulimit -f {blocks}")), ..self }
     }
 
     /// Adds an argument.
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.into());
         self
+    }
+
+    /// Bounds the files that the server may open.
+    pub(crate) fn open_files(self, most: u32) -> Self {
+        Self { prelude: Some(format!("ulimit -n {most}")), ..self }
+    }
+
+    /// The same, but so that the server may raise the bound.
+    pub(crate) fn soft_open_files(self, most: u32) -> Self {
+        Self { prelude: Some(format!("ulimit -S -n {most}")), ..self }
     }
 
     /// The directory that the server is started in; nothing else is there but its data.
@@ -129,11 +138,11 @@ impl Launch {
 
     fn spawn(&self) -> Process {
         let binary = env!("CARGO_BIN_EXE_flashsale");
-        let mut command = match self.file_blocks {
+        let mut command = match &self.prelude {
             None => Command::new(binary),
-            Some(blocks) => {
+            Some(prelude) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!("ulimit -f {blocks} && exec \"$0\" \"$@\""), binary]);
+                shell.arg("-c").arg(format!("{prelude} && exec \"$0\" \"$@\"")).arg(binary);
                 shell
             }
         };
@@ -246,6 +255,11 @@ impl Server {
     /// What the server has written so far, to both of its outputs.
     pub(crate) fn output(&self) -> String {
         self.process.as_ref().expect("a running server").output()
+    }
+
+    /// The number of the server's process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("a running server").id()
     }
 
     /// Kills the server as a power cut would.

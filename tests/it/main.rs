@@ -28,6 +28,7 @@ mod orders;
 mod queue;
 mod stampede;
 mod store_faults;
+mod strangers;
 mod survival;
 mod walls;
 mod webhook;

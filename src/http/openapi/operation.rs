@@ -39,8 +39,7 @@ pub(super) struct Described {
 
 /// An operation of the API. `id` is its name in generated clients.
 pub(super) fn api(access: Access, method: MethodFilter, path: &str, id: &str, summary: &str) -> Described {
-    let described = Described::new(access, method, format!("{BASE}{path}"), id, summary);
-    described.refuses(|refusal| matches!(refusal, Refusal::RateLimited(_)))
+    Described::new(access, method, format!("{BASE}{path}"), id, summary)
 }
 
 /// An operation at the root.
@@ -63,6 +62,7 @@ impl Described {
             Refusal::InvalidRequest(_)
             | Refusal::UriTooLong
             | Refusal::HeadersTooLarge
+            | Refusal::RateLimited(_)
             | Refusal::UnsupportedTransferCoding => true,
             Refusal::Unauthorized => operator,
             _ => false,

@@ -15,14 +15,8 @@ const GET: MethodFilter = MethodFilter::GET;
 /// All of them.
 pub(super) fn operations() -> Vec<Described> {
     let operations = vec![
-        root(GET, "/livez", "live", "Ask whether the process runs").answers("It does.", status()),
-        root(GET, "/readyz", "ready", "Ask whether orders are taken").answers("They are.", status()).answers_with(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "They are not.",
-            "application/json",
-            not_ready(),
-            &[],
-        ),
+        root(GET, "/livez", "live", "Ask whether the process runs").unlimited().answers("It does.", status()),
+        ready().answers_with(StatusCode::SERVICE_UNAVAILABLE, "They are not.", "application/json", not_ready(), &[]),
         api(Public, GET, "/monitoring/health", "health", "Ask whether the process runs, as older clients do")
             .unlimited()
             .answers("It does.", health()),
@@ -43,6 +37,10 @@ pub(super) fn operations() -> Vec<Described> {
         parts_of_the_page(),
     ];
     operations.into_iter().map(|operation| operation.tag("server")).collect()
+}
+
+fn ready() -> Described {
+    root(GET, "/readyz", "ready", "Ask whether orders are taken").unlimited().answers("They are.", status())
 }
 
 fn backup() -> Described {

@@ -162,8 +162,8 @@ async fn duplicate_keys_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_nesting_is_refused() {
-    let (arrays, objects) = ("[".repeat(30_000), "{\"a\":".repeat(10_000));
-    let closed = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let (arrays, objects) = ("[".repeat(16_000), "{\"a\":".repeat(3_000));
+    let closed = format!("{}{}", "[".repeat(8_000), "]".repeat(8_000));
     let mut cases = Vec::new();
     for deep in [&arrays, &objects, &closed] {
         cases.push(order(deep.as_str()));

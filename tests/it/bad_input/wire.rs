@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use super::{server_with_a_held_order, state};
 use crate::harness::{Answer, Server, assert_problem, read_answer, within, write_all};
 
-const LIMIT: usize = 64 * 1024;
+const LIMIT: usize = 16 * 1024;
 
 fn post_head(headers: &str) -> String {
     format!("POST /api/v1/orders HTTP/1.1\r\nHost: flashsale\r\nContent-Type: application/json\r\n{headers}\r\n")

@@ -65,6 +65,10 @@ impl Process {
         assert!(set.expect("the prlimit command").success(), "could not limit the files to {most}");
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a process to kill");
     }

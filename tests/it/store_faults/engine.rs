@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flashsale::admission::Admission;
+use flashsale::admission::{Admission, RateLimits};
 use flashsale::clock::{Clock, Timestamp};
 use flashsale::committer::{self, Committer, Intake};
+use flashsale::config::RateLimitConfig;
 use flashsale::fulfillment::{self, Method, Workers};
 use flashsale::inventory::Inventory;
 use flashsale::job_id::JobIds;
@@ -74,6 +75,7 @@ impl Engine {
             Arc::clone(&queue),
             Arc::clone(&store),
             intake.clone(),
+            Arc::new(RateLimits::new(&RateLimitConfig::default())),
             clock.clone(),
         );
         Ok(Self { store, inventory, queue, intake, admission, clock: clock.clone(), committer, workers: None })
