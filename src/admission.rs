@@ -6,14 +6,13 @@
 //! separate the two.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, OrderPermit, PendingOrder, Receipt, RequestHashes};
 use crate::inventory::{Inventory, LimitExceeded, Shelf};
 use crate::order::{Priority, Quantity, UserId};
 use crate::product::{Product, ProductId};
-use crate::queue::Queue;
+use crate::queue::{Queue, SlotKind};
 use crate::refusal::Refusal;
 use crate::store::Store;
 
@@ -155,7 +154,7 @@ impl Admission {
             }
             let checked = self.check(&mut found, &request, now).and_then(|checked| match &permit {
                 Some(_) => Ok(checked),
-                None => Err(self.overloaded()),
+                None => Err(self.overloaded(SlotKind::Work)),
             });
             match checked.and_then(|checked| self.take(checked, request, hashes[at], opening)) {
                 Ok(order) => {
@@ -242,7 +241,7 @@ impl Admission {
         let checked = self.check(&mut found, &request, self.clock.now())?;
         // Not before: with orders that cannot be accepted, anybody could use up what another user may order.
         self.rate_limits.check_user(&request.user)?;
-        let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded())?;
+        let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded(SlotKind::Work))?;
         Ok((self.take(checked, request, hashes, opening)?, permit))
     }
 
@@ -286,7 +285,8 @@ impl Admission {
     ) -> Result<PendingOrder, Refusal> {
         let Found { shelf, product } = found;
         let OrderRequest { user, quantity, priority, .. } = request;
-        let place = self.queue.take_place().ok_or_else(|| self.overloaded())?;
+        let kind = if product.terms.hold_seconds.is_some() { SlotKind::Hold } else { SlotKind::Work };
+        let place = self.queue.take_place(kind).ok_or_else(|| self.overloaded(kind))?;
         let claim = match product.terms.per_user_limit {
             None => None,
             Some(limit) => {
@@ -298,11 +298,8 @@ impl Admission {
         Ok(PendingOrder { user, priority, reservation, place, claim, repeatable, opening })
     }
 
-    /// When the queue will have drained a tenth of its places at its present rate, between one and thirty seconds.
-    fn overloaded(&self) -> Refusal {
-        let places = self.queue.capacity() as f64 / 10.0;
-        let seconds = (places / self.queue.drain_rate().max(1.0)).clamp(1.0, 30.0);
-        Refusal::Overloaded { retry_after: Duration::from_secs_f64(seconds.ceil()) }
+    fn overloaded(&self, kind: SlotKind) -> Refusal {
+        Refusal::Overloaded { retry_after: self.queue.retry_after(kind) }
     }
 
     /// What requests with these keys were answered before, if they were and the answer is still kept.

@@ -146,7 +146,7 @@ pub struct App {
 /// called once it listens.
 pub fn run(config: Config, announce: impl FnOnce(&Banner)) -> Result<(), AppError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(limits::MAX_READER_THREADS + 8).build()?;
+    let runtime = runtime.enable_all().max_blocking_threads(limits::MAX_LOOK_UPS + 8).build()?;
     let ended = runtime.block_on(async {
         let mut ends = Ends::new()?;
         let (mut app, banner) = App::start(config).await?;
@@ -208,7 +208,8 @@ impl App {
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
         let history = recovered.head.history();
         let inventory = Arc::new(Inventory::default());
-        let queue = Arc::new(Queue::new(config.queue_capacity, clock.clone()));
+        let queue = Queue::new(config.queue_capacity, clock.clone());
+        let queue = Arc::new(queue.with_hold_capacity(config.hold_capacity));
         let (metrics, events) = (Arc::new(Metrics::default()), Arc::new(Events::default()));
         let rooms = committer::Rooms {
             store: Arc::clone(&store),

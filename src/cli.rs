@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use crate::config::{self, Config, ConfigError, FulfillmentConfig, RateLimitConfig};
 use crate::limits::{
-    self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS,
-    DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
+    self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_HOLD_CAPACITY, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY,
+    DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
 };
 
 mod env_file;
@@ -104,12 +104,18 @@ pub struct ServeArgs {
     /// Workers that fulfil orders
     #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
     workers: u32,
-    /// Jobs that may be unfinished; beyond it orders are answered 503
+    /// Jobs that may be unfinished, without holds; beyond it orders are answered 503
     #[arg(
         long, env = "QUEUE_CAPACITY", default_value_t = DEFAULT_QUEUE_CAPACITY,
         value_parser = within::<u32>(1..=10_000_000)
     )]
     queue_capacity: u32,
+    /// Orders that may be held at once, beside those jobs; beyond it orders of held products are answered 503
+    #[arg(
+        long, env = "HOLD_CAPACITY", default_value_t = DEFAULT_HOLD_CAPACITY,
+        value_parser = within::<u32>(1..=10_000_000)
+    )]
+    hold_capacity: u32,
     /// Connections at once; where there are more, those that have sent no request make room
     #[arg(
         long, env = "MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
@@ -211,6 +217,7 @@ impl ServeArgs {
             sample_data: self.sample_data,
             workers: self.workers as usize,
             queue_capacity: self.queue_capacity as usize,
+            hold_capacity: self.hold_capacity as usize,
             max_connections: self.max_connections as usize,
             max_per_address: self.max_connections_per_ip as usize,
             fulfillment,

@@ -19,6 +19,8 @@ pub struct Config {
     pub workers: usize,
     /// Jobs that are not finished.
     pub queue_capacity: usize,
+    /// Held orders.
+    pub hold_capacity: usize,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections at once of each client address; 0 for no limit.

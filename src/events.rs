@@ -130,6 +130,11 @@ impl Events {
         }
     }
 
+    /// How many alerts of a kind are raised.
+    pub fn raised(&self, code: AlertCode) -> u64 {
+        self.alerts.lock().keys().filter(|(_, raised)| *raised == code).count() as u64
+    }
+
     /// The alerts that are raised, by product.
     pub fn alerts(&self) -> Vec<Alert> {
         self.alerts.lock().values().cloned().collect()

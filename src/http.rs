@@ -41,6 +41,7 @@ mod order_lists;
 mod orders;
 mod page;
 mod placing;
+mod product_list;
 mod query;
 mod receipt;
 mod serve;
@@ -51,6 +52,7 @@ pub use openapi::text as openapi_text;
 pub use serve::{ServeConfig, serve};
 
 use page::Cursors;
+use product_list::ProductLists;
 
 /// Where the API starts.
 pub const BASE: &str = "/api/v1";
@@ -89,6 +91,7 @@ struct SharedRooms {
     rooms: Rooms,
     desk: Arc<placing::Desk>,
     cursors: Arc<Cursors>,
+    lists: Arc<ProductLists>,
     backup_turn: backup::Turn,
 }
 
@@ -117,6 +120,12 @@ part!(Arc<Events>, events);
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {
         Arc::clone(&shared.0.cursors)
+    }
+}
+
+impl FromRef<Shared> for Arc<ProductLists> {
+    fn from_ref(shared: &Shared) -> Self {
+        Arc::clone(&shared.0.lists)
     }
 }
 
@@ -258,7 +267,8 @@ pub fn api(rooms: Rooms) -> Api {
     let routes = root_routes().into_iter().map(|route| (route.path.to_owned(), route));
     let api = api_routes().into_iter().map(|route| (format!("{BASE}{}", route.path), route));
     let token = rooms.token;
-    let shared = SharedRooms { rooms, desk: Arc::clone(&desk), cursors, backup_turn: backup::Turn::new() };
+    let lists = Arc::new(ProductLists::new(Arc::clone(&rooms.inventory)));
+    let shared = SharedRooms { rooms, desk: Arc::clone(&desk), cursors, lists, backup_turn: backup::Turn::new() };
     let router = routes
         .chain(api)
         .fold(Router::new(), |router: Router<Shared>, (path, route)| {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tokio::sync::Notify;
@@ -26,16 +27,23 @@ pub use purchases::{LimitExceeded, PurchaseClaim, Purchases};
 /// All products, by number.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    shelves: RwLock<BTreeMap<ProductId, Arc<Shelf>>>,
+    /// Replaced as a whole, which is rare: whoever goes over all of them holds no lock.
+    shelves: RwLock<Arc<Shelves>>,
+    /// Counts what is shown: see [`Inventory::version`].
+    version: Arc<AtomicU64>,
     purchases: RwLock<Arc<Purchases>>,
     /// Wakes whoever follows the products' terms.
     edited: Notify,
 }
 
+type Shelves = BTreeMap<ProductId, Arc<Shelf>>;
+
 /// One product: what is left of it now, and how it was last committed.
 #[derive(Debug)]
 pub struct Shelf {
     id: ProductId,
+    /// The inventory's.
+    version: Arc<AtomicU64>,
     available: StockCounter,
     committed: RwLock<Arc<Product>>,
 }
@@ -66,12 +74,30 @@ impl Inventory {
 
     /// All products as last committed, newest first.
     pub fn products(&self) -> Vec<Arc<Product>> {
-        self.shelves.read().values().rev().map(|shelf| shelf.product()).collect()
+        self.all().values().rev().map(|shelf| shelf.product()).collect()
     }
 
     /// All shelves.
     pub fn shelves(&self) -> Vec<Arc<Shelf>> {
-        self.shelves.read().values().cloned().collect()
+        self.all().values().cloned().collect()
+    }
+
+    fn all(&self) -> Arc<Shelves> {
+        Arc::clone(&self.shelves.read())
+    }
+
+    /// Counts the changes of what [`Inventory::products`] shows. What is read after it has all the changes counted.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Puts other shelves up. Only the committer does, so that nothing comes between.
+    fn replace(&self, shelves: Shelves) {
+        let before = std::mem::replace(&mut *self.shelves.write(), Arc::new(shelves));
+        self.version.fetch_add(1, Ordering::Release);
+        self.note_edit();
+        // Not under the lock, which orders wait for.
+        drop(before);
     }
 
     /// How many products there are.
@@ -87,24 +113,33 @@ impl Inventory {
     /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old
     /// shelves and counts, so that what they put back is counted nowhere.
     pub fn replace_all(&self, products: impl IntoIterator<Item = Product>, purchases: Purchases) {
-        let shelves = products.into_iter().map(|product| (product.id, Arc::new(Shelf::new(product))));
-        *self.purchases.write() = Arc::new(purchases);
-        *self.shelves.write() = shelves.collect();
-        self.note_edit();
+        let shelves = products.into_iter().map(|product| (product.id, self.shelf_of(product)));
+        let shelves = shelves.collect();
+        let before = std::mem::replace(&mut *self.purchases.write(), Arc::new(purchases));
+        self.replace(shelves);
+        drop(before);
     }
 
     /// Puts up a new product.
     pub fn add(&self, product: Product) -> Arc<Shelf> {
-        let shelf = Arc::new(Shelf::new(product));
-        self.shelves.write().insert(shelf.id, Arc::clone(&shelf));
-        self.note_edit();
+        let shelf = self.shelf_of(product);
+        let mut shelves = Shelves::clone(&self.all());
+        shelves.insert(shelf.id, Arc::clone(&shelf));
+        self.replace(shelves);
         shelf
+    }
+
+    fn shelf_of(&self, product: Product) -> Arc<Shelf> {
+        let (id, version) = (product.id, Arc::clone(&self.version));
+        let available = StockCounter::new(product.stock.current);
+        Arc::new(Shelf { id, version, available, committed: RwLock::new(Arc::new(product)) })
     }
 
     /// Takes a product down.
     pub fn remove(&self, id: ProductId) {
-        self.shelves.write().remove(&id);
-        self.note_edit();
+        let mut shelves = Shelves::clone(&self.all());
+        shelves.remove(&id);
+        self.replace(shelves);
     }
 
     /// Says that the terms of a product have changed. Products that come and go are noted by themselves.
@@ -119,11 +154,6 @@ impl Inventory {
 }
 
 impl Shelf {
-    fn new(product: Product) -> Self {
-        let available = StockCounter::new(product.stock.current);
-        Self { id: product.id, available, committed: RwLock::new(Arc::new(product)) }
-    }
-
     /// The product's number.
     pub const fn id(&self) -> ProductId {
         self.id
@@ -137,6 +167,7 @@ impl Shelf {
     /// Shows a newly committed state.
     pub fn publish(&self, product: Product) {
         *self.committed.write() = Arc::new(product);
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Units available at this instant: one atomic read.

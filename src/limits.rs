@@ -75,8 +75,10 @@ pub const MAX_EVENTS_BEHIND: usize = 1_024;
 pub const MAX_UNANSWERED_BATCHES: usize = 16;
 /// Jobs that one worker takes at once when there is no service to call.
 pub const MAX_JOBS_TAKEN: usize = 512;
-/// Expired holds that one command carries.
+/// Due jobs that are woken at once, under the queue's lock; expired holds that one command carries.
 pub const MAX_EXPIRED_AT_ONCE: usize = 1_024;
+/// Delayed jobs that a list looks at under the queue's lock.
+pub const MAX_DELAYED_AT_ONCE: usize = 1_024;
 
 /// Orders kept in memory before they are written to the index by user.
 pub const INDEX_RUN: usize = 64 * 1024;
@@ -96,8 +98,13 @@ pub const MAX_UNAPPLIED_ROWS: usize = 64 * 1024;
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
 pub const STORE_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// Threads that read the store for requests.
-pub const MAX_READER_THREADS: usize = 16;
+/// Threads that look something up in the store at once, for buyers and workers.
+pub const MAX_LOOK_UPS: usize = 16;
+/// Threads that read pages of lists from the store for operators: half of the processors, and no more than this.
+pub const MAX_SCAN_THREADS: usize = 4;
+/// Reads for operators that wait for one of these threads. One thread more reads what goes over all orders, with a line
+/// of the same length.
+pub const MAX_SCANS_IN_LINE: usize = 64;
 
 /// Connections at once.
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
@@ -108,8 +115,10 @@ pub const MAX_LEAVING: usize = 64;
 /// Open files that connections leave to the store, the log, exports and backups, and the runtime; posts to the
 /// fulfilment service come on top, two for each worker.
 pub const RESERVED_FILES: usize = 128;
-/// Jobs that are not finished.
+/// Jobs that are not finished, without holds.
 pub const DEFAULT_QUEUE_CAPACITY: u32 = 100_000;
+/// Held orders. Each takes about half a kilobyte of memory.
+pub const DEFAULT_HOLD_CAPACITY: u32 = 1_000_000;
 /// Workers that fulfil orders.
 pub const DEFAULT_WORKERS: u32 = 16;
 
@@ -144,6 +153,8 @@ pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 pub const BACKUP_CHUNKS: usize = 8;
 /// How long the reader of a backup may take nothing before the backup is broken off.
 pub const BACKUP_STALL: Duration = Duration::from_secs(30);
+/// How old a list of all products may be; a single product is always as it is.
+pub const MAX_LIST_AGE: Duration = Duration::from_millis(100);
 /// How long an idempotency key is kept.
 pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long reports of workers wait for orders to share a commit with.

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::digits::push_decimal;
 use crate::order::OrderStatus;
 use crate::product::ProductId;
 use crate::refusal::Refusal;
@@ -32,11 +33,6 @@ struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Product {
-    product_id: u64,
 }
 
 /// What is counted as it happens. Cheap to count: an atomic integer, or a short lock once a commit.
@@ -64,9 +60,9 @@ pub enum Format {
     Prometheus,
 }
 
-/// The older format describes a counter under its whole name, and knows neither units nor an end.
+/// The older format describes a counter under its whole name, and knows no units.
 fn prometheus(open_metrics: &str) -> String {
-    let lines: Vec<_> = open_metrics.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")).collect();
+    let lines: Vec<_> = open_metrics.lines().filter(|line| !line.starts_with("# UNIT ")).collect();
     let counters: Vec<_> =
         lines.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
     let mut text = String::with_capacity(open_metrics.len());
@@ -94,8 +90,9 @@ pub struct Levels {
     pub throughput: f64,
     /// Age of the oldest job that is ready or active.
     pub oldest_job: Duration,
-    /// Units that can be bought, by product.
-    pub inventory: Vec<(ProductId, u64)>,
+    /// Units that can be bought, by product: lines of [`push_inventory_level`]. There can be ten thousand, so they are
+    /// written where they change.
+    pub inventory: String,
     /// Raised alerts, by code.
     pub alerts: Vec<(&'static str, u64)>,
     /// Lines of the log that were lost since the start.
@@ -178,21 +175,31 @@ impl Metrics {
 
     /// Everything as text.
     pub fn text(&self, levels: &Levels, format: Format) -> String {
-        let text = self.open_metrics(levels);
-        match format {
-            Format::OpenMetrics => text,
-            Format::Prometheus => prometheus(&text),
-        }
-    }
-
-    fn open_metrics(&self, levels: &Levels) -> String {
         let mut text = String::with_capacity(8 * 1024);
         // Into memory: this cannot fail.
-        let _ = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &levels.registry()))
-            .and_then(|()| encode_eof(&mut text));
+        let _ =
+            encode_registry(&mut text, &self.registry).and_then(|()| encode_registry(&mut text, &levels.registry()));
+        if format == Format::Prometheus {
+            text = prometheus(&text);
+        }
+        text.reserve(levels.inventory.len() + 256);
+        text.push_str("# HELP flash_sale_inventory_levels Units that can be bought.\n");
+        text.push_str("# TYPE flash_sale_inventory_levels gauge\n");
+        text.push_str(&levels.inventory);
+        if format == Format::OpenMetrics {
+            let _ = encode_eof(&mut text);
+        }
         text
     }
+}
+
+/// The line of one product among the levels.
+pub fn push_inventory_level(text: &mut String, product: ProductId, units: u64) {
+    text.push_str("flash_sale_inventory_levels{product_id=\"");
+    push_decimal(text, product.0);
+    text.push_str("\"} ");
+    push_decimal(text, units);
+    text.push('\n');
 }
 
 impl Levels {
@@ -221,11 +228,6 @@ impl Levels {
         oldest.set(self.oldest_job.as_secs_f64());
         let about = "Age of the oldest job that is ready or active";
         registry.register_with_unit("oldest_job_age", about, Unit::Seconds, oldest);
-        let inventory = Family::<Product, Gauge>::default();
-        for (product, units) in &self.inventory {
-            inventory.get_or_create(&Product { product_id: product.0 }).set(units.cast_signed());
-        }
-        registry.register("inventory_levels", "Units that can be bought", inventory);
         let alerts = Family::<Code, Gauge>::default();
         for (code, count) in &self.alerts {
             alerts.get_or_create(&Code { code }).set(count.cast_signed());
@@ -268,7 +270,11 @@ mod tests {
             orders: [1, 20, 3, 4],
             dead_letters: 6,
             jobs: vec![("waiting", 5), ("delayed", 2)],
-            inventory: vec![(ProductId(7), 96)],
+            inventory: {
+                let mut text = String::new();
+                push_inventory_level(&mut text, ProductId(7), 96);
+                text
+            },
             log_lines_lost: 11,
             ..Levels::default()
         };

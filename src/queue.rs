@@ -4,7 +4,8 @@
 //! commit that says so; workers take, the clock wakes. A job is little more than a number: its order stands in the
 //! store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,88 +14,24 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
-use crate::order::{Order, OrderId, OrderMap, Priority};
+use crate::limits::{DEFAULT_HOLD_CAPACITY, MAX_DELAYED_AT_ONCE};
+use crate::order::{OrderId, Priority};
 
 mod forecast;
+mod job;
+mod line;
 mod rate;
+mod slots;
 
 pub use forecast::Forecast;
+pub use job::{Due, Job, JobState};
+pub use slots::{Place, SlotKind};
 
 use forecast::Idle;
+use job::ready_state;
+use line::Line;
 use rate::Rate;
-
-/// What a job is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobState {
-    /// Ready, at normal priority.
-    Waiting,
-    /// Ready, at another priority.
-    Prioritized,
-    /// Waits for its next attempt or for the end of its hold.
-    Delayed,
-    /// A worker has it.
-    Active,
-    /// Done: its order was confirmed.
-    Completed,
-    /// Done: its order was not.
-    Failed,
-}
-
-impl JobState {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Prioritized, Self::Delayed, Self::Active, Self::Completed, Self::Failed];
-
-    /// Its word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Prioritized => "prioritized",
-            Self::Delayed => "delayed",
-            Self::Active => "active",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// An open job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// The order it is about; the lower number goes first within a priority.
-    pub order: OrderId,
-    /// Which ready jobs it goes before.
-    pub priority: Priority,
-    /// When it is to be looked at, if not at once.
-    pub due: Option<Due>,
-    /// When its order was accepted.
-    pub placed_at: Timestamp,
-}
-
-/// Why and until when a job is delayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// The next attempt.
-    Attempt(Timestamp),
-    /// The end of its hold.
-    Expiry(Timestamp),
-}
-
-impl Due {
-    const fn at(self) -> Timestamp {
-        match self {
-            Self::Attempt(at) | Self::Expiry(at) => at,
-        }
-    }
-}
-
-impl Job {
-    /// The job of a pending order.
-    pub fn of(order: &Order) -> Self {
-        let due = order.expires_at.map(Due::Expiry).or(order.retry_at.map(Due::Attempt));
-        Self { order: order.id, priority: order.priority, due, placed_at: order.created_at }
-    }
-}
+use slots::Slots;
 
 /// What a commit did to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +73,8 @@ pub struct QueueCounts {
     pub completed_per_second: f64,
 }
 
-/// The queue. Bounded by its places: see [`Queue::take_place`].
+/// The queue. Bounded by its slots: see [`Queue::take_place`]. Orders wait for its lock, so nothing under it takes
+/// longer than a bounded number of jobs does.
 #[derive(Debug)]
 pub struct Queue {
     clock: Clock,
@@ -148,38 +86,23 @@ pub struct Queue {
     rescheduled: Notify,
     /// Workers that wait in [`Queue::take`].
     idle: AtomicUsize,
-    places: Arc<Places>,
+    work: Arc<Slots>,
+    holds: Arc<Slots>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// One line for each priority, lowest first, each sorted by order number.
-    lines: [VecDeque<Job>; 4],
+    /// One line for each priority, lowest first.
+    lines: [Line; 4],
     delayed: BTreeMap<(Timestamp, OrderId), Job>,
-    active: OrderMap<Job>,
+    /// Sorted, so that the oldest is found at once.
+    active: BTreeMap<OrderId, Job>,
     paused: bool,
     rate: Rate,
 }
 
-#[derive(Debug)]
-struct Places {
-    taken: AtomicUsize,
-    capacity: usize,
-}
-
-/// A place in the queue: taken before the stock, given back when the job is done.
-#[derive(Debug)]
-#[must_use = "dropping a place gives it back"]
-pub struct Place(Arc<Places>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Queue {
-    /// An empty queue for at most `capacity` unfinished jobs.
+    /// An empty queue for at most `capacity` unfinished jobs, and as many holds as there are unless set otherwise.
     pub fn new(capacity: usize, clock: Clock) -> Self {
         Self {
             clock,
@@ -187,31 +110,47 @@ impl Queue {
             ready: Notify::new(),
             rescheduled: Notify::new(),
             idle: AtomicUsize::new(0),
-            places: Arc::new(Places { taken: AtomicUsize::new(0), capacity }),
+            work: Slots::new(SlotKind::Work, capacity),
+            holds: Slots::new(SlotKind::Hold, DEFAULT_HOLD_CAPACITY as usize),
         }
     }
 
-    /// The most unfinished jobs.
-    pub fn capacity(&self) -> usize {
-        self.places.capacity
+    /// The same with another bound of holds.
+    #[must_use]
+    pub fn with_hold_capacity(self, capacity: usize) -> Self {
+        Self { holds: Slots::new(SlotKind::Hold, capacity), ..self }
     }
 
-    /// Takes a place, or none where the queue is full.
-    pub fn take_place(&self) -> Option<Place> {
-        let mut taken = self.places.taken.load(Ordering::Relaxed);
-        while taken < self.places.capacity {
-            match self.places.taken.compare_exchange_weak(taken, taken + 1, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(Place(Arc::clone(&self.places))),
-                Err(now) => taken = now,
-            }
+    /// The most unfinished jobs, or holds.
+    pub fn capacity(&self, kind: SlotKind) -> usize {
+        self.slots(kind).capacity
+    }
+
+    /// Takes a slot, or none where all are taken.
+    pub fn take_place(&self, kind: SlotKind) -> Option<Place> {
+        self.slots(kind).take()
+    }
+
+    /// A slot for an order that the store already holds: it has to fit, whatever the capacity is set to now.
+    pub fn force_place(&self, kind: SlotKind) -> Place {
+        self.slots(kind).force()
+    }
+
+    const fn slots(&self, kind: SlotKind) -> &Arc<Slots> {
+        match kind {
+            SlotKind::Work => &self.work,
+            SlotKind::Hold => &self.holds,
         }
-        None
     }
 
-    /// A place for a job that the store already holds: it has to fit, whatever the capacity is set to now.
-    pub fn force_place(&self) -> Place {
-        self.places.taken.fetch_add(1, Ordering::Relaxed);
-        Place(Arc::clone(&self.places))
+    /// When to try again where all slots are taken, between one and thirty seconds: when workers will have drained a
+    /// tenth of them at their present rate, or when the next hold ends.
+    pub fn retry_after(&self, kind: SlotKind) -> Duration {
+        let seconds = match kind {
+            SlotKind::Work => self.work.capacity as f64 / 10.0 / self.drain_rate().max(1.0),
+            SlotKind::Hold => self.next_due().map_or(0.0, |due| due.since(self.clock.now()).as_secs_f64()),
+        };
+        Duration::from_secs_f64(seconds.clamp(1.0, 30.0).ceil())
     }
 
     /// Applies what a commit did, under one lock.
@@ -256,7 +195,9 @@ impl Queue {
         for job in jobs {
             inner.put(job);
         }
-        *self.inner.lock() = inner;
+        let before = std::mem::replace(&mut *self.inner.lock(), inner);
+        // Not under the lock: there may be a million of them.
+        drop(before);
         self.ready.notify_one();
         self.rescheduled.notify_one();
     }
@@ -305,16 +246,14 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    /// Makes due attempts ready and returns the orders whose hold has ended, oldest first, at most `most` of them.
+    /// Makes due attempts ready and returns the orders whose hold has ended, oldest first. Looks at `most` due jobs at
+    /// most, as others wait for the lock: while [`Queue::next_due`] is past, there are more.
     pub fn wake_due(&self, most: usize) -> Vec<OrderId> {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
         let mut expired = Vec::new();
-        while expired.len() < most {
-            let Some(entry) = inner.delayed.first_entry() else { break };
-            if entry.key().0 > now {
-                break;
-            }
+        for _ in 0..most {
+            let Some(entry) = inner.delayed.first_entry().filter(|entry| entry.key().0 <= now) else { break };
             let job = entry.remove();
             match job.due {
                 Some(Due::Expiry(_)) => expired.push(job.order),
@@ -371,10 +310,11 @@ impl Queue {
     pub fn counts(&self) -> QueueCounts {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
-        let ready: usize = inner.lines.iter().map(VecDeque::len).sum();
+        let ready: usize = inner.lines.iter().map(Line::len).sum();
         let waiting = inner.lines[Priority::Normal as usize].len();
-        let fronts = inner.lines.iter().filter_map(VecDeque::front);
-        let oldest = fronts.chain(inner.active.values()).map(|job| job.placed_at).min();
+        // Orders are accepted in the order of their numbers: the first one is the oldest.
+        let fronts = inner.lines.iter().filter_map(Line::front);
+        let oldest = fronts.chain(inner.active.values().next()).map(|job| job.placed_at).min();
         QueueCounts {
             waiting,
             prioritized: ready - waiting,
@@ -387,32 +327,55 @@ impl Queue {
     }
 
     /// Orders whose open jobs are in `state`, oldest first, those after `after`, at most `most`. Finished jobs are in
-    /// the store.
+    /// the store. Blocks for a moment where many are delayed.
     pub fn list(&self, state: JobState, after: Option<OrderId>, most: usize) -> Vec<OrderId> {
-        let inner = self.inner.lock();
-        let mut orders: Vec<OrderId> = match state {
-            JobState::Waiting => inner.lines[Priority::Normal as usize].iter().map(|job| job.order).collect(),
+        match state {
+            JobState::Waiting => self.inner.lock().lines[Priority::Normal as usize].above(after).take(most).collect(),
             JobState::Prioritized => {
+                let inner = self.inner.lock();
                 let others = Priority::ALL.iter().filter(|priority| **priority != Priority::Normal);
-                others.flat_map(|priority| &inner.lines[*priority as usize]).map(|job| job.order).collect()
+                let lines = others.map(|priority| &inner.lines[*priority as usize]);
+                let mut orders: Vec<_> = lines.flat_map(|line| line.above(after).take(most)).collect();
+                drop(inner);
+                orders.sort_unstable();
+                orders.truncate(most);
+                orders
             }
-            JobState::Delayed => inner.delayed.values().map(|job| job.order).collect(),
-            JobState::Active => inner.active.keys().copied().collect(),
+            JobState::Active => {
+                let above = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+                self.inner.lock().active.range(above).map(|(order, _)| *order).take(most).collect()
+            }
+            JobState::Delayed => self.list_delayed(after, most),
             JobState::Completed | JobState::Failed => Vec::new(),
-        };
-        drop(inner);
-        orders.retain(|order| after.is_none_or(|after| *order > after));
-        orders.sort_unstable();
-        orders.truncate(most);
-        orders
+        }
     }
-}
 
-/// The word for a job in line at this priority.
-const fn ready_state(priority: Priority) -> JobState {
-    match priority {
-        Priority::Normal => JobState::Waiting,
-        Priority::Low | Priority::High | Priority::Critical => JobState::Prioritized,
+    /// Delayed jobs are sorted by time: all are looked at, some at a time under the lock. One that moves meanwhile may
+    /// be missed.
+    fn list_delayed(&self, after: Option<OrderId>, most: usize) -> Vec<OrderId> {
+        // The lowest numbers so far, the highest of them on top.
+        let mut lowest = BinaryHeap::with_capacity(most.saturating_add(1).min(MAX_DELAYED_AT_ONCE));
+        let mut from = Bound::Unbounded;
+        loop {
+            let some: Vec<_> = {
+                let inner = self.inner.lock();
+                let later = inner.delayed.range((from, Bound::Unbounded));
+                later.take(MAX_DELAYED_AT_ONCE).map(|(key, _)| *key).collect()
+            };
+            for (_, order) in some.iter().filter(|(_, order)| after.is_none_or(|after| *order > after)) {
+                lowest.push(*order);
+                if lowest.len() > most {
+                    lowest.pop();
+                }
+            }
+            match some.last() {
+                Some(last) if some.len() == MAX_DELAYED_AT_ONCE => from = Bound::Excluded(*last),
+                _ => break,
+            }
+        }
+        let mut orders = lowest.into_sorted_vec();
+        orders.dedup();
+        orders
     }
 }
 
@@ -422,15 +385,7 @@ impl Inner {
             self.delayed.insert((due.at(), job.order), job);
             return;
         }
-        let line = &mut self.lines[job.priority as usize];
-        // New orders come in number order; only one that returns from a failed attempt belongs further ahead.
-        match line.back() {
-            Some(last) if last.order > job.order => {
-                let place = line.partition_point(|other| other.order < job.order);
-                line.insert(place, job);
-            }
-            _ => line.push_back(job),
-        }
+        self.lines[job.priority as usize].put(job);
     }
 
     /// Removes a job wherever it is.
@@ -438,10 +393,10 @@ impl Inner {
         if self.active.remove(&job.order).is_some() {
             return;
         }
-        let line = &mut self.lines[job.priority as usize];
-        if let Ok(place) = line.binary_search_by_key(&job.order, |other| other.order) {
-            line.remove(place);
-        } else if let Some(due) = job.due {
+        if self.lines[job.priority as usize].remove(job.order) {
+            return;
+        }
+        if let Some(due) = job.due {
             self.delayed.remove(&(due.at(), job.order));
         }
     }
@@ -452,8 +407,7 @@ impl Inner {
             return taken;
         }
         for line in self.lines.iter_mut().rev() {
-            let room = most - taken.len();
-            taken.extend(line.drain(..line.len().min(room)));
+            line.take(most - taken.len(), &mut taken);
         }
         self.active.extend(taken.iter().map(|job| (job.order, *job)));
         taken
@@ -468,10 +422,9 @@ impl Inner {
     }
 
     fn place_in_line(&self, job: &Job) -> Option<u64> {
-        let own = &self.lines[job.priority as usize];
-        let place = own.binary_search_by_key(&job.order, |other| other.order).ok()?;
-        let before: usize = self.lines[job.priority as usize + 1..].iter().map(VecDeque::len).sum();
-        Some((before + place + 1) as u64)
+        let rank = self.lines[job.priority as usize].rank(job.order)?;
+        let before: usize = self.lines[job.priority as usize + 1..].iter().map(Line::len).sum();
+        Some((before + rank + 1) as u64)
     }
 }
 

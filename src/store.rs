@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
-use tokio::sync::Semaphore;
 
 use crate::change::KeptAnswer;
 use crate::limits;
@@ -35,6 +34,7 @@ mod log_file;
 mod new;
 mod order_groups;
 mod read;
+mod readers;
 mod record;
 mod replay;
 mod scratch;
@@ -51,12 +51,14 @@ pub use error::{OpenError, StoreError, is_full};
 pub use findings::Findings;
 pub use fork::Given;
 pub use head::{Cut, Head, Totals};
-pub use read::{AttemptError, Page, Snapshot};
+pub use read::{AttemptError, OrderFields, Page, Snapshot};
+pub use readers::{Reader, Scan, lower_priority};
 pub use verify::OnProgress;
 
 use follow::{Backlog, Follower};
 use log::{Appended, Log};
 use log_file::LogFile;
+use readers::Readers;
 use unapplied::Unapplied;
 
 /// The name of the store's file in the data directory.
@@ -121,7 +123,9 @@ pub struct Store {
     running: RwLock<Option<Running>>,
     /// The secret that job numbers are made with.
     secret: [u8; 32],
-    readers: Semaphore,
+    /// The end of the history as last shown; also while the store is away.
+    head: RwLock<Head>,
+    readers: Readers,
 }
 
 /// An open store.
@@ -148,30 +152,29 @@ impl Store {
     /// Opens or creates the store in `medium`, brings it up to the end of its log, and reads what a start needs.
     pub fn open(medium: Medium) -> Result<(Self, Recovered), OpenError> {
         let (running, secret, recovered) = Running::open(&medium)?;
-        let store = Self {
-            medium,
-            running: RwLock::new(Some(running)),
-            secret,
-            readers: Semaphore::new(limits::MAX_READER_THREADS),
-        };
+        let readers = Readers::start().map_err(|error| OpenError::Io("the readers' threads".to_owned(), error))?;
+        let head = RwLock::new(recovered.head.clone());
+        let store = Self { medium, running: RwLock::new(Some(running)), secret, head, readers };
         Ok((store, recovered))
     }
 
     /// Closes what is left of a failed store and opens it again.
     pub fn reopen(&self) -> Result<Recovered, OpenError> {
-        let mut running = self.running.write();
+        let failed = self.running.write().take();
         // The file is locked as long as the failed one is not dropped.
-        if let Some(failed) = running.take() {
+        if let Some(failed) = failed {
             failed.give_up();
         }
         let (opened, _, recovered) = Running::open(&self.medium)?;
-        *running = Some(opened);
+        *self.head.write() = recovered.head.clone();
+        *self.running.write() = Some(opened);
         Ok(recovered)
     }
 
     /// Brings the tables up to the last commit, on disk, and closes the store; whatever comes later is refused.
     pub fn close(&self) {
-        if let Some(running) = self.running.write().take() {
+        let running = self.running.write().take();
+        if let Some(running) = running {
             running.close(&self.medium);
         }
     }
@@ -213,6 +216,9 @@ impl Store {
     /// Shows a commit to readers. Whoever reads that an order has moved must find its stock moved as well; so this
     /// comes after the counters.
     pub fn show(&self, committed: Committed) {
+        if let Some(head) = &committed.0.head {
+            self.head.write().clone_from(head);
+        }
         if let Some(running) = &*self.running.read() {
             running.backlog.show(committed.0);
         }
@@ -223,7 +229,12 @@ impl Store {
         self.running.read().as_ref().is_some_and(|running| running.backlog.has_failed())
     }
 
-    /// The store as last shown. Waits for the tables and blocks on file reads: for handlers there is [`Store::query`].
+    /// The end of the history and the totals as last shown, from memory: nobody waits, also while the store is away.
+    pub fn head(&self) -> Head {
+        self.head.read().clone()
+    }
+
+    /// The store as last shown. Waits for the tables and blocks on file reads: for handlers there is [`Store::scan`].
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let (backlog, database) = self.parts()?;
         backlog.catch_up()?;
@@ -261,38 +272,11 @@ impl Store {
         Ok(self.order(id)?.map(|order| (order, answer)))
     }
 
-    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`.
-    pub fn orders_of_user(
-        &self,
-        user: &str,
-        before: Option<OrderId>,
-        most: usize,
-        keep: impl Fn(&Order) -> bool,
-    ) -> Result<Page<Order>, StoreError> {
-        let (backlog, _) = self.parts()?;
-        let recent = backlog.index.read().find(user, before);
-        // The snapshot comes after the look into memory: what has left memory by now is in the snapshot.
-        self.snapshot()?.orders_of_user(user, before, recent, most, keep)
-    }
-
     /// What readers and the follower share. Held no longer than to take it: a failed store is closed under the lock.
     fn parts(&self) -> Result<(Arc<Backlog>, Arc<Database>), StoreError> {
         let running = self.running.read();
         let running = running.as_ref().ok_or(StoreError::Closed)?;
         Ok((Arc::clone(&running.backlog), Arc::clone(&running.database)))
-    }
-
-    /// Runs a read on a thread that may block; a bounded number at once.
-    pub async fn query<T: Send + 'static>(
-        self: &Arc<Self>,
-        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let Ok(_permit) = self.readers.acquire().await else { return Err(StoreError::Closed) };
-        let store = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(result) => result,
-            Err(panic) => Err(StoreError::System("answer to a reader", panic.to_string())),
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::inventory::{LimitExceeded, Shelf};
 use crate::metrics::Metrics;
 use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
-use crate::queue::{Forecast, Job, QueueChange};
+use crate::queue::{Forecast, Job, Place, QueueChange, SlotKind};
 use crate::refusal::Refusal;
 use crate::store::{AttemptError, Committed, Draft, StoreError};
 
@@ -187,6 +187,9 @@ impl<'b, 's> Batch<'b, 's> {
         self.effects.note(&order);
         self.effects.queue.push(QueueChange::Put(Job::of(&order)));
         self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
+        let kind = SlotKind::of(&order);
+        // Whether the product is held may have been edited since the slot was taken.
+        let place = if place.kind() == kind { place } else { self.rooms.queue.force_place(kind) };
         self.books.open.insert(order.id, OpenOrder { order, _place: place });
         Ok(Ok(receipt))
     }
@@ -261,6 +264,13 @@ impl<'b, 's> Batch<'b, 's> {
                 return Ok(Err(Refusal::OrderNotPending { status: refused.0, detail: None }));
             }
         };
+        let place = match (before.job, order.job) {
+            (JobEnd::Completed | JobEnd::Failed, JobEnd::Open) => match self.place_again(&order) {
+                Ok(place) => Some(place),
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+            _ => None,
+        };
         if let Some(units) = units
             && let Err(refusal) = self.move_units(&order, &transition, units)?
         {
@@ -282,10 +292,17 @@ impl<'b, 's> Batch<'b, 's> {
         }
         let order = Arc::new(order);
         self.draft.put_order(Arc::clone(&order));
-        self.follow_job(&before, &order, transition == Transition::Fulfilled);
+        self.follow_job(&before, &order, place, transition == Transition::Fulfilled);
         let (product, quantity) = (order.product, order.quantity);
         self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, units, actor });
         Ok(Ok(order))
+    }
+
+    /// A slot for an order that goes back into the queue: before its units, as for a new one.
+    fn place_again(&self, order: &Order) -> Result<Place, Refusal> {
+        let kind = SlotKind::of(order);
+        let place = self.rooms.queue.take_place(kind);
+        place.ok_or_else(|| Refusal::Overloaded { retry_after: self.rooms.queue.retry_after(kind) })
     }
 
     /// Takes or books the units of a move. Units that come back reach the shelf only after the commit.
@@ -340,8 +357,8 @@ impl<'b, 's> Batch<'b, 's> {
         *count = if listed { *count + 1 } else { *count - 1 };
     }
 
-    /// Keeps the open orders and the queue in step with a move.
-    fn follow_job(&mut self, before: &Order, after: &Arc<Order>, completed: bool) {
+    /// Keeps the open orders and the queue in step with a move. `place` is the slot of one that is opened again.
+    fn follow_job(&mut self, before: &Order, after: &Arc<Order>, place: Option<Place>, completed: bool) {
         let id = after.id;
         match (before.job, after.job) {
             (JobEnd::Open, JobEnd::Open) => {
@@ -355,8 +372,8 @@ impl<'b, 's> Batch<'b, 's> {
                 self.effects.queue.push(QueueChange::End { job: Job::of(before), completed });
             }
             (_, JobEnd::Open) => {
-                let open = OpenOrder { order: Arc::clone(after), _place: self.rooms.queue.force_place() };
-                self.books.open.insert(id, open);
+                let place = place.unwrap_or_else(|| self.rooms.queue.force_place(SlotKind::of(after)));
+                self.books.open.insert(id, OpenOrder { order: Arc::clone(after), _place: place });
                 self.effects.queue.push(QueueChange::Put(Job::of(after)));
             }
             _ => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::inventory::Shelf;
 use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
-use crate::queue::Place;
+use crate::queue::{Place, SlotKind};
 use crate::store::Head;
 
 use super::Rooms;
@@ -16,7 +16,7 @@ use super::Rooms;
 pub(super) struct Books {
     pub(super) head: Head,
     pub(super) products: HashMap<ProductId, Stocked>,
-    /// All pending orders; the first one's number is where a recovery starts to read. Bounded by the queue's places.
+    /// All pending orders; the first one's number is where a recovery starts to read. Bounded by the queue's slots.
     pub(super) open: BTreeMap<OrderId, OpenOrder>,
     /// The opening of the store that they are of.
     pub(super) opening: u64,
@@ -45,9 +45,10 @@ impl Books {
             let product = Product::clone(&shelf.product());
             (product.id, Stocked { product, shelf })
         };
-        let open = open
-            .into_iter()
-            .map(|order| (order.id, OpenOrder { order: Arc::new(order), _place: rooms.queue.force_place() }));
+        let open = open.into_iter().map(|order| {
+            let place = rooms.queue.force_place(SlotKind::of(&order));
+            (order.id, OpenOrder { order: Arc::new(order), _place: place })
+        });
         Self { head, products: shelves.into_iter().map(stocked).collect(), open: open.collect(), opening }
     }
 

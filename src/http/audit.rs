@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::product::{Product, ProductId};
 use crate::refusal::Refusal;
-use crate::store::{Store, StoreError, tally};
+use crate::store::{Reader, Scan, Store, StoreError, tally};
 
 use super::error;
 
@@ -32,14 +32,14 @@ struct AuditedProduct {
 
 /// `GET /inventory/audit`
 pub(super) async fn audit(State(store): State<Arc<Store>>) -> Result<Response, Refusal> {
-    let products = store.query(audited).await.map_err(|error| error::unreadable(&error))?;
+    let products = store.scan(Scan::Everything, audited).await.map_err(|error| error::unreadable(&error))?;
     let ok = products.iter().all(|product| product.ok);
     Ok(Json(json!({ "ok": ok, "products": products })).into_response())
 }
 
 /// All of it from one snapshot, so that what is under way cannot blur it.
-fn audited(store: &Store) -> Result<Vec<AuditedProduct>, StoreError> {
-    let snapshot = store.snapshot()?;
+fn audited(reader: &Reader) -> Result<Vec<AuditedProduct>, StoreError> {
+    let snapshot = reader.snapshot()?;
     let by_orders: BTreeMap<ProductId, tally::Tally> = tally::by_product(&snapshot)?;
     Ok(snapshot.products()?.iter().map(|product| row(product, by_orders.get(&product.id))).collect())
 }

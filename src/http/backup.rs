@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::limits::{BACKUP_CHUNKS, BACKUP_STALL};
 use crate::refusal::Refusal;
-use crate::store::{Snapshot, Store};
+use crate::store::{Reader, Scan, Snapshot, Store};
 
 use super::error;
 
@@ -35,7 +35,7 @@ impl Turn {
 /// `GET /admin/backup`
 pub(super) async fn stream(State(store): State<Arc<Store>>, State(turn): State<Turn>) -> Result<Response, Refusal> {
     let turn = turn.0.try_acquire_owned().map_err(|_| Refusal::BackupInFlight)?;
-    let snapshot = store.query(Store::snapshot).await.map_err(|error| error::unreadable(&error))?;
+    let snapshot = store.scan(Scan::Page, Reader::snapshot).await.map_err(|error| error::unreadable(&error))?;
     let (sender, chunks) = mpsc::channel(BACKUP_CHUNKS);
     let whole = Arc::new(AtomicBool::new(false));
     let pipe = Pipe { sender, runtime: Handle::current(), broken: None };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -255,10 +256,14 @@ pub(super) fn render(response: Response, path: &str) -> Response {
     rendered
 }
 
+/// When to ask again for a list that too many ask for.
+const READERS_RETRY_AFTER: Duration = Duration::from_secs(2);
+
 /// A read that failed: the log has the reason.
 pub(super) fn unreadable(error: &StoreError) -> Refusal {
     match error {
         StoreError::Closed => Refusal::StorageUnavailable,
+        StoreError::TooManyReaders => Refusal::Overloaded { retry_after: READERS_RETRY_AFTER },
         _ => {
             tracing::error!(%error, "the store could not be read");
             Refusal::StorageUnavailable

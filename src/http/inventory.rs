@@ -21,6 +21,7 @@ use crate::view::ProductView;
 
 use super::form::{Form, JsonBody, Reader, Segment, Value};
 use super::orders::whole_id;
+use super::product_list::ProductLists;
 
 /// The fields that a product can be sent with.
 const FIELDS: [&str; 9] = [
@@ -36,10 +37,8 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// `GET /inventory`
-pub(super) async fn list(State(inventory): State<Arc<Inventory>>) -> Response {
-    let products = inventory.products();
-    let views: Vec<_> = products.iter().map(|product| ProductView::of(product)).collect();
-    Json(views).into_response()
+pub(super) async fn list(State(lists): State<Arc<ProductLists>>) -> Response {
+    lists.latest().await.response()
 }
 
 /// `GET /inventory/{id}`
@@ -121,21 +120,16 @@ pub(super) async fn delete(State(intake): State<Intake>, Segment(id): Segment) -
 }
 
 /// `GET /inventory/metrics`
-pub(super) async fn metrics(State(inventory): State<Arc<Inventory>>) -> Response {
-    let products = inventory.products();
-    let sum = |part: fn(&Product) -> u64| products.iter().map(|product| part(product)).sum::<u64>();
-    let initial = sum(|product| product.stock.initial);
-    let all = sum(|product| product.stock.current + product.stock.held + product.stock.sold);
-    let gone = sum(|product| product.stock.held + product.stock.sold);
-    let is_out = |product: &Product| product.stock.current == 0;
-    let is_low = |product: &Product| product.stock.current * 10 < product.stock.initial;
-    let utilization = if all == 0 { 0.0 } else { gone as f64 * 100.0 / all as f64 };
+pub(super) async fn metrics(State(lists): State<Arc<ProductLists>>) -> Response {
+    let totals = lists.latest().await.totals;
+    let all = totals.current + totals.gone;
+    let utilization = if all == 0 { 0.0 } else { totals.gone as f64 * 100.0 / all as f64 };
     Json(json!({
-        "totalProducts": products.len(),
-        "outOfStockProducts": products.iter().filter(|product| is_out(product)).count(),
-        "lowStockProducts": products.iter().filter(|product| is_low(product)).count(),
-        "totalInitialStock": initial,
-        "totalCurrentStock": sum(|product| product.stock.current),
+        "totalProducts": totals.products,
+        "outOfStockProducts": totals.out_of_stock,
+        "lowStockProducts": totals.low_stock,
+        "totalInitialStock": totals.initial,
+        "totalCurrentStock": totals.current,
         "stockUtilization": (utilization * 100.0).round() / 100.0,
     }))
     .into_response()

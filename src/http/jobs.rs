@@ -15,9 +15,9 @@ use crate::job_id::JobIds;
 use crate::limits::{MAX_ID, MAX_PAGE};
 use crate::order::{JobEnd, Order, OrderId};
 use crate::product::ProductId;
-use crate::queue::{JobState, Queue, QueueCounts};
+use crate::queue::{JobState, Queue, QueueCounts, SlotKind};
 use crate::refusal::Refusal;
-use crate::store::{AttemptError, Page, Snapshot, Store, StoreError, Totals};
+use crate::store::{AttemptError, Page, Scan, Snapshot, Store, StoreError, Totals};
 use crate::view::Shown;
 
 use super::error;
@@ -39,22 +39,24 @@ pub(super) fn states(counts: &QueueCounts, totals: &Totals) -> Value {
 }
 
 /// `GET /queue`
-pub(super) async fn counts(store: State<Arc<Store>>, queue: State<Arc<Queue>>) -> Result<Response, Refusal> {
-    show_counts(&store, &queue).await
+pub(super) async fn counts(store: State<Arc<Store>>, queue: State<Arc<Queue>>) -> Response {
+    show_counts(&store, &queue)
 }
 
-async fn show_counts(store: &Arc<Store>, queue: &Queue) -> Result<Response, Refusal> {
-    let head = store.query(|store| store.snapshot()?.head()).await.map_err(|error| error::unreadable(&error))?;
+/// All of it is in memory, so that it is also answered while the store is away.
+fn show_counts(store: &Store, queue: &Queue) -> Response {
+    let head = store.head();
     let counts = queue.counts();
-    Ok(Json(json!({
+    Json(json!({
         "counts": states(&counts, &head.totals),
         "deadLetters": head.totals.dead_letters,
         "paused": counts.paused,
-        "capacity": queue.capacity(),
+        "capacity": queue.capacity(SlotKind::Work),
+        "holdCapacity": queue.capacity(SlotKind::Hold),
         "oldestJobAgeMs": counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         "completedPerSecond": (counts.completed_per_second * 100.0).round() / 100.0,
     }))
-    .into_response())
+    .into_response()
 }
 
 /// `POST /queue/pause`
@@ -64,7 +66,7 @@ pub(super) async fn pause(
     queue: State<Arc<Queue>>,
 ) -> Result<Response, Refusal> {
     intake.set_paused(true).await?;
-    show_counts(&store, &queue).await
+    Ok(show_counts(&store, &queue))
 }
 
 /// `POST /queue/resume`
@@ -74,7 +76,7 @@ pub(super) async fn resume(
     queue: State<Arc<Queue>>,
 ) -> Result<Response, Refusal> {
     intake.set_paused(false).await?;
-    show_counts(&store, &queue).await
+    Ok(show_counts(&store, &queue))
 }
 
 /// `GET /queue/jobs`: open jobs oldest first, finished ones newest first.
@@ -94,16 +96,14 @@ pub(super) async fn list(
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
     let Some(state) = state else { return Err(Refusal::invalid("state", "is missing")) };
-    let open = match state {
-        JobState::Completed | JobState::Failed => None,
-        // One more than asked for tells whether there is a next page.
-        _ => Some(queue.list(state, position.map(OrderId), limit + 1)),
-    };
-    let page = store.query(move |store| {
-        let snapshot = store.snapshot()?;
-        match open {
-            Some(ids) => open_jobs(&snapshot, &ids, limit),
-            None => finished_jobs(&snapshot, state, position, limit),
+    let jobs = Arc::clone(&queue);
+    let page = store.scan(Scan::Page, move |reader| match state {
+        JobState::Completed | JobState::Failed => finished_jobs(&reader.snapshot()?, state, position, limit),
+        _ => {
+            // One more than asked for tells whether there is a next page. An order that was placed since this was asked
+            // for may be in the queue and not in the tables.
+            let ids = jobs.list(state, position.map(OrderId), limit + 1);
+            open_jobs(&reader.snapshot()?, &ids, limit)
         }
     });
     let page = page.await.map_err(|error| error::unreadable(&error))?;
@@ -190,8 +190,8 @@ pub(super) async fn dead_letters(
     let list = format!("dead letters {filter:?}");
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let found = store.query(move |store| {
-        let snapshot = store.snapshot()?;
+    let found = store.scan(Scan::Page, move |reader| {
+        let snapshot = reader.snapshot()?;
         let page = snapshot.dead_letters(position.map(OrderId), limit, |order| filter.keeps(order))?;
         let attempts: Result<Vec<_>, _> = page.rows.iter().map(|order| snapshot.attempts(order.id)).collect();
         Ok((page, attempts?))
@@ -257,23 +257,27 @@ pub(super) async fn forget_all(store: State<Arc<Store>>, intake: State<Intake>, 
     move_all(&store, &intake, &uri, OperatorMove::Forget).await
 }
 
-/// Moves all dead letters that match, a page at a time, from new to old.
+/// Moves all dead letters that match, a page at a time, from new to old. Where the queue is full, the rest is counted
+/// and stays.
 async fn move_all(store: &Arc<Store>, intake: &Intake, uri: &Uri, to: OperatorMove) -> Result<Response, Refusal> {
     let mut query = Query::of(uri, &["reason", "productId", "dryRun"]);
     let filter = Filter::read(&mut query);
     let dry_run = query.flag("dryRun");
     query.finish()?;
     let (mut matched, mut done) = (0, 0);
-    let mut before = None;
+    let (mut before, mut full) = (None, false);
     loop {
         let filter = filter.clone();
-        let page =
-            store.query(move |store| store.snapshot()?.dead_letters(before, MAX_PAGE, |order| filter.keeps(order)));
+        let page = store.scan(Scan::Page, move |reader| {
+            reader.snapshot()?.dead_letters(before, MAX_PAGE, |order| filter.keeps(order))
+        });
         let page = page.await.map_err(|error| error::unreadable(&error))?;
         matched += page.rows.len();
         let orders: Vec<_> = page.rows.iter().map(|order| order.id).collect();
-        if !dry_run && !orders.is_empty() {
-            done += intake.move_orders(orders, to).await?.iter().filter(|moved| moved.is_ok()).count();
+        if !dry_run && !full && !orders.is_empty() {
+            let moved = intake.move_orders(orders, to).await?;
+            done += moved.iter().filter(|moved| moved.is_ok()).count();
+            full = moved.iter().any(|moved| matches!(moved, Err(Refusal::Overloaded { .. })));
         }
         match page.next {
             Some(next) => before = Some(OrderId(next)),

@@ -15,7 +15,7 @@ use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
 use crate::order::{OrderStatus, Transition};
 use crate::product::{Product, ProductId};
 use crate::refusal::Refusal;
-use crate::store::{Page, Store, StoreError};
+use crate::store::{Page, Reader, Scan, Store, StoreError};
 use crate::view::{ProductView, Shown};
 
 use super::error;
@@ -54,7 +54,7 @@ pub(super) async fn read(
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
     inventory.shelf(product).ok_or(Refusal::ProductNotFound)?;
-    let page = store.query(move |store| ledger(store, product, position, limit)).await;
+    let page = store.scan(Scan::Page, move |reader| ledger(reader, product, position, limit)).await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(page::answer(&page.rows, page.next, &uri, &cursors, &list))
 }
@@ -63,9 +63,9 @@ pub(super) async fn read(
 const OFFSET_BITS: u32 = 20;
 
 /// A page of the ledger below a position, newest first.
-fn ledger(store: &Store, product: ProductId, before: Option<u64>, limit: usize) -> Result<Page<Entry>, StoreError> {
+fn ledger(reader: &Reader, product: ProductId, before: Option<u64>, limit: usize) -> Result<Page<Entry>, StoreError> {
     let before = before.unwrap_or(u64::MAX);
-    let records = store.snapshot()?.records_back(Some((before >> OFFSET_BITS).saturating_add(1)))?;
+    let records = reader.snapshot()?.records_back(Some((before >> OFFSET_BITS).saturating_add(1)))?;
     page_of(records, product, before, limit, Reach { records: MAX_SCANNED_RECORDS, changes: MAX_SCANNED_CHANGES })
 }
 

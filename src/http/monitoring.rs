@@ -11,16 +11,14 @@ use serde_json::json;
 
 use crate::clock::Timestamp;
 use crate::events::{AlertCode, Events};
-use crate::inventory::Inventory;
 use crate::logging;
 use crate::metrics::{Format, Levels, Metrics};
 use crate::order::OrderStatus;
 use crate::queue::{JobState, Queue};
-use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::view::Shown;
 
-use super::error;
+use super::product_list::ProductLists;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,11 +28,11 @@ pub(super) async fn metrics(
     State(metrics): State<Arc<Metrics>>,
     State(store): State<Arc<Store>>,
     State(queue): State<Arc<Queue>>,
-    State(inventory): State<Arc<Inventory>>,
+    State(lists): State<Arc<ProductLists>>,
     State(events): State<Arc<Events>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let head = store.query(|store| store.snapshot()?.head()).await.map_err(|error| error::unreadable(&error))?;
+) -> Response {
+    let head = store.head();
     let counts = queue.counts();
     let jobs = [
         (JobState::Waiting, counts.waiting),
@@ -42,16 +40,14 @@ pub(super) async fn metrics(
         (JobState::Delayed, counts.delayed),
         (JobState::Active, counts.active),
     ];
-    let alerts = events.alerts();
-    let raised = |code: AlertCode| alerts.iter().filter(|alert| alert.code == code).count() as u64;
     let levels = Levels {
         orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
         dead_letters: head.totals.dead_letters,
         jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
         throughput: counts.completed_per_second,
         oldest_job: counts.oldest_age.unwrap_or_default(),
-        inventory: inventory.products().iter().map(|product| (product.id, product.stock.current)).collect(),
-        alerts: AlertCode::ALL.map(|code| (code.as_str(), raised(code))).into(),
+        inventory: lists.latest().await.levels(),
+        alerts: AlertCode::ALL.map(|code| (code.as_str(), events.raised(code))).into(),
         log_lines_lost: logging::lost_lines(),
     };
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -59,7 +55,7 @@ pub(super) async fn metrics(
         true => (Format::OpenMetrics, OPEN_METRICS),
         false => (Format::Prometheus, PROMETHEUS),
     };
-    Ok(([(CONTENT_TYPE, content_type)], metrics.text(&levels, format)).into_response())
+    ([(CONTENT_TYPE, content_type)], metrics.text(&levels, format)).into_response()
 }
 
 /// `GET /monitoring/alerts`

@@ -11,7 +11,7 @@ use crate::limits::MAX_ID;
 use crate::order::{Order, OrderId, OrderStatus};
 use crate::product::ProductId;
 use crate::refusal::Refusal;
-use crate::store::{Page, Store, StoreError};
+use crate::store::{OrderFields, Page, Reader, Scan, Store, StoreError};
 use crate::view::OrderView;
 
 use super::error;
@@ -31,7 +31,9 @@ pub(super) async fn of_user(
     let mut query = Query::of(&uri, &["limit", "cursor"]);
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let page = store.query(move |store| store.orders_of_user(&user, position.map(OrderId), limit, |_| true)).await;
+    let page = store
+        .scan(Scan::Page, move |reader| reader.orders_of_user(&user, position.map(OrderId), limit, |_| true))
+        .await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(answer(&page, &uri, &job_ids, &cursors, &list))
 }
@@ -67,24 +69,24 @@ pub(super) async fn filtered(
     let list = format!("orders {filter:?}");
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let page = store.query(move |store| filter.page(store, position.map(OrderId), limit)).await;
+    let page = store.scan(Scan::Page, move |reader| filter.page(reader, position.map(OrderId), limit)).await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(answer(&page, &uri, &job_ids, &cursors, &list))
 }
 
 impl Filter {
-    fn keeps(&self, order: &Order) -> bool {
+    fn keeps(&self, order: &OrderFields<'_>) -> bool {
         self.status.is_none_or(|status| order.status == status)
             && self.product.is_none_or(|product| order.product == product)
             && self.from.is_none_or(|from| order.created_at >= from)
             && self.to.is_none_or(|to| order.created_at <= to)
     }
 
-    fn page(&self, store: &Store, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
+    fn page(&self, reader: &Reader, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
         if let Some(user) = &self.user {
-            return store.orders_of_user(user, before, limit, |order| self.keeps(order));
+            return reader.orders_of_user(user, before, limit, |order| self.keeps(order));
         }
-        let snapshot = store.snapshot()?;
+        let snapshot = reader.snapshot()?;
         // Orders are accepted in the order of their numbers, so the later bound is a number to start below.
         let end = match self.to {
             Some(to) => Some(snapshot.first_order_at(to.after(std::time::Duration::from_millis(1)))?),

@@ -102,16 +102,47 @@ fn a_paused_queue_gives_nothing_out_and_takes_on() {
 }
 
 #[test]
-fn places_are_bounded_and_come_back_when_dropped() {
-    let queue = Queue::new(2, clock());
-    let first = queue.take_place().unwrap();
-    let _second = queue.take_place().unwrap();
-    assert!(queue.take_place().is_none());
-    let _recovered = queue.force_place();
+fn slots_are_bounded_by_kind_and_come_back_when_dropped() {
+    let queue = Queue::new(2, clock()).with_hold_capacity(1);
+    let first = queue.take_place(SlotKind::Work).unwrap();
+    let _second = queue.take_place(SlotKind::Work).unwrap();
+    assert!(queue.take_place(SlotKind::Work).is_none());
+    let hold = queue.take_place(SlotKind::Hold).expect("work takes no slot from holds");
+    assert!(queue.take_place(SlotKind::Hold).is_none());
+    let recovered = queue.force_place(SlotKind::Work);
     drop(first);
-    assert!(queue.take_place().is_none(), "a recovered job still fills the place");
-    drop(_recovered);
-    assert!(queue.take_place().is_some());
+    assert!(queue.take_place(SlotKind::Work).is_none(), "a recovered job still fills the slot");
+    drop(hold);
+    assert!(queue.take_place(SlotKind::Work).is_none(), "holds take no slot from work");
+    drop(recovered);
+    assert!(queue.take_place(SlotKind::Work).is_some());
+}
+
+#[test]
+fn where_all_slots_are_taken_the_next_hold_to_end_says_when_to_try_again() {
+    let clock = clock();
+    let queue = Queue::new(100, clock.clone());
+    assert_eq!(queue.retry_after(SlotKind::Hold), Duration::from_secs(1));
+    let due = Due::Expiry(clock.now().after(Duration::from_millis(6_500)));
+    queue.apply(&[QueueChange::Put(Job { due: Some(due), ..job(1, Priority::Normal) })]);
+    assert_eq!(queue.retry_after(SlotKind::Hold), Duration::from_secs(7));
+    assert_eq!(queue.retry_after(SlotKind::Work), Duration::from_secs(10));
+}
+
+#[test]
+fn attempts_that_are_due_together_are_woken_a_bounded_number_at_a_time() {
+    let clock = clock();
+    let queue = Queue::new(100, clock.clone());
+    let due = Due::Attempt(clock.now().after(Duration::from_secs(1)));
+    let delayed = (1..=5).map(|order| QueueChange::Put(Job { due: Some(due), ..job(order, Priority::Normal) }));
+    queue.apply(&delayed.collect::<Vec<_>>());
+    clock.advance(Duration::from_secs(1));
+    let woken = [2, 4, 5].map(|_| {
+        assert_eq!(queue.wake_due(2), []);
+        queue.counts().waiting
+    });
+    assert_eq!(woken, [2, 4, 5]);
+    assert_eq!(queue.next_due(), None);
 }
 
 #[test]
@@ -211,6 +242,34 @@ proptest! {
             let counts = queue.counts();
             prop_assert_eq!(counts.active, active.len());
             prop_assert_eq!(counts.waiting + counts.prioritized + counts.delayed + counts.active, open.len());
+            check_lists(&queue, &open)?;
         }
     }
+}
+
+/// Every open job is in the list of its state and in no other, in pages of any size; and its rank is its place there.
+fn check_lists(queue: &Queue, open: &[Job]) -> Result<(), TestCaseError> {
+    let mut listed = Vec::new();
+    for state in [JobState::Waiting, JobState::Prioritized, JobState::Delayed, JobState::Active] {
+        let all = queue.list(state, None, usize::MAX);
+        prop_assert!(all.is_sorted());
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let page = queue.list(state, after, 3);
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            paged.extend(page);
+        }
+        prop_assert_eq!(&paged, &all);
+        let is_in = |job: &&Job| queue.find(job).0 == state;
+        let mut expected: Vec<_> = open.iter().filter(is_in).map(|job| job.order).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(&all, &expected);
+        listed.extend(all);
+    }
+    prop_assert_eq!(listed.len(), open.len());
+    let mut places: Vec<_> = open.iter().filter_map(|job| queue.find(job).1).collect();
+    places.sort_unstable();
+    prop_assert!(places.iter().copied().eq(1..=places.len() as u64));
+    Ok(())
 }

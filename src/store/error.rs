@@ -70,6 +70,9 @@ pub enum StoreError {
     /// It failed and has not been opened again yet.
     #[error("the store is closed")]
     Closed,
+    /// As many reads wait for their turn as may.
+    #[error("too many are waiting to read the store")]
+    TooManyReaders,
     /// The operating system or the file failed.
     #[error("the store failed: {0}")]
     Failed(#[source] Box<redb::Error>),

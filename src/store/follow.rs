@@ -5,12 +5,14 @@
 //! tables as they should be. Its transactions are not synced; the log has it all. Once in a while one is, and then a
 //! half of the log can be written over.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use redb::{Database, Durability};
+use tokio::sync::Notify;
 
 use crate::limits::{FOLLOW_LINGER, FOLLOW_ROWS, MAX_UNAPPLIED_ROWS};
 
@@ -27,6 +29,8 @@ pub(super) struct Backlog {
     work: Condvar,
     /// Told when it has done something.
     done: Condvar,
+    /// The same for those who must not block.
+    progress: Notify,
     pub(super) index: RwLock<UserIndex>,
 }
 
@@ -61,7 +65,13 @@ impl Backlog {
     /// Nothing is waiting; the tables have everything up to `sequence` on disk.
     pub(super) fn new(sequence: u64, index: UserIndex) -> Self {
         let state = State { shown: sequence, applied: sequence, durable: sequence, ..State::default() };
-        Self { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new(), index: RwLock::new(index) }
+        Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            progress: Notify::new(),
+            index: RwLock::new(index),
+        }
     }
 
     /// Shows a commit to readers.
@@ -91,9 +101,34 @@ impl Backlog {
         if state.applied < shown {
             state.wanted = state.wanted.max(shown);
             self.work.notify_one();
-            self.done.wait_while(&mut state, |state| state.applied < shown && !state.failed);
+            self.done.wait_while(&mut state, |state| state.applied < shown && !state.failed && !state.stop);
         }
         if state.applied >= shown { Ok(()) } else { Err(StoreError::Closed) }
+    }
+
+    /// The same for those who must not block.
+    pub(super) async fn caught_up(&self) -> Result<(), StoreError> {
+        let mut shown = None;
+        loop {
+            let mut progress = pin!(self.progress.notified());
+            // Before the look, so that what is finished between the two is heard of.
+            progress.as_mut().enable();
+            {
+                let mut state = self.state.lock();
+                let shown = *shown.get_or_insert(state.shown);
+                if state.applied >= shown {
+                    return Ok(());
+                }
+                if state.failed || state.stop {
+                    return Err(StoreError::Closed);
+                }
+                if state.wanted < shown {
+                    state.wanted = shown;
+                    self.work.notify_one();
+                }
+            }
+            progress.await;
+        }
     }
 
     /// Returns when the tables are not too far behind.
@@ -168,12 +203,18 @@ impl Backlog {
             state.durable = state.applied;
         }
         state.applying = Arc::default();
-        self.done.notify_all();
+        drop(state);
+        self.tell_done();
     }
 
     fn fail(&self) {
         self.state.lock().failed = true;
+        self.tell_done();
+    }
+
+    fn tell_done(&self) {
         self.done.notify_all();
+        self.progress.notify_waiters();
     }
 
     /// One transaction.
@@ -226,6 +267,7 @@ impl Follower {
     pub(super) fn stop(self, backlog: &Backlog) {
         backlog.state.lock().stop = true;
         backlog.work.notify_one();
+        backlog.tell_done();
         if self.thread.join().is_err() {
             tracing::error!("the tables' thread panicked");
         }
@@ -255,5 +297,35 @@ mod tests {
         backlog.write(&database, &Unapplied::default(), true).unwrap();
         let slice = backlog.index.read().slice_to_write();
         assert!(slice.first && slice.rows.len() == INDEX_SLICE, "it is thought to be written");
+    }
+
+    #[test]
+    fn who_waits_for_the_tables_goes_on_when_they_have_what_was_shown_before() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        super::super::read::create(&database).unwrap();
+        let backlog = Arc::new(Backlog::new(0, UserIndex::default()));
+        let commit = |sequence| Unapplied { records: vec![(sequence, vec![])], ..Unapplied::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            backlog.caught_up().await.unwrap();
+            backlog.show(commit(1));
+            let waiting = {
+                let backlog = Arc::clone(&backlog);
+                tokio::spawn(async move { backlog.caught_up().await })
+            };
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+            let (changes, sync) = backlog.next().expect("something to write, without a pause");
+            backlog.show(commit(2));
+            backlog.write(&database, &changes, sync).unwrap();
+            waiting.await.unwrap().unwrap();
+            let waiting = {
+                let backlog = Arc::clone(&backlog);
+                tokio::spawn(async move { backlog.caught_up().await })
+            };
+            tokio::task::yield_now().await;
+            backlog.fail();
+            assert!(matches!(waiting.await.unwrap(), Err(StoreError::Closed)));
+        });
     }
 }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
 use redb::{BackendError, Builder, StorageBackend};
-use tokio::sync::Semaphore;
 
 use crate::limits;
 
+use super::readers::Readers;
 use super::user_index::UserIndex;
 use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_beside, open_error, open_log, read};
 
@@ -55,13 +55,15 @@ impl Store {
             let log = open_log(&medium, read::instance(&database).map_err(damaged)?)?;
             read::follow_log(&database, &log, logged).map_err(damaged)?;
         }
+        let head = RwLock::new(read::head(&database).map_err(damaged)?);
         // Nobody commits: there is nothing to wait for.
         let backlog = Arc::new(Backlog::new(0, UserIndex::default()));
         Ok(Self {
             medium,
             running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None })),
             secret,
-            readers: Semaphore::new(limits::MAX_READER_THREADS),
+            head,
+            readers: Readers::none(),
         })
     }
 }

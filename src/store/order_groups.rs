@@ -38,7 +38,7 @@ fn rows(group: u64, mut bytes: &[u8]) -> impl DoubleEndedIterator<Item = (u64, &
 }
 
 /// Calls `read` with the row of one order, if it is there.
-fn find<T>(
+pub(super) fn find<T>(
     table: &impl ReadableTable<u64, &'static [u8]>,
     id: u64,
     read: impl FnOnce(&[u8]) -> Result<T, StoreError>,

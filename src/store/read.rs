@@ -7,7 +7,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableT
 use crate::change::{HistoryId, KeptAnswer, Record};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::order::{Order, OrderId, OrderStatus};
+use crate::order::{JobEnd, Order, OrderId, OrderStatus};
 use crate::product::{Product, ProductId};
 
 use super::log::Log;
@@ -28,6 +28,25 @@ pub struct AttemptError {
     pub at: Timestamp,
     /// What went wrong.
     pub error: String,
+}
+
+/// What filters and sums look at of an order: read in place, without making an order of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderFields<'r> {
+    /// Which order.
+    pub id: OrderId,
+    /// See [`Order::product`].
+    pub product: ProductId,
+    /// The user's name.
+    pub user: &'r str,
+    /// See [`Order::quantity`].
+    pub quantity: u32,
+    /// See [`Order::status`].
+    pub status: OrderStatus,
+    /// See [`Order::job`].
+    pub job: JobEnd,
+    /// See [`Order::created_at`].
+    pub created_at: Timestamp,
 }
 
 /// Part of a list, and where the next part starts.
@@ -116,7 +135,7 @@ pub(super) fn follow_log(database: &Database, log: &Log, logged: bool) -> Result
     if logged && !log.has_its_length()? {
         return Err(StoreError::Damaged("its log was cut off".to_owned()));
     }
-    let head = Snapshot::new(database.begin_read()?).head()?;
+    let head = head(database)?;
     let logged = log.read(head.sequence, head.hash)?;
     if logged.is_empty() { Ok(()) } else { catch_up::catch_up(database, logged) }
 }
@@ -138,6 +157,11 @@ pub(super) fn format(database: &Database) -> Result<Option<u32>, StoreError> {
     let row = row.ok_or_else(|| StoreError::Damaged("there is no format version".to_owned()))?;
     let bytes = row.value().try_into().map_err(|_| StoreError::Damaged("a strange format version".to_owned()))?;
     Ok(Some(u32::from_le_bytes(bytes)))
+}
+
+/// The end of the history as the tables have it.
+pub(super) fn head(database: &Database) -> Result<Head, StoreError> {
+    Snapshot::new(database.begin_read()?).head()
 }
 
 pub(super) fn secret(database: &Database) -> Result<[u8; 32], StoreError> {
@@ -259,6 +283,13 @@ impl Snapshot {
         })
     }
 
+    /// Calls `visit` with what is summed up of every order, oldest first, until it breaks.
+    pub fn each_fields(&self, mut visit: impl FnMut(&OrderFields<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        order_groups::each(&self.transaction.open_table(tables::ORDERS)?, 0, |id, row| {
+            Ok(visit(&record::decode::<OrderRow<'_>>(row)?.fields(OrderId(id))?))
+        })
+    }
+
     /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short,
     /// even empty, and yet have a next one: a request looks at a bounded number of orders.
     pub fn orders(
@@ -266,7 +297,7 @@ impl Snapshot {
         before: Option<OrderId>,
         most: usize,
         not_before: Option<Timestamp>,
-        keep: impl Fn(&Order) -> bool,
+        keep: impl Fn(&OrderFields<'_>) -> bool,
     ) -> Result<Page<Order>, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
         let (mut rows, mut next) = (Vec::new(), None);
@@ -277,12 +308,13 @@ impl Snapshot {
                 return Ok(ControlFlow::Break(()));
             }
             scanned += 1;
-            let order = record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?;
-            if not_before.is_some_and(|start| order.created_at < start) {
+            let row = record::decode::<OrderRow<'_>>(row)?;
+            let fields = row.fields(OrderId(id))?;
+            if not_before.is_some_and(|start| fields.created_at < start) {
                 return Ok(ControlFlow::Break(()));
             }
-            if keep(&order) {
-                rows.push(order);
+            if keep(&fields) {
+                rows.push(row.order(OrderId(id))?);
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -317,9 +349,18 @@ impl Snapshot {
         before: Option<OrderId>,
         recent: Vec<u64>,
         most: usize,
-        keep: impl Fn(&Order) -> bool,
+        keep: impl Fn(&OrderFields<'_>) -> bool,
     ) -> Result<Page<Order>, StoreError> {
         let hash = user_index::hash(user);
+        let orders = self.transaction.open_table(tables::ORDERS)?;
+        let kept = |id: u64| {
+            let read = |row: &[u8]| {
+                let row = record::decode::<OrderRow<'_>>(row)?;
+                let fields = row.fields(OrderId(id))?;
+                (fields.user == user && keep(&fields)).then(|| row.order(OrderId(id))).transpose()
+            };
+            order_groups::find(&orders, id, read).map(Option::flatten)
+        };
         let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
         let before = before.map_or(u64::MAX, |order| order.0);
         let mut written = OrdersOf::below(&index, hash, self.head()?.indexed_through, before)?;
@@ -341,7 +382,7 @@ impl Snapshot {
             if next_written == Some(id) {
                 next_written = written.next()?;
             }
-            rows.extend(self.order(OrderId(id))?.filter(|order| order.user.as_str() == user && keep(order)));
+            rows.extend(kept(id)?);
             scanned += 1;
         }
     }
@@ -363,13 +404,14 @@ impl Snapshot {
         keep: impl Fn(&Order) -> bool,
     ) -> Result<Page<Order>, StoreError> {
         let dead = self.transaction.open_table(tables::DEAD_LETTERS)?;
+        let orders = self.transaction.open_table(tables::ORDERS)?;
         let mut rows = Vec::new();
         for (scanned, entry) in dead.range(..before.map_or(u64::MAX, |order| order.0))?.rev().enumerate() {
             let id = entry?.0.value();
             if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
                 return Ok(Page { rows, next: Some(id + 1) });
             }
-            rows.extend(self.order(OrderId(id))?.filter(&keep));
+            rows.extend(order_groups::order(&orders, OrderId(id))?.filter(&keep));
         }
         Ok(Page { rows, next: None })
     }

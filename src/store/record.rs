@@ -12,7 +12,7 @@ use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Trans
 use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::StoreError;
-use super::read::AttemptError;
+use super::read::{AttemptError, OrderFields};
 
 /// The version that every row starts with.
 const VERSION: u8 = 1;
@@ -139,6 +139,19 @@ impl<'a> OrderRow<'a> {
         self.user
     }
 
+    /// What filters and sums look at.
+    pub(super) fn fields(&self, id: OrderId) -> Result<OrderFields<'a>, StoreError> {
+        Ok(OrderFields {
+            id,
+            product: ProductId(self.product),
+            user: self.user,
+            quantity: self.quantity,
+            status: one_of(&OrderStatus::ALL, self.status)?,
+            job: one_of(&JOB_ENDS, self.job)?,
+            created_at: Timestamp::from_millis(self.created_at),
+        })
+    }
+
     pub(super) fn order(&self, id: OrderId) -> Result<Order, StoreError> {
         let at = |offset: Offset| Timestamp::from_millis(self.created_at.saturating_add(offset));
         Ok(Order {
@@ -149,7 +162,7 @@ impl<'a> OrderRow<'a> {
             unit_price: Money::from_cents(self.unit_price),
             priority: one_of(&Priority::ALL, self.priority)?,
             status: one_of(&OrderStatus::ALL, self.status)?,
-            job: one_of(&[JobEnd::Open, JobEnd::Completed, JobEnd::Failed], self.job)?,
+            job: one_of(&JOB_ENDS, self.job)?,
             attempts: self.attempts,
             failure: self.failure.as_ref().map(|failure| match failure {
                 FailureRow::Expired => Failure::Expired,
@@ -167,6 +180,9 @@ impl<'a> OrderRow<'a> {
         })
     }
 }
+
+/// By the number in the row.
+const JOB_ENDS: [JobEnd; 3] = [JobEnd::Open, JobEnd::Completed, JobEnd::Failed];
 
 fn one_of<T: Copy>(all: &[T], number: u8) -> Result<T, StoreError> {
     all.get(usize::from(number)).copied().ok_or_else(|| StoreError::Damaged(format!("unknown word number {number}")))

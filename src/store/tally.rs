@@ -1,11 +1,12 @@
 //! What the orders add up to, product by product.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use crate::order::{Order, OrderStatus};
+use crate::order::OrderStatus;
 use crate::product::{Product, ProductId};
 
-use super::{Snapshot, StoreError};
+use super::{OrderFields, Snapshot, StoreError};
 
 /// What the orders of one product add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds an order.
-    pub fn add(&mut self, order: &Order) {
+    pub fn add(&mut self, order: &OrderFields<'_>) {
         self.orders += 1;
         match order.status {
             OrderStatus::Pending => self.held += u64::from(order.quantity),
@@ -38,6 +39,9 @@ impl Tally {
 /// Adds up all orders.
 pub fn by_product(snapshot: &Snapshot) -> Result<BTreeMap<ProductId, Tally>, StoreError> {
     let mut tallies = BTreeMap::<ProductId, Tally>::new();
-    snapshot.each_order(|order| tallies.entry(order.product).or_default().add(&order))?;
+    snapshot.each_fields(|order| {
+        tallies.entry(order.product).or_default().add(order);
+        ControlFlow::Continue(())
+    })?;
     Ok(tallies)
 }

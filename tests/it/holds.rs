@@ -30,6 +30,35 @@ async fn a_held_order_is_sold_when_it_is_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_have_a_bound_of_their_own_and_leave_the_queue_to_others() {
+    let launch = Server::with().env("QUEUE_CAPACITY", "1").env("HOLD_CAPACITY", "3");
+    let mut server = launch.start().await;
+    let (held, plain) = (held_product(&server, 10, 3600).await, server.create(10).await);
+    let mut orders = Vec::new();
+    for user in ["ada", "eve", "bob"] {
+        orders.push(order_id(&server.order(held, user, 1).await.expect(201)));
+    }
+    assert_problem(&server.order(held, "joe", 1).await, 503, "overloaded");
+    assert_eq!(server.stock(held).await, [7, 3, 0]);
+    assert_eq!(server.get("/queue").await.expect(200).body["holdCapacity"], 3);
+    server.act("/queue/pause").await.expect(200);
+    server.order(plain, "joe", 1).await.expect(201);
+    assert_problem(&server.order(plain, "joe", 1).await, 503, "overloaded");
+    // What the store holds fits, whatever is set.
+    server.launch.set("HOLD_CAPACITY", "2");
+    server.restart().await;
+    for order in &orders[..2] {
+        assert_problem(&server.order(held, "joe", 1).await, 503, "overloaded");
+        confirm(&server, *order).await.expect(200);
+    }
+    server.order(held, "joe", 1).await.expect(201);
+    // Held no more, the product's orders are work.
+    server.put(&format!("/inventory/{held}"), json!({"holdSeconds": null})).await.expect(200);
+    assert_problem(&server.order(held, "zoe", 1).await, 503, "overloaded");
+    server.act("/queue/resume").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_order_returns_its_stock_once() {
     let server = Server::start().await;
     let product = held_product(&server, 10, 3600).await;

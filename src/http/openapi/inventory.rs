@@ -45,13 +45,13 @@ pub(super) fn operations() -> Vec<Described> {
         of_one(api(Operator, GET, "/inventory/{id}/ledger", "readLedger", "Read every change of a product's stock"))
             .about("Newest first.")
             .answers_page("A page of the ledger.", "LedgerEntry")
-            .reads(),
+            .scans(),
         api(Operator, GET, "/inventory/metrics", "getStockMetrics", "Add up the stock")
             .answers("The totals.", named("StockMetrics")),
         api(Operator, GET, "/inventory/audit", "auditStock", "Check that the stock adds up")
             .about("Recomputes every product's counts from its orders, on one snapshot.")
             .answers("The verdict, and each product's counts.", named("Audit"))
-            .reads(),
+            .scans(),
     ];
     operations.into_iter().map(|operation| operation.tag("inventory")).collect()
 }

@@ -206,9 +206,14 @@ impl Described {
         self
     }
 
-    /// What can go wrong with reading the store.
+    /// What can go wrong with looking something up in the store.
     pub(super) fn reads(self) -> Self {
         self.refuses(|refusal| matches!(refusal, Refusal::StorageUnavailable))
+    }
+
+    /// What can go wrong with reading many rows of the store, which is done in turn.
+    pub(super) fn scans(self) -> Self {
+        self.reads().refuses(|refusal| matches!(refusal, Refusal::Overloaded { .. }))
     }
 
     /// What can go wrong with changing the store.

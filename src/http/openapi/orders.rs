@@ -35,12 +35,11 @@ pub(super) fn operations() -> Vec<Described> {
         api(Access::Operator, GET, "/orders/user/{userId}", "listOrdersOfUser", "List a user's orders, newest first")
             .part("userId", "The user, as orders name it.", with_example(some_text(), json!("ada")))
             .answers_page("A page of orders.", "Order")
-            .reads(),
+            .scans(),
         confirm(),
         cancel(),
         api(Access::Operator, GET, "/orders/admin/metrics", "getOrderMetrics", "Count orders and jobs")
-            .answers("The counts.", named("OrderMetrics"))
-            .reads(),
+            .answers("The counts.", named("OrderMetrics")),
     ];
     operations.into_iter().map(|operation| operation.tag("orders")).collect()
 }
@@ -86,7 +85,7 @@ fn filtered() -> Described {
         .query("from", "Only orders accepted at this moment or later.", sent_moment())
         .query("to", "Only orders accepted at this moment or earlier.", sent_moment())
         .answers_page("A page of orders.", "Order")
-        .reads()
+        .scans()
 }
 
 fn confirm() -> Described {

@@ -16,7 +16,7 @@ const DELETE: MethodFilter = MethodFilter::DELETE;
 /// All of them.
 pub(super) fn operations() -> Vec<Described> {
     let operations = vec![
-        api(Operator, GET, "/queue", "getQueue", "Look at the queue").answers("The queue.", named("Queue")).reads(),
+        api(Operator, GET, "/queue", "getQueue", "Look at the queue").answers("The queue.", named("Queue")),
         api(Operator, POST, "/queue/pause", "pauseQueue", "Pause the queue")
             .about("Orders are still accepted; workers take none. It lasts over restarts.")
             .answers("The queue.", named("Queue"))
@@ -28,11 +28,11 @@ pub(super) fn operations() -> Vec<Described> {
             .about("Open jobs oldest first, finished ones newest first.")
             .required_query("state", "The state.", word(JobState::ALL.map(JobState::as_str)))
             .answers_page("A page of jobs.", "Job")
-            .reads(),
+            .scans(),
         filtered(api(Operator, GET, "/queue/dead-letter", "listDeadLetters", "List the dead letters, newest first"))
             .answers_page("A page of dead letters.", "DeadLetter")
             .leads_to(&["retryDeadLetter", "deleteDeadLetter"], "jobId", "0/jobId")
-            .reads(),
+            .scans(),
         all(api(Operator, DELETE, "/queue/dead-letter", "deleteDeadLetters", "Delete dead letters")),
         all(api(Operator, POST, "/queue/dead-letter/retry", "retryDeadLetters", "Retry dead letters")),
         of_one(api(Operator, DELETE, "/queue/dead-letter/{jobId}", "deleteDeadLetter", "Delete a dead letter"))
@@ -60,6 +60,7 @@ fn all(operation: Described) -> Described {
         .about("All that match.")
         .query("dryRun", "Count only.", with_default(truth(), serde_json::json!(false)))
         .answers("How many there were.", named("Moved"))
+        .scans()
         .writes()
 }
 

@@ -48,14 +48,13 @@ fn backup() -> Described {
         .about("Consistent, while orders go on. An answer that breaks off is not whole; there is one backup at a time.")
         .answers_with(StatusCode::OK, "The backup.", "application/octet-stream", text(), &["Content-Disposition"])
         .refuses(|refusal| matches!(refusal, Refusal::BackupInFlight))
-        .reads()
+        .scans()
 }
 
 fn metrics(operation: Described) -> Described {
     operation
         .about("In the text format of Prometheus, or in OpenMetrics where the request accepts it.")
         .answers_any("The metrics.", ["text/plain", "application/openmetrics-text"].map(|kind| (kind, text())))
-        .reads()
 }
 
 fn parts_of_the_page() -> Described {

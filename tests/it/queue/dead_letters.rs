@@ -144,6 +144,28 @@ async fn dead_letters_are_retried_together_by_the_same_filters_and_counted_first
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retries_take_slots_of_the_queue_and_what_does_not_fit_stays() {
+    let endpoint = Endpoint::start().await;
+    let mut server = server_without_luck(&endpoint).await;
+    let product = server.create(20).await;
+    for _ in 0..4 {
+        dead_job(&server, product).await;
+    }
+    server.launch.set("QUEUE_CAPACITY", "2");
+    server.restart().await;
+    server.act("/queue/pause").await.expect(200);
+    assert_done(&server.act("/queue/dead-letter/retry").await.expect(200).body, 4, 2);
+    assert_eq!(server.stock(product).await, [16, 4, 0]);
+    let left = dead_jobs(&server, "").await;
+    assert_eq!(left.len(), 2);
+    assert_problem(&server.act(&format!("/queue/dead-letter/{}/retry", left[0])).await, 503, "overloaded");
+    assert_eq!(server.stock(product).await, [16, 4, 0]);
+    assert_done(&server.act("/queue/dead-letter/retry").await.expect(200).body, 2, 0);
+    endpoint.script([], Reply::Status(200));
+    server.act("/queue/resume").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleted_dead_letters_are_gone_and_their_orders_stay_failed() {
     let endpoint = Endpoint::start().await;
     let mut server = server_without_luck(&endpoint).await;
