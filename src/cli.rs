@@ -15,11 +15,12 @@ use crate::limits::{
 
 mod env_file;
 mod maintenance;
+mod misspelt;
 mod parse;
 mod values;
 
 pub use maintenance::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
-pub use parse::parse;
+pub use parse::{Parsed, parse};
 
 use values::{log_filter, network, within};
 
@@ -84,7 +85,7 @@ pub struct StoreArgs {
 /// The settings of the server.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Address to listen on; any but loopback needs an admin token
+    /// IP address or host name to listen on; any but loopback needs an admin token
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     host: String,
     /// Port to listen on; 0 takes a free one
@@ -158,7 +159,7 @@ pub struct ServeArgs {
         value_parser = within::<u64>(1..=3_600_000)
     )]
     fulfillment_retry_delay_ms: u64,
-    /// Let the service be on a loopback or private address
+    /// Let the service be on a loopback or private address; as a variable: true, yes, on, 1 or their opposites
     #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = BoolishValueParser::new())]
     fulfillment_allow_private: bool,
     /// Orders a second that one user may send, ten seconds' worth at once; 0 for no limit
@@ -173,7 +174,8 @@ pub struct ServeArgs {
         value_parser = within::<u32>(0..=u32::MAX)
     )]
     rate_limit_per_ip: u32,
-    /// Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.7
+    /// Proxies whose X-Forwarded-For is believed: IP addresses and networks without host bits, such as
+    /// 10.0.0.0/8,192.0.2.7
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
     trusted_proxies: Vec<IpNet>,
     #[command(flatten)]

@@ -1,8 +1,10 @@
 //! What the server was told: resolved, checked, and without any trace of where it came from.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use hyper::Uri;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -116,11 +118,36 @@ pub enum ConfigError {
 
 /// Finds the address to listen on. Without a token only this machine may be able to reach it.
 pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAddr, ConfigError> {
-    let found = (host, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let found = match host.parse::<IpAddr>() {
+        Ok(address) => Some(SocketAddr::new(address, port)),
+        // The system would read `127.1`, `0x7f000001` and `017700000001` as addresses of old.
+        Err(_) if is_numeric(host) => None,
+        Err(_) => (host, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next()),
+    };
     let address = found.ok_or_else(|| ConfigError::Host(host.to_owned()))?;
     match address.ip().is_loopback() || token.is_some() {
         true => Ok(address),
         false => Err(ConfigError::OpenToOthers(host.to_owned())),
+    }
+}
+
+/// Whether a host ends in a number, as names do not (WHATWG URL, "ends in a number").
+fn is_numeric(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X")
+}
+
+/// Whether a URL has no port or one that can be connected to; `Uri` takes any other for none.
+pub fn has_usable_port(url: &Uri) -> bool {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let port = authority.rsplit('@').next().and_then(|rest| rest.strip_prefix(url.host().unwrap_or_default()));
+    match port {
+        Some("") => true,
+        Some(port) => port.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
+        }),
+        None => false,
     }
 }
 
@@ -168,7 +195,31 @@ mod tests {
         assert!(address("::1", 3000, None).is_ok());
         assert!(matches!(address("0.0.0.0", 3000, None), Err(ConfigError::OpenToOthers(_))));
         assert!(address("0.0.0.0", 3000, Some(&token)).is_ok());
-        assert!(matches!(address("no such host", 3000, None), Err(ConfigError::Host(_))));
+        for wrong in
+            ["no such host", "127.1", "1", "0x7f.1", "0x7f000001", "127.0.0.1.", "127.0.0.01", " 127.0.0.1", "[::1]"]
+        {
+            assert!(matches!(address(wrong, 3000, None), Err(ConfigError::Host(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_cannot_be_connected_to_is_not_taken_for_none() {
+        for (url, usable) in [
+            ("http://a", true),
+            ("http://a/b:c", true),
+            ("http://a:1", true),
+            ("https://[::1]:65535/", true),
+            ("http://[::1]", true),
+            ("http://a:0", false),
+            ("http://a:", false),
+            ("http://a:65536", false),
+            ("http://a:99999/x", false),
+        ] {
+            assert_eq!(has_usable_port(&url.parse().unwrap()), usable, "{url}");
+        }
+        for wrong in ["http://a:b", "http://a:+1", "http://a:-1"] {
+            assert!(wrong.parse::<Uri>().map_or(true, |url| !has_usable_port(&url)), "{wrong}");
+        }
     }
 
     #[test]

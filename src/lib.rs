@@ -42,10 +42,12 @@ pub mod view;
 
 pub mod change;
 pub mod clock;
+pub mod decimal;
 pub mod digits;
 pub mod limits;
 pub mod logging;
 pub mod money;
+pub mod names;
 pub mod order;
 pub mod product;
 pub mod refusal;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::order::MAX_NAME_CHARS;
+use crate::names::MAX_NAME_CHARS;
 
 /// Bytes of an ordinary request body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -128,6 +128,9 @@ pub const DEFAULT_RATE_PER_USER: u32 = 10;
 pub const DEFAULT_RATE_PER_ADDRESS: u32 = 500;
 /// Seconds' worth of requests that may come at once.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
+
+/// Bytes of a `.env` file.
+pub const MAX_ENV_FILE_BYTES: u64 = 64 * 1024;
 
 /// How long the headers of a request may take, and how long a connection may idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

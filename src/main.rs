@@ -14,15 +14,19 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let command = match cli::parse() {
-        Ok(command) => command,
+    let cli::Parsed { command, warnings } = match cli::parse() {
+        Ok(parsed) => parsed,
         Err(error) => return fail(&error),
     };
     if let Err(error) = app::survive_file_size_limit() {
         return fail(&format!("cannot start: {error}"));
     }
+    if !matches!(command, Command::Serve(_)) {
+        // There is no log. Where standard error is gone, nobody can be warned.
+        warnings.iter().for_each(|warning| _ = writeln!(std::io::stderr(), "warning: {warning}"));
+    }
     let done = match command {
-        Command::Serve(serve) => return run_server(serve),
+        Command::Serve(serve) => return run_server(serve, &warnings),
         Command::Verify(args) => verify(&args),
         Command::Backup(args) => backup(&args),
         Command::Restore(args) => restore(&args),
@@ -43,11 +47,12 @@ fn main() -> ExitCode {
 }
 
 /// From here on everything that is said goes through the log's thread: nobody may be reading.
-fn run_server(serve: ServeArgs) -> ExitCode {
+fn run_server(serve: ServeArgs, warnings: &[String]) -> ExitCode {
     let mut log = match set_up_log(serve.log()) {
         Ok(log) => log,
         Err(error) => return fail(&error),
     };
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let code = match serve_until_told(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

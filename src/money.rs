@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use crate::decimal::{self, DecimalError};
 
 /// An amount in hundredths (cents). Displays as a decimal with two digits, `999.99`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +11,12 @@ pub struct Money(u128);
 
 /// The highest price of one unit, `9999999999.99`.
 pub const MAX_PRICE: Money = Money(999_999_999_999);
+
+/// Digits of [`MAX_PRICE`] before the point.
+const MAX_WHOLE_DIGITS: usize = 10;
+
+/// Digits of a price after the point.
+const PLACES: usize = 2;
 
 /// Why a text is not a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +50,20 @@ impl Money {
     pub const fn times(self, quantity: u64) -> Self {
         Self(self.0.saturating_mul(quantity as u128))
     }
+
+    /// Reads a price from a JSON number, whatever its notation: `12.5`, `12.50` and `125e-1` are the same.
+    pub fn from_json_number(number: &str) -> Result<Self, PriceError> {
+        let cents = decimal::in_units(number, 2).map_err(|error| match (error, number.starts_with('-')) {
+            (_, true) => PriceError::Negative,
+            (DecimalError::TooPrecise, false) => PriceError::TooPrecise,
+            (DecimalError::TooLarge, false) => PriceError::TooLarge,
+        })?;
+        match u128::try_from(cents).map(Money) {
+            Ok(price) if price <= MAX_PRICE => Ok(price),
+            Ok(_) => Err(PriceError::TooLarge),
+            Err(_) => Err(PriceError::Negative),
+        }
+    }
 }
 
 impl fmt::Display for Money {
@@ -56,66 +75,96 @@ impl fmt::Display for Money {
 impl FromStr for Money {
     type Err = PriceError;
 
-    /// Reads a price, plain (`12.5`) or with an exponent (`1.25e1`).
+    /// Reads a price: 1 to 10 decimal digits, and perhaps a point with one or two digits. Nothing else: no sign, no
+    /// exponent, no space.
     fn from_str(text: &str) -> Result<Self, PriceError> {
-        let decimal =
-            Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).map_err(
-                |_| match looks_numeric(text) {
-                    true => PriceError::TooLarge,
-                    false => PriceError::NotANumber,
-                },
-            )?;
-        if decimal.is_sign_negative() && !decimal.is_zero() {
+        let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || !is_number(fraction) {
+            return Err(PriceError::NotANumber);
+        }
+        if is_negative {
             return Err(PriceError::Negative);
         }
-        let cents = decimal.checked_mul(Decimal::ONE_HUNDRED).ok_or(PriceError::TooLarge)?;
-        if !cents.fract().is_zero() {
+        if fraction.len() > PLACES {
             return Err(PriceError::TooPrecise);
         }
-        match cents.to_u128().map(Money) {
-            Some(price) if price <= MAX_PRICE => Ok(price),
-            _ => Err(PriceError::TooLarge),
+        if whole.len() > MAX_WHOLE_DIGITS {
+            return Err(PriceError::TooLarge);
         }
+        // So few digits fit.
+        let value = |digits: &str| digits.bytes().fold(0, |value, digit| value * 10 + u128::from(digit - b'0'));
+        let tenths = if fraction.len() == 1 { 10 } else { 1 };
+        Ok(Self(value(whole) * 100 + value(fraction) * tenths))
     }
-}
-
-/// Whether a text that does not fit a decimal is at least made of digits, so that the error can say "too large".
-fn looks_numeric(text: &str) -> bool {
-    text.len() > 20 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn prices_read_and_print_exactly() {
         for (text, printed) in [
             ("0", "0.00"),
+            ("0.0", "0.00"),
             ("999.99", "999.99"),
             ("12.5", "12.50"),
-            ("1e2", "100.00"),
             ("0.10", "0.10"),
-            ("7.100", "7.10"),
+            ("0000000007.05", "7.05"),
             ("9999999999.99", "9999999999.99"),
         ] {
             assert_eq!(text.parse::<Money>().unwrap().to_string(), printed, "{text}");
+        }
+        for (number, printed) in
+            [("0", "0.00"), ("-0.0", "0.00"), ("25.5", "25.50"), ("1e2", "100.00"), ("7.100", "7.10")]
+        {
+            assert_eq!(Money::from_json_number(number).unwrap().to_string(), printed, "{number}");
         }
     }
 
     #[test]
     fn what_is_not_a_price_is_refused_with_its_reason() {
+        for text in [
+            "", " ", "free", "1,50", "1.", ".5", ".", "+1", "1e2", "1E2", "1_000", " 1", "1 ", "1.5 ", "0x10", "NaN",
+            "inf", "1.2.3", "--1", "-", "١", "１", "1\u{0}", "1.-5", "$1",
+        ] {
+            assert_eq!(text.parse::<Money>(), Err(PriceError::NotANumber), "{text:?}");
+        }
         for (text, error) in [
-            ("", PriceError::NotANumber),
-            ("free", PriceError::NotANumber),
-            ("1,50", PriceError::NotANumber),
-            ("NaN", PriceError::NotANumber),
+            ("-0", PriceError::Negative),
             ("-0.01", PriceError::Negative),
             ("1.999", PriceError::TooPrecise),
+            ("7.100", PriceError::TooPrecise),
             ("10000000000", PriceError::TooLarge),
             ("99999999999999999999999999999999999", PriceError::TooLarge),
         ] {
             assert_eq!(text.parse::<Money>(), Err(error), "{text}");
+        }
+        for (number, error) in [
+            ("-1", PriceError::Negative),
+            ("-0.001", PriceError::Negative),
+            ("-1e400", PriceError::Negative),
+            ("1e400", PriceError::TooLarge),
+            ("1e10", PriceError::TooLarge),
+            ("1e-3", PriceError::TooPrecise),
+            ("0.1000000000000000000001", PriceError::TooPrecise),
+            ("9999999999.99000000001", PriceError::TooPrecise),
+        ] {
+            assert_eq!(Money::from_json_number(number), Err(error), "{number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_price_is_read_back_as_it_was_written(cents in 0..=MAX_PRICE.cents()) {
+            let price = Money::from_cents(cents);
+            let text = price.to_string();
+            prop_assert_eq!(text.parse(), Ok(price));
+            prop_assert_eq!(Money::from_json_number(&text), Ok(price));
         }
     }
 }

@@ -1,69 +1,180 @@
 //! The `.env` file in the working directory.
+//!
+//! A line is empty, a comment after `#`, or `NAME=value`, with `export` before it or not. A value is
+//! - plain: up to the end of the line or to ` #`; it has no white space, quote or backslash inside;
+//! - in single quotes: everything between them is what it is, over several lines as well;
+//! - in double quotes: the same, but for `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, which stand for a character.
+//!
+//! Nothing in a value is ever substituted: `$` is a plain character. A name stands in the file once.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read};
 
-/// What a `.env` file says: variables and their values, the first of each where one is there twice.
+use crate::limits::MAX_ENV_FILE_BYTES;
+
+/// What a `.env` file says: variables and their values.
 pub(super) type EnvFile = BTreeMap<String, String>;
 
 const NAME: &str = ".env";
 
-/// Reads the file, and adds what it says to the environment, which goes before it. To be called before anything else
-/// reads the environment. A missing file is the normal case.
+/// Reads the file. A missing one is the normal case.
 pub(super) fn load() -> Result<EnvFile, String> {
-    let text = match std::fs::read_to_string(NAME) {
-        Ok(text) => text,
+    let unreadable = |error: io::Error| format!("the file {NAME} cannot be read: {error}");
+    let file = match File::open(NAME) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(EnvFile::new()),
-        Err(error) => return Err(format!("the file {NAME} cannot be read: {error}")),
+        Err(error) => return Err(unreadable(error)),
     };
-    let found = parse(&text)?;
-    // It was read and understood a moment ago; the error would quote a line of it, which may be a secret.
-    dotenvy::from_path(NAME).map_err(|_| format!("the file {NAME} cannot be read: it has just changed"))?;
-    Ok(found)
+    let mut text = String::new();
+    file.take(MAX_ENV_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_ENV_FILE_BYTES {
+        return Err(format!("the file {NAME} has more than {MAX_ENV_FILE_BYTES} bytes"));
+    }
+    parse(&text)
 }
 
-/// The error gives the number of the line and not its text, which may be a secret.
+/// An error gives the number of the line and not its text, which may be a secret.
 fn parse(text: &str) -> Result<EnvFile, String> {
-    let lines = Cell::new(0);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut found = EnvFile::new();
-    for item in dotenvy::from_read_iter(LineByLine { rest: text.as_bytes(), lines: &lines }) {
-        match item {
-            Ok((variable, value)) => _ = found.entry(variable).or_insert(value),
-            Err(dotenvy::Error::LineParse(entry, _)) => {
-                // A value in quotes may go on over several lines.
-                let first = (lines.get() + 1).saturating_sub(entry.lines().count());
-                return Err(format!("line {first} of the file {NAME} is not NAME=value; put quotes around odd values"));
-            }
-            Err(error) => return Err(format!("the file {NAME} cannot be read: {error}")),
+    while !reader.rest.is_empty() {
+        let line = reader.line;
+        let entry = reader.entry().map_err(|message| format!("line {line} of the file {NAME} {message}"))?;
+        let Some((name, value)) = entry else { continue };
+        if found.contains_key(name) {
+            return Err(format!("line {line} of the file {NAME} sets {name}, which an earlier line has set"));
         }
+        found.insert(name.to_owned(), value);
     }
     Ok(found)
 }
 
-/// Hands out one line for each read and counts them, as dotenvy tells no line's number.
-struct LineByLine<'t> {
-    rest: &'t [u8],
-    lines: &'t Cell<usize>,
+const NO_ENTRY: &str = "is not NAME=value; put quotes around odd values";
+
+struct Reader<'t> {
+    rest: &'t str,
+    /// The line that `rest` begins on, counted from 1.
+    line: usize,
 }
 
-impl Read for LineByLine<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
-        let (now, later) = self.rest.split_at(end.min(out.len()));
-        out[..now.len()].copy_from_slice(now);
-        self.rest = later;
-        // A line that is longer than the reader's buffer counts once.
-        if now.ends_with(b"\n") || (later.is_empty() && !now.is_empty()) {
-            self.lines.set(self.lines.get() + 1);
+impl<'t> Reader<'t> {
+    /// Reads one line, or several where a value in quotes goes over them.
+    fn entry(&mut self) -> Result<Option<(&'t str, String)>, &'static str> {
+        self.skip_blanks();
+        if self.is_at_end_of_entry(true) {
+            self.end_line();
+            return Ok(None);
         }
-        Ok(now.len())
+        let mut name = self.name();
+        if name == "export" && self.rest.starts_with([' ', '\t']) {
+            self.skip_blanks();
+            name = self.name();
+        }
+        self.skip_blanks();
+        self.rest = self.rest.strip_prefix('=').filter(|_| is_name(name)).ok_or(NO_ENTRY)?;
+        let is_apart = self.skip_blanks();
+        if self.is_at_end_of_entry(is_apart) {
+            self.end_line();
+            return Ok(Some((name, String::new())));
+        }
+        let value = match self.rest.as_bytes().first() {
+            Some(b'\'') => self.single_quoted()?,
+            Some(b'"') => self.double_quoted()?,
+            _ => self.plain()?.to_owned(),
+        };
+        let is_apart = self.skip_blanks();
+        if !self.is_at_end_of_entry(is_apart) {
+            return Err(NO_ENTRY);
+        }
+        self.end_line();
+        Ok(Some((name, value)))
     }
+
+    /// Whether there was any.
+    fn skip_blanks(&mut self) -> bool {
+        let rest = self.rest.trim_start_matches([' ', '\t']);
+        let skipped = rest.len() < self.rest.len();
+        self.rest = rest;
+        skipped
+    }
+
+    /// Whether nothing follows on this line, or a comment where one may begin.
+    fn is_at_end_of_entry(&self, may_be_comment: bool) -> bool {
+        let rest = self.rest;
+        rest.is_empty()
+            || rest.starts_with('\n')
+            || rest.starts_with("\r\n")
+            || rest == "\r"
+            || (may_be_comment && rest.starts_with('#'))
+    }
+
+    fn end_line(&mut self) {
+        self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
+        self.line += 1;
+    }
+
+    fn name(&mut self) -> &'t str {
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        self.take(end)
+    }
+
+    fn take(&mut self, bytes: usize) -> &'t str {
+        let (taken, rest) = self.rest.split_at(bytes);
+        self.rest = rest;
+        self.line += taken.matches('\n').count();
+        taken
+    }
+
+    fn plain(&mut self) -> Result<&'t str, &'static str> {
+        let end = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
+        let value = self.take(end);
+        let is_odd = value.starts_with('#') || value.contains(['\'', '"', '\\', '`', '\0']);
+        if is_odd { Err(NO_ENTRY) } else { Ok(value) }
+    }
+
+    fn single_quoted(&mut self) -> Result<String, &'static str> {
+        self.take(1);
+        let end = self.rest.find('\'').ok_or("begins a value in quotes that does not end")?;
+        let value = self.take(end).to_owned();
+        self.take(1);
+        check_nul(value)
+    }
+
+    fn double_quoted(&mut self) -> Result<String, &'static str> {
+        self.take(1);
+        let mut value = String::new();
+        loop {
+            let end = self.rest.find(['"', '\\']).ok_or("begins a value in quotes that does not end")?;
+            value.push_str(self.take(end));
+            if self.take(1) == "\"" {
+                return check_nul(value);
+            }
+            value.push(match self.rest.chars().next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some(c @ ('"' | '\\' | '$')) => c,
+                _ => return Err("has a backslash in double quotes that stands before none of n, r, t, \", \\ and $"),
+            });
+            self.take(1);
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// No variable can hold a NUL.
+fn check_nul(value: String) -> Result<String, &'static str> {
+    if value.contains('\0') { Err(NO_ENTRY) } else { Ok(value) }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -75,7 +186,10 @@ mod tests {
             ("# a comment\n\nA=1\r\nB='two\nlines'\nBAD SECRET\nC=3\n", 6),
             ("\u{feff}A=1\nB=SECRET SECRET\n", 2),
             ("A=1\nB=\"SECRET\nand no end\n\n", 2),
+            ("A=1\nB='SECRET\nand no end\n\n", 2),
+            ("A=\"1\n2\n3\"\n\nB=\"\\SECRET\"", 5),
             ("BAD SECRE\nBAD SECRET\n", 1),
+            ("A=1\nB=2\nA=SECRET\n", 3),
             (long.as_str(), 3),
         ] {
             let error = parse(text).unwrap_err();
@@ -85,9 +199,92 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_values_counts() {
-        let found = parse("\u{feff}A=1\nexport B=\"two words\"\nA=3\nC=\n").unwrap();
-        let expected = [("A", "1"), ("B", "two words"), ("C", "")];
-        assert_eq!(found, expected.map(|(variable, value)| (variable.to_owned(), value.to_owned())).into());
+    fn every_form_of_a_line_is_read() {
+        for (text, value) in [
+            ("A=1", "1"),
+            ("A=1\n", "1"),
+            ("A=1\r\n", "1"),
+            ("A=1\r", "1"),
+            ("  export\tA = 1  # one\n", "1"),
+            ("export A='1'", "1"),
+            ("A=", ""),
+            ("A=\r\n", ""),
+            ("A= # nothing", ""),
+            ("A=''#x".trim_end_matches("#x"), ""),
+            ("A=a#b", "a#b"),
+            ("A=a=b", "a=b"),
+            ("A=p$HOME${HOME}$(id)`".trim_end_matches('`'), "p$HOME${HOME}$(id)"),
+            ("A='p$HOME \\n \"x\" # y'", "p$HOME \\n \"x\" # y"),
+            ("A=\"p$HOME ${HOME} # 'y'\"", "p$HOME ${HOME} # 'y'"),
+            (r#"A="\n\r\t\"\\\$" # c"#, "\n\r\t\"\\$"),
+            ("A='two\nlines'", "two\nlines"),
+            ("A=\"two\nlines\" # c\n", "two\nlines"),
+            ("A=pä55wörd", "pä55wörd"),
+            ("\u{feff}# c\n\n \t\nA=1\n#", "1"),
+        ] {
+            let expected = EnvFile::from([("A".to_owned(), value.to_owned())]);
+            assert_eq!(parse(text), Ok(expected), "{text:?}");
+        }
+        assert_eq!(parse("export=1"), Ok(EnvFile::from([("export".to_owned(), "1".to_owned())])));
+        assert_eq!(parse("\n# c\r\n  # d\n"), Ok(EnvFile::new()));
+    }
+
+    #[test]
+    fn every_other_line_is_refused() {
+        for text in [
+            "A",
+            "A 1",
+            "=1",
+            "1A=1",
+            "A-B=1",
+            "A.B=1",
+            "Ä=1",
+            "export A",
+            "export",
+            "$A=1",
+            "A=a b",
+            "A=a\tb",
+            "A=a'b'",
+            "A=a\"b\"",
+            "A=a\\b",
+            "A=`id`",
+            "A=#a",
+            "A='a'b",
+            "A='a'#b",
+            "A= ''#b",
+            "A=\"a\"'b'",
+            "A='a",
+            "A=\"a",
+            "A=\"\\x\"",
+            "A=\"\\",
+            "A=a\rb",
+            "A=\0",
+            "A='\0'",
+            "A=1\nA=2",
+            "A: 1",
+            "A+=1",
+            "A=a\u{a0}b",
+        ] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_can_be_written_in_quotes_and_is_read_back(value in "[^\0]{0,40}|[\\\\\"'$#\n a]{0,20}") {
+            let expected = EnvFile::from([("A".to_owned(), value.clone())]);
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            prop_assert_eq!(parse(&format!("A=\"{escaped}\"\n")), Ok(expected.clone()));
+            if !value.contains('\'') {
+                prop_assert_eq!(parse(&format!("A='{value}' # c\n")), Ok(expected));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_fail_otherwise_than_it_says(text in "(?s).{0,80}") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(error.starts_with("line "), "{}", error);
+            }
+        }
     }
 }

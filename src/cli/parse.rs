@@ -7,15 +7,33 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 use super::env_file::{self, EnvFile};
-use super::{Cli, Command};
+use super::{Cli, Command, misspelt};
+
+/// What the program was told, and what about it looks like a mistake.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What to do.
+    pub command: Command,
+    /// Variables that are nearly ours, a sentence each.
+    pub warnings: Vec<String>,
+}
 
 /// What the program was told. Where that is not to be understood, or is a call for help, the process says so and ends;
 /// the error is what else is in the way.
-pub fn parse() -> Result<Command, String> {
+pub fn parse() -> Result<Parsed, String> {
     let words = with_command(std::env::args_os().collect());
     // Only who uses settings stumbles over a file with wrong ones.
-    let file = if uses_settings(&words) { env_file::load()? } else { EnvFile::new() };
-    Ok(read(&words, &file).unwrap_or_else(|error| error.exit()))
+    if !uses_settings(&words) {
+        let command = read(&words, &EnvFile::new()).unwrap_or_else(|error| error.exit());
+        return Ok(Parsed { command, warnings: Vec::new() });
+    }
+    let file = env_file::load()?;
+    let command = read(&words, &file).unwrap_or_else(|error| error.exit());
+    let settings = misspelt::Settings::of(&Cli::command());
+    settings.check_file(&file)?;
+    #[allow(clippy::disallowed_methods, reason = "this is cli")]
+    let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    Ok(Parsed { command, warnings: settings.warnings(environment, &file) })
 }
 
 /// `flashsale --port 4000` is `flashsale serve --port 4000`.
@@ -42,7 +60,7 @@ fn uses_settings(words: &[OsString]) -> bool {
 }
 
 fn read(words: &[OsString], file: &EnvFile) -> Result<Command, clap::Error> {
-    let definition = Cli::command().mut_subcommands(|command| command.mut_args(|arg| without_empty(arg, file)));
+    let definition = Cli::command().mut_subcommands(|command| command.mut_args(|arg| with_file(arg, file)));
     let read = definition.clone().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
     match read {
         Ok(cli) => Ok(cli.command),
@@ -50,16 +68,16 @@ fn read(words: &[OsString], file: &EnvFile) -> Result<Command, clap::Error> {
     }
 }
 
-/// An empty variable is as good as none: what starts a server in a container often passes all of them on. Then the file
-/// is asked, and then the default holds.
-fn without_empty(arg: clap::Arg, file: &EnvFile) -> clap::Arg {
+/// Where a variable is not set in the environment, the file is asked, and then the default holds. An empty variable is
+/// as good as none: what starts a server in a container often passes all of them on.
+fn with_file(arg: clap::Arg, file: &EnvFile) -> clap::Arg {
     let Some(variable) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else { return arg };
     #[allow(clippy::disallowed_methods, reason = "this is cli")]
     let value = std::env::var_os(&variable);
-    if value.is_none_or(|value| !value.is_empty()) {
+    if value.as_ref().is_some_and(|value| !value.is_empty()) {
         return arg;
     }
-    let arg = arg.env(Resettable::Reset);
+    let arg = if value.is_some() { arg.env(Resettable::Reset) } else { arg };
     match file.get(&variable).filter(|value| !value.is_empty()) {
         Some(value) => {
             // The help shows defaults, and this one may be a secret.

@@ -1,6 +1,7 @@
 //! What is read from the text of a flag or a variable. Each error says what must be there instead.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -10,21 +11,41 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::clock::Timestamp;
 
-/// A number within bounds.
+/// A number within bounds: decimal digits, without a sign, a space or zeros before it.
 pub(super) fn within<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
 where
     T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
 {
     move |text: &str| {
-        let number = text.trim().parse().ok().filter(|number| bounds.contains(number));
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        let number = is_plain.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
         number.ok_or_else(|| format!("must be a whole number from {} to {}", bounds.start(), bounds.end()))
     }
 }
 
-/// A network, or one address as the network that has only it.
+/// A network, or one address as the network that has only it; spaces around it are those of a list. Addresses of IPv4
+/// are written as such: as a part of IPv6 they would match no client.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.trim().parse().or_else(|_| text.trim().parse::<std::net::IpAddr>().map(IpNet::from));
-    network.map_err(|_| "must be an address or a network such as 10.0.0.0/8".to_owned())
+    let text = text.trim_matches(' ');
+    // The standard library reads addresses in one form only; the length of a prefix has no sign and no zeros before it.
+    let network = match text.split_once('/') {
+        None => text.parse::<IpAddr>().ok().map(IpNet::from),
+        Some((address, length)) => {
+            let network = address.parse().ok().zip(length.parse().ok());
+            let network = network.and_then(|(address, length)| IpNet::new(address, length).ok());
+            network.filter(|network| network.prefix_len().to_string() == length)
+        }
+    };
+    let network = network.ok_or("must be an IP address or a network such as 10.0.0.0/8 or 2001:db8::/32")?;
+    if let IpNet::V6(v6) = network
+        && v6.addr().to_ipv4_mapped().is_some()
+    {
+        return Err("must have IPv4 addresses as such: 10.0.0.0/8 instead of ::ffff:10.0.0.0/104".to_owned());
+    }
+    match network.trunc() {
+        whole if whole == network => Ok(network),
+        whole => Err(format!("must be a network without bits of a host in it: {whole}")),
+    }
 }
 
 /// A moment.
@@ -54,10 +75,63 @@ mod tests {
     #[test]
     fn a_number_is_whole_and_within_its_bounds() {
         let number = within(1..=4096_u32);
-        assert_eq!((number("1"), number(" 4096 ")), (Ok(1), Ok(4096)));
-        for wrong in ["", "x", "0", "4097", "-1", "1.5", "99999999999999999999"] {
+        assert_eq!((number("1"), number("4096")), (Ok(1), Ok(4096)));
+        assert_eq!(within(0..=9_u16)("0"), Ok(0));
+        for wrong in [
+            "",
+            "x",
+            "0",
+            "4097",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "1.5",
+            "1e3",
+            "1_000",
+            "0x1",
+            "１",
+            "99999999999999999999",
+        ] {
             assert_eq!(number(wrong), Err("must be a whole number from 1 to 4096".to_owned()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_network_is_written_in_one_way_only() {
+        for good in
+            ["10.0.0.0/8", " 10.0.0.0/8 ", "0.0.0.0/0", "192.0.2.7", "192.0.2.7/32", "2001:db8::/32", "::1", "::/0"]
+        {
+            assert!(network(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            " ",
+            "x",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10.0.0.0/",
+            "10/8",
+            "010.0.0.0/8",
+            "10.0.0.0/255.0.0.0",
+            "2001:db8::1/32",
+            "fe80::1%eth0",
+            "fe80::%eth0/64",
+            "[::1]",
+            "::ffff:10.0.0.0/104",
+            "::ffff:10.0.0.1",
+            "10.0.0.1:80",
+            "shop.example",
+            "1",
+        ] {
+            assert!(network(wrong).is_err(), "{wrong}");
+        }
+        let error = network("10.0.0.1/8").unwrap_err();
+        assert!(error.ends_with("10.0.0.0/8"), "{error}");
     }
 
     #[test]

@@ -17,13 +17,18 @@ use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Frame;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_FIELDS};
 use crate::refusal::{FieldError, Refusal};
 
 use super::arriving::BodyError;
 use super::query::has_whole_escapes;
+
+mod value;
+
+use value::Complaint;
+pub(super) use value::{Name, Value, plain_number};
 
 /// A body that is declared as JSON and not larger than allowed.
 #[derive(Debug)]
@@ -144,18 +149,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
-/// One value of a field, as far as fields go: what is nested is only known to be nested.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value<'a> {
-    Null,
-    Bool(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Text(Cow<'a, str>),
-    Nested,
-}
-
 /// A JSON object with fields of [`Value`], at most [`MAX_FIELDS`].
 #[derive(Debug, Default)]
 pub(super) struct Form<'a> {
@@ -170,9 +163,6 @@ pub(super) struct Reader<'a> {
     form: Form<'a>,
     errors: Vec<FieldError>,
 }
-
-/// Why a value cannot be used; follows the field's name.
-type Complaint = Cow<'static, str>;
 
 impl<'a> Form<'a> {
     /// Reads a body that must be one JSON object.
@@ -283,76 +273,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Value<'_> {
-    /// A whole number; also as a string of decimal digits.
-    pub(super) fn whole(&self, least: i64, most: i64) -> Result<i64, Complaint> {
-        let number = match self {
-            Self::Unsigned(number) => i64::try_from(*number).ok(),
-            Self::Signed(number) => Some(*number),
-            // 2.0 is a whole number to JSON; beyond 2^53 a float does not say which number it is.
-            Self::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
-            Self::Text(text) => digits(text)?,
-            _ => return Err(whole_words(least, most)),
-        };
-        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| whole_words(least, most))
-    }
-
-    /// A text.
-    pub(super) fn text(&self) -> Result<&str, Complaint> {
-        match self {
-            Self::Text(text) => Ok(text),
-            _ => Err("must be a string".into()),
-        }
-    }
-
-    /// True or false.
-    pub(super) fn truth(&self) -> Result<bool, Complaint> {
-        match self {
-            Self::Bool(truth) => Ok(*truth),
-            _ => Err("must be true or false".into()),
-        }
-    }
-
-    /// The value, or none for `null`.
-    pub(super) fn nullable<T>(&self, read: impl FnOnce(&Self) -> Result<T, Complaint>) -> Result<Option<T>, Complaint> {
-        match self {
-            Self::Null => Ok(None),
-            value => read(value).map(Some),
-        }
-    }
-
-    /// A number as its decimal text, or a text as it is.
-    pub(super) fn decimal(&self) -> Result<Cow<'_, str>, Complaint> {
-        match self {
-            Self::Unsigned(number) => Ok(number.to_string().into()),
-            Self::Signed(number) => Ok(number.to_string().into()),
-            // The shortest text that reads back as this number is the one that was sent, up to 15 digits.
-            Self::Float(number) => Ok(number.to_string().into()),
-            Self::Text(text) => Ok(Cow::Borrowed(text)),
-            _ => Err("must be a number or a decimal string such as \"999.99\"".into()),
-        }
-    }
-}
-
-/// A whole number in its one plain form: decimal digits, no sign, no zeros before it.
-pub(super) fn plain_number(text: &str) -> Option<u64> {
-    let is_plain = text == "0" || !text.starts_with('0');
-    (is_plain && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
-}
-
-/// Digits, with a minus at most.
-fn digits(text: &str) -> Result<Option<i64>, Complaint> {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    match !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.parse().ok()),
-        false => Err("must be a whole number".into()),
-    }
-}
-
-fn whole_words(least: i64, most: i64) -> Complaint {
-    format!("must be a whole number from {least} to {most}").into()
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FormVisitor;
@@ -371,87 +291,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
     }
 }
 
-/// A field's name, borrowed from the body where it has no escapes.
-pub(super) struct Name<'a>(pub(super) Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Text(name) => Ok(Self(name)),
-            _ => Err(de::Error::custom("a field's name must be a string")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Value<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValueVisitor;
-        impl<'de> Visitor<'de> for ValueVisitor {
-            type Value = Value<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-                Ok(Value::Null)
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
-                Ok(Value::Bool(value))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
-                Ok(Value::Unsigned(value))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
-                Ok(Value::Signed(value))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Value<'de>, E> {
-                Ok(Value::Float(value))
-            }
-            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Value<'de>, E> {
-                Ok(Value::Text(Cow::Borrowed(value)))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Value<'de>, E> {
-                Ok(Value::Text(Cow::Owned(value.to_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Value::Nested)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Value::Nested)
-            }
-        }
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn quantity(json: &str) -> Result<i64, String> {
-        let body = format!("{{\"quantity\":{json}}}");
-        let mut reader = Form::parse(body.as_bytes()).unwrap().reader(&["quantity"]);
-        let quantity = reader.required("quantity", |value| value.whole(1, 100));
-        match reader.finish() {
-            Ok(()) => Ok(quantity.unwrap()),
-            Err(Refusal::InvalidRequest(errors)) => Err(errors[0].message.clone()),
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn whole_numbers_come_as_numbers_and_as_digits() {
-        for json in ["7", "7.0", "\"7\"", "0.7e1"] {
-            assert_eq!(quantity(json), Ok(7), "{json}");
-        }
-        for json in
-            ["0", "-1", "101", "1.5", "1e300", "99999999999999999999", "\"\"", "\"7 \"", "\"0x7\"", "null", "[]"]
-        {
-            assert!(quantity(json).is_err(), "{json}");
-        }
-    }
 
     #[test]
     fn every_wrong_field_is_named() {

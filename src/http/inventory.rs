@@ -13,8 +13,7 @@ use crate::clock::Timestamp;
 use crate::committer::{Edit, Intake, ProductPatch};
 use crate::inventory::Inventory;
 use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT};
-use crate::money::Money;
-use crate::order::check_name;
+use crate::names::check_product_name;
 use crate::product::{MAX_STOCK, Product, ProductId, Terms};
 use crate::refusal::Refusal;
 use crate::view::ProductView;
@@ -51,7 +50,7 @@ pub(super) async fn read(State(inventory): State<Arc<Inventory>>, Segment(id): S
 pub(super) async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Result<Response, Refusal> {
     let mut reader = Form::parse(&body)?.reader(&FIELDS);
     let name = reader.required("name", name);
-    let price = reader.required("price", price);
+    let price = reader.required("price", Value::price);
     let initial = reader.required("initialStock", stock);
     let patch = read_terms(&mut reader);
     reader.finish()?;
@@ -85,7 +84,7 @@ pub(super) async fn update(
         reader.complain("body", "must set at least one field");
     }
     let (name, price, initial) =
-        (reader.optional("name", name), reader.optional("price", price), reader.optional("initialStock", stock));
+        (reader.optional("name", name), reader.optional("price", Value::price), reader.optional("initialStock", stock));
     let patch = ProductPatch { name, price, initial, ..read_terms(&mut reader) };
     reader.finish()?;
     edited(&intake, Edit::Update { product, patch }).await
@@ -154,12 +153,8 @@ type Read<T> = Result<T, std::borrow::Cow<'static, str>>;
 
 fn name(value: &Value<'_>) -> Read<String> {
     let name = value.text()?;
-    check_name(name)?;
+    check_product_name(name)?;
     Ok(name.to_owned())
-}
-
-fn price(value: &Value<'_>) -> Read<Money> {
-    value.decimal()?.parse().map_err(|error: crate::money::PriceError| error.to_string().into())
 }
 
 fn stock(value: &Value<'_>) -> Read<u64> {

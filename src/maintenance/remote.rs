@@ -17,7 +17,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
 
-use crate::config::Secret;
+use crate::config::{Secret, has_usable_port};
 
 use super::MaintenanceError;
 
@@ -69,9 +69,11 @@ fn failed(server: &str, why: &str) -> MaintenanceError {
 
 fn route(server: &str) -> Result<Uri, MaintenanceError> {
     let not_a_server = || MaintenanceError::NotAServer(server.to_owned());
-    let uri: Uri = format!("{}{ROUTE}", server.trim_end_matches('/')).parse().map_err(|_| not_a_server())?;
+    let uri: Uri =
+        format!("{}{ROUTE}", server.strip_suffix('/').unwrap_or(server)).parse().map_err(|_| not_a_server())?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    match matches!(uri.scheme_str(), Some("http" | "https")) && !authority.contains('@') && uri.path() == ROUTE {
+    let is_server = !authority.contains('@') && uri.path() == ROUTE && uri.query().is_none() && has_usable_port(&uri);
+    match matches!(uri.scheme_str(), Some("http" | "https")) && is_server {
         true => Ok(uri),
         false => Err(not_a_server()),
     }
@@ -142,8 +144,20 @@ mod tests {
     fn only_the_address_of_a_server_is_asked() {
         assert_eq!(route("http://localhost:3000/").unwrap(), "http://localhost:3000/api/v1/admin/backup");
         assert_eq!(route("https://shop.example").unwrap().scheme_str(), Some("https"));
-        for wrong in ["", "localhost:3000", "ftp://shop.example", "http://me:pw@shop.example", "http://shop.example/x"]
-        {
+        for wrong in [
+            "",
+            "localhost:3000",
+            "ftp://shop.example",
+            "http://me:pw@shop.example",
+            "http://shop.example/x",
+            "http://shop.example//",
+            "http://shop.example?x",
+            "http://shop.example#x",
+            "http://shop.example:99999",
+            "http://shop.example:0",
+            "http://shop.example:",
+            " http://shop.example",
+        ] {
             assert!(matches!(route(wrong), Err(MaintenanceError::NotAServer(_))), "{wrong}");
         }
     }

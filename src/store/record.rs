@@ -157,7 +157,7 @@ impl<'a> OrderRow<'a> {
         Ok(Order {
             id,
             product: ProductId(self.product),
-            user: UserId::new(self.user).map_err(|error| StoreError::Damaged(format!("a user's name {error}")))?,
+            user: UserId::stored(self.user),
             quantity: self.quantity,
             unit_price: Money::from_cents(self.unit_price),
             priority: one_of(&Priority::ALL, self.priority)?,

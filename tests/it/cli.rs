@@ -83,6 +83,40 @@ async fn a_broken_env_file_is_told_by_its_line_and_to_those_who_read_it_only() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_in_a_secret_of_the_env_file_is_substituted() {
+    let launch = Server::with().env("HOME", "/home/ada");
+    for (line, token) in [
+        (r"ADMIN_TOKEN=long$HOME${HOME}x", r"long$HOME${HOME}x"),
+        (r#"ADMIN_TOKEN="long$HOME\\${HOME}x" # a comment"#, r"long$HOME\${HOME}x"),
+        (r#"export ADMIN_TOKEN='long$HOME#"x'"#, r#"long$HOME#"x"#),
+    ] {
+        std::fs::write(launch.directory().join(".env"), format!("{line}\n")).unwrap();
+        let mut server = launch.clone().start().await;
+        server.client().with_token(Some(token)).get("/orders").await.expect(200);
+        server.client().with_token(None).get("/orders").await.expect(401);
+        // The checks of an orderly end do not know the token.
+        server.kill9().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_misspelt_setting_is_an_error_in_the_file_and_a_warning_in_the_environment() {
+    let launch = Server::with();
+    let server = launch.clone().env("RATE_LIMIT_PER_USERS", "hunter2").start().await;
+    let output = server.output();
+    assert!(output.contains("RATE_LIMIT_PER_USERS") && output.contains("RATE_LIMIT_PER_USER?"), "{output}");
+    assert!(output.contains("WARN") && !output.contains("hunter2"), "{output}");
+    drop(server);
+    std::fs::write(launch.directory().join(".env"), "ADMIN_TOKE=hunter2hunter2\n").unwrap();
+    for args in [&["serve"][..], &["verify"]] {
+        let exited = launch.command(args).await;
+        assert_says(&exited, 1, &["ADMIN_TOKE, ", "did you mean ADMIN_TOKEN?"]);
+        assert!(!exited.stderr.contains("hunter2"), "{exited:?}");
+    }
+    assert_eq!(launch.command(&["version"]).await.code, Some(0));
+}
+
 #[tokio::test]
 async fn a_wrong_value_is_told_by_where_it_stood() {
     let launch = Server::with();
@@ -92,7 +126,10 @@ async fn a_wrong_value_is_told_by_where_it_stood() {
         ("RATE_LIMIT_PER_IP", "-1", "must be a whole number from 0 to"),
         ("JOURNAL_KEEP_DAYS", "0", "must be a whole number from 1 to 36500"),
         ("RUST_LOG", "nonsense", "must be a level"),
-        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "must be an address or a network"),
+        ("WORKERS", " 3", "must be a whole number from 1 to 4096"),
+        ("PORT", "+3000", "must be a whole number from 0 to 65535"),
+        ("TRUSTED_PROXIES", "192.0.2.7,10.0.0.1/8", "without bits of a host in it: 10.0.0.0/8"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "must be an IP address or a network"),
     ] {
         let exited = launch.clone().env(variable, value).run().await;
         assert_says(&exited, 2, &[&format!("for '{variable}'"), words]);

@@ -39,7 +39,12 @@ fn order_fields() -> [Field; 4] {
     let priority = with_default(word(Priority::ALL.map(Priority::as_str)), json!(Priority::Normal.as_str()));
     [
         ("productId", "", with_example(sent_whole(1, i64::MAX), json!(1))),
-        ("userId", "Who buys, in the shop's words.", name("ada")),
+        (
+            "userId",
+            "Who buys, in the shop's words: in Unicode normalization form C, without characters that are not shown. \
+             Case counts.",
+            name("ada"),
+        ),
         ("quantity", "Units.", with_example(sent_whole(1, MAX_QUANTITY.into()), json!(1))),
         ("priority", "Above `normal` it needs the admin token, where one is set.", priority),
     ]
@@ -71,7 +76,7 @@ fn product_fields() -> [Field; 9] {
     let seconds = sent_whole(1, MAX_HOLD_SECONDS.into());
     [
         ("name", "", name("iPhone 15 Pro")),
-        ("price", "At most two digits after the point, at most 9999999999.99.", sent_price()),
+        ("price", "At most two digits after the point, at most 9999999999.99; never rounded.", sent_price()),
         ("initialStock", "", stock()),
         ("currentStock", "What can be bought. What differs from now is booked as an adjustment.", stock()),
         ("flashSaleActive", "Whether it can be bought at all; `false` for a new product.", truth()),

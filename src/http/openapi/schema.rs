@@ -64,13 +64,12 @@ pub(super) fn pattern(pattern: &str, least: usize, most: usize) -> Shape {
     of(Type::String).pattern(Some(pattern)).min_length(Some(least)).max_length(Some(most)).into()
 }
 
-/// A user's or a product's name: no control characters, and not only spaces.
+/// A user's or a product's name: on one line, without white space at its ends. Which characters of Unicode are not
+/// shown, and what its normalization form is, no pattern says.
 pub(super) fn name(example: &str) -> Shape {
-    let shape = pattern(
-        r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
-        1,
-        crate::order::MAX_NAME_CHARS,
-    );
+    const CONTROLS: &str = r"\u0000-\u001f\u007f-\u009f";
+    let end = format!(r"[^\s{CONTROLS}]");
+    let shape = pattern(&format!(r"^{end}([^{CONTROLS}\u2028\u2029]*{end})?$"), 1, crate::names::MAX_NAME_CHARS);
     with_example(shape, json!(example))
 }
 

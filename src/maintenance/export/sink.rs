@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub enum Format {
     /// RFC 4180 with a line of names first, made for spreadsheets: a text that one would take for a formula gets an
     /// apostrophe before it.
     Csv,
-    /// One JSON object a line, everything as it is.
+    /// One JSON object a line, everything as it is. What some readers take for the end of a line is escaped.
     Ndjson,
 }
 
@@ -54,7 +55,7 @@ impl<W: Write> Sink<W> {
         match &mut self.out {
             Out::Csv(out) => out.row(row)?,
             Out::Ndjson(out) => {
-                serde_json::to_writer(&mut *out, row)?;
+                row.serialize(&mut Serializer::with_formatter(&mut *out, OneLine))?;
                 out.write_all(b"\n")?;
             }
         }
@@ -72,6 +73,26 @@ impl<W: Write> Sink<W> {
             Out::Ndjson(mut out) => out.flush()?,
         }
         Ok(self.rows)
+    }
+}
+
+/// JSON in which no text holds an end of a line, not even one that only Unicode knows.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        const ENDS: [(char, &[u8]); 3] = [('\u{85}', br"\u0085"), ('\u{2028}', br"\u2028"), ('\u{2029}', br"\u2029")];
+        let mut written = 0;
+        // ASCII has none that JSON does not escape.
+        if !text.is_ascii() {
+            for (at, end) in text.match_indices(ENDS.map(|(end, _)| end)) {
+                out.write_all(&text.as_bytes()[written..at])?;
+                let escape = ENDS.iter().find(|(known, _)| end.starts_with(*known));
+                out.write_all(escape.map_or(&b" "[..], |(_, escape)| escape))?;
+                written = at + end.len();
+            }
+        }
+        out.write_all(&text.as_bytes()[written..])
     }
 }
 
@@ -165,5 +186,19 @@ mod tests {
                         {\"userId\":\"=HYPERLINK(\\\"http://evil\\\")\",\"change\":7,\"reason\":\"-1+1\"}\n\
                         {\"userId\":\"山田\",\"change\":0,\"reason\":\"＝1\"}\n";
         assert_eq!(written(Format::Ndjson), expected);
+    }
+
+    #[test]
+    fn a_text_never_ends_the_line_that_it_is_in() {
+        let name = "\u{2028}a\u{85}\u{2029}\"\n山\u{2028}";
+        let mut out = Vec::new();
+        let mut sink = Sink::new(Format::Ndjson, &mut out);
+        sink.row(&Row { user_id: name, change: 0, reason: None }).unwrap();
+        sink.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let line = text.strip_suffix('\n').unwrap();
+        assert!(!line.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']), "{line:?}");
+        assert!(line.contains(r"\u2028a\u0085\u2029"), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["userId"], name);
     }
 }

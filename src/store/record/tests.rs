@@ -112,3 +112,14 @@ fn a_cut_row_and_a_foreign_version_are_refused() {
     bytes[0] = 2;
     assert!(decode::<OrderRow<'_>>(&bytes).is_err());
 }
+
+#[test]
+fn an_id_that_is_stored_is_read_whatever_the_rule_for_new_ones() {
+    for id in ["ada ", "ada\u{200b}", "e\u{301}"] {
+        assert!(UserId::new(id).is_err());
+        let order = Order { user: UserId::stored(id), ..order() };
+        let mut bytes = Vec::new();
+        encode(&OrderRow::of(&order), &mut bytes).unwrap();
+        assert_eq!(decode::<OrderRow<'_>>(&bytes).unwrap().order(order.id).unwrap(), order);
+    }
+}

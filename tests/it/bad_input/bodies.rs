@@ -146,6 +146,49 @@ async fn names_that_are_empty_too_long_or_hold_control_characters_are_refused() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_buyer_has_one_id_and_buys_up_to_the_limit_once() {
+    let server = crate::harness::Server::start().await;
+    let product = server.create_with(json!({"perUserLimit": 1})).await;
+    for id in ["ada ", " ada", "ada\u{a0}", "ada\u{200b}", "a\u{ad}da", "\u{feff}ada", "\u{202e}ada", "ada\u{3164}"] {
+        assert_problem(&server.order(product, id, 1).await, 400, "invalid_request");
+    }
+    server.order(product, "ada", 1).await.expect(201);
+    server.order(product, "J\u{f6}rg", 1).await.expect(201);
+    let refused = server.order(product, "Jo\u{308}rg", 1).await;
+    assert_problem(&refused, 400, "invalid_request");
+    assert!(refused.body["detail"].as_str().unwrap().contains("normalization form C"), "{refused}");
+    // Case counts: these are two buyers.
+    server.order(product, "Ada", 1).await.expect(201);
+    assert_problem(&server.order(product, "ada", 1).await, 409, "purchase_limit_exceeded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn digits_that_a_float_would_lose_are_not_lost() {
+    let mut cases = Vec::new();
+    for price in ["0.1000000000000000000001", "9999999999.990000001", "1e400", "1e-99999999999", "-0.001"] {
+        let product = format!("{{\"name\":\"Lamp\",\"initialStock\":1,\"price\":{price}}}");
+        cases.push(case(Method::POST, "/inventory", product, INVALID));
+    }
+    for price in ["1e2", "+1", "1.", ".5", "-0", " 1", "1_000", "7.100", "١"] {
+        cases.push(product_with("price", json!(price)));
+    }
+    for quantity in ["1.00000000000000000000001", "0.99999999999999999999999"] {
+        cases.push(order(format!("{{\"productId\":1,\"userId\":\"ada\",\"quantity\":{quantity}}}")));
+    }
+    cases.push(product_with("initialStock", json!("-0")));
+    for time in [
+        "2026-01-31T09Z",
+        "2026-01-31T12:00:00,5Z",
+        "2026-01-31T12:00:00+25:00",
+        "2026-01-31 12:00:00Z",
+        "0000-01-01T00:00:00Z",
+    ] {
+        cases.push(update("saleStartsAt", json!(time)));
+    }
+    refuse_all(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicate_keys_are_refused() {
     let product = r#"{"name":"Lamp","price":"1.00","price":"0.01","initialStock":1}"#;
     refuse_all([
