@@ -4,8 +4,9 @@ use tokio::runtime::Handle;
 
 use super::lookup::{LookupError, Resolved};
 use super::*;
-use crate::admission::{Admission, IdempotencyKey, OrderRequest};
+use crate::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
 use crate::committer::{self, Committer};
+use crate::config::RateLimitConfig;
 use crate::inventory::Inventory;
 use crate::order::{OrderId, Quantity, UserId};
 use crate::product::ProductId;
@@ -62,8 +63,9 @@ impl Shop {
         for product in crate::sample::products() {
             intake.edit(product).await.unwrap();
         }
-        let admission =
-            Admission::new(inventory, Arc::clone(&queue), Arc::clone(&store), intake.clone(), clock.clone());
+        let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
+        let queued = Arc::clone(&queue);
+        let admission = Admission::new(inventory, queued, Arc::clone(&store), intake.clone(), no_limits, clock.clone());
         let job_ids = Arc::new(JobIds::new(*store.secret()));
         let rooms = Rooms { queue, store, intake, clock, job_ids, metrics };
         let url = "http://shop.example/".to_owned();
