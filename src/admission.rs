@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
-use crate::committer::{Intake, OrderPermit, PendingOrder, Receipt, RequestHashes};
+use crate::committer::{Claimed, Intake, KeyAnswer, KeyClaim, KeyClaims, OrderPermit, PendingOrder, Receipt};
 use crate::inventory::{Inventory, LimitExceeded, Shelf};
 use crate::order::{Priority, Quantity, UserId};
 use crate::product::{Product, ProductId};
@@ -23,8 +23,6 @@ mod windows;
 pub use idempotency::IdempotencyKey;
 pub use rate_limit::{RateLimits, network};
 pub use windows::WindowWatch;
-
-use idempotency::{Begun, First, InFlight};
 
 /// An order as asked for: its shape was checked, nothing else.
 #[derive(Clone, Debug)]
@@ -50,6 +48,17 @@ pub struct Accepted {
     pub replayed: bool,
 }
 
+impl Accepted {
+    /// What was answered before.
+    const fn again(receipt: Receipt) -> Self {
+        Self { receipt, replayed: true }
+    }
+
+    const fn first(receipt: Receipt) -> Self {
+        Self { receipt, replayed: false }
+    }
+}
+
 /// The way in for orders. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Admission {
@@ -59,7 +68,7 @@ pub struct Admission {
     intake: Intake,
     rate_limits: Arc<RateLimits>,
     clock: Clock,
-    in_flight: Arc<InFlight>,
+    claims: Arc<KeyClaims>,
 }
 
 impl Admission {
@@ -72,16 +81,25 @@ impl Admission {
         rate_limits: Arc<RateLimits>,
         clock: Clock,
     ) -> Self {
-        Self { inventory, queue, store, intake, rate_limits, clock, in_flight: Arc::default() }
+        Self { inventory, queue, store, intake, rate_limits, clock, claims: Arc::default() }
     }
 
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
-        match request.hashes() {
-            None => self.place_new(request, None, self.intake.opening()).await,
-            // Boxed, as its state would otherwise be part of every order's.
-            Some(hashes) => Box::pin(self.place_once(request, hashes)).await,
-        }
+        // Before the key is looked up: an answer that a failed store does not show yet is refused as its order is.
+        let opening = self.intake.opening();
+        let key = match request.key {
+            None => None,
+            Some(key) => {
+                let claimed = self.claims.begin(key.hash(), &request.asked());
+                match claimed {
+                    Claimed::First(claim) if self.is_new(key) => Some(claim),
+                    // Boxed, as its state would otherwise be part of every order's.
+                    claimed => return Box::pin(self.place_again(request, key, claimed)).await,
+                }
+            }
+        };
+        self.place_new(request, key, opening).await
     }
 
     /// Places many orders in one trip; the results come in the same order.
@@ -93,39 +111,51 @@ impl Admission {
     }
 
     /// The path of an order: admit, submit, await the receipt.
-    async fn place_new(
-        &self,
-        request: OrderRequest,
-        hashes: Option<RequestHashes>,
-        opening: u64,
-    ) -> Result<Accepted, Refusal> {
-        let (order, permit) = self.admit(request, hashes, opening)?;
+    async fn place_new(&self, request: OrderRequest, key: Option<KeyClaim>, opening: u64) -> Result<Accepted, Refusal> {
+        let (order, permit) = match self.admit(request, opening) {
+            Ok((order, permit)) => (PendingOrder { key, ..order }, permit),
+            Err(refusal) => return Err(rejected(key, refusal)),
+        };
         let receipt = self.intake.place(order, permit);
         let receipt = receipt.await.map_err(|_| Refusal::StorageUnavailable)??;
-        Ok(Accepted { receipt, replayed: false })
+        Ok(Accepted::first(receipt))
     }
 
-    /// The same for a request that may come again.
-    async fn place_once(&self, request: OrderRequest, hashes: RequestHashes) -> Result<Accepted, Refusal> {
-        let first = loop {
-            match self.in_flight.begin(hashes) {
-                Begun::First(first) => break first,
-                Begun::Repeated(answer) => return answer.wait().await,
-                Begun::Other(answer) => answer.ended().await,
+    /// Whether a key surely has no answer; without waiting.
+    fn is_new(&self, key: IdempotencyKey) -> bool {
+        self.store.keys_to_look_up(&[key.hash()]).is_ok_and(|may_have| may_have.is_empty())
+    }
+
+    /// The same for a request that may have come before.
+    async fn place_again(
+        &self,
+        request: OrderRequest,
+        key: IdempotencyKey,
+        mut claimed: Claimed,
+    ) -> Result<Accepted, Refusal> {
+        let claim = loop {
+            match claimed {
+                Claimed::First(claim) => break claim,
+                Claimed::Same(answer) => return idempotency::repeated(answer).await,
+                Claimed::Other(answer) => answer.ended().await,
             }
+            claimed = self.claims.begin(key.hash(), &request.asked());
         };
         let admission = self.clone();
         // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
         let placing = tokio::spawn(async move {
             let opening = admission.intake.opening();
-            let result = match admission.kept_answers(vec![hashes]).await {
-                Ok(mut kept) => match kept.pop().flatten() {
-                    Some(result) => result,
-                    None => admission.place_new(request, Some(hashes), opening).await,
-                },
-                Err(refusal) => Err(refusal),
+            let kept = match admission.kept_answers(vec![request.clone()]).await {
+                Ok(mut kept) => kept.pop().flatten(),
+                Err(refusal) => Some(Err(refusal)),
             };
-            first.finish(result)
+            match kept {
+                None => admission.place_new(request, Some(claim), opening).await,
+                Some(result) => {
+                    claim.finish(&result);
+                    result.map(Accepted::again)
+                }
+            }
         });
         placing.await.unwrap_or(Err(Refusal::Internal))
     }
@@ -133,116 +163,104 @@ impl Admission {
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
         let opening = self.intake.opening();
         let count = requests.len();
-        let hashes: Vec<_> = requests.iter().map(OrderRequest::hashes).collect();
-        let (begun, mut results) = match self.begin_batch(&hashes).await {
-            Ok(begun) => begun,
-            Err(refusal) => return vec![Err(refusal); count],
-        };
+        let mut entries: Vec<Entry> = requests.iter().map(|request| self.begin(request)).collect();
+        if let Err(refusal) = self.answer_kept(&requests, &mut entries).await {
+            return vec![Err(refusal); count];
+        }
+        let mut results = vec![Err(Refusal::Internal); count];
         let (mut orders, mut placed) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let mut others = Vec::new();
+        let (mut same, mut others) = (Vec::new(), Vec::new());
         let permit = self.intake.order_permit(count);
         let (mut found, now) = (None, self.clock.now());
-        for (at, request) in requests.into_iter().enumerate() {
-            match begun[at] {
-                Some(Begun::Repeated(_)) => continue,
-                Some(Begun::Other(_)) => {
-                    others.extend(hashes[at].map(|hashes| (at, request, hashes)));
+        for (at, (request, entry)) in requests.into_iter().zip(entries).enumerate() {
+            let key = match entry {
+                Entry::New(key) => key,
+                Entry::Same(answer) => {
+                    same.push((at, answer));
                     continue;
                 }
-                _ if results[at].is_some() => continue,
-                _ => {}
-            }
+                Entry::Other(answer, key) => {
+                    others.push((at, request, key, answer));
+                    continue;
+                }
+                Entry::Known(result) => {
+                    results[at] = result.map(Accepted::again);
+                    continue;
+                }
+            };
             let checked = self.check(&mut found, &request, now).and_then(|checked| match &permit {
                 Some(_) => Ok(checked),
                 None => Err(self.overloaded(SlotKind::Work)),
             });
-            match checked.and_then(|checked| self.take(checked, request, hashes[at], opening)) {
+            match checked.and_then(|checked| self.take(checked, request, opening)) {
                 Ok(order) => {
-                    orders.push(order);
+                    orders.push(PendingOrder { key, ..order });
                     placed.push(at);
                 }
-                Err(refusal) => results[at] = Some(Err(refusal)),
+                Err(refusal) => results[at] = Err(rejected(key, refusal)),
             }
         }
         if let Some(permit) = permit.filter(|_| !orders.is_empty()) {
             let receipts = self.intake.place_many(orders, permit).await;
             let mut receipts = receipts.unwrap_or_else(|_| vec![Err(Refusal::StorageUnavailable); placed.len()]);
             for (at, receipt) in placed.into_iter().zip(receipts.drain(..)) {
-                results[at] = Some(receipt.map(|receipt| Accepted { receipt, replayed: false }));
+                results[at] = receipt.map(Accepted::first);
             }
         }
-        let mut answers = self.finish_batch(begun, results).await;
         // Not before its own claims have ended, or two batches could wait for each other.
-        for (at, request, hashes) in others {
-            answers[at] = Box::pin(self.place_once(request, hashes)).await;
+        for (at, answer) in same {
+            results[at] = idempotency::repeated(answer).await;
         }
-        answers
+        for (at, request, key, answer) in others {
+            results[at] = Box::pin(self.place_again(request, key, Claimed::Other(answer))).await;
+        }
+        results
     }
 
-    /// Claims the keys of a batch, and finds the answers that are kept already.
-    #[allow(clippy::type_complexity, reason = "two columns of one table, used by one caller")]
-    async fn begin_batch(
-        &self,
-        hashes: &[Option<RequestHashes>],
-    ) -> Result<(Vec<Option<Begun>>, Vec<Option<Result<Accepted, Refusal>>>), Refusal> {
-        let mut begun = Vec::with_capacity(hashes.len());
-        let mut results = Vec::with_capacity(hashes.len());
-        let mut asked = Vec::new();
-        for (at, hashes) in hashes.iter().enumerate() {
-            let claim = hashes.map(|hashes| self.in_flight.begin(hashes));
-            if let (Some(Begun::First(_)), Some(hashes)) = (&claim, *hashes) {
-                asked.push((at, hashes));
-            }
-            begun.push(claim);
-            results.push(None);
+    /// Claims the key of an entry of a batch.
+    fn begin(&self, request: &OrderRequest) -> Entry {
+        let Some(key) = request.key else { return Entry::New(None) };
+        match self.claims.begin(key.hash(), &request.asked()) {
+            Claimed::First(claim) => Entry::New(Some(claim)),
+            Claimed::Same(answer) => Entry::Same(answer),
+            Claimed::Other(answer) => Entry::Other(answer, key),
         }
-        if !asked.is_empty() {
-            let kept = self.kept_answers(asked.iter().map(|(_, hashes)| *hashes).collect()).await?;
-            for ((at, _), answer) in asked.into_iter().zip(kept) {
-                results[at] = answer;
-            }
-        }
-        Ok((begun, results))
     }
 
-    /// Answers those who wait for this batch, then waits for what other requests are placing.
-    async fn finish_batch(
-        &self,
-        begun: Vec<Option<Begun>>,
-        results: Vec<Option<Result<Accepted, Refusal>>>,
-    ) -> Vec<Result<Accepted, Refusal>> {
-        let mut waiting = Vec::new();
-        let mut answers = Vec::with_capacity(results.len());
-        for (at, (claim, result)) in begun.into_iter().zip(results).enumerate() {
-            let result = result.unwrap_or(Err(Refusal::Internal));
-            match claim {
-                Some(Begun::First(first)) => answers.push(First::finish(first, result)),
-                Some(Begun::Repeated(answer)) => {
-                    waiting.push((at, answer));
-                    answers.push(result);
-                }
-                Some(Begun::Other(_)) | None => answers.push(result),
+    /// Answers those entries of a batch whose answers are kept already.
+    async fn answer_kept(&self, requests: &[OrderRequest], entries: &mut [Entry]) -> Result<(), Refusal> {
+        let claimed = entries.iter().enumerate().filter_map(|(at, entry)| match entry {
+            Entry::New(Some(claim)) => Some((at, claim.key())),
+            _ => None,
+        });
+        let (places, keys): (Vec<usize>, Vec<u128>) = claimed.unzip();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let asked = self.store.keys_to_look_up(&keys).map_err(|_| Refusal::StorageUnavailable)?;
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<usize> = asked.into_iter().map(|at| places[at]).collect();
+        let kept = self.kept_answers(places.iter().map(|at| requests[*at].clone()).collect()).await?;
+        for (at, kept) in places.into_iter().zip(kept) {
+            if let Some(result) = kept
+                && let Entry::New(Some(claim)) = std::mem::replace(&mut entries[at], Entry::Known(result.clone()))
+            {
+                claim.finish(&result);
             }
         }
-        for (at, answer) in waiting {
-            answers[at] = answer.wait().await;
-        }
-        answers
+        Ok(())
     }
 
     /// All checks, then the units. Holds no lock and awaits nothing.
-    fn admit(
-        &self,
-        request: OrderRequest,
-        hashes: Option<RequestHashes>,
-        opening: u64,
-    ) -> Result<(PendingOrder, OrderPermit), Refusal> {
+    fn admit(&self, request: OrderRequest, opening: u64) -> Result<(PendingOrder, OrderPermit), Refusal> {
         let mut found = None;
         let checked = self.check(&mut found, &request, self.clock.now())?;
         // Not before: with orders that cannot be accepted, anybody could use up what another user may order.
         self.rate_limits.check_user(&request.user)?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded(SlotKind::Work))?;
-        Ok((self.take(checked, request, hashes, opening)?, permit))
+        Ok((self.take(checked, request, opening)?, permit))
     }
 
     /// The checks, which take nothing: a claim that a refused order had for a moment would refuse others of its user.
@@ -276,13 +294,7 @@ impl Admission {
     }
 
     /// The place in the queue, the claim on the purchase limit, and last the units.
-    fn take(
-        &self,
-        found: &Found,
-        request: OrderRequest,
-        repeatable: Option<RequestHashes>,
-        opening: u64,
-    ) -> Result<PendingOrder, Refusal> {
+    fn take(&self, found: &Found, request: OrderRequest, opening: u64) -> Result<PendingOrder, Refusal> {
         let Found { shelf, product } = found;
         let OrderRequest { user, quantity, priority, .. } = request;
         let kind = if product.terms.hold_seconds.is_some() { SlotKind::Hold } else { SlotKind::Work };
@@ -295,25 +307,45 @@ impl Admission {
             }
         };
         let reservation = shelf.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
-        Ok(PendingOrder { user, priority, reservation, place, claim, repeatable, opening })
+        Ok(PendingOrder { user, priority, reservation, place, claim, key: None, opening })
     }
 
     fn overloaded(&self, kind: SlotKind) -> Refusal {
         Refusal::Overloaded { retry_after: self.queue.retry_after(kind) }
     }
 
-    /// What requests with these keys were answered before, if they were and the answer is still kept.
+    /// What these requests were answered before, if they were and the answer is still kept.
     async fn kept_answers(
         &self,
-        hashes: Vec<RequestHashes>,
-    ) -> Result<Vec<Option<Result<Accepted, Refusal>>>, Refusal> {
+        requests: Vec<OrderRequest>,
+    ) -> Result<Vec<Option<Result<Receipt, Refusal>>>, Refusal> {
         // A key that has ended makes a second order, which nobody can take back: a clock that was set ahead ends none.
         let now = self.clock.cautious_now();
-        let kept = self.store.query(move |store| {
-            hashes.into_iter().map(|hashes| idempotency::kept_answer(store, hashes, now)).collect()
-        });
+        let kept = self
+            .store
+            .query(move |store| requests.iter().map(|request| idempotency::kept_answer(store, request, now)).collect());
         kept.await.map_err(|_| Refusal::StorageUnavailable)
     }
+}
+
+/// Tells those who repeat a request why it was rejected.
+fn rejected(key: Option<KeyClaim>, refusal: Refusal) -> Refusal {
+    if let Some(key) = key {
+        key.finish(&Err(refusal.clone()));
+    }
+    refusal
+}
+
+/// One order of a batch under way.
+enum Entry {
+    /// To be placed, with the claim on its key.
+    New(Option<KeyClaim>),
+    /// The same request is under way, in this batch or in another.
+    Same(KeyAnswer),
+    /// Another request with its key is under way.
+    Other(KeyAnswer, IdempotencyKey),
+    /// Answered before.
+    Known(Result<Receipt, Refusal>),
 }
 
 /// A product, and as it was last committed.

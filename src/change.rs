@@ -152,13 +152,11 @@ fn signed(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-/// The answer that a repeated request with the same idempotency key gets.
+/// The answer that a repeated request with the same idempotency key gets. Whether it is the same request, its order says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// The hash of the key.
     pub key: u128,
-    /// The hash of the request, to tell a repetition from a reuse.
-    pub fingerprint: u128,
     /// The answered place in the queue.
     pub queue_position: u64,
     /// The answered wait, in seconds.

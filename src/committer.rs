@@ -25,11 +25,13 @@ use crate::store::{Recovered, Store, StoreError};
 
 mod batch;
 mod books;
+mod claims;
 mod command;
 mod edit;
 mod intake;
 
-pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, RequestHashes, Settlement};
+pub use claims::{Answer as KeyAnswer, Claimed, KeyClaim, KeyClaims};
+pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, Settlement};
 pub use intake::{Intake, OrderPermit, Status};
 
 use batch::{Answer, Batch, Effects};

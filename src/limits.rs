@@ -80,10 +80,18 @@ pub const MAX_EXPIRED_AT_ONCE: usize = 1_024;
 /// Delayed jobs that a list looks at under the queue's lock.
 pub const MAX_DELAYED_AT_ONCE: usize = 1_024;
 
-/// Orders kept in memory before they are written to the index by user.
+/// Orders kept in memory before they are written to an index, by user or by idempotency key.
 pub const INDEX_RUN: usize = 64 * 1024;
-/// Rows that are written to that index at once, at least.
+/// Entries that are written to an index at once, at least.
 pub const INDEX_SLICE: usize = 1024;
+/// Orders that a start leaves in memory and does not write to an index.
+pub const INDEX_REMAINDER: usize = 4 * 1024;
+/// Entries of an index in one of the filters that say what is not in its runs.
+pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
+/// Bits of a filter for each entry.
+pub const FILTER_BITS: usize = 24;
+/// Filters of one index, 3 MiB each: for 33 million orders. The runs of older orders are read.
+pub const MAX_FILTERS: usize = 32;
 /// Bytes of each half of the write-ahead log. When one is full, the tables are synced and the other is filled.
 pub const LOG_HALF_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a half grows, until it has its full length.
@@ -188,8 +196,8 @@ pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
 pub const MAX_TRIMMED_PER_RECORD: usize = 8;
-/// Kept answers that may be swept in one transaction when they are too old, if few come in.
-pub const MAX_SWEPT_AT_ONCE: usize = 512;
+/// Rows of kept answers that are too old, and of their index, that may be removed in one transaction, if few come in.
+pub const MAX_SWEPT_AT_ONCE: usize = 64;
 
 /// The longest hold, in seconds: thirty days.
 pub const MAX_HOLD_SECONDS: u32 = 30 * 24 * 60 * 60;
@@ -213,6 +221,7 @@ const _: () = assert!(CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis());
 // Service managers and container engines kill after ten seconds.
 const _: () =
     assert!((SHUTDOWN_TIMEOUT.as_millis() + SHUTDOWN_GRACE.as_millis()) + LOG_FLUSH_TIMEOUT.as_millis() < 10_000);
+const _: () = assert!(INDEX_SLICE <= INDEX_REMAINDER && INDEX_REMAINDER <= INDEX_RUN && INDEX_RUN <= FILTER_ENTRIES);
 
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }

@@ -19,7 +19,6 @@ use crate::product::Product;
 pub mod archive;
 mod catch_up;
 mod chain;
-mod check_index;
 mod compare;
 mod draft;
 mod error;
@@ -27,6 +26,7 @@ mod findings;
 mod follow;
 mod fork;
 mod head;
+mod index;
 mod inspect;
 mod journal;
 mod log;
@@ -41,8 +41,6 @@ mod scratch;
 mod tables;
 pub mod tally;
 mod unapplied;
-mod user_blocks;
-mod user_index;
 mod verify;
 mod write;
 
@@ -56,6 +54,8 @@ pub use readers::{Reader, Scan, lower_priority};
 pub use verify::OnProgress;
 
 use follow::{Backlog, Follower};
+use index::runs::OrdersOf;
+use index::{Candidates, Rebuild};
 use log::{Appended, Log};
 use log_file::LogFile;
 use readers::Readers;
@@ -141,6 +141,7 @@ struct Running {
 struct Writer {
     log: Log,
     follower: Follower,
+    filters: Rebuild,
 }
 
 /// A commit that is on disk and that no reader has seen yet: see [`Store::show`].
@@ -260,16 +261,54 @@ impl Store {
         }
     }
 
-    /// What a request with this idempotency key was answered, and the order it made; without waiting for the tables.
+    /// What a request with this idempotency key was answered last, and the order it made; without waiting for the
+    /// tables. Blocks on file reads.
     pub fn kept_answer(&self, key: u128) -> Result<Option<(Arc<Order>, KeptAnswer)>, StoreError> {
         let (backlog, database) = self.parts()?;
-        let recent = backlog.find(|changes| changes.answers.get(&key).copied());
-        let kept = match recent {
-            Some((order, answer)) => Some((OrderId(order), answer)),
-            None => Snapshot::new(database.begin_read()?).kept_answer(key)?,
+        let hash = index::of_key(key);
+        let Candidates { orders, runs } = backlog.keys.read().find(hash);
+        let of_key = |order: u64| {
+            let order = OrderId(order);
+            let answer = match backlog.find(|changes| changes.answer(order)) {
+                Some(answer) => Some(answer),
+                None => Snapshot::new(database.begin_read()?).answer(order)?,
+            };
+            let Some(answer) = answer.filter(|answer| answer.key == key) else { return Ok(None) };
+            Ok::<_, StoreError>(self.order(order)?.map(|order| (order, answer)))
         };
-        let Some((id, answer)) = kept else { return Ok(None) };
-        Ok(self.order(id)?.map(|order| (order, answer)))
+        for order in orders {
+            if let Some(found) = of_key(order)? {
+                return Ok(Some(found));
+            }
+        }
+        if runs.is_empty() {
+            return Ok(None);
+        }
+        // After the look into memory: what has left memory by now is in the tables.
+        let written = database.begin_read()?.open_table(tables::ORDERS_BY_KEY)?;
+        let mut written = OrdersOf::below(&written, hash, runs, u64::MAX);
+        while let Some(order) = written.next()? {
+            if let Some(found) = of_key(order)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Which of these idempotency keys may have an answer, by their places; those of the others surely have none. From
+    /// memory: nobody waits, also while the store is opened again.
+    pub fn keys_to_look_up(&self, keys: &[u128]) -> Result<Vec<usize>, StoreError> {
+        let running = self.running.try_read().ok_or(StoreError::Closed)?;
+        let index = running.as_ref().ok_or(StoreError::Closed)?.backlog.keys.read();
+        let places = keys.iter().enumerate().filter(|(_, key)| index.may_have(index::of_key(**key)));
+        Ok(places.map(|(place, _)| place).collect())
+    }
+
+    /// Whether a user may have orders; false is sure. From memory: nobody waits, also while the store is opened again.
+    pub fn may_have_orders(&self, user: &str) -> Result<bool, StoreError> {
+        let hash = index::of_user(user);
+        let running = self.running.try_read().ok_or(StoreError::Closed)?;
+        Ok(running.as_ref().ok_or(StoreError::Closed)?.backlog.users.read().may_have(hash))
     }
 
     /// What readers and the follower share. Held no longer than to take it: a failed store is closed under the lock.
@@ -288,19 +327,21 @@ impl Drop for Store {
 
 impl Running {
     fn open(medium: &Medium) -> Result<(Self, [u8; 32], Recovered), OpenError> {
-        let read::Opened { database, user_index, secret, recovered, log } = read::open(medium)?;
+        let read::Opened { database, users, keys, secret, recovered, log } = read::open(medium)?;
         let database = Arc::new(database);
-        let backlog = Arc::new(Backlog::new(recovered.head.sequence, user_index));
+        let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
         let follower = Follower::start(Arc::clone(&backlog), Arc::clone(&database));
         let follower = follower.map_err(|error| OpenError::Io("the tables' thread".to_owned(), error))?;
-        let writer = Some(Mutex::new(Writer { log, follower }));
+        let filters = Rebuild::start(&backlog, &database);
+        let filters = filters.map_err(|error| OpenError::Io("the filters' thread".to_owned(), error))?;
+        let writer = Some(Mutex::new(Writer { log, follower, filters }));
         Ok((Self { database, backlog, writer }, secret, recovered))
     }
 
     /// What is not in the tables is in the log.
     fn give_up(self) {
         if let Some(writer) = self.writer {
-            writer.into_inner().follower.stop(&self.backlog);
+            writer.into_inner().stop(&self.backlog);
         }
     }
 
@@ -308,7 +349,7 @@ impl Running {
     fn close(self, medium: &Medium) {
         let Some(writer) = self.writer else { return };
         let durable = self.backlog.wait_durable(self.backlog.shown());
-        writer.into_inner().follower.stop(&self.backlog);
+        writer.into_inner().stop(&self.backlog);
         // In this order, so that tables without a log are never taken for ones that have lost it.
         if durable.is_err() || read::mark_logged(&self.database, false).is_err() {
             return;
@@ -318,6 +359,13 @@ impl Running {
         {
             tracing::warn!(%error, "the log could not be removed; the next start writes over it");
         }
+    }
+}
+
+impl Writer {
+    fn stop(self, backlog: &Backlog) {
+        self.filters.stop();
+        self.follower.stop(backlog);
     }
 }
 

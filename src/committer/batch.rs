@@ -18,7 +18,8 @@ use crate::store::{AttemptError, Committed, Draft, StoreError};
 
 use super::Rooms;
 use super::books::{Books, OpenOrder, Stocked};
-use super::command::{Command, OperatorMove, PendingOrder, Receipt, RequestHashes, Settlement};
+use super::claims::KeyClaim;
+use super::command::{Command, OperatorMove, PendingOrder, Receipt, Settlement};
 
 /// A batch under way.
 pub(super) struct Batch<'b, 's> {
@@ -62,8 +63,9 @@ struct GivenBack {
 
 /// An answer that waits for the commit.
 pub(super) enum Answer {
-    Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>),
-    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>),
+    Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>, Option<KeyClaim>),
+    /// The claims with the places of their orders.
+    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, Vec<(usize, KeyClaim)>),
     Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
     Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
     Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
@@ -91,10 +93,18 @@ impl<'b, 's> Batch<'b, 's> {
     /// Applies one command; its permit ends here, as its place on the way in is free again.
     pub(super) fn apply(&mut self, command: Command) -> Result<(), StoreError> {
         let answer = match command {
-            Command::Place { order, reply, _permit } => Answer::Placed(reply, self.place(order)?),
+            Command::Place { mut order, reply, _permit } => {
+                let key = order.key.take();
+                Answer::Placed(reply, self.place(order, key.as_ref())?, key)
+            }
             Command::PlaceMany { orders, reply, _permit } => {
-                let receipts = orders.into_iter().map(|order| self.place(order));
-                Answer::PlacedMany(reply, receipts.collect::<Result<_, _>>()?)
+                let (mut receipts, mut keys) = (Vec::with_capacity(orders.len()), Vec::new());
+                for (at, mut order) in orders.into_iter().enumerate() {
+                    let key = order.key.take();
+                    receipts.push(self.place(order, key.as_ref())?);
+                    keys.extend(key.map(|key| (at, key)));
+                }
+                Answer::PlacedMany(reply, receipts, keys)
             }
             Command::Settle { settlements, _permit } => {
                 for settlement in settlements {
@@ -135,9 +145,9 @@ impl<'b, 's> Batch<'b, 's> {
         self.draft.conclude(&mut self.books.head, self.at, &self.changes)
     }
 
-    /// Stores an admitted order. Its stock stays taken from here on.
-    fn place(&mut self, pending: PendingOrder) -> Applied<Receipt> {
-        let PendingOrder { user, priority, reservation, place, claim, repeatable, opening } = pending;
+    /// Stores an admitted order, and its answer if it has a key. Its stock stays taken from here on.
+    fn place(&mut self, pending: PendingOrder, key: Option<&KeyClaim>) -> Applied<Receipt> {
+        let PendingOrder { user, priority, reservation, place, claim, key: _, opening } = pending;
         if opening != self.books.opening {
             // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
             return Ok(Err(Refusal::StorageUnavailable));
@@ -177,7 +187,7 @@ impl<'b, 's> Batch<'b, 's> {
         reservation.keep();
         self.effects.touched.insert(product);
         let receipt = self.receipt(&order);
-        let answer = repeatable.map(|hashes| kept_answer(hashes, &receipt));
+        let answer = key.map(|key| kept_answer(key.key(), &receipt));
         let order = Arc::new(order);
         self.draft.add_order(Arc::clone(&order));
         if let Some(answer) = answer {
@@ -453,8 +463,17 @@ impl Answer {
     /// Sends it. Whoever asked may have gone; what was done stays done.
     pub(super) fn send(self) {
         match self {
-            Self::Placed(reply, result) => drop(reply.send(result)),
-            Self::PlacedMany(reply, results) => drop(reply.send(results)),
+            // The key first: whoever has the answer may ask again.
+            Self::Placed(reply, result, key) => {
+                if let Some(key) = key {
+                    key.finish(&result);
+                }
+                drop(reply.send(result));
+            }
+            Self::PlacedMany(reply, results, keys) => {
+                keys.into_iter().for_each(|(at, key)| key.finish(&results[at]));
+                drop(reply.send(results));
+            }
             Self::Moved(reply, results) => drop(reply.send(results)),
             Self::Edited(reply, result) => drop(reply.send(result)),
             Self::Deleted(reply, result) => drop(reply.send(result)),
@@ -463,10 +482,9 @@ impl Answer {
     }
 }
 
-fn kept_answer(hashes: RequestHashes, receipt: &Receipt) -> KeptAnswer {
-    let RequestHashes { key, fingerprint } = hashes;
+const fn kept_answer(key: u128, receipt: &Receipt) -> KeptAnswer {
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
-    KeptAnswer { key, fingerprint, queue_position, estimated_wait }
+    KeptAnswer { key, queue_position, estimated_wait }
 }
 
 /// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.

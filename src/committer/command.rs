@@ -13,9 +13,10 @@ use crate::product::{Product, ProductId, Terms};
 use crate::queue::Place;
 use crate::refusal::Refusal;
 
+use super::claims::KeyClaim;
 use super::intake::OrderPermit;
 
-/// An admitted order that is not stored yet. Dropping it gives back its stock, its place and its claim.
+/// An admitted order that is not stored yet. Dropping it gives back its stock, its place and its claims.
 #[derive(Debug)]
 pub struct PendingOrder {
     /// Who buys.
@@ -28,19 +29,10 @@ pub struct PendingOrder {
     pub place: Place,
     /// The units counted for the user, where the product limits them.
     pub claim: Option<PurchaseClaim>,
-    /// The hashes of the idempotency key and of the request.
-    pub repeatable: Option<RequestHashes>,
+    /// The claim on its idempotency key, if it has one.
+    pub key: Option<KeyClaim>,
     /// The opening of the store in which its checks began: see `Intake::opening`.
     pub opening: u64,
-}
-
-/// What a repeated request is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestHashes {
-    /// The hash of the idempotency key.
-    pub key: u128,
-    /// The hash of what was asked for.
-    pub fingerprint: u128,
 }
 
 /// What a buyer is told of an accepted order.

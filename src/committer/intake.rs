@@ -11,6 +11,7 @@ use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
 use crate::refusal::Refusal;
 
+use super::claims::KeyClaim;
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};
 
 /// Whether orders are taken.
@@ -118,7 +119,8 @@ impl Intake {
 
     /// Hands an order over and returns where its receipt will come. From here on the committer owns it. A receipt that
     /// never comes means that the store is unavailable.
-    pub fn place(&self, order: PendingOrder, permit: OrderPermit) -> oneshot::Receiver<Result<Receipt, Refusal>> {
+    pub fn place(&self, mut order: PendingOrder, permit: OrderPermit) -> oneshot::Receiver<Result<Receipt, Refusal>> {
+        order.key.iter_mut().for_each(KeyClaim::submit);
         let (reply, receipt) = oneshot::channel();
         // A refused send drops the command: the order returns its stock, and the receipt says "unavailable".
         let _ = self.sender.try_send(Command::Place { order, reply, _permit: permit });
@@ -128,9 +130,10 @@ impl Intake {
     /// Hands many orders over at once; the receipts come in the same order.
     pub fn place_many(
         &self,
-        orders: Vec<PendingOrder>,
+        mut orders: Vec<PendingOrder>,
         permit: OrderPermit,
     ) -> oneshot::Receiver<Vec<Result<Receipt, Refusal>>> {
+        orders.iter_mut().flat_map(|order| &mut order.key).for_each(KeyClaim::submit);
         let (reply, receipts) = oneshot::channel();
         let _ = self.sender.try_send(Command::PlaceMany { orders, reply, _permit: permit });
         receipts

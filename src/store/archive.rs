@@ -33,8 +33,17 @@ const FRAME_HEAD_BYTES: usize = 32;
 const HASH_BYTES: usize = 32;
 
 /// The names of the tables, by their number in a frame.
-const TABLES: [&str; 9] =
-    ["state", "products", "orders", "journal", "orders_by_user", "attempts", "dead_letters", "answers", "answer_ages"];
+const TABLES: [&str; 9] = [
+    "state",
+    "products",
+    "orders",
+    "journal",
+    "orders_by_user",
+    "attempts",
+    "dead_letters",
+    "answers",
+    "orders_by_key",
+];
 
 /// A frame is full when its rows have this many bytes.
 const FRAME_BYTES: usize = 256 * 1024;

@@ -9,10 +9,11 @@ use crate::change::{Change, Record};
 use crate::order::{JobEnd, Order, Transition};
 use crate::product::{Product, ProductId, StockMove};
 
+use super::index::Slices;
 use super::log::Logged;
 use super::read::AttemptError;
 use super::unapplied::Unapplied;
-use super::write::{IndexSlice, Tables};
+use super::write::Tables;
 use super::{Head, Snapshot, StoreError, journal};
 
 /// Writes records of the log into the tables, which end where they begin, and syncs.
@@ -33,7 +34,7 @@ pub(super) fn catch_up(database: &Database, logged: Vec<Logged>) -> Result<(), S
     transaction.set_quick_repair(true);
     {
         let mut tables = Tables::open(&transaction)?;
-        tables.apply(&changes, &IndexSlice::default())?;
+        tables.apply(&changes, &Slices::default())?;
         tables.correct_oldest_open()?;
     }
     transaction.commit()?;

@@ -4,13 +4,12 @@ use std::cmp::Ordering;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value};
 
-use crate::change::KeptAnswer;
 use crate::limits::IDEMPOTENCY_AGE;
 use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
 
 use super::findings::{Complaints, Findings};
-use super::record::{self, AnswerRow, OrderRow, ProductRow};
+use super::record::{self, OrderRow, ProductRow};
 use super::replay::Told;
 use super::verify::{OnProgress, PROGRESS_STEP};
 use super::{Head, Snapshot, StoreError, order_groups, scratch, tables};
@@ -44,7 +43,7 @@ pub(super) fn with_history(
     let (_, dead) = all(store, tables::DEAD_LETTERS)?;
     rows(all(&scratch, scratch::DEAD_LETTERS)?, dead, progress, "the dead letter of order", differs)?.file(findings);
     products(store, told)?.file(findings);
-    answers(&scratch, store, told)?.file(findings);
+    answers(&scratch, store, told, progress)?.file(findings);
     let head = snapshot.head()?;
     if let Some(wrong) = head_difference(&head, &told.head) {
         findings.problems.push(format!("the head: {wrong}"));
@@ -143,48 +142,25 @@ fn product_difference(is: &Product, should: &Product) -> String {
 
 /// Each kept answer must be that of the order which made it, and only answers that are too old may have been
 /// forgotten.
-fn answers(scratch: &ReadTransaction, store: &ReadTransaction, told: &Told) -> Result<Complaints, StoreError> {
-    let mut complaints = Complaints::about("kept answers");
-    let answers = store.open_table(tables::ANSWERS)?;
-    let ages = store.open_table(tables::ANSWER_AGES)?;
-    let expected = scratch.open_table(scratch::ANSWERS)?;
+fn answers(
+    scratch: &ReadTransaction,
+    store: &ReadTransaction,
+    told: &Told,
+    progress: &mut OnProgress<'_>,
+) -> Result<Complaints, StoreError> {
+    let answers = order_groups::copied(store.open_table(tables::ANSWERS)?.range::<u64>(..)?);
+    let differs = |_, _: &[u8], _: &[u8]| "differs from what the history says".to_owned();
+    let expected = all(scratch, scratch::ANSWERS)?;
+    let mut complaints = rows(expected, answers, progress, "the kept answer of order", differs)?;
     if let Some((order, placed_at)) = told.last_swept
         && told.head.at().since(placed_at) < IDEMPOTENCY_AGE
     {
         complaints.add(format!("the kept answer of order {order} is missing"));
     }
-    let mut current = 0;
-    for entry in expected.iter()? {
-        let (order, row) = entry?;
-        let (order, should) = (order.value(), record::decode::<AnswerRow>(row.value())?.answer());
-        if ages.get(order)?.map(|key| key.value()) != Some(should.key) {
-            complaints.add(format!("the age of order {order}'s kept answer is missing or altered"));
-        }
-        match kept(&answers, should.key)? {
-            Some((by, is)) if by == order && is == should => current += 1,
-            // The key was used again after a day, before the old answer was forgotten.
-            Some((by, _)) if by > order && key_of(&expected, by)? == Some(should.key) => {}
-            _ => complaints.add(format!("the kept answer of order {order} is missing or altered")),
-        }
-    }
-    if answers.len()? > current || ages.len()? > expected.len()? {
-        complaints.add("there are kept answers that no order made".to_owned());
-    }
     Ok(complaints)
 }
 
-fn kept(answers: &impl ReadableTable<u128, &'static [u8]>, key: u128) -> Result<Option<(u64, KeptAnswer)>, StoreError> {
-    let Some(row) = answers.get(key)? else { return Ok(None) };
-    // One that cannot be read is as good as none.
-    Ok(record::decode::<(u64, AnswerRow)>(row.value()).ok().map(|(order, row)| (order, row.answer())))
-}
-
-fn key_of(expected: &impl ReadableTable<u64, &'static [u8]>, order: u64) -> Result<Option<u128>, StoreError> {
-    let Some(row) = expected.get(order)? else { return Ok(None) };
-    Ok(Some(record::decode::<AnswerRow>(row.value())?.answer().key))
-}
-
-/// The end of the chain is checked with the chain, and `indexed_through` with the index.
+/// The end of the chain is checked with the chain, and `indexed_through` and `keyed_through` with the indexes.
 fn head_difference(is: &Head, should: &Head) -> Option<String> {
     let mut found = differences!(is, should; last_order, last_product, oldest_open, paused, totals);
     if is.at() != should.at() {

@@ -10,7 +10,7 @@ use crate::product::{Product, ProductId};
 
 use super::read::AttemptError;
 use super::unapplied::{Removal, Unapplied};
-use super::{Head, Store, StoreError, journal, user_index};
+use super::{Head, Store, StoreError, index, journal};
 
 /// A commit under way. Nothing of it is anywhere else until [`Store::commit`].
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl<'s> Draft<'s> {
 
     /// Adds a new order.
     pub fn add_order(&mut self, order: Arc<Order>) {
-        self.changes.placed.push((user_index::hash(order.user.as_str()), order.id.0));
+        self.changes.placed.push((index::of_user(order.user.as_str()), order.id.0));
         self.changes.add_order(order);
     }
 
@@ -71,7 +71,7 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Keeps what a repeated request is answered.
+    /// Keeps what a repeated request is answered. Orders come in the order of their numbers.
     pub fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
         self.changes.keep_answer(order, answer);
     }

@@ -17,9 +17,9 @@ use tokio::sync::Notify;
 use crate::limits::{FOLLOW_LINGER, FOLLOW_ROWS, MAX_UNAPPLIED_ROWS};
 
 use super::StoreError;
+use super::index::{self, Index, Slices};
 use super::unapplied::Unapplied;
-use super::user_index::UserIndex;
-use super::write::{IndexSlice, Tables};
+use super::write::Tables;
 
 /// What was committed and is shown to readers, on its way into the tables.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ pub(super) struct Backlog {
     done: Condvar,
     /// The same for those who must not block.
     progress: Notify,
-    pub(super) index: RwLock<UserIndex>,
+    pub(super) users: RwLock<Index>,
+    pub(super) keys: RwLock<Index>,
 }
 
 #[derive(Debug, Default)]
@@ -63,20 +64,25 @@ pub(super) struct Follower {
 
 impl Backlog {
     /// Nothing is waiting; the tables have everything up to `sequence` on disk.
-    pub(super) fn new(sequence: u64, index: UserIndex) -> Self {
+    pub(super) fn new(sequence: u64, users: Index, keys: Index) -> Self {
         let state = State { shown: sequence, applied: sequence, durable: sequence, ..State::default() };
         Self {
             state: Mutex::new(state),
             work: Condvar::new(),
             done: Condvar::new(),
             progress: Notify::new(),
-            index: RwLock::new(index),
+            users: RwLock::new(users),
+            keys: RwLock::new(keys),
         }
     }
 
     /// Shows a commit to readers.
     pub(super) fn show(&self, mut changes: Unapplied) {
-        self.index.write().add(std::mem::take(&mut changes.placed));
+        self.users.write().add(std::mem::take(&mut changes.placed));
+        if !changes.answers.is_empty() {
+            let keys = changes.answers.iter().map(|(order, answer)| (index::of_key(answer.key), order.0));
+            self.keys.write().add(keys);
+        }
         let mut state = self.state.lock();
         state.shown = changes.sequence();
         let first = state.since.is_none();
@@ -219,17 +225,24 @@ impl Backlog {
 
     /// One transaction.
     fn write(&self, database: &Database, changes: &Unapplied, sync: bool) -> Result<(), StoreError> {
-        // How far the index goes stands in the head: without one, nothing of the index is written either.
-        let slice = changes.head.as_ref().map_or_else(IndexSlice::default, |_| self.index.read().slice_to_write());
+        // How far the indexes go stands in the head: without one, nothing of them is written either.
+        let slices = match changes.head {
+            Some(_) => Slices { users: self.users.read().slice_to_write(), keys: self.keys.read().slice_to_write() },
+            None => Slices::default(),
+        };
         let mut transaction = database.begin_write()?;
         match sync {
             // In two phases and with the allocator's state in it, as after a crash this is the state that is found.
             true => transaction.set_quick_repair(true),
             false => transaction.set_durability(Durability::None)?,
         }
-        Tables::open(&transaction)?.apply(changes, &slice)?;
+        let first_run = Tables::open(&transaction)?.apply(changes, &slices)?;
         transaction.commit()?;
-        self.index.write().follow(slice.rows.len());
+        index::wrote(&self.users, &slices.users);
+        index::wrote(&self.keys, &slices.keys);
+        if let Some(first_run) = first_run {
+            self.keys.write().forget_below(first_run);
+        }
         self.finish(changes, sync);
         Ok(())
     }
@@ -284,18 +297,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sync_with_nothing_to_write_leaves_the_index_by_user_alone() {
+    fn a_sync_with_nothing_to_write_leaves_the_indexes_alone() {
         let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
         super::super::read::create(&database).unwrap();
-        let mut index = UserIndex::default();
-        index.add((1..=INDEX_RUN as u64).map(|order| (order % 7, order)).collect());
-        index.follow(0);
-        index.add((0..INDEX_SLICE as u64).map(|n| (n % 7, INDEX_RUN as u64 + 1 + n)).collect());
-        let backlog = Backlog::new(0, index);
-        let due = |backlog: &Backlog| backlog.index.read().slice_to_write().rows.len();
+        let backlog = Backlog::new(0, Index::default(), Index::default());
+        backlog.users.write().add((1..=INDEX_RUN as u64).map(|order| (order % 7, order)));
+        backlog.write(&database, &Unapplied::default(), true).unwrap();
+        backlog.users.write().add((0..INDEX_SLICE as u64).map(|n| (n % 7, INDEX_RUN as u64 + 1 + n)));
+        let due = |backlog: &Backlog| backlog.users.read().slice_to_write().rows.len();
         assert_eq!(due(&backlog), INDEX_SLICE);
         backlog.write(&database, &Unapplied::default(), true).unwrap();
-        let slice = backlog.index.read().slice_to_write();
+        let slice = backlog.users.read().slice_to_write();
         assert!(slice.first && slice.rows.len() == INDEX_SLICE, "it is thought to be written");
     }
 
@@ -303,7 +315,7 @@ mod tests {
     fn who_waits_for_the_tables_goes_on_when_they_have_what_was_shown_before() {
         let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
         super::super::read::create(&database).unwrap();
-        let backlog = Arc::new(Backlog::new(0, UserIndex::default()));
+        let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
         let commit = |sequence| Unapplied { records: vec![(sequence, vec![])], ..Unapplied::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {

@@ -25,6 +25,8 @@ pub struct Head {
     pub oldest_open: u64,
     /// All orders up to this number are in the index by user.
     pub indexed_through: u64,
+    /// All orders up to this number whose answer is kept are in the index by idempotency key.
+    pub keyed_through: u64,
     /// Whether the queue is paused.
     pub paused: bool,
     /// Where the history was cut: the last record that was trimmed; zeros while there is all of it.

@@ -18,8 +18,8 @@ use redb::{BackendError, Builder, StorageBackend};
 
 use crate::limits;
 
+use super::index::Index;
 use super::readers::Readers;
-use super::user_index::UserIndex;
 use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_beside, open_error, open_log, read};
 
 /// Bytes of one block of the overlay.
@@ -57,7 +57,7 @@ impl Store {
         }
         let head = RwLock::new(read::head(&database).map_err(damaged)?);
         // Nobody commits: there is nothing to wait for.
-        let backlog = Arc::new(Backlog::new(0, UserIndex::default()));
+        let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
         Ok(Self {
             medium,
             running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None })),

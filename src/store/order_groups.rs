@@ -1,5 +1,5 @@
-//! Orders in the table of orders, several to a row. Numbers follow each other, with gaps only where a history forks,
-//! and neighbours are mostly written together, so that one row for a group costs a fraction of a row for each.
+//! Orders in the table of orders, several to a row, and in the same way what was answered to those who placed them.
+//! Neighbours are mostly written together, so that one row for a group costs a fraction of a row for each.
 //!
 //! A group's row holds the rows of its orders one after the other, each behind its length in two bytes, little end
 //! first; a length of zero where there is no order.
@@ -7,11 +7,13 @@
 use std::ops::ControlFlow;
 
 use redb::{ReadableTable, Table};
+use serde::Serialize;
 
+use crate::change::KeptAnswer;
 use crate::order::{Order, OrderId};
 
 use super::StoreError;
-use super::record::{self, OrderRow};
+use super::record::{self, AnswerRow, OrderRow};
 
 /// Orders in a group. Small enough that some groups share a page, as one order of a group may move alone.
 const GROUP: u64 = 16;
@@ -46,6 +48,30 @@ pub(super) fn find<T>(
     let Some(group) = table.get(id / GROUP)? else { return Ok(None) };
     let found = rows(id / GROUP, group.value()).find(|(other, _)| *other == id);
     found.map(|(_, row)| read(row)).transpose()
+}
+
+/// What was answered to the one who placed an order.
+pub(super) fn answer(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    id: OrderId,
+) -> Result<Option<KeptAnswer>, StoreError> {
+    find(table, id.0, |row| Ok(record::decode::<AnswerRow>(row)?.answer()))
+}
+
+/// The orders that have a row in a group.
+pub(super) fn ids(group: u64, row: &[u8]) -> impl DoubleEndedIterator<Item = OrderId> {
+    rows(group, row).map(|(id, _)| OrderId(id))
+}
+
+/// The first order in a table.
+pub(super) fn first(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<Option<OrderId>, StoreError> {
+    for entry in table.iter()? {
+        let (group, row) = entry?;
+        if let Some(first) = ids(group.value(), row.value()).next() {
+            return Ok(Some(first));
+        }
+    }
+    Ok(None)
 }
 
 /// One order.
@@ -104,15 +130,19 @@ pub(super) const fn group_of(id: OrderId) -> u64 {
     id.0 / GROUP
 }
 
-/// Puts orders, which come in the order of their numbers. The orders beside them in their groups stay as they are.
-pub(super) fn put<'o>(table: &mut Groups<'_>, orders: impl Iterator<Item = &'o Order>) -> Result<(), StoreError> {
+/// Puts the rows of orders, which come in the order of their numbers. The orders beside them in their groups stay as
+/// they are.
+pub(super) fn put<R: Serialize>(
+    table: &mut Groups<'_>,
+    orders: impl Iterator<Item = (OrderId, R)>,
+) -> Result<(), StoreError> {
     let mut orders = orders.peekable();
     let (mut changed, mut written) = (Group::default(), Vec::new());
-    while let Some(first) = orders.peek() {
-        let group = group_of(first.id);
+    while let Some((first, _)) = orders.peek() {
+        let group = group_of(*first);
         changed.clear();
-        while let Some(order) = orders.next_if(|order| group_of(order.id) == group) {
-            changed.set(order)?;
+        while let Some((id, row)) = orders.next_if(|(id, _)| group_of(*id) == group) {
+            changed.set(id, &row)?;
         }
         if !changed.is_full()
             && let Some(before) = table.get(group)?
@@ -139,10 +169,10 @@ impl Group {
         self.rows = Default::default();
     }
 
-    fn set(&mut self, order: &Order) -> Result<(), StoreError> {
+    fn set(&mut self, id: OrderId, row: &impl Serialize) -> Result<(), StoreError> {
         let start = self.bytes.len();
-        record::append(&OrderRow::of(order), &mut self.bytes)?;
-        self.rows[(order.id.0 % GROUP) as usize] = (start, self.bytes.len());
+        record::append(row, &mut self.bytes)?;
+        self.rows[(id.0 % GROUP) as usize] = (start, self.bytes.len());
         Ok(())
     }
 
@@ -227,7 +257,8 @@ mod tests {
                 }
                 changes.extend((before + 1..=before + added).map(|id| (id, an_order(id, step))));
                 let transaction = database.begin_write().unwrap();
-                put(&mut transaction.open_table(ORDERS).unwrap(), changes.values()).unwrap();
+                let rows = changes.values().map(|order| (order.id, OrderRow::of(order)));
+                put(&mut transaction.open_table(ORDERS).unwrap(), rows).unwrap();
                 transaction.commit().unwrap();
                 model.extend(changes);
             }

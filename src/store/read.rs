@@ -10,10 +10,10 @@ use crate::limits;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus};
 use crate::product::{Product, ProductId};
 
+use super::index::runs::OrdersOf;
+use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
-use super::user_blocks::OrdersOf;
-use super::user_index::{self, UserIndex};
 use super::{
     FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, log_beside, open_database, open_log,
     order_groups, sync_directory_of, tables,
@@ -61,7 +61,8 @@ pub struct Page<T> {
 /// A store that was just opened.
 pub(super) struct Opened {
     pub(super) database: Database,
-    pub(super) user_index: UserIndex,
+    pub(super) users: Index,
+    pub(super) keys: Index,
     pub(super) secret: [u8; 32],
     pub(super) recovered: Recovered,
     /// With nothing in it that the tables do not have.
@@ -95,8 +96,9 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
         // After the log's name is on disk, and before anything is in it.
         mark_logged(&database, true).map_err(damaged)?;
     }
-    let (recovered, user_index) = recover(&database, logged).map_err(damaged)?;
-    Ok(Opened { database, user_index, secret, recovered, log })
+    let (recovered, users, keys) = recover(&database, logged).map_err(damaged)?;
+    let (users, keys) = index::settle(&database, users, keys).map_err(damaged)?;
+    Ok(Opened { database, users, keys, secret, recovered, log })
 }
 
 /// Whether a log belongs to the tables: they were not closed since they were opened.
@@ -199,7 +201,7 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
         transaction.open_table(tables::ATTEMPTS)?;
         transaction.open_table(tables::DEAD_LETTERS)?;
         transaction.open_table(tables::ANSWERS)?;
-        transaction.open_table(tables::ANSWER_AGES)?;
+        transaction.open_table(tables::ORDERS_BY_KEY)?;
         let mut state = transaction.open_table(tables::STATE)?;
         state.insert(tables::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
         state.insert(tables::STATE_SECRET, secret.as_slice())?;
@@ -210,18 +212,19 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads the head, the products, the pending orders, and the orders that the index by user does not surely have.
-fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, UserIndex), StoreError> {
+/// Reads the head, the products, the pending orders, and what the indexes do not surely have.
+fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, Unsettled, Unsettled), StoreError> {
     let snapshot = Snapshot::new(database.begin_read()?);
     let head = snapshot.head()?;
     let products = snapshot.products()?;
     let mut open = Vec::new();
-    let mut recent = Vec::new();
+    let mut users = Unsettled { entries: Vec::new(), through: head.indexed_through };
+    let mut keys = Unsettled { entries: Vec::new(), through: head.keyed_through };
     let orders = snapshot.transaction.open_table(tables::ORDERS)?;
     order_groups::each(&orders, head.oldest_open.min(head.indexed_through + 1), |id, row| {
         let row: OrderRow<'_> = record::decode(row)?;
         if id > head.indexed_through {
-            recent.push((user_index::hash(row.user()), id));
+            users.entries.push((index::of_user(row.user()), id));
         }
         let order = row.order(OrderId(id))?;
         if order.status == OrderStatus::Pending {
@@ -229,7 +232,12 @@ fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, UserIndex)
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((Recovered { head, products, open, unclosed }, UserIndex::recovered(recent)))
+    let answers = snapshot.transaction.open_table(tables::ANSWERS)?;
+    order_groups::each(&answers, head.keyed_through + 1, |id, row| {
+        keys.entries.push((index::of_key(record::decode::<AnswerRow>(row)?.answer().key), id));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((Recovered { head, products, open, unclosed }, users, keys))
 }
 
 /// The errors in the row of an order.
@@ -341,17 +349,16 @@ impl Snapshot {
         Ok(OrderId(low))
     }
 
-    /// Orders of one user that `keep` keeps, newest first; `recent` are the candidates in memory below `before`. After
-    /// [`limits::MAX_SCANNED_ORDERS`] a page ends short.
+    /// Orders of one user that `keep` keeps, newest first; `candidates` is what the index said before this snapshot was
+    /// taken. After [`limits::MAX_SCANNED_ORDERS`] a page ends short.
     pub(super) fn orders_of_user(
         &self,
         user: &str,
         before: Option<OrderId>,
-        recent: Vec<u64>,
+        candidates: Candidates,
         most: usize,
         keep: impl Fn(&OrderFields<'_>) -> bool,
     ) -> Result<Page<Order>, StoreError> {
-        let hash = user_index::hash(user);
         let orders = self.transaction.open_table(tables::ORDERS)?;
         let kept = |id: u64| {
             let read = |row: &[u8]| {
@@ -363,9 +370,9 @@ impl Snapshot {
         };
         let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
         let before = before.map_or(u64::MAX, |order| order.0);
-        let mut written = OrdersOf::below(&index, hash, self.head()?.indexed_through, before)?;
+        let mut written = OrdersOf::below(&index, index::of_user(user), candidates.runs, before);
         let mut next_written = written.next()?;
-        let mut recent = recent.into_iter().peekable();
+        let mut recent = candidates.orders.into_iter().filter(|order| *order < before).peekable();
         let (mut rows, mut scanned) = (Vec::new(), 0);
         loop {
             // Both run from new to old; an order that is in both counts once.
@@ -421,12 +428,9 @@ impl Snapshot {
         Ok(self.transaction.open_table(tables::DEAD_LETTERS)?.get(order.0)?.is_some())
     }
 
-    /// What a request with this idempotency key was answered, and the order it made.
-    pub fn kept_answer(&self, key: u128) -> Result<Option<(OrderId, KeptAnswer)>, StoreError> {
-        let answers = self.transaction.open_table(tables::ANSWERS)?;
-        let Some(row) = answers.get(key)? else { return Ok(None) };
-        let (order, answer): (u64, AnswerRow) = record::decode(row.value())?;
-        Ok(Some((OrderId(order), answer.answer())))
+    /// What is kept of the answer to the request that made an order.
+    pub(super) fn answer(&self, order: OrderId) -> Result<Option<KeptAnswer>, StoreError> {
+        order_groups::answer(&self.transaction.open_table(tables::ANSWERS)?, order)
     }
 
     /// Orders from `first` on, oldest first.

@@ -16,7 +16,7 @@ use crate::order::{Order, OrderId};
 
 use super::follow::Backlog;
 use super::read::{OrderFields, Page};
-use super::{Snapshot, Store, StoreError};
+use super::{Snapshot, Store, StoreError, index};
 
 /// How much nicer than the rest of the process a thread is that nobody waits for: about a tenth of the weight.
 const NICE: i32 = 10;
@@ -167,7 +167,8 @@ impl Reader {
         Ok(Snapshot::new(self.database.begin_read()?))
     }
 
-    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`.
+    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`. Of a user without
+    /// orders nothing is read.
     pub fn orders_of_user(
         &self,
         user: &str,
@@ -175,10 +176,13 @@ impl Reader {
         most: usize,
         keep: impl Fn(&OrderFields<'_>) -> bool,
     ) -> Result<Page<Order>, StoreError> {
-        let recent = self.backlog.index.read().find(user, before);
+        let candidates = self.backlog.users.read().find(index::of_user(user));
+        if candidates.is_empty() {
+            return Ok(Page { rows: Vec::new(), next: None });
+        }
         // The snapshot comes after the look into memory: what has left memory by now is in the snapshot. An order that
         // is not in it yet was placed after this was asked for.
-        self.snapshot()?.orders_of_user(user, before, recent, most, keep)
+        self.snapshot()?.orders_of_user(user, before, candidates, most, keep)
     }
 }
 

@@ -353,24 +353,23 @@ enum ActorRow {
     Clock,
 }
 
-/// A kept answer; the key and the order are in the row's place or beside it.
+/// A kept answer; the order is in the row's place or beside it. The key is random: as a number it would be longer.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct AnswerRow {
-    key: u128,
-    fingerprint: u128,
+    key: [u8; 16],
     queue_position: u64,
     estimated_wait: u64,
 }
 
 impl AnswerRow {
     pub(super) const fn of(answer: &KeptAnswer) -> Self {
-        let KeptAnswer { key, fingerprint, queue_position, estimated_wait } = *answer;
-        Self { key, fingerprint, queue_position, estimated_wait }
+        let KeptAnswer { key, queue_position, estimated_wait } = *answer;
+        Self { key: key.to_le_bytes(), queue_position, estimated_wait }
     }
 
     pub(super) const fn answer(self) -> KeptAnswer {
-        let Self { key, fingerprint, queue_position, estimated_wait } = self;
-        KeptAnswer { key, fingerprint, queue_position, estimated_wait }
+        let Self { key, queue_position, estimated_wait } = self;
+        KeptAnswer { key: u128::from_le_bytes(key), queue_position, estimated_wait }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use redb::TableDefinition;
 
-use super::user_blocks::BlockKey;
+use super::index::runs::BlockKey;
 
 /// Number of a group → its orders: see `order_groups`.
 pub(super) const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
@@ -10,16 +10,16 @@ pub(super) const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(
 pub(super) const PRODUCTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("products");
 /// Sequence → the record of one commit.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
-/// A run of the index by user and the first entry of a block of it → the block. Written behind: see `user_index`.
+/// A run of the index by user and the first entry of a block of it → the block. Written behind: see `index`.
 pub(super) const ORDERS_BY_USER: TableDefinition<'_, BlockKey, &[u8]> = TableDefinition::new("orders_by_user");
 /// Order number → the errors of its attempts.
 pub(super) const ATTEMPTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("attempts");
 /// Numbers of the orders whose jobs are dead letters.
 pub(super) const DEAD_LETTERS: TableDefinition<'_, u64, ()> = TableDefinition::new("dead_letters");
-/// Hash of an idempotency key → what a repeated request is answered.
-pub(super) const ANSWERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("answers");
-/// Order number → hash of its idempotency key, so that old keys are found by age.
-pub(super) const ANSWER_AGES: TableDefinition<'_, u64, u128> = TableDefinition::new("answer_ages");
+/// Number of a group of orders → what those who repeat their requests are answered: see `order_groups`.
+pub(super) const ANSWERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("answers");
+/// The same for the index by idempotency key, in which the name is the key's hash.
+pub(super) const ORDERS_BY_KEY: TableDefinition<'_, BlockKey, &[u8]> = TableDefinition::new("orders_by_key");
 /// The few single values, by name: the ones below.
 pub(super) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 

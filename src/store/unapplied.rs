@@ -1,6 +1,6 @@
 //! What commits have changed and the tables do not say yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::order::{Order, OrderId, OrderMap};
 use crate::product::{Product, ProductId};
 
 use super::Head;
+use super::index::Entry;
 use super::read::AttemptError;
-use super::user_index::Entry;
 
 /// The changes of one commit or of several in a row, each row as the last of them left it.
 #[derive(Debug, Default)]
@@ -23,10 +23,8 @@ pub(super) struct Unapplied {
     pub(super) attempts: BTreeMap<u64, Vec<AttemptError>>,
     /// Whether an order's job is on the list of dead letters.
     pub(super) dead_letters: BTreeMap<u64, bool>,
-    /// By the hash of the key: the order that was placed under it, and what was answered.
-    pub(super) answers: HashMap<u128, (u64, KeptAnswer)>,
-    /// Orders and the keys that they were placed under.
-    pub(super) ages: Vec<(u64, u128)>,
+    /// What was answered to those who gave a key, by the number of the order.
+    pub(super) answers: Vec<(OrderId, KeptAnswer)>,
     /// Rows of the index by user for new orders.
     pub(super) placed: Vec<Entry>,
     /// Sequences and records, in order.
@@ -140,7 +138,6 @@ impl Unapplied {
         }
         self.dead_letters.extend(later.dead_letters);
         self.answers.extend(later.answers);
-        self.ages.extend(later.ages);
         self.placed.extend(later.placed);
         self.records.extend(later.records);
         self.head = later.head;
@@ -174,8 +171,12 @@ impl Unapplied {
     }
 
     pub(super) fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
-        self.ages.push((order.0, answer.key));
-        self.answers.insert(answer.key, (order.0, answer));
+        self.answers.push((order, answer));
+    }
+
+    pub(super) fn answer(&self, order: OrderId) -> Option<KeptAnswer> {
+        let at = self.answers.binary_search_by_key(&order, |(order, _)| *order).ok()?;
+        Some(self.answers[at].1)
     }
 
     pub(super) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTableMetadata;
 
 use crate::change::{Change, Fork, Record};
 use crate::order::OrderStatus;
@@ -11,7 +11,7 @@ use crate::order::OrderStatus;
 use super::chain::Chain;
 use super::findings::{Complaints, Findings};
 use super::replay::Replay;
-use super::{Snapshot, Store, StoreError, Totals, check_index, compare, journal, scratch, tables, tally};
+use super::{Snapshot, Store, StoreError, Totals, compare, index, journal, order_groups, scratch, tables, tally};
 
 /// Told how far a long piece of work is: what is being done, how much of it, and of how much.
 pub type OnProgress<'p> = dyn FnMut(&'static str, u64, u64) + 'p;
@@ -38,7 +38,7 @@ impl Store {
         // A row that cannot be read makes counts impossible, which is one more thing that is wrong.
         let counted = check_products(&snapshot, &mut findings)
             .and_then(|()| check_orders(&snapshot, &mut findings))
-            .and_then(|()| check_index::check(&snapshot, &mut findings));
+            .and_then(|()| index::check::check(&snapshot, &mut findings));
         match counted {
             Err(StoreError::Damaged(what)) => {
                 findings.problems.push(format!("the counts cannot be made: {what}"));
@@ -111,8 +111,8 @@ fn check_history(
     progress: &mut OnProgress<'_>,
 ) -> Result<(), StoreError> {
     let database = scratch::create(scratch_dir)?;
-    let ages = snapshot.transaction.open_table(tables::ANSWER_AGES)?;
-    let first_answer = ages.first()?.map_or(u64::MAX, |(order, _)| order.value());
+    let first_answer = order_groups::first(&snapshot.transaction.open_table(tables::ANSWERS)?)?;
+    let first_answer = first_answer.map_or(u64::MAX, |order| order.0);
     let mut replay = Replay::new(&database, first_answer);
     let mut walk = Walk::new(snapshot, &mut *progress)?;
     replay.run(|| walk.next())?;

@@ -1,20 +1,20 @@
 //! Bringing the tables up to date: one transaction for what commits have changed.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::clock::Timestamp;
 use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
 use crate::order::{OrderId, OrderStatus};
 
+use super::index::runs::BlockKey;
+use super::index::{Slice, Slices, runs};
 use super::order_groups::Groups;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::unapplied::{Removal, Unapplied};
-use super::user_index::Entry;
-use super::{Cut, Head, StoreError, journal, order_groups, tables, user_blocks};
+use super::{Cut, Head, StoreError, journal, order_groups, tables};
 
 /// The open tables of one transaction.
 pub(super) struct Tables<'t> {
@@ -23,18 +23,6 @@ pub(super) struct Tables<'t> {
     state: Table<'t, &'static str, &'static [u8]>,
     transaction: &'t WriteTransaction,
     buffer: Vec<u8>,
-}
-
-/// What is due of the index by user.
-#[derive(Debug, Default)]
-pub(super) struct IndexSlice {
-    /// The run that the rows belong to.
-    pub(super) run: u64,
-    /// Whether they are its first.
-    pub(super) first: bool,
-    pub(super) rows: Vec<Entry>,
-    /// The number up to which all orders are in the index with these rows, if that moves.
-    pub(super) through: Option<u64>,
 }
 
 impl<'t> Tables<'t> {
@@ -48,8 +36,9 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Writes everything, rows in the order of their keys, where neighbours share pages.
-    pub(super) fn apply(&mut self, changes: &Unapplied, index: &IndexSlice) -> Result<(), StoreError> {
+    /// Writes everything, rows in the order of their keys, where neighbours share pages. If runs of the index by key
+    /// were removed as too old, returns the first that is left.
+    pub(super) fn apply(&mut self, changes: &Unapplied, indexes: &Slices) -> Result<Option<u64>, StoreError> {
         self.put_orders(changes)?;
         self.put_products(changes)?;
         self.put_dead_letters(changes)?;
@@ -57,21 +46,33 @@ impl<'t> Tables<'t> {
         for (sequence, row) in &changes.records {
             self.journal.insert(sequence, row.as_slice())?;
         }
-        if !index.rows.is_empty() {
-            let mut by_user = self.transaction.open_table(tables::ORDERS_BY_USER)?;
-            if index.first {
-                user_blocks::remove_unfinished(&mut by_user, self.head()?.indexed_through)?;
-            }
-            user_blocks::write(&mut by_user, index.run, &index.rows)?;
+        self.put_slice(tables::ORDERS_BY_USER, &indexes.users, |head| head.indexed_through)?;
+        self.put_slice(tables::ORDERS_BY_KEY, &indexes.keys, |head| head.keyed_through)?;
+        match &changes.head {
+            Some(head) => self.put_head(head, changes, indexes),
+            None => Ok(None),
         }
-        if let Some(head) = &changes.head {
-            self.put_head(head, changes, index)?;
+    }
+
+    fn put_slice(
+        &self,
+        index: TableDefinition<'_, BlockKey, &'static [u8]>,
+        slice: &Slice,
+        through: impl Fn(&Head) -> u64,
+    ) -> Result<(), StoreError> {
+        if slice.rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut index = self.transaction.open_table(index)?;
+        if slice.first {
+            runs::remove_unfinished(&mut index, through(&self.head()?))?;
+        }
+        runs::write(&mut index, slice.run, &slice.rows)
     }
 
     fn put_orders(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
-        order_groups::put(&mut self.orders, changes.orders.sorted().map(Arc::as_ref))?;
+        let orders = changes.orders.sorted().map(|order| (order.id, OrderRow::of(order)));
+        order_groups::put(&mut self.orders, orders)?;
         if changes.attempts.is_empty() {
             return Ok(());
         }
@@ -117,34 +118,37 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn put_answers(&mut self, changes: &Unapplied) -> Result<(), StoreError> {
-        if changes.ages.is_empty() {
+    fn put_answers(&self, changes: &Unapplied) -> Result<(), StoreError> {
+        if changes.answers.is_empty() {
             return Ok(());
         }
-        let mut answers = self.transaction.open_table(tables::ANSWERS)?;
-        for (key, (order, answer)) in &changes.answers {
-            record::encode(&(*order, AnswerRow::of(answer)), &mut self.buffer)?;
-            answers.insert(key, self.buffer.as_slice())?;
-        }
-        let mut ages = self.transaction.open_table(tables::ANSWER_AGES)?;
-        for (order, key) in &changes.ages {
-            ages.insert(order, key)?;
-        }
-        Ok(())
+        let answers = changes.answers.iter().map(|(order, answer)| (*order, AnswerRow::of(answer)));
+        order_groups::put(&mut self.transaction.open_table(tables::ANSWERS)?, answers)
     }
 
-    /// Writes the head, with what the tables alone know: how far the index goes, and where the history was cut.
-    fn put_head(&mut self, head: &Head, changes: &Unapplied, index: &IndexSlice) -> Result<(), StoreError> {
+    /// Writes the head, with what the tables alone know: how far the indexes go, and where the history was cut.
+    fn put_head(&mut self, head: &Head, changes: &Unapplied, indexes: &Slices) -> Result<Option<u64>, StoreError> {
         let before = self.head()?;
         let mut head = head.clone();
-        head.indexed_through = index.through.unwrap_or(before.indexed_through);
+        head.indexed_through = indexes.users.through.unwrap_or(before.indexed_through);
+        head.keyed_through = indexes.keys.through.unwrap_or(before.keyed_through);
         head.cut = before.cut;
+        let mut first_run = None;
         if let Some(Removal { now, journal_keep }) = changes.removal {
-            self.sweep_answers(now, MAX_SWEPT_AT_ONCE.max(2 * changes.ages.len()))?;
+            let most = MAX_SWEPT_AT_ONCE.max(2 * changes.answers.len());
+            first_run = self.sweep_answers(now, most, before.keyed_through)?;
             if let Some(keep) = journal_keep {
                 self.trim_journal(&mut head, now, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
             }
         }
+        self.write_head(&head)?;
+        Ok(first_run)
+    }
+
+    /// Notes how far the indexes of users and of keys go.
+    pub(super) fn set_indexed(&mut self, users: u64, keys: u64) -> Result<(), StoreError> {
+        let mut head = self.head()?;
+        (head.indexed_through, head.keyed_through) = (users, keys);
         self.write_head(&head)
     }
 
@@ -174,35 +178,27 @@ impl<'t> Tables<'t> {
         self.write_head(&head)
     }
 
-    /// Forgets kept answers that are older than a day, at most `most` of them.
-    fn sweep_answers(&self, now: Timestamp, most: usize) -> Result<(), StoreError> {
-        let mut ages = self.transaction.open_table(tables::ANSWER_AGES)?;
+    /// Removes kept answers that are older than a day at `now`, and the whole runs of the index by key that have no
+    /// others, at most `most` rows of each. The first run that is left, if any were removed.
+    fn sweep_answers(&self, now: Timestamp, most: usize, keyed_through: u64) -> Result<Option<u64>, StoreError> {
+        let mut answers = self.transaction.open_table(tables::ANSWERS)?;
         let mut old = Vec::new();
-        for entry in ages.range::<u64>(..)?.take(most) {
-            let (order, key) = entry?;
-            let placed = order_groups::order(&self.orders, OrderId(order.value()))?;
+        for entry in answers.iter()?.take(most) {
+            let (group, row) = entry?;
+            let last = order_groups::ids(group.value(), row.value()).next_back();
+            let placed = last.map(|last| order_groups::order(&self.orders, last)).transpose()?.flatten();
             let placed_at = placed.map_or_else(Timestamp::default, |order| order.created_at);
             if now.since(placed_at) < IDEMPOTENCY_AGE {
                 break;
             }
-            old.push((order.value(), key.value()));
+            old.push(group.value());
         }
-        if old.is_empty() {
-            return Ok(());
+        for group in old {
+            answers.remove(group)?;
         }
-        let mut answers = self.transaction.open_table(tables::ANSWERS)?;
-        for (order, key) in old {
-            ages.remove(order)?;
-            // After a day the key may have been used again: then its answer is the younger order's.
-            let own = match answers.get(key)? {
-                Some(row) => record::decode::<(u64, AnswerRow)>(row.value())?.0 == order,
-                None => false,
-            };
-            if own {
-                answers.remove(key)?;
-            }
-        }
-        Ok(())
+        let first_kept = order_groups::first(&answers)?.map_or(u64::MAX, |order| order.0);
+        let mut index = self.transaction.open_table(tables::ORDERS_BY_KEY)?;
+        runs::remove_below(&mut index, first_kept.min(keyed_through + 1), most)
     }
 
     /// Trims records of the history that are older than `keep` at `now`, at most `most` of them, and moves the cut of

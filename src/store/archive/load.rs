@@ -9,7 +9,7 @@ use crate::change::Fork;
 use crate::clock::Timestamp;
 use crate::limits;
 
-use super::super::user_blocks::BlockKey;
+use super::super::index::runs::BlockKey;
 use super::super::verify::OnProgress;
 use super::super::{Given, StoreError, fork, new, read, tables};
 use super::reader::Frame;
@@ -94,8 +94,8 @@ struct All<'t> {
     orders_by_user: Rows<'t, BlockKey>,
     attempts: Rows<'t, u64>,
     dead_letters: Table<'t, u64, ()>,
-    answers: Rows<'t, u128>,
-    answer_ages: Table<'t, u64, u128>,
+    answers: Rows<'t, u64>,
+    orders_by_key: Rows<'t, BlockKey>,
 }
 
 impl<'t> All<'t> {
@@ -109,7 +109,7 @@ impl<'t> All<'t> {
             attempts: transaction.open_table(tables::ATTEMPTS)?,
             dead_letters: transaction.open_table(tables::DEAD_LETTERS)?,
             answers: transaction.open_table(tables::ANSWERS)?,
-            answer_ages: transaction.open_table(tables::ANSWER_AGES)?,
+            orders_by_key: transaction.open_table(tables::ORDERS_BY_KEY)?,
         })
     }
 
@@ -127,7 +127,7 @@ impl<'t> All<'t> {
                 5 => insert(&mut self.attempts, key, value)?,
                 6 => insert(&mut self.dead_letters, key, value)?,
                 7 => insert(&mut self.answers, key, value)?,
-                _ => insert(&mut self.answer_ages, key, value)?,
+                _ => insert(&mut self.orders_by_key, key, value)?,
             }
         }
         Ok(bytes)

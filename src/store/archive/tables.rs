@@ -29,7 +29,7 @@ impl Snapshot {
             + all.open_table(tables::ATTEMPTS)?.len()?
             + all.open_table(tables::DEAD_LETTERS)?.len()?
             + all.open_table(tables::ANSWERS)?.len()?
-            + all.open_table(tables::ANSWER_AGES)?.len()?)
+            + all.open_table(tables::ORDERS_BY_KEY)?.len()?)
     }
 
     /// Writes a backup of everything. It holds the store's secret and the buyers' names.
@@ -45,7 +45,7 @@ impl Snapshot {
         copy.table(5, tables::ATTEMPTS)?;
         copy.table(6, tables::DEAD_LETTERS)?;
         copy.table(7, tables::ANSWERS)?;
-        copy.table(8, tables::ANSWER_AGES)?;
+        copy.table(8, tables::ORDERS_BY_KEY)?;
         Ok(copy.writer.finish()?)
     }
 }

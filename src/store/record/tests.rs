@@ -73,7 +73,7 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         transitions.into_iter().zip(actors.into_iter().cycle()).zip(moves).map(|((transition, actor), units)| {
             Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, units, actor }
         });
-    let answer = KeptAnswer { key: u128::MAX, fingerprint: 1, queue_position: 3, estimated_wait: 9 };
+    let answer = KeptAnswer { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
         Change::ProductCreated(Box::new(product())),
         Change::ProductEdited { before: Box::new(product()), after: Box::new(Product { orders: 10, ..product() }) },

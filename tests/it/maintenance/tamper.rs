@@ -1,6 +1,6 @@
 //! Stores that somebody has tampered with, by the means of the database itself: every checksum of it is right.
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::{eventful, store_in};
 use crate::harness::Launch;
@@ -12,7 +12,8 @@ const ORDERS: Rows = TableDefinition::new("orders");
 const PRODUCTS: Rows = TableDefinition::new("products");
 const DEAD_LETTERS: TableDefinition<'static, u64, ()> = TableDefinition::new("dead_letters");
 const BY_USER: TableDefinition<'static, (u64, u64, u64), &'static [u8]> = TableDefinition::new("orders_by_user");
-const ANSWERS: TableDefinition<'static, u128, &'static [u8]> = TableDefinition::new("answers");
+const BY_KEY: TableDefinition<'static, (u64, u64, u64), &'static [u8]> = TableDefinition::new("orders_by_key");
+const ANSWERS: Rows = TableDefinition::new("answers");
 
 fn row(launch: &Launch, table: Rows, key: u64) -> Vec<u8> {
     let database = Database::open(store_in(&launch.data_dir())).unwrap();
@@ -178,17 +179,27 @@ async fn rows_of_the_smaller_tables_that_differ_are_named() {
     assert_told(&launch, &["the index by user is out of order in the run that ends with order 99"]).await;
     change(&|all| all.open_table(BY_USER).unwrap().retain(|_, _| false).unwrap());
 
-    let (key, row) = {
-        let answers = database().begin_read().unwrap().open_table(ANSWERS).unwrap();
-        assert_eq!(answers.len().unwrap(), 6);
-        let first = answers.first().unwrap().unwrap();
-        (first.0.value(), first.1.value().to_owned())
-    };
-    change(&|all| drop(all.open_table(ANSWERS).unwrap().remove(key).unwrap()));
-    assert_told(&launch, &["the kept answer of order 2"]).await;
-    change(&|all| drop(all.open_table(ANSWERS).unwrap().insert(key, row.as_slice()).unwrap()));
-    change(&|all| drop(all.open_table(ANSWERS).unwrap().insert(77, row.as_slice()).unwrap()));
-    assert_told(&launch, &["there are kept answers that no order made"]).await;
-    change(&|all| drop(all.open_table(ANSWERS).unwrap().remove(77).unwrap()));
+    // The first order with a key is the twenty-first.
+    let entry = [1_u64.to_le_bytes(), 22_u64.to_le_bytes()].concat();
+    change(&|all| drop(all.open_table(BY_KEY).unwrap().insert((99, 1, 22), entry.as_slice()).unwrap()));
+    assert_told(&launch, &["the index by key has order 22 under a key that it was not placed under"]).await;
+    change(&|all| all.open_table(BY_KEY).unwrap().retain(|_, _| false).unwrap());
+    assert_eq!(launch.verify().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn kept_answers_that_differ_from_the_history_are_named() {
+    let launch = eventful().await;
+    // Orders 21 to 26, in the group of 16 to 31.
+    let answers = row(&launch, ANSWERS, 1);
+    put(&launch, ANSWERS, &[(1, None)]);
+    assert_told(&launch, &["the kept answer of order 26 is missing"]).await;
+    let mut altered = answers.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    put(&launch, ANSWERS, &[(1, Some(&altered))]);
+    assert_told(&launch, &["the kept answer of order 26: differs from what the history says"]).await;
+    put(&launch, ANSWERS, &[(1, Some(&answers)), (9, Some(&answers))]);
+    assert_told(&launch, &["the kept answer of order 149 is not in the history"]).await;
+    put(&launch, ANSWERS, &[(9, None)]);
     assert_eq!(launch.verify().await.code, Some(0));
 }

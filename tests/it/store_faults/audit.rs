@@ -38,6 +38,7 @@ pub(super) fn audit(store: &Store) -> Result<History, String> {
     let snapshot = store.snapshot().map_err(|error| error.to_string())?;
     let history = replay(&snapshot)?;
     compare_rows(&snapshot, &history)?;
+    compare_answers(store, &history)?;
     compare_totals(&snapshot, &history)?;
     compare_index(store, &history)?;
     let found = store.verify(&std::env::temp_dir(), &mut |_, _, _| {}).map_err(|error| error.to_string())?;
@@ -161,8 +162,17 @@ fn compare_rows(snapshot: &Snapshot, history: &History) -> Result<(), String> {
         ensure!(stock.held == units(OrderStatus::Pending), "the orders hold something else than {product:?}");
         ensure!(stock.sold == units(OrderStatus::Confirmed), "the orders sold something else than {product:?}");
     }
+    Ok(())
+}
+
+fn compare_answers(store: &Store, history: &History) -> Result<(), String> {
     for (key, (order, answer)) in &history.answers {
-        let kept = snapshot.kept_answer(*key).map_err(|error| error.to_string())?;
+        ensure!(
+            store.keys_to_look_up(&[*key]).is_ok_and(|places| places == [0]),
+            "the key of order {order} is said to be new"
+        );
+        let kept = store.kept_answer(*key).map_err(|error| error.to_string())?;
+        let kept = kept.map(|(order, answer)| (order.id, answer));
         ensure!(kept == Some((*order, *answer)), "the answer for order {order} is {kept:?}");
     }
     Ok(())

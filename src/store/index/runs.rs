@@ -1,18 +1,19 @@
-//! The index of orders by user as the tables have it: runs of sorted entries, several entries to a row.
+//! An index as the tables have it: runs of sorted entries, several entries to a row.
 //!
-//! A run is named by its last order and holds the entries of all orders since the run before it. A user is looked for
-//! in one run after the other, the newest first: two look-ups each, and there is one run for [`limits::INDEX_RUN`]
-//! orders. A run that is being written counts for nothing until it is whole; until then its orders are in memory.
-//!
-//! [`limits::INDEX_RUN`]: crate::limits::INDEX_RUN
+//! A run is named by its last order and holds the entries of all orders since the run before it. A name is looked for
+//! in one run after the other, the newest first, two look-ups each. A run that is being written counts for nothing
+//! until it is whole; until then its entries are in memory.
 
 use redb::{ReadableTable, Table};
 
-use super::StoreError;
-use super::user_index::Entry;
+use super::super::StoreError;
+use super::Entry;
 
 /// The run, and the first entry in the row.
-pub(super) type BlockKey = (u64, u64, u64);
+pub(in crate::store) type BlockKey = (u64, u64, u64);
+
+/// The table of an index.
+pub(in crate::store) type Blocks<'t> = Table<'t, BlockKey, &'static [u8]>;
 
 /// Entries in a row. They share pages with others, so that little space is lost.
 const BLOCK: usize = 64;
@@ -27,11 +28,7 @@ pub(super) fn entries(row: &[u8]) -> impl DoubleEndedIterator<Item = Entry> {
 }
 
 /// Adds sorted entries to a run.
-pub(super) fn write(
-    table: &mut Table<'_, BlockKey, &'static [u8]>,
-    run: u64,
-    sorted: &[Entry],
-) -> Result<(), StoreError> {
+pub(in crate::store) fn write(table: &mut Blocks<'_>, run: u64, sorted: &[Entry]) -> Result<(), StoreError> {
     let mut row = Vec::with_capacity(BLOCK * 16);
     for block in sorted.chunks(BLOCK) {
         row.clear();
@@ -45,46 +42,81 @@ pub(super) fn write(
 }
 
 /// Removes a run that was begun and never ended: the last whole one is `through`.
-pub(super) fn remove_unfinished(
-    table: &mut Table<'_, BlockKey, &'static [u8]>,
-    through: u64,
-) -> Result<(), StoreError> {
+pub(in crate::store) fn remove_unfinished(table: &mut Blocks<'_>, through: u64) -> Result<(), StoreError> {
     Ok(table.retain_in((through + 1, 0, 0).., |_, _| false)?)
 }
 
-/// The orders of a user in the whole runs, newest first; those of other users with the same hash are among them.
-pub(super) struct OrdersOf<'t, T> {
+/// Removes the runs below `first`, at most `most` rows of them. The first run that is left, if any were removed.
+pub(in crate::store) fn remove_below(
+    table: &mut Blocks<'_>,
+    first: u64,
+    most: usize,
+) -> Result<Option<u64>, StoreError> {
+    let rows = table.range(..(first, 0, 0))?.take(most).map(|row| Ok(row?.0.value()));
+    let rows = rows.collect::<Result<Vec<BlockKey>, StoreError>>()?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    for row in rows {
+        table.remove(row)?;
+    }
+    Ok(Some(table.first()?.map_or(u64::MAX, |row| row.0.value().0)))
+}
+
+/// The whole runs, oldest first; the last one is `through`.
+pub(super) fn whole(table: &impl ReadableTable<BlockKey, &'static [u8]>, through: u64) -> Result<Vec<u64>, StoreError> {
+    let mut runs: Vec<u64> = Vec::new();
+    loop {
+        let next = runs.last().map_or(0, |run| run + 1);
+        match table.range((next, 0, 0)..(through + 1, 0, 0))?.next() {
+            Some(first) => runs.push(first?.0.value().0),
+            None => return Ok(runs),
+        }
+    }
+}
+
+/// Calls `visit` with each row of a run, until it says to stop.
+pub(super) fn each_row(
+    table: &impl ReadableTable<BlockKey, &'static [u8]>,
+    run: u64,
+    mut visit: impl FnMut(&[u8]) -> bool,
+) -> Result<(), StoreError> {
+    for row in table.range((run, 0, 0)..(run + 1, 0, 0))? {
+        if !visit(row?.1.value()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The orders of a name in whole runs, newest first; those of other names with the same hash are among them.
+pub(in crate::store) struct OrdersOf<'t, T> {
     table: &'t T,
     hash: u64,
-    /// The runs below this one are still to be looked into.
-    runs_below: u64,
+    /// Still to be looked into, the newest first.
+    runs: std::vec::IntoIter<u64>,
+    /// Only those below this one are asked for.
+    before: u64,
     /// What was found in the last run, newest last.
     found: Vec<u64>,
 }
 
 impl<'t, T: ReadableTable<BlockKey, &'static [u8]>> OrdersOf<'t, T> {
-    /// Those below the number `before`; the last whole run is `through`.
-    pub(super) fn below(table: &'t T, hash: u64, through: u64, before: u64) -> Result<Self, StoreError> {
-        let mut orders = Self { table, hash, runs_below: through + 1, found: Vec::new() };
-        // In younger runs there are none.
-        let run = match table.range((before.saturating_sub(1), 0, 0)..)?.next() {
-            Some(first) => first?.0.value().0,
-            None => return Ok(orders),
-        };
-        if run <= through {
-            orders.found = in_run(table, run, hash)?;
-            orders.found.retain(|order| *order < before);
-            orders.runs_below = run;
-        }
-        Ok(orders)
+    /// Those below the number `before` in these runs, which come newest first.
+    pub(in crate::store) fn below(table: &'t T, hash: u64, runs: Vec<u64>, before: u64) -> Self {
+        Self { table, hash, runs: runs.into_iter(), before, found: Vec::new() }
     }
 
     /// The next older one.
-    pub(super) fn next(&mut self) -> Result<Option<u64>, StoreError> {
+    pub(in crate::store) fn next(&mut self) -> Result<Option<u64>, StoreError> {
         while self.found.is_empty() {
-            let Some(last) = self.table.range(..(self.runs_below, 0, 0))?.next_back() else { return Ok(None) };
-            self.runs_below = last?.0.value().0;
-            self.found = in_run(self.table, self.runs_below, self.hash)?;
+            let Some(run) = self.runs.next() else { return Ok(None) };
+            // All orders of the run before it are older than all of this one's.
+            if self.runs.as_slice().first().is_some_and(|older| older + 1 >= self.before) {
+                continue;
+            }
+            self.found = in_run(self.table, run, self.hash)?;
+            self.found.retain(|order| *order < self.before);
         }
         Ok(self.found.pop())
     }
@@ -121,13 +153,13 @@ mod tests {
     use redb::backends::InMemoryBackend;
     use redb::{Builder, ReadableDatabase};
 
-    use super::super::tables::ORDERS_BY_USER;
+    use super::super::super::tables::ORDERS_BY_USER;
     use super::*;
 
     proptest! {
         /// Runs as they are written, of few users with many orders each, and one that was begun and given up.
         #[test]
-        fn a_users_orders_are_found_in_every_whole_run_newest_first(
+        fn the_orders_of_a_name_are_found_in_every_whole_run_newest_first(
             users in prop::collection::vec(0..5_u64, 1..900),
             run_lengths in prop::collection::vec(1..400_usize, 1..4),
             slice in 1..300_usize,
@@ -154,9 +186,11 @@ mod tests {
             }
             transaction.commit().unwrap();
             let table = database.begin_read().unwrap().open_table(ORDERS_BY_USER).unwrap();
+            let mut runs = whole(&table, through).unwrap();
+            runs.reverse();
             for user in 0..5 {
                 for before in [u64::MAX, before, through + 1, 1, 0] {
-                    let mut found = OrdersOf::below(&table, user, through, before).unwrap();
+                    let mut found = OrdersOf::below(&table, user, runs.clone(), before);
                     let found: Vec<u64> = std::iter::from_fn(|| found.next().unwrap()).collect();
                     let whole = orders.iter().rev().filter(|(_, order)| *order <= through && *order < before);
                     let own: Vec<u64> = whole.filter(|entry| entry.0 == user).map(|entry| entry.1).collect();

@@ -1,0 +1,237 @@
+//! The indexes in memory, and over a real file.
+
+use std::time::{Duration, Instant};
+
+use crate::change::{Change, KeptAnswer};
+use crate::clock::Timestamp;
+use crate::money::Money;
+use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority, UserId};
+use crate::product::{Product, ProductId, Stock, StockMove, Terms};
+
+use super::super::{Head, Medium, Store, file_in};
+use super::*;
+
+fn some(hash: impl Fn(u64) -> u64, orders: impl IntoIterator<Item = u64>) -> Vec<Entry> {
+    orders.into_iter().map(|order| (hash(order), order)).collect()
+}
+
+#[test]
+fn a_name_is_found_in_the_new_and_in_the_sealed_run_newest_first() {
+    let index = RwLock::new(Index::default());
+    let name = |order: u64| of_user(if order.is_multiple_of(1_000) { "ada" } else { "eve" });
+    index.write().add(some(name, 1..=INDEX_RUN as u64));
+    wrote(&index, &Slice::default());
+    assert_eq!(index.read().sealed.as_ref().unwrap().sorted.len(), INDEX_RUN);
+    index.write().add(some(name, [70_000, 70_001]));
+    let found = index.read().find(of_user("ada"));
+    assert_eq!(found.orders[..3], [70_000, 65_000, 64_000]);
+    assert!(found.runs.is_empty() && !index.read().may_have(of_user("grace")));
+}
+
+#[test]
+fn a_run_is_done_when_its_last_slice_is_written() {
+    let index = RwLock::new(Index::default());
+    let name = |order: u64| order % 7;
+    index.write().add(some(name, 1..=INDEX_RUN as u64));
+    wrote(&index, &Slice::default());
+    assert_eq!(index.read().slice_to_write().through, None);
+    let mut rows = 0;
+    for order in (INDEX_RUN as u64 + 1..).step_by(300) {
+        index.write().add(some(name, order..order + 300));
+        let slice = index.read().slice_to_write();
+        let length = slice.rows.len();
+        assert!(length == 0 || length >= INDEX_SLICE || rows + length == INDEX_RUN, "{length}");
+        assert_eq!(slice.first, rows == 0 && length > 0);
+        rows += length;
+        wrote(&index, &slice);
+        if let Some(through) = slice.through {
+            assert_eq!((through, rows), (INDEX_RUN as u64, INDEX_RUN));
+            break;
+        }
+    }
+    let index = index.read();
+    assert!(index.find(3).orders.iter().all(|order| *order > INDEX_RUN as u64), "what came meanwhile is younger");
+    assert_eq!(index.find(3).runs, [INDEX_RUN as u64]);
+    assert!(!index.may_have(of_user("ada")), "its filter says no");
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A store that is opened again and again, with orders of users and keys that all differ.
+struct Shop {
+    directory: tempfile::TempDir,
+    store: Store,
+    head: Head,
+    product: Product,
+}
+
+fn key_of(order: u64) -> u128 {
+    u128::from_le_bytes(*blake3::hash(&order.to_le_bytes()).as_bytes().first_chunk().unwrap())
+}
+
+fn user_of(order: u64) -> String {
+    format!("user {order}")
+}
+
+fn order(id: OrderId, at: Timestamp) -> Order {
+    Order {
+        id,
+        product: ProductId(1),
+        user: UserId::new(&user_of(id.0)).unwrap(),
+        quantity: 1,
+        unit_price: Money::from_cents(100),
+        priority: Priority::Normal,
+        status: OrderStatus::Pending,
+        job: JobEnd::Open,
+        attempts: 0,
+        failure: None,
+        reserved_at: at,
+        expires_at: None,
+        retry_at: None,
+        processed_at: None,
+        finished_at: None,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+impl Shop {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
+        let terms = Terms {
+            name: "cap".to_owned(),
+            price: Money::from_cents(100),
+            flash_sale_active: true,
+            per_user_limit: None,
+            sale_starts_at: None,
+            sale_ends_at: None,
+            hold_seconds: None,
+        };
+        let (at, stock) = (Timestamp::default(), Stock::new(1_000_000, 1_000_000));
+        let product = Product { id: ProductId(1), terms, stock, orders: 0, created_at: at, updated_at: at };
+        let mut shop = Self { directory, store, head: recovered.head, product };
+        shop.head.last_product = 1;
+        let created = Change::ProductCreated(Box::new(shop.product.clone()));
+        shop.commit(at, vec![created], &[]);
+        shop
+    }
+
+    fn commit(&mut self, at: Timestamp, mut changes: Vec<Change>, placed: &[Order]) {
+        let Self { store, head, product, .. } = self;
+        head.oldest_open = 1;
+        let committed = store.commit(|draft| {
+            for order in placed {
+                let answer = KeptAnswer { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
+                let order = Arc::new(order.clone());
+                product.stock.apply(StockMove::Hold, 1).unwrap();
+                product.orders += 1;
+                head.totals.count(&order);
+                draft.add_order(Arc::clone(&order));
+                draft.keep_answer(order.id, answer);
+                changes.push(Change::OrderPlaced { order, answer: Some(answer) });
+            }
+            draft.put_product(product.clone());
+            draft.remove_old(at, None);
+            draft.conclude(head, at, &changes)
+        });
+        store.show(committed.unwrap().unwrap());
+        // One transaction for each.
+        store.snapshot().unwrap();
+    }
+
+    fn place(&mut self, count: u64, at: Timestamp) {
+        let orders: Vec<Order> = (0..count).map(|_| order(self.head.next_order(), at)).collect();
+        self.commit(at, Vec::new(), &orders);
+    }
+
+    fn reopen(self) -> Self {
+        let Self { directory, store, head, product } = self;
+        drop(store);
+        let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
+        assert_eq!(recovered.head.last_order, head.last_order);
+        Self { directory, store, head, product }
+    }
+
+    fn with_indexes<T>(&self, look: impl Fn(&Index) -> T) -> [T; 2] {
+        let (backlog, _) = self.store.parts().unwrap();
+        [look(&backlog.users.read()), look(&backlog.keys.read())]
+    }
+
+    fn wait_for_filters(&self) {
+        let start = Instant::now();
+        while self.with_indexes(|index| index.next_bare(u64::MAX).is_some()).contains(&true) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the filters are not made");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn assert_finds(&self, orders: impl Iterator<Item = u64>) {
+        for id in orders {
+            assert_eq!(self.store.keys_to_look_up(&[key_of(id)]).unwrap(), [0], "order {id}");
+            let (order, answer) = self.store.kept_answer(key_of(id)).unwrap().unwrap();
+            assert_eq!((order.id.0, answer.key), (id, key_of(id)));
+            let of_user = self.store.orders_of_user(&user_of(id), None, 10, |_| true).unwrap().rows;
+            assert_eq!(of_user.iter().map(|order| order.id.0).collect::<Vec<_>>(), [id]);
+        }
+    }
+
+    fn assert_adds_up(&self) {
+        let found = self.store.verify(self.directory.path(), &mut |_, _, _| {}).unwrap();
+        assert!(found.problems.is_empty(), "{:?}", found.problems);
+    }
+}
+
+#[test]
+fn over_many_openings_every_order_is_found_and_neither_memory_nor_runs_grow() {
+    let mut shop = Shop::new();
+    let (each, openings) = (5_000, 16);
+    for _ in 0..openings {
+        shop.place(each, Timestamp::default());
+        shop = shop.reopen();
+        assert_eq!(shop.with_indexes(|index| index.recent.len()), [0, 0]);
+    }
+    let last = each * openings;
+    assert!(last as usize > INDEX_RUN);
+    let runs = shop.with_indexes(|index| index.filters.run_count());
+    assert!(runs.iter().all(|runs| *runs <= 2 * last as usize / INDEX_RUN + 1), "{runs:?}");
+    shop.assert_finds((1..=last).step_by(997));
+    shop.wait_for_filters();
+    shop.assert_finds((1..=last).step_by(997));
+    let strange: Vec<u128> = (last + 1..last + 5_001).map(key_of).collect();
+    let looked_up = shop.store.keys_to_look_up(&strange).unwrap().len();
+    assert!(looked_up < 50, "{looked_up} of 5,000 strange keys are looked up");
+    assert!((last + 1..last + 51).any(|order| !shop.store.may_have_orders(&user_of(order)).unwrap()));
+    assert_eq!(shop.store.kept_answer(key_of(last + 1)).unwrap(), None);
+    shop.assert_adds_up();
+}
+
+#[test]
+fn keys_of_yesterday_are_removed_with_their_runs_and_those_of_today_stay() {
+    let mut shop = Shop::new();
+    let yesterday = Timestamp::default();
+    // Up to the end of a row of answers: those that share one with young ones stay with them.
+    shop.place(INDEX_RUN as u64 - 1, yesterday);
+    shop = shop.reopen();
+    let (old, today) = (shop.head.last_order, yesterday.after(DAY));
+    shop.place(5_000, today);
+    shop = shop.reopen();
+    assert_eq!(shop.with_indexes(|index| index.filters.run_count())[0], 2);
+    let mut commits = 0;
+    while shop.store.kept_answer(key_of(old)).unwrap().is_some() {
+        shop.place(10, today);
+        commits += 1;
+        assert!(commits < 1_000, "nothing is removed");
+    }
+    // The rows of the index come after those of the answers, and a few more of the last run.
+    (0..20).for_each(|_| shop.place(10, today));
+    let first_run = shop.with_indexes(|index| index.filters.runs_with(of_key(key_of(1))).contains(&old));
+    assert!(!first_run[1], "the run of yesterday is not looked into");
+    shop.wait_for_filters();
+    let young = old + 1..=shop.head.last_order;
+    shop.assert_finds(young.clone().step_by(97));
+    shop = shop.reopen();
+    shop.assert_finds(young.step_by(97));
+    assert_eq!(shop.store.kept_answer(key_of(old)).unwrap(), None);
+    shop.assert_adds_up();
+}
