@@ -24,7 +24,7 @@ pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of requests that are still arriving, over all connections; those of requests below 8 KiB do not count.
 pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a body, unread by its handler, that are read so that its connection can go on.
-pub const MAX_DRAINED_BYTES: u64 = 64 * 1024;
+pub const MAX_DRAINED_BYTES: u64 = 16 * 1024;
 /// How long they may take to arrive.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are read and thrown away behind the last response of a connection, so that its client sees the response.

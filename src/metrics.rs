@@ -35,6 +35,37 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// Why the server closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// No whole request came in time.
+    Idle,
+    /// Its client did not read.
+    Unread,
+    /// Another one needed the room.
+    MadeRoom,
+    /// Its address had as many as it may.
+    AddressFull,
+}
+
+impl Closed {
+    const ALL: [Self; 4] = [Self::Idle, Self::Unread, Self::MadeRoom, Self::AddressFull];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Unread => "unread",
+            Self::MadeRoom => "made_room",
+            Self::AddressFull => "address_full",
+        }
+    }
+}
+
 /// What is counted as it happens. Cheap to count: an atomic integer, or a short lock once a commit.
 #[derive(Debug)]
 pub struct Metrics {
@@ -45,6 +76,9 @@ pub struct Metrics {
     /// The most frequent of them, without a look-up.
     sold_out: Counter,
     connections: Gauge,
+    max_connections: Gauge,
+    /// In the order of [`Closed::ALL`].
+    closed: [Counter; 4],
     commit_duration: Histogram,
     commit_batch: Histogram,
     expiry_lag: Histogram,
@@ -111,6 +145,12 @@ impl Default for Metrics {
         registry.register("orders_rejected", "Orders that were refused, by the code of the refusal", rejected.clone());
         let connections = Gauge::default();
         registry.register("active_connections", "Open connections", connections.clone());
+        let max_connections = Gauge::default();
+        let about = "Connections that there may be, by the setting and the limit of open files";
+        registry.register("max_connections", about, max_connections.clone());
+        let reasons = Family::<Reason, Counter>::default();
+        let closed = Closed::ALL.map(|why| reasons.get_or_create(&Reason { reason: why.as_str() }).clone());
+        registry.register("connections_closed", "Connections that the server closed, by the reason", reasons);
         // From 50 µs to 1.6 s, doubling.
         let commit_duration = Histogram::new(exponential_buckets(0.000_05, 2.0, 16));
         let about = "Time from drawing up a commit until it is on disk";
@@ -130,6 +170,8 @@ impl Default for Metrics {
             rejected,
             sold_out,
             connections,
+            max_connections,
+            closed,
             commit_duration,
             commit_batch,
             expiry_lag,
@@ -151,6 +193,16 @@ impl Metrics {
     pub fn count_connection(&self) -> OpenConnection {
         self.connections.inc();
         OpenConnection(self.connections.clone())
+    }
+
+    /// Notes how many connections there may be.
+    pub fn set_max_connections(&self, most: usize) {
+        self.max_connections.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a connection that the server closed.
+    pub fn count_closed(&self, why: Closed) {
+        self.closed[why as usize].inc();
     }
 
     /// Notes a commit: how long it took, how many orders it placed or moved, and how many came to each status, in the

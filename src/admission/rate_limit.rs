@@ -54,11 +54,6 @@ impl RateLimits {
         }
     }
 
-    /// Whether client addresses are counted at all.
-    pub const fn limits_addresses(&self) -> bool {
-        self.addresses.is_some()
-    }
-
     /// Removes the buckets that are full again. To be called every second or so.
     pub fn forget_idle(&self) {
         for limit in [&self.users, &self.addresses].into_iter().flatten() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::limits::{HEADER_TIMEOUT, LINGER_TIMEOUT, MAX_ARRIVING_BYTES, MIN_WRITE_RATE, UNREAD_TIMEOUT};
+use crate::metrics::Closed;
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
@@ -29,11 +30,14 @@ pub(super) enum Phase {
     Receiving,
     /// A whole request is being worked on.
     Working,
+    /// A response is made while it is sent.
+    Streaming,
     /// It has had its last response, and what the client still sends is thrown away.
     Lingering,
 }
 
-const PHASES: [Phase; 5] = [Phase::New, Phase::Idle, Phase::Receiving, Phase::Working, Phase::Lingering];
+const PHASES: [Phase; 6] =
+    [Phase::New, Phase::Idle, Phase::Receiving, Phase::Working, Phase::Streaming, Phase::Lingering];
 const PHASE_BITS: u32 = 3;
 
 /// Bytes of a request that every connection may hold: the first buffer of the HTTP parser.
@@ -148,6 +152,12 @@ impl Activity {
         self.enter(Phase::Working);
     }
 
+    /// The response is being made while it is sent.
+    pub(super) fn stream(&self) {
+        self.release();
+        self.enter(Phase::Streaming);
+    }
+
     /// The response is made, and the next request is awaited.
     pub(super) fn answered(&self) {
         self.release();
@@ -200,21 +210,24 @@ impl Activity {
     /// Whether a request is worked on or its response is on its way: what a server that stops still waits for.
     pub(super) fn is_owed_a_response(&self) -> bool {
         match self.phase() {
-            Phase::Working => true,
+            Phase::Working | Phase::Streaming => true,
             Phase::Idle => self.is_blocked(),
             Phase::New | Phase::Receiving | Phase::Lingering => false,
         }
     }
 
     /// Called once a second: whether the connection has been at what it is at for too long.
-    pub(super) fn is_overdue(&self) -> bool {
+    pub(super) fn overdue(&self) -> Option<Closed> {
         let most = match self.phase() {
             // Who does not read is due by what was read; the next request cannot be asked for before.
             Phase::New | Phase::Idle if !self.is_blocked() => HEADER_TIMEOUT.as_secs(),
             Phase::Lingering => LINGER_TIMEOUT.as_secs(),
             _ => u64::MAX,
         };
-        self.count_owed() > UNREAD_TIMEOUT.as_secs() || self.seconds() > most
+        match self.count_owed() > UNREAD_TIMEOUT.as_secs() {
+            true => Some(Closed::Unread),
+            false => (self.seconds() > most).then_some(Closed::Idle),
+        }
     }
 
     /// A second in which a client leaves bytes waiting is owed; [`MIN_WRITE_RATE`] bytes taken pay for one, as does a
@@ -256,7 +269,7 @@ mod tests {
         let overdue = |_: &u64| {
             before_each();
             activity.shared.pass_second();
-            activity.is_overdue()
+            activity.overdue().is_some()
         };
         (1..=most).find(overdue).unwrap_or(most)
     }

@@ -17,7 +17,8 @@ use crate::limits::MAX_BATCH_ORDERS;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 
-use super::form::{self, BatchBody, Form, Name};
+use super::body::BatchBody;
+use super::form::{self, Form, Name};
 use super::placing::{IDEMPOTENCY_KEY, read_order};
 use super::{error, receipt};
 

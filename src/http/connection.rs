@@ -33,6 +33,12 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // Its buffers are made once something has come: some connections wait for long.
+    tokio::select! {
+        biased;
+        come = stream.readable() => if come.is_err() { return },
+        () = told(&mut stopped) => return,
+    }
     let noted = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (mut edge, activity) = (edge.clone(), Arc::clone(&noted));
@@ -90,6 +96,7 @@ fn wait_after(response: Response, activity: Arc<Activity>) -> Response {
         activity.answered();
         return response;
     }
+    activity.stream();
     response.map(|body| Body::new(Streamed { body, activity }))
 }
 

@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, Id};
 
 use crate::admission::network;
 use crate::limits::MAX_LEAVING;
+use crate::metrics::{Closed, Metrics};
 
 use super::activity::{Activity, Phase};
 
@@ -37,6 +38,7 @@ pub(super) struct Connections {
     by_address: HashMap<IpAddr, usize, RandomState>,
     /// Told to end, and not ended yet.
     leaving: usize,
+    metrics: Arc<Metrics>,
     candidates: Candidates,
     /// When the candidates were looked for.
     looked: Option<Instant>,
@@ -72,6 +74,8 @@ struct Candidates {
 pub(super) enum Entry {
     /// It is served.
     Let,
+    /// It is served, and another one had to go.
+    LetInstead,
     /// Its address has as many connections as it may.
     AddressFull,
     /// There is no room.
@@ -79,9 +83,9 @@ pub(super) enum Entry {
 }
 
 impl Connections {
-    pub(super) fn new(caps: Caps, proxies: Vec<IpNet>) -> Self {
+    pub(super) fn new(caps: Caps, proxies: Vec<IpNet>, metrics: Arc<Metrics>) -> Self {
         let (open, by_address) = (HashMap::default(), HashMap::default());
-        Self { caps, proxies, open, by_address, leaving: 0, candidates: Candidates::default(), looked: None }
+        Self { caps, proxies, open, by_address, leaving: 0, metrics, candidates: Candidates::default(), looked: None }
     }
 
     /// Whether one more can be let in, be it that another makes room.
@@ -100,10 +104,14 @@ impl Connections {
     pub(super) fn enter(&mut self, peer: IpAddr) -> Entry {
         let full = self.counted(peer).filter(|address| self.is_full(address));
         if full.is_some_and(|address| !self.send_away_of(address)) {
+            self.metrics.count_closed(Closed::AddressFull);
             return Entry::AddressFull;
         }
-        match self.open.len() < self.caps.total || self.send_away() {
-            true => Entry::Let,
+        if self.open.len() < self.caps.total {
+            return Entry::Let;
+        }
+        match self.send_away() {
+            true => Entry::LetInstead,
             false => Entry::Full,
         }
     }
@@ -126,8 +134,12 @@ impl Connections {
 
     /// Ends the connections that are overdue. Called once a second.
     pub(super) fn sweep(&self) {
-        let overdue = self.open.values().filter(|open| open.activity.is_overdue());
-        overdue.for_each(|open| open.task.abort());
+        for open in self.open.values() {
+            if let Some(why) = open.activity.overdue() {
+                self.metrics.count_closed(why);
+                open.task.abort();
+            }
+        }
     }
 
     /// Ends all connections but those whose requests are worked on.
@@ -170,6 +182,7 @@ impl Connections {
         }
         if let Some(open) = self.forget(id) {
             open.task.abort();
+            self.metrics.count_closed(Closed::MadeRoom);
             self.leaving += 1;
         }
         true
@@ -221,7 +234,7 @@ impl Connections {
 fn rank(activity: &Activity) -> Option<(Rank, Reverse<u64>)> {
     let waited = activity.seconds();
     let (rank, least) = match activity.phase() {
-        Phase::Working => return None,
+        Phase::Working | Phase::Streaming => return None,
         // Its response is on its way, at the rate that is asked for.
         _ if activity.is_blocked() => return None,
         Phase::Idle if !activity.has_unread() => (Rank::BetweenRequests, 2),
@@ -247,7 +260,7 @@ mod tests {
     impl Hall {
         fn new(total: usize, per_address: usize) -> Self {
             let proxies = vec!["10.0.0.0/8".parse().unwrap()];
-            let connections = Connections::new(Caps { total, per_address }, proxies);
+            let connections = Connections::new(Caps { total, per_address }, proxies, Arc::default());
             Self { connections, tasks: tokio::task::JoinSet::new(), shared: Arc::default() }
         }
 
@@ -255,7 +268,7 @@ mod tests {
         fn enter(&mut self, peer: &str) -> Result<Arc<Activity>, Entry> {
             let peer = peer.parse().unwrap();
             match self.connections.enter(peer) {
-                Entry::Let => {
+                Entry::Let | Entry::LetInstead => {
                     let activity = Arc::new(Activity::new(Arc::clone(&self.shared)));
                     let task = self.tasks.spawn(pending());
                     self.connections.add(task, peer, Arc::clone(&activity));

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::ALLOW;
@@ -22,10 +23,14 @@ use crate::refusal::Refusal;
 
 use super::activity::Activity;
 use super::arriving::{self, Arriving, Lent};
+use super::in_flight::{InFlight, Turn};
 use super::{Api, error, headers, placing, query};
 
 /// Whether the server lives may be asked at any rate.
 const UNLIMITED: [&str; 3] = ["/livez", "/readyz", "/api/v1/monitoring/health"];
+
+/// The refusal of a client that has as many requests under way as it may.
+const BUSY: Refusal = Refusal::Overloaded { retry_after: Duration::from_secs(1) };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,11 +50,18 @@ struct EdgeShared {
     ids: RequestIds,
     rate_limits: Arc<RateLimits>,
     trusted_proxies: Vec<IpNet>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Edge {
-    pub(super) fn new(api: Api, rate_limits: Arc<RateLimits>, trusted_proxies: Vec<IpNet>) -> Self {
-        let shared = EdgeShared { ids: RequestIds::default(), rate_limits, trusted_proxies };
+    pub(super) fn new(
+        api: Api,
+        rate_limits: Arc<RateLimits>,
+        trusted_proxies: Vec<IpNet>,
+        in_flight: InFlight,
+    ) -> Self {
+        let shared =
+            EdgeShared { ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight: Arc::new(in_flight) };
         Self { api, shared: Arc::new(shared) }
     }
 
@@ -63,9 +75,9 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers);
         let places_order = parts.method == Method::POST && parts.uri.path() == placing::PATH;
-        let mut checked = check(&parts).and_then(|()| self.shared.check_rate(&parts, peer));
+        let mut checked = check(&parts).and_then(|()| self.shared.check_client(&parts, peer));
         if places_order {
-            checked = checked.and_then(|()| query::check_none(&parts.uri));
+            checked = checked.and_then(|turn| query::check_none(&parts.uri).map(|()| turn));
         }
         let mut response = match checked {
             Err(refusal) => {
@@ -77,7 +89,7 @@ impl Edge {
                 response
             }
             // The one route that a stampede takes goes around the router, whose boxes cost more than its handler.
-            Ok(()) if places_order => {
+            Ok(_turn) if places_order => {
                 let mut body = Arriving::new(body, &**activity);
                 let placed = self.api.desk.place(&parts.headers, &mut body).await;
                 let mut answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
@@ -85,7 +97,8 @@ impl Edge {
                 finish(body, &parts, &mut answer, activity).await;
                 answer
             }
-            Ok(()) => self.route(parts, body, &id, activity).await,
+            // Boxed, as its state would otherwise be part of every connection.
+            Ok(_turn) => Box::pin(self.route(parts, body, &id, activity)).await,
         };
         if !places_order {
             headers::secure(response.headers_mut());
@@ -104,7 +117,7 @@ impl Edge {
         let mut response = self.call(Request::from_parts(parts, body), id).await;
         let body = lent.back();
         if !body.as_ref().is_some_and(Arriving::is_whole) {
-            Box::pin(arriving::finish(body, &head, &mut response, activity)).await;
+            arriving::finish(body, &head, &mut response, activity).await;
         }
         response
     }
@@ -128,13 +141,17 @@ impl Edge {
 }
 
 impl EdgeShared {
-    /// Counts a request for its client.
-    fn check_rate(&self, parts: &Parts, peer: IpAddr) -> Result<(), Refusal> {
-        let path = parts.uri.path();
-        if !self.rate_limits.limits_addresses() || UNLIMITED.contains(&path) {
-            return Ok(());
+    /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.
+    fn check_client(&self, parts: &Parts, peer: IpAddr) -> Result<Option<Turn>, Refusal> {
+        if UNLIMITED.contains(&parts.uri.path()) {
+            return Ok(None);
         }
-        self.rate_limits.check_address(client(peer, &parts.headers, &self.trusted_proxies))
+        let client = client(peer, &parts.headers, &self.trusted_proxies);
+        self.rate_limits.check_address(client)?;
+        match client == peer {
+            true => Ok(None),
+            false => self.in_flight.enter(client).map(Some).ok_or(BUSY),
+        }
     }
 }
 
@@ -151,6 +168,9 @@ async fn finish(body: Arriving<&Activity>, head: &Parts, response: &mut Response
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer;
+    if trusted.is_empty() {
+        return client;
+    }
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     // As bytes: what somebody has put before the part that counts need not be text.
     for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {

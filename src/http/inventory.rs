@@ -18,7 +18,8 @@ use crate::product::{MAX_STOCK, Product, ProductId, Terms};
 use crate::refusal::Refusal;
 use crate::view::ProductView;
 
-use super::form::{Form, JsonBody, Reader, Segment, Value};
+use super::body::JsonBody;
+use super::form::{Form, Reader, Segment, Value};
 use super::orders::whole_id;
 use super::product_list::ProductLists;
 

@@ -21,8 +21,8 @@ use crate::product::ProductId;
 use crate::refusal::Refusal;
 
 use super::access::AdminToken;
-use super::form::{self, Form, Reader};
-use super::{error, receipt};
+use super::form::{Form, Reader};
+use super::{body, error, receipt};
 
 /// Makes a repetition of the request answer the same.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -70,7 +70,7 @@ impl Desk {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
-        let body = form::read_body(headers, body, MAX_ORDER_BODY_BYTES).await?;
+        let body = body::read_body(headers, body, MAX_ORDER_BODY_BYTES).await?;
         let mut reader = Form::parse(&body)?.reader(&["productId", "userId", "quantity", "priority"]);
         let key = read_key(headers, &mut reader);
         let mut request = read_order(reader)?;

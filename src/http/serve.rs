@@ -20,6 +20,7 @@ use super::activity::{Activity, Shared};
 use super::connection::{self, told};
 use super::connections::{Caps, Connections, Entry};
 use super::edge::Edge;
+use super::in_flight::InFlight;
 
 /// The pause after a connection could not be accepted, and before it is looked again for room.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +33,7 @@ const NOTICE_PAUSE: Duration = Duration::from_secs(60);
 pub struct ServeConfig {
     /// Connections at once, in all.
     pub max_connections: usize,
-    /// Connections at once of each client address.
+    /// Connections at once of each client address, and requests under way of each address that a proxy names.
     pub max_per_address: usize,
     /// How long connections may go on once the server is told to stop.
     pub shutdown_timeout: Duration,
@@ -51,14 +52,17 @@ pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut sto
     if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
         tracing::debug!(%error, "the size of send buffers could not be set");
     }
-    let edge = Edge::new(api, Arc::clone(&config.rate_limits), config.trusted_proxies.clone());
+    config.metrics.set_max_connections(config.max_connections);
+    let in_flight = InFlight::new(config.max_per_address);
+    let edge = Edge::new(api, Arc::clone(&config.rate_limits), config.trusted_proxies.clone(), in_flight);
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {
         edge,
         shared: Arc::default(),
-        connections: Connections::new(caps, config.trusted_proxies.clone()),
+        connections: Connections::new(caps, config.trusted_proxies.clone(), Arc::clone(&config.metrics)),
         tasks: JoinSet::new(),
         accept_trouble: Notice::default(),
+        room_trouble: Notice::default(),
         address_trouble: Notice::default(),
     };
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -95,6 +99,7 @@ struct Hall {
     connections: Connections,
     tasks: JoinSet<()>,
     accept_trouble: Notice,
+    room_trouble: Notice,
     address_trouble: Notice,
 }
 
@@ -102,6 +107,12 @@ impl Hall {
     fn let_in(&mut self, stream: TcpStream, peer: SocketAddr, config: &ServeConfig, stopped: &watch::Receiver<bool>) {
         match self.connections.enter(peer.ip()) {
             Entry::Let => {}
+            Entry::LetInstead => {
+                if self.room_trouble.is_due() {
+                    let most = config.max_connections;
+                    tracing::warn!(most, "all connections are taken; those that have sent no request make room");
+                }
+            }
             Entry::Full => return,
             Entry::AddressFull => {
                 if self.address_trouble.is_due() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{exchange, get, is_closed, order, post, stranger};
-use crate::harness::{Endpoint, Reply, Server, eventually, order_id, within, write_all};
+use crate::harness::{Endpoint, Reply, Server, assert_problem, eventually, order_id, within, write_all};
 
 /// As many connections as are let in, and some more that want to be.
 async fn crowd(server: &Server, connections: usize) -> Vec<tokio::net::TcpStream> {
@@ -134,4 +134,35 @@ async fn who_reads_nothing_is_cut_off_and_who_reads_gets_everything() {
     for stranger in &strangers {
         eventually("the end of a stranger", async || is_closed(stranger).await.then_some(())).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_behind_a_proxy_has_its_share_of_the_requests_under_way_and_no_more() {
+    let launch = Server::with().env("MAX_CONNECTIONS_PER_IP", "4").env("TRUSTED_PROXIES", "127.0.1.0/24");
+    let server = launch.start().await;
+    let product = server.create(1_000).await;
+    let forwarded =
+        |request: &str, client: &str| request.replacen("Host:", &format!("X-Forwarded-For: {client}\r\nHost:"), 1);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let stream = stranger(&server, 7).await;
+        let half = forwarded(&post("/orders", "Content-Length: 100\r\n"), "192.0.2.1");
+        write_all(&stream, half.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let proxy = stranger(&server, 8).await;
+    let refused = eventually("a client that has its share", async || {
+        let answer = exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.1")).await;
+        (answer.status != 201).then_some(answer)
+    })
+    .await;
+    assert_problem(&refused, 503, "overloaded");
+    exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.2")).await.expect(201);
+    exchange(&proxy, &forwarded(&get("/livez"), "192.0.2.1")).await.expect(200);
+    drop(held);
+    eventually("a client whose requests have ended", async || {
+        let answer = exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.1")).await;
+        (answer.status == 201).then_some(())
+    })
+    .await;
 }
