@@ -139,7 +139,8 @@ impl Hall {
             return;
         }
         if self.accept_trouble.is_due() {
-            tracing::warn!(%error, "connections cannot be accepted; raise the limit of open files or lower MAX_CONNECTIONS");
+            let help = "raise the limit of open files or lower MAX_CONNECTIONS";
+            tracing::warn!(%error, "connections cannot be accepted; {help}");
         }
         self.connections.send_away();
         sleep(ACCEPT_PAUSE).await;

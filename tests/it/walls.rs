@@ -69,7 +69,7 @@ const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["utoipa"], &["http"]),
     (&["utoipa_swagger_ui"], &["http"]),
     (&["redb"], &["store"]),
-    (&["rustix"], &["http", "open_files"]),
+    (&["rustix"], &["http", "open_files", "store"]),
     (&["tokio_postgres"], &["mirror"]),
     (&["postgres"], &["mirror"]),
     (&["sqlx"], &["mirror"]),
