@@ -1,9 +1,9 @@
 //! The ordered checks between a request and its place at the committer.
 //!
-//! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then the
-//! user's rate, a place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused order never
-//! held any; and nothing is awaited between taking stock and handing the order over, so that a caller who hangs up cannot
-//! separate the two.
+//! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then
+//! the user's rate, a place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused
+//! order never held any; and nothing is awaited between taking stock and handing the order over, so that a caller who
+//! hangs up cannot separate the two.
 
 use std::sync::Arc;
 
