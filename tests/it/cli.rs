@@ -9,7 +9,9 @@ use crate::harness::{Exited, Launch, Server};
 /// Fails unless the process ended with this code and these words on standard error.
 fn assert_says(exited: &Exited, code: i32, words: &[&str]) {
     assert_eq!(exited.code, Some(code), "{exited:?}");
-    assert!(exited.stderr.starts_with("error: ") && !exited.stderr.contains("panicked"), "{exited:?}");
+    // The log may have said something before.
+    let has_error = exited.stderr.lines().any(|line| line.starts_with("error: "));
+    assert!(has_error && !exited.stderr.contains("panicked"), "{exited:?}");
     for words in words {
         assert!(exited.stderr.contains(words), "not a word of {words:?}: {exited:?}");
     }
