@@ -170,7 +170,7 @@ pub struct Record {
     pub sequence: u64,
     /// The BLAKE3 hash of the record before it; zeros before the first.
     pub previous: [u8; 32],
-    /// When it was written; never earlier than the record before it.
+    /// When it was written, as the wall clock said; it can be earlier than the record before it.
     pub at: Timestamp,
     /// What happened, in order.
     pub changes: Vec<Change>,

@@ -55,6 +55,11 @@ impl fmt::Display for Timestamp {
 pub struct Steady(i64);
 
 impl Steady {
+    /// Milliseconds since the clock was made.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
     /// This moment moved forward.
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(whole_millis(span)))
@@ -84,6 +89,38 @@ impl Moment {
     /// Where a time of day lies on the monotonic clock, if nobody sets the wall clock.
     pub const fn steady_at(self, wall: Timestamp) -> Steady {
         Steady(wall.0.saturating_sub(self.offset()))
+    }
+
+    /// The time of day if the wall clock were ahead of the monotonic one by `offset` milliseconds.
+    pub const fn wall_at(self, offset: i64) -> Timestamp {
+        Timestamp(self.steady.0.saturating_add(offset))
+    }
+
+    /// What ends at a time of day, as seen at this moment.
+    pub const fn deadline(self, wall: Timestamp) -> Deadline {
+        Deadline { wall, steady: self.steady_at(wall) }
+    }
+}
+
+/// A moment to come, on both clocks. It is reached when either says so: a wall clock that is set ahead ends what was
+/// promised until then, and one that is set back makes nothing last longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The time of day.
+    pub wall: Timestamp,
+    /// When so much time has passed.
+    pub steady: Steady,
+}
+
+impl Deadline {
+    /// Whether it is reached.
+    pub fn is_reached(self, now: Moment) -> bool {
+        now.wall >= self.wall || now.steady >= self.steady
+    }
+
+    /// Milliseconds by which the wall clock was ahead of the monotonic one when this was set.
+    pub const fn offset(self) -> i64 {
+        self.wall.0.saturating_sub(self.steady.0)
     }
 }
 

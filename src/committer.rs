@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::inventory::{Inventory, Purchases};
 use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
 use crate::metrics::Metrics;
-use crate::queue::{Job, Queue};
+use crate::queue::Queue;
 use crate::store::{Recovered, Store, StoreError};
 
 mod batch;
@@ -70,7 +70,7 @@ impl Committer {
     /// task on `runtime`.
     pub fn start(rooms: Rooms, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
         let (intake, receiver, gate) = Intake::new();
-        let books = rebuild(&rooms, recovered, &gate)?;
+        let books = rebuild(&rooms, recovered, None, &gate)?;
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         let answering = runtime.spawn(give_out(committed));
         let (runs, running) = oneshot::channel();
@@ -112,8 +112,9 @@ impl Drop for RefusesOnPanic {
     }
 }
 
-/// Sets up the counters, the queue and the books as the store has them.
-fn rebuild(rooms: &Rooms, recovered: Recovered, gate: &Gate) -> Result<Books, StoreError> {
+/// Sets up the counters, the queue and the books as the store has them. What `before` knows of the times of open orders
+/// goes on.
+fn rebuild(rooms: &Rooms, recovered: Recovered, before: Option<&Books>, gate: &Gate) -> Result<Books, StoreError> {
     let purchases = Purchases::default();
     let with_limit = recovered.products.iter().filter(|product| product.terms.per_user_limit.is_some());
     let limited: HashSet<_> = with_limit.map(|product| product.id).collect();
@@ -125,8 +126,9 @@ fn rebuild(rooms: &Rooms, recovered: Recovered, gate: &Gate) -> Result<Books, St
         })?;
     }
     rooms.inventory.replace_all(recovered.products, purchases);
-    rooms.queue.replace_all(recovered.open.iter().map(Job::of), recovered.head.paused);
-    Ok(Books::new(rooms, recovered.head, recovered.open, gate.count_opening()))
+    let books = Books::new(rooms, recovered.head, recovered.open, before, gate.count_opening());
+    rooms.queue.replace_all(books.open.values().map(|open| open.job), books.head.paused);
+    Ok(books)
 }
 
 /// The thread's own state.
@@ -241,7 +243,7 @@ impl Writer {
         if commands.len() == 0 {
             return Ok(());
         }
-        let now = self.rooms.clock.now();
+        let now = self.rooms.clock.moment();
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
         let rows = commands.as_slice().iter().map(Command::rows).sum();
@@ -284,8 +286,9 @@ impl Writer {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             let reopened = self.rooms.store.reopen().map_err(|error| error.to_string());
-            match reopened.and_then(|found| rebuild(&self.rooms, found, &self.gate).map_err(|error| error.to_string()))
-            {
+            match reopened.and_then(|found| {
+                rebuild(&self.rooms, found, Some(&self.books), &self.gate).map_err(|error| error.to_string())
+            }) {
                 Ok(books) => {
                     self.books = books;
                     self.gate.set_status(Status::Open);

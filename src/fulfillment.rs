@@ -151,7 +151,7 @@ async fn wake(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
             }
             continue;
         }
-        let pause = rooms.queue.next_due().map_or(CLOCK_LOOK, |due| due.since(rooms.clock.now()).min(CLOCK_LOOK));
+        let pause = rooms.queue.time_to_next_due().map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
         tokio::select! {
             () = rescheduled => {}
             () = tokio::time::sleep(pause) => {}
@@ -229,8 +229,7 @@ impl Poster {
             Verdict::Rejected(error) => Transition::Rejected { error },
             Verdict::Retry(error) if attempt >= self.policy.attempts => Transition::AttemptsExhausted { error },
             Verdict::Retry(error) => {
-                let retry_at = clock.now().after(self.policy.delay(attempt, random()));
-                Transition::AttemptFailed { error, retry_at }
+                Transition::AttemptFailed { error, retry_after: self.policy.delay(attempt, random()) }
             }
             Verdict::NotMade(error) => return Err(error),
         })

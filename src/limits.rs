@@ -194,6 +194,16 @@ pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
 /// followed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// Stretches of the history between which the wall clock was set back far; beyond that the oldest become one, in which
+/// a search by time looks at more.
+pub const MAX_STRETCHES: usize = 64;
+/// A step back of the wall clock up to which a search by time looks at a little more, instead of at one stretch more.
+pub const MAX_SLACK: Duration = Duration::from_secs(60);
+/// Distances between the two clocks that delayed jobs are sorted by: more are there only while a wall clock that is set
+/// again and again finds delayed jobs each time, and then a job can be late by as much as the clock was set back.
+pub const MAX_DELAY_LINES: usize = 16;
+/// How late a job may come due where the wall clock was set back; where it was not, none is.
+pub const DELAY_SLACK: Duration = Duration::from_millis(20);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
 pub const MAX_TRIMMED_PER_RECORD: usize = 8;
 /// Rows of kept answers that are too old, and of their index, that may be removed in one transaction, if few come in.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::money::Money;
@@ -212,8 +213,8 @@ pub enum Transition {
     AttemptFailed {
         /// What went wrong.
         error: String,
-        /// When the next attempt is due.
-        retry_at: Timestamp,
+        /// How long after this the next attempt is due.
+        retry_after: Duration,
     },
     /// The fulfilment service refused it for good.
     Rejected {
@@ -300,9 +301,8 @@ impl Order {
                 (Failed, Some(StockMove::Release))
             }
             (Pending, Transition::Cancelled) => (Cancelled, Some(StockMove::Release)),
-            (Pending, Transition::Expired) if self.expires_at.is_some_and(|end| end <= at) => {
-                (Cancelled, Some(StockMove::Release))
-            }
+            // Whether its end has come is not told by `at` alone, as the wall clock can be set: the committer knows.
+            (Pending, Transition::Expired) if self.expires_at.is_some() => (Cancelled, Some(StockMove::Release)),
             (Confirmed, Transition::Cancelled) => (Cancelled, Some(StockMove::TakeBack)),
             (Failed, Transition::Reopened) => (Pending, Some(StockMove::Hold)),
             (Cancelled, Transition::ConfirmedLate) if self.is_expired() => (Confirmed, Some(StockMove::Resell)),
@@ -323,7 +323,7 @@ impl Order {
             Transition::Confirmed | Transition::Cancelled | Transition::Expired => {}
         }
         self.retry_at = match transition {
-            Transition::AttemptFailed { retry_at, .. } => Some(*retry_at),
+            Transition::AttemptFailed { retry_after, .. } => Some(at.after(*retry_after)),
             _ => None,
         };
         self.failure = match transition {
@@ -406,7 +406,7 @@ mod tests {
             Transition::Fulfilled,
             Transition::Confirmed,
             Transition::ConfirmedLate,
-            Transition::AttemptFailed { error: error(), retry_at: Timestamp::from_millis(9) },
+            Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(9) },
             Transition::Rejected { error: error() },
             Transition::AttemptsExhausted { error: error() },
             Transition::Cancelled,
@@ -460,11 +460,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_does_not_expire_early_and_an_order_without_one_never_does() {
+    fn a_hold_expires_whatever_the_wall_clock_says_by_then_and_an_order_without_one_never_does() {
         let end = Timestamp::from_millis(100);
-        let mut order = held_order(Some(end));
-        assert!(order.apply(&Transition::Expired, Timestamp::from_millis(99)).is_err());
-        assert!(order.apply(&Transition::Expired, end).is_ok());
+        assert!(held_order(Some(end)).apply(&Transition::Expired, Timestamp::from_millis(7)).is_ok());
         assert!(held_order(None).apply(&Transition::Expired, end).is_err());
+    }
+
+    #[test]
+    fn the_next_attempt_is_due_so_long_after_the_one_that_failed() {
+        let mut order = held_order(None);
+        let failed = Transition::AttemptFailed { error: String::new(), retry_after: Duration::from_millis(9) };
+        order.apply(&failed, Timestamp::from_millis(1_000)).unwrap();
+        assert_eq!(order.retry_at, Some(Timestamp::from_millis(1_009)));
     }
 }

@@ -13,10 +13,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::limits::{DEFAULT_HOLD_CAPACITY, MAX_DELAYED_AT_ONCE};
 use crate::order::{OrderId, Priority};
 
+mod delayed;
 mod forecast;
 mod job;
 mod line;
@@ -27,6 +28,7 @@ pub use forecast::Forecast;
 pub use job::{Due, Job, JobState};
 pub use slots::{Place, SlotKind};
 
+use delayed::Delayed;
 use forecast::Idle;
 use job::ready_state;
 use line::Line;
@@ -94,7 +96,7 @@ pub struct Queue {
 struct Inner {
     /// One line for each priority, lowest first.
     lines: [Line; 4],
-    delayed: BTreeMap<(Timestamp, OrderId), Job>,
+    delayed: Delayed,
     /// Sorted, so that the oldest is found at once.
     active: BTreeMap<OrderId, Job>,
     paused: bool,
@@ -148,7 +150,7 @@ impl Queue {
     pub fn retry_after(&self, kind: SlotKind) -> Duration {
         let seconds = match kind {
             SlotKind::Work => self.work.capacity as f64 / 10.0 / self.drain_rate().max(1.0),
-            SlotKind::Hold => self.next_due().map_or(0.0, |due| due.since(self.clock.now()).as_secs_f64()),
+            SlotKind::Hold => self.time_to_next_due().map_or(0.0, |wait| wait.as_secs_f64()),
         };
         Duration::from_secs_f64(seconds.clamp(1.0, 30.0).ceil())
     }
@@ -158,9 +160,9 @@ impl Queue {
         if changes.is_empty() {
             return;
         }
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let mut inner = self.inner.lock();
-        let first_due = inner.first_due();
+        let wait = inner.delayed.wait(now);
         let mut completions = 0;
         for change in changes {
             match change {
@@ -176,9 +178,9 @@ impl Queue {
             }
         }
         if completions > 0 {
-            inner.rate.add(completions, now);
+            inner.rate.add(completions, now.steady);
         }
-        let rescheduled = inner.first_due() != first_due;
+        let rescheduled = inner.delayed.wait(now) != wait;
         let ready = inner.has_ready();
         drop(inner);
         if ready {
@@ -247,14 +249,13 @@ impl Queue {
     }
 
     /// Makes due attempts ready and returns the orders whose hold has ended, oldest first. Looks at `most` due jobs at
-    /// most, as others wait for the lock: while [`Queue::next_due`] is past, there are more.
+    /// most, as others wait for the lock: while [`Queue::time_to_next_due`] is zero, there are more.
     pub fn wake_due(&self, most: usize) -> Vec<OrderId> {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let mut inner = self.inner.lock();
         let mut expired = Vec::new();
         for _ in 0..most {
-            let Some(entry) = inner.delayed.first_entry().filter(|entry| entry.key().0 <= now) else { break };
-            let job = entry.remove();
+            let Some(job) = inner.delayed.pop_due(now) else { break };
             match job.due {
                 Some(Due::Expiry(_)) => expired.push(job.order),
                 Some(Due::Attempt(_)) | None => inner.put(Job { due: None, ..job }),
@@ -268,9 +269,10 @@ impl Queue {
         expired
     }
 
-    /// When the next delayed job is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.inner.lock().first_due()
+    /// How long it is until a delayed job is due, if nobody sets the wall clock ahead; none where none waits.
+    pub fn time_to_next_due(&self) -> Option<Duration> {
+        let now = self.clock.moment();
+        self.inner.lock().delayed.wait(now)
     }
 
     /// Returns when the next due moment may have changed.
@@ -280,7 +282,7 @@ impl Queue {
 
     /// What a job that is added now has to expect.
     pub fn forecast(&self) -> Forecast {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut inner = self.inner.lock();
         let ahead_of = |priority: Priority| inner.lines[priority as usize..].iter().map(|line| line.len() as u64).sum();
         let ahead = Priority::ALL.map(ahead_of);
@@ -290,38 +292,38 @@ impl Queue {
 
     /// Jobs that workers complete a second, over the last ten seconds.
     pub fn drain_rate(&self) -> f64 {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         self.inner.lock().rate.per_second(now)
     }
 
     /// What an open job is doing, and its place in the line, counted from 1, if it is in line.
-    pub fn find(&self, job: &Job) -> (JobState, Option<u64>) {
+    pub fn find(&self, order: OrderId, priority: Priority) -> (JobState, Option<u64>) {
         let inner = self.inner.lock();
-        if inner.active.contains_key(&job.order) {
+        if inner.active.contains_key(&order) {
             return (JobState::Active, None);
         }
-        match inner.place_in_line(job) {
-            Some(place) => (ready_state(job.priority), Some(place)),
+        match inner.place_in_line(order, priority) {
+            Some(place) => (ready_state(priority), Some(place)),
             None => (JobState::Delayed, None),
         }
     }
 
     /// How many jobs are where.
     pub fn counts(&self) -> QueueCounts {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut inner = self.inner.lock();
         let ready: usize = inner.lines.iter().map(Line::len).sum();
         let waiting = inner.lines[Priority::Normal as usize].len();
         // Orders are accepted in the order of their numbers: the first one is the oldest.
         let fronts = inner.lines.iter().filter_map(Line::front);
-        let oldest = fronts.chain(inner.active.values().next()).map(|job| job.placed_at).min();
+        let oldest = fronts.chain(inner.active.values().next()).map(|job| job.placed).min();
         QueueCounts {
             waiting,
             prioritized: ready - waiting,
             delayed: inner.delayed.len(),
             active: inner.active.len(),
             paused: inner.paused,
-            oldest_age: oldest.map(|placed_at| now.since(placed_at)),
+            oldest_age: oldest.map(|placed| now.since(placed)),
             completed_per_second: inner.rate.per_second(now),
         }
     }
@@ -355,21 +357,17 @@ impl Queue {
     fn list_delayed(&self, after: Option<OrderId>, most: usize) -> Vec<OrderId> {
         // The lowest numbers so far, the highest of them on top.
         let mut lowest = BinaryHeap::with_capacity(most.saturating_add(1).min(MAX_DELAYED_AT_ONCE));
-        let mut from = Bound::Unbounded;
+        let mut from = None;
         loop {
-            let some: Vec<_> = {
-                let inner = self.inner.lock();
-                let later = inner.delayed.range((from, Bound::Unbounded));
-                later.take(MAX_DELAYED_AT_ONCE).map(|(key, _)| *key).collect()
-            };
-            for (_, order) in some.iter().filter(|(_, order)| after.is_none_or(|after| *order > after)) {
+            let some = self.inner.lock().delayed.keys_after(from, MAX_DELAYED_AT_ONCE);
+            for (.., order) in some.iter().filter(|(.., order)| after.is_none_or(|after| *order > after)) {
                 lowest.push(*order);
                 if lowest.len() > most {
                     lowest.pop();
                 }
             }
             match some.last() {
-                Some(last) if some.len() == MAX_DELAYED_AT_ONCE => from = Bound::Excluded(*last),
+                Some(last) if some.len() == MAX_DELAYED_AT_ONCE => from = Some(*last),
                 _ => break,
             }
         }
@@ -382,7 +380,7 @@ impl Queue {
 impl Inner {
     fn put(&mut self, job: Job) {
         if let Some(due) = job.due {
-            self.delayed.insert((due.at(), job.order), job);
+            self.delayed.put(due.deadline(), job);
             return;
         }
         self.lines[job.priority as usize].put(job);
@@ -397,7 +395,7 @@ impl Inner {
             return;
         }
         if let Some(due) = job.due {
-            self.delayed.remove(&(due.at(), job.order));
+            self.delayed.remove(due.deadline(), job.order);
         }
     }
 
@@ -417,13 +415,9 @@ impl Inner {
         !self.paused && self.lines.iter().any(|line| !line.is_empty())
     }
 
-    fn first_due(&self) -> Option<Timestamp> {
-        self.delayed.first_key_value().map(|((at, _), _)| *at)
-    }
-
-    fn place_in_line(&self, job: &Job) -> Option<u64> {
-        let rank = self.lines[job.priority as usize].rank(job.order)?;
-        let before: usize = self.lines[job.priority as usize + 1..].iter().map(Line::len).sum();
+    fn place_in_line(&self, order: OrderId, priority: Priority) -> Option<u64> {
+        let rank = self.lines[priority as usize].rank(order)?;
+        let before: usize = self.lines[priority as usize + 1..].iter().map(Line::len).sum();
         Some((before + rank + 1) as u64)
     }
 }

@@ -40,6 +40,7 @@ mod replay;
 mod scratch;
 mod tables;
 pub mod tally;
+mod times;
 mod unapplied;
 mod verify;
 mod write;
@@ -51,6 +52,7 @@ pub use fork::Given;
 pub use head::{Cut, Head, Totals};
 pub use read::{AttemptError, OrderFields, Page, Snapshot};
 pub use readers::{Reader, Scan, lower_priority};
+pub use times::Span;
 pub use verify::OnProgress;
 
 use follow::{Backlog, Follower};

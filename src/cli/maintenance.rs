@@ -10,6 +10,7 @@ use crate::maintenance::{Filter, Format, Subject};
 use crate::order::OrderStatus;
 use crate::product::ProductId;
 use crate::queue::JobState;
+use crate::store::Span;
 
 use super::StoreArgs;
 use super::values::{moment, within};
@@ -151,7 +152,7 @@ impl ExportArgs {
     /// Which rows are exported.
     pub fn filter(&self) -> Filter {
         let product = self.product_id.map(ProductId);
-        Filter { product, user: self.user_id.clone(), from: self.from, to: self.to }
+        Filter { product, user: self.user_id.clone(), span: Span { from: self.from, to: self.to } }
     }
 
     /// How they are written.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::change::{Actor, Change, KeptAnswer};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Steady, Timestamp};
 use crate::inventory::{LimitExceeded, Shelf};
 use crate::metrics::Metrics;
 use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
@@ -26,7 +26,9 @@ pub(super) struct Batch<'b, 's> {
     pub(super) books: &'b mut Books,
     pub(super) rooms: &'b Rooms,
     pub(super) draft: &'b mut Draft<'s>,
+    /// The time of day of all its changes; it can be earlier than that of the batch before.
     pub(super) at: Timestamp,
+    now: Moment,
     pub(super) changes: Vec<Change>,
     pub(super) effects: &'b mut Effects,
     forecast: Forecast,
@@ -40,8 +42,9 @@ pub(super) struct Effects {
     pub(super) created: Option<Product>,
     pub(super) deleted: Option<ProductId>,
     pub(super) edited: bool,
-    /// When the holds that have expired were due to.
-    expired: Vec<Timestamp>,
+    /// When the holds that have expired were due to, on the monotonic clock: one that a clock set ahead has ended was
+    /// not, and counts as in time.
+    expired: Vec<Steady>,
     paused: Option<bool>,
     queue: Vec<QueueChange>,
     /// Orders that were placed or moved.
@@ -81,13 +84,12 @@ impl<'b, 's> Batch<'b, 's> {
         rooms: &'b Rooms,
         draft: &'b mut Draft<'s>,
         effects: &'b mut Effects,
-        now: Timestamp,
+        now: Moment,
         rows: usize,
     ) -> Self {
-        let at = now.max(books.head.at());
         let forecast = rooms.queue.forecast();
         effects.queue.reserve(rows);
-        Self { books, rooms, draft, at, changes: Vec::with_capacity(rows), effects, forecast }
+        Self { books, rooms, draft, at: now.wall, now, changes: Vec::with_capacity(rows), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
@@ -195,12 +197,13 @@ impl<'b, 's> Batch<'b, 's> {
         }
         self.books.head.totals.count(&order);
         self.effects.note(&order);
-        self.effects.queue.push(QueueChange::Put(Job::of(&order)));
+        let job = Job::of(&order, self.now);
+        self.effects.queue.push(QueueChange::Put(job));
         self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
         let kind = SlotKind::of(&order);
         // Whether the product is held may have been edited since the slot was taken.
         let place = if place.kind() == kind { place } else { self.rooms.queue.force_place(kind) };
-        self.books.open.insert(order.id, OpenOrder { order, _place: place });
+        self.books.open.insert(order.id, OpenOrder { order, job, _place: place });
         Ok(Ok(receipt))
     }
 
@@ -249,12 +252,18 @@ impl<'b, 's> Batch<'b, 's> {
     /// Follows a report. Where it is refused the order has mostly moved on, and the report counts nothing. One that is
     /// still open was woken too early, by a clock that has stepped back since: it goes back to wait.
     fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
-        let refused = self.move_order(settlement.order, settlement.transition, settlement.actor)?.is_err();
-        if refused && let Some(open) = self.books.open.get(&settlement.order) {
-            let job = Job::of(&open.order);
-            self.effects.queue.push(QueueChange::Move { before: job, after: job });
+        let Settlement { order, transition, actor } = settlement;
+        let refused = self.is_early(order, &transition) || self.move_order(order, transition, actor)?.is_err();
+        if refused && let Some(OpenOrder { job, .. }) = self.books.open.get(&order) {
+            self.effects.queue.push(QueueChange::Move { before: *job, after: *job });
         }
         Ok(())
+    }
+
+    /// Whether it says that a hold has ended which has not.
+    fn is_early(&self, order: OrderId, transition: &Transition) -> bool {
+        let open = self.books.open.get(&order).filter(|_| *transition == Transition::Expired);
+        open.is_some_and(|open| !open.job.is_due(self.now))
     }
 
     fn order(&mut self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
@@ -291,7 +300,8 @@ impl<'b, 's> Batch<'b, 's> {
             self.draft.add_attempt(id, attempt);
         }
         if transition == Transition::Expired {
-            self.effects.expired.extend(before.expires_at);
+            let job = self.books.open.get(&id).and_then(|open| open.job.due);
+            self.effects.expired.extend(job.map(|due| due.deadline().steady));
         }
         self.follow_dead_letter(&transition, id);
         self.books.head.totals.uncount(&before);
@@ -373,18 +383,22 @@ impl<'b, 's> Batch<'b, 's> {
         match (before.job, after.job) {
             (JobEnd::Open, JobEnd::Open) => {
                 if let Some(open) = self.books.open.get_mut(&id) {
+                    let moved = open.job.moved(after, self.now);
                     open.order = Arc::clone(after);
+                    let before = std::mem::replace(&mut open.job, moved);
+                    self.effects.queue.push(QueueChange::Move { before, after: moved });
                 }
-                self.effects.queue.push(QueueChange::Move { before: Job::of(before), after: Job::of(after) });
             }
             (JobEnd::Open, _) => {
-                self.books.open.remove(&id);
-                self.effects.queue.push(QueueChange::End { job: Job::of(before), completed });
+                if let Some(OpenOrder { job, .. }) = self.books.open.remove(&id) {
+                    self.effects.queue.push(QueueChange::End { job, completed });
+                }
             }
             (_, JobEnd::Open) => {
                 let place = place.unwrap_or_else(|| self.rooms.queue.force_place(SlotKind::of(after)));
-                self.books.open.insert(id, OpenOrder { order: Arc::clone(after), _place: place });
-                self.effects.queue.push(QueueChange::Put(Job::of(after)));
+                let job = Job::of(after, self.now);
+                self.books.open.insert(id, OpenOrder { order: Arc::clone(after), job, _place: place });
+                self.effects.queue.push(QueueChange::Put(job));
             }
             _ => {}
         }
@@ -448,7 +462,7 @@ impl Effects {
             rooms.inventory.note_edit();
         }
         if !self.expired.is_empty() {
-            let now = rooms.clock.now();
+            let now = rooms.clock.steady();
             self.expired.iter().for_each(|due| rooms.metrics.observe_expiry(now.since(*due)));
         }
         rooms.queue.apply(&self.queue);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::inventory::Shelf;
 use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
-use crate::queue::{Place, SlotKind};
+use crate::queue::{Job, Place, SlotKind};
 use crate::store::Head;
 
 use super::Rooms;
@@ -33,21 +33,29 @@ pub(super) struct Stocked {
 #[derive(Debug)]
 pub(super) struct OpenOrder {
     pub(super) order: Arc<Order>,
+    /// The job as it was last put into the queue.
+    pub(super) job: Job,
     /// Given back when the order leaves the books.
     pub(super) _place: Place,
 }
 
 impl Books {
-    /// The books of a store that was just opened, over counters that were just set up.
-    pub(super) fn new(rooms: &Rooms, head: Head, open: Vec<Order>, opening: u64) -> Self {
+    /// The books of a store that was just opened, over counters that were just set up. Where the process had it open
+    /// `before`, it knows when holds end on its own clock; after a start there is the wall clock only.
+    pub(super) fn new(rooms: &Rooms, head: Head, open: Vec<Order>, before: Option<&Self>, opening: u64) -> Self {
+        let now = rooms.clock.moment();
+        let job = |order: &Order| match before.and_then(|before| before.open.get(&order.id)) {
+            Some(known) => known.job.moved(order, now),
+            None => Job::of(order, now),
+        };
         let shelves = rooms.inventory.shelves();
         let stocked = |shelf: Arc<Shelf>| {
             let product = Product::clone(&shelf.product());
             (product.id, Stocked { product, shelf })
         };
         let open = open.into_iter().map(|order| {
-            let place = rooms.queue.force_place(SlotKind::of(&order));
-            (order.id, OpenOrder { order: Arc::new(order), _place: place })
+            let (job, place) = (job(&order), rooms.queue.force_place(SlotKind::of(&order)));
+            (order.id, OpenOrder { order: Arc::new(order), job, _place: place })
         });
         Self { head, products: shelves.into_iter().map(stocked).collect(), open: open.collect(), opening }
     }

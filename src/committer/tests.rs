@@ -27,25 +27,23 @@ fn held_product() -> Edit {
 
 #[tokio::test]
 async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
-    let start = Timestamp::from_millis(1_000_000);
-    // The queue's clock runs ahead and the committer's stands, as after the system's clock has stepped back.
-    let (ahead, behind) = (Clock::manual(start), Clock::manual(start));
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000));
     let dir = tempfile::tempdir().unwrap();
     let (store, recovered) = Store::open(Medium::File(file_in(dir.path()))).unwrap();
     let (store, inventory) = (Arc::new(store), Arc::new(Inventory::default()));
-    let queue = Arc::new(Queue::new(10, ahead.clone()));
+    let queue = Arc::new(Queue::new(10, clock.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store),
         inventory: Arc::clone(&inventory),
         queue: Arc::clone(&queue),
         metrics: Arc::default(),
-        clock: behind.clone(),
+        clock: clock.clone(),
         journal_keep: None,
     };
     let (_committer, intake) = Committer::start(rooms, recovered, &Handle::current()).unwrap();
     intake.edit(held_product()).await.unwrap();
     let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
-    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), no_limits, behind.clone());
+    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), no_limits, clock.clone());
     let request = OrderRequest {
         product: ProductId(1),
         user: UserId::new("ada").unwrap(),
@@ -55,15 +53,20 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     };
     let order = admission.place(request).await.unwrap().receipt.order;
 
-    ahead.advance(Duration::from_secs(60));
+    clock.step_wall(60_000);
     assert_eq!(queue.wake_due(10), [order]);
+    // Set back before the committer hears of it.
+    clock.step_wall(-60_000);
     assert_eq!(queue.counts().delayed, 0);
     intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
     // An answered command comes after the report before it.
     intake.set_paused(true).await.unwrap();
     assert_eq!(queue.counts().delayed, 1, "it is not forgotten");
 
-    behind.advance(Duration::from_secs(60));
+    clock.step_wall(-30_000);
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(queue.wake_due(10), []);
+    clock.advance(Duration::from_secs(2));
     assert_eq!(queue.wake_due(10), [order]);
     intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
     intake.set_paused(false).await.unwrap();

@@ -17,7 +17,7 @@ use crate::order::{JobEnd, Order, OrderId};
 use crate::product::ProductId;
 use crate::queue::{JobState, Queue, QueueCounts, SlotKind};
 use crate::refusal::Refusal;
-use crate::store::{AttemptError, Page, Scan, Snapshot, Store, StoreError, Totals};
+use crate::store::{AttemptError, Page, Scan, Snapshot, Span, Store, StoreError, Totals};
 use crate::view::Shown;
 
 use super::error;
@@ -125,7 +125,7 @@ fn finished_jobs(
     limit: usize,
 ) -> Result<Page<Order>, StoreError> {
     let end = if state == JobState::Completed { JobEnd::Completed } else { JobEnd::Failed };
-    snapshot.orders(position.map(OrderId), limit, None, |order| order.job == end)
+    snapshot.orders(position.map(OrderId), limit, Span::default(), |order| order.job == end)
 }
 
 /// A dead letter.

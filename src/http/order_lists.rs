@@ -11,7 +11,7 @@ use crate::limits::MAX_ID;
 use crate::order::{Order, OrderId, OrderStatus};
 use crate::product::ProductId;
 use crate::refusal::Refusal;
-use crate::store::{OrderFields, Page, Reader, Scan, Store, StoreError};
+use crate::store::{OrderFields, Page, Reader, Scan, Span, Store, StoreError};
 use crate::view::OrderView;
 
 use super::error;
@@ -44,8 +44,7 @@ struct Filter {
     status: Option<OrderStatus>,
     product: Option<ProductId>,
     user: Option<String>,
-    from: Option<crate::clock::Timestamp>,
-    to: Option<crate::clock::Timestamp>,
+    accepted: Span,
 }
 
 /// `GET /orders`
@@ -63,8 +62,7 @@ pub(super) async fn filtered(
         }),
         product: query.number("productId", 1, MAX_ID).map(ProductId),
         user: query.read("userId", |text| Ok(text.to_owned())),
-        from: query.moment("from"),
-        to: query.moment("to"),
+        accepted: Span { from: query.moment("from"), to: query.moment("to") },
     };
     let list = format!("orders {filter:?}");
     let (limit, position) = query.page(&cursors, &list);
@@ -78,22 +76,14 @@ impl Filter {
     fn keeps(&self, order: &OrderFields<'_>) -> bool {
         self.status.is_none_or(|status| order.status == status)
             && self.product.is_none_or(|product| order.product == product)
-            && self.from.is_none_or(|from| order.created_at >= from)
-            && self.to.is_none_or(|to| order.created_at <= to)
+            && self.accepted.contains(order.created_at)
     }
 
     fn page(&self, reader: &Reader, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
         if let Some(user) = &self.user {
             return reader.orders_of_user(user, before, limit, |order| self.keeps(order));
         }
-        let snapshot = reader.snapshot()?;
-        // Orders are accepted in the order of their numbers, so the later bound is a number to start below.
-        let end = match self.to {
-            Some(to) => Some(snapshot.first_order_at(to.after(std::time::Duration::from_millis(1)))?),
-            None => None,
-        };
-        let before = [before, end].into_iter().flatten().min();
-        snapshot.orders(before, limit, self.from, |order| self.keeps(order))
+        reader.snapshot()?.orders(before, limit, self.accepted, |order| self.keeps(order))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::committer::{Intake, OperatorMove};
 use crate::inventory::Inventory;
 use crate::job_id::JobIds;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus};
-use crate::queue::{Job, JobState, Queue};
+use crate::queue::{JobState, Queue};
 use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::view::{JobView, OrderView};
@@ -59,7 +59,7 @@ async fn move_one(intake: &Intake, job_ids: &JobIds, id: &str, to: OperatorMove)
 /// The job of an order, with what the queue knows of it.
 pub(super) fn job_view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
     let (state, queue_position) = match order.job {
-        JobEnd::Open => queue.find(&Job::of(order)),
+        JobEnd::Open => queue.find(order.id, order.priority),
         JobEnd::Completed => (JobState::Completed, None),
         JobEnd::Failed => (JobState::Failed, None),
     };

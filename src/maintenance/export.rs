@@ -3,12 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::clock::Timestamp;
 use crate::job_id::JobIds;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority};
 use crate::product::ProductId;
 use crate::queue::JobState;
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Snapshot, Span, Store, StoreError};
 use crate::view::{JobView, OrderView, ProductView};
 
 use super::output::Output;
@@ -45,23 +44,14 @@ pub struct Filter {
     pub product: Option<ProductId>,
     /// Ordered by this user. Leaves out what is about no order.
     pub user: Option<String>,
-    /// Accepted, created or written at this moment or later.
-    pub from: Option<Timestamp>,
-    /// Accepted, created or written at this moment or earlier.
-    pub to: Option<Timestamp>,
+    /// Accepted, created or written within this time.
+    pub span: Span,
 }
 
 impl Filter {
-    fn has_begun(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| at >= from)
-    }
-
-    fn has_ended(&self, at: Timestamp) -> bool {
-        self.to.is_some_and(|to| at > to)
-    }
-
     fn keeps(&self, order: &Order) -> bool {
-        self.product.is_none_or(|product| order.product == product)
+        self.span.contains(order.created_at)
+            && self.product.is_none_or(|product| order.product == product)
             && self.user.as_ref().is_none_or(|user| order.user.as_str() == user)
     }
 }
@@ -141,30 +131,29 @@ impl Rows<'_> {
         for product in self.snapshot.products()? {
             let Filter { product: wanted, user, .. } = self.filter;
             let fits = wanted.is_none_or(|wanted| product.id == wanted) && user.is_none();
-            if fits && self.filter.has_begun(product.created_at) && !self.filter.has_ended(product.created_at) {
+            if fits && self.filter.span.contains(product.created_at) {
                 sink.row(&ProductView::of(&product))?;
             }
         }
         Ok(())
     }
 
-    /// Orders are accepted in the order of their numbers, so a time is a place to begin and one to end.
     fn orders(&mut self, mut row: impl FnMut(&Order, &JobIds) -> io::Result<()>) -> Result<(), ExportError> {
-        let first = match self.filter.from {
-            Some(from) => self.snapshot.first_order_at(from)?,
-            None => OrderId(1),
-        };
         let total = self.snapshot.head()?.totals.all_orders();
-        for (done, order) in (0..).zip(self.snapshot.orders_from(first)?) {
-            let order = order?;
-            if self.filter.has_ended(order.created_at) {
-                break;
-            }
-            if self.filter.keeps(&order) {
-                row(&order, &self.job_ids)?;
-            }
-            if done % PROGRESS_STEP == 0 {
-                self.bar.show("exporting", done, total);
+        let mut done = 0;
+        for range in self.snapshot.accepted_in(self.filter.span)? {
+            for order in self.snapshot.orders_from(OrderId(range.start))? {
+                let order = order?;
+                if order.id.0 >= range.end {
+                    break;
+                }
+                if self.filter.keeps(&order) {
+                    row(&order, &self.job_ids)?;
+                }
+                done += 1;
+                if done % PROGRESS_STEP == 0 {
+                    self.bar.show("exporting", done, total);
+                }
             }
         }
         Ok(())
@@ -174,10 +163,8 @@ impl Rows<'_> {
         let total = self.snapshot.record_count()?;
         for (done, record) in (0..).zip(self.snapshot.records()?) {
             let (record, hash) = record?;
-            if self.filter.has_ended(record.at) {
-                break;
-            }
-            if self.filter.has_begun(record.at) {
+            // To the end: the clock may have been set back.
+            if self.filter.span.contains(record.at) {
                 history::write(&record, hash, self.filter, &self.job_ids, sink)?;
             }
             if done % PROGRESS_STEP == 0 {

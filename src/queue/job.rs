@@ -1,6 +1,6 @@
 //! Jobs and what they are doing.
 
-use crate::clock::Timestamp;
+use crate::clock::{Deadline, Moment, Steady};
 use crate::order::{Order, OrderId, Priority};
 
 /// What a job is doing.
@@ -48,20 +48,21 @@ pub struct Job {
     /// When it is to be looked at, if not at once.
     pub due: Option<Due>,
     /// When its order was accepted.
-    pub placed_at: Timestamp,
+    pub placed: Steady,
 }
 
 /// Why and until when a job is delayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// The next attempt.
-    Attempt(Timestamp),
+    Attempt(Deadline),
     /// The end of its hold.
-    Expiry(Timestamp),
+    Expiry(Deadline),
 }
 
 impl Due {
-    pub(super) const fn at(self) -> Timestamp {
+    /// Until when.
+    pub const fn deadline(self) -> Deadline {
         match self {
             Self::Attempt(at) | Self::Expiry(at) => at,
         }
@@ -69,10 +70,27 @@ impl Due {
 }
 
 impl Job {
-    /// The job of a pending order.
-    pub fn of(order: &Order) -> Self {
-        let due = order.expires_at.map(Due::Expiry).or(order.retry_at.map(Due::Attempt));
-        Self { order: order.id, priority: order.priority, due, placed_at: order.created_at }
+    /// The job of a pending order, which was placed or moved at this moment, or found in the store.
+    pub fn of(order: &Order, now: Moment) -> Self {
+        let expiry = order.expires_at.map(|at| Due::Expiry(now.deadline(at)));
+        let due = expiry.or_else(|| order.retry_at.map(|at| Due::Attempt(now.deadline(at))));
+        Self { order: order.id, priority: order.priority, due, placed: now.steady_at(order.created_at) }
+    }
+
+    /// The job as it goes on when its order has moved. What was due at a time of day stays due when it was.
+    pub fn moved(&self, after: &Order, now: Moment) -> Self {
+        let moved = Self { placed: self.placed, ..Self::of(after, now) };
+        match (self.due, moved.due) {
+            (Some(before), Some(due)) if before.deadline().wall == due.deadline().wall => {
+                Self { due: self.due, ..moved }
+            }
+            _ => moved,
+        }
+    }
+
+    /// Whether what it waits for has come; it waits for nothing if it is not delayed.
+    pub fn is_due(&self, now: Moment) -> bool {
+        self.due.is_none_or(|due| due.deadline().is_reached(now))
     }
 }
 

@@ -120,11 +120,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::clock::Steady;
     use crate::order::Priority;
 
     fn job(order: u64) -> Job {
-        Job { order: OrderId(order), priority: Priority::Normal, due: None, placed_at: Timestamp::from_millis(0) }
+        Job { order: OrderId(order), priority: Priority::Normal, due: None, placed: Steady::default() }
     }
 
     /// What a test does to a line. Numbers are taken from the model where the job has to be there.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use crate::clock::{Deadline, Steady, Timestamp};
+
 use super::*;
 
 fn clock() -> Clock {
@@ -11,7 +13,12 @@ fn clock() -> Clock {
 }
 
 fn job(order: u64, priority: Priority) -> Job {
-    Job { order: OrderId(order), priority, due: None, placed_at: Timestamp::from_millis(1_000_000) }
+    Job { order: OrderId(order), priority, due: None, placed: Steady::default() }
+}
+
+/// What is due so long after the present moment.
+fn deadline(clock: &Clock, span: Duration) -> Deadline {
+    clock.moment().deadline(clock.now().after(span))
 }
 
 fn numbers(jobs: &[Job]) -> Vec<u64> {
@@ -30,8 +37,8 @@ fn higher_priorities_go_first_and_equals_in_order_of_acceptance() {
         job(6, Priority::Normal),
     ];
     queue.apply(&jobs.map(QueueChange::Put));
-    assert_eq!(queue.find(&jobs[0]), (JobState::Prioritized, Some(6)));
-    assert_eq!(queue.find(&jobs[5]), (JobState::Waiting, Some(5)));
+    assert_eq!(queue.find(jobs[0].order, jobs[0].priority), (JobState::Prioritized, Some(6)));
+    assert_eq!(queue.find(jobs[5].order, jobs[5].priority), (JobState::Waiting, Some(5)));
     assert_eq!(numbers(&queue.try_take(4)), [3, 5, 4, 2]);
     assert_eq!(numbers(&queue.try_take(4)), [6, 1]);
 }
@@ -42,16 +49,16 @@ fn a_failed_attempt_waits_for_its_moment_and_then_goes_ahead_of_younger_jobs() {
     let queue = Queue::new(100, clock.clone());
     queue.apply(&[QueueChange::Put(job(1, Priority::Normal))]);
     assert_eq!(numbers(&queue.try_take(1)), [1]);
-    let due = clock.now().after(Duration::from_secs(2));
+    let due = deadline(&clock, Duration::from_secs(2));
     let again = Job { due: Some(Due::Attempt(due)), ..job(1, Priority::Normal) };
     let moved = QueueChange::Move { before: job(1, Priority::Normal), after: again };
     queue.apply(&[moved, QueueChange::Put(job(2, Priority::Normal))]);
-    assert_eq!(queue.find(&again).0, JobState::Delayed);
-    assert_eq!(queue.next_due(), Some(due));
+    assert_eq!(queue.find(again.order, again.priority).0, JobState::Delayed);
+    assert_eq!(queue.time_to_next_due(), Some(Duration::from_secs(2)));
 
     clock.advance(Duration::from_millis(1_999));
     assert_eq!(queue.wake_due(10), []);
-    assert_eq!(queue.find(&again).0, JobState::Delayed);
+    assert_eq!(queue.find(again.order, again.priority).0, JobState::Delayed);
     clock.advance(Duration::from_millis(1));
     assert_eq!(queue.wake_due(10), []);
     assert_eq!(numbers(&queue.try_take(10)), [1, 2]);
@@ -64,7 +71,7 @@ fn a_late_report_of_a_failed_attempt_moves_a_job_that_is_back_in_line() {
     // Taken before a recovery, put in line again by it, and reported after it.
     let before = job(1, Priority::Normal);
     queue.apply(&[QueueChange::Put(before)]);
-    let after = Job { due: Some(Due::Attempt(clock.now().after(Duration::from_secs(2)))), ..before };
+    let after = Job { due: Some(Due::Attempt(deadline(&clock, Duration::from_secs(2)))), ..before };
     queue.apply(&[QueueChange::Move { before, after }]);
     assert_eq!(queue.try_take(10), []);
     clock.advance(Duration::from_secs(2));
@@ -79,7 +86,7 @@ fn holds_expire_in_order_of_time_and_a_bounded_number_at_once() {
     let clock = clock();
     let queue = Queue::new(100, clock.clone());
     let held = |order, seconds| {
-        let due = Due::Expiry(clock.now().after(Duration::from_secs(seconds)));
+        let due = Due::Expiry(deadline(&clock, Duration::from_secs(seconds)));
         QueueChange::Put(Job { due: Some(due), ..job(order, Priority::Normal) })
     };
     queue.apply(&[held(1, 30), held(2, 10), held(3, 20), held(4, 99)]);
@@ -123,7 +130,7 @@ fn where_all_slots_are_taken_the_next_hold_to_end_says_when_to_try_again() {
     let clock = clock();
     let queue = Queue::new(100, clock.clone());
     assert_eq!(queue.retry_after(SlotKind::Hold), Duration::from_secs(1));
-    let due = Due::Expiry(clock.now().after(Duration::from_millis(6_500)));
+    let due = Due::Expiry(deadline(&clock, Duration::from_millis(6_500)));
     queue.apply(&[QueueChange::Put(Job { due: Some(due), ..job(1, Priority::Normal) })]);
     assert_eq!(queue.retry_after(SlotKind::Hold), Duration::from_secs(7));
     assert_eq!(queue.retry_after(SlotKind::Work), Duration::from_secs(10));
@@ -133,7 +140,7 @@ fn where_all_slots_are_taken_the_next_hold_to_end_says_when_to_try_again() {
 fn attempts_that_are_due_together_are_woken_a_bounded_number_at_a_time() {
     let clock = clock();
     let queue = Queue::new(100, clock.clone());
-    let due = Due::Attempt(clock.now().after(Duration::from_secs(1)));
+    let due = Due::Attempt(deadline(&clock, Duration::from_secs(1)));
     let delayed = (1..=5).map(|order| QueueChange::Put(Job { due: Some(due), ..job(order, Priority::Normal) }));
     queue.apply(&delayed.collect::<Vec<_>>());
     clock.advance(Duration::from_secs(1));
@@ -142,7 +149,7 @@ fn attempts_that_are_due_together_are_woken_a_bounded_number_at_a_time() {
         queue.counts().waiting
     });
     assert_eq!(woken, [2, 4, 5]);
-    assert_eq!(queue.next_due(), None);
+    assert_eq!(queue.time_to_next_due(), None);
 }
 
 #[test]
@@ -204,7 +211,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put { priority, delay } => {
-                    let due = delay.map(|ms| Due::Attempt(clock.now().after(Duration::from_millis(ms))));
+                    let due = delay.map(|ms| Due::Attempt(deadline(&clock, Duration::from_millis(ms))));
                     let job = Job { due, ..job(next, priority) };
                     next += 1;
                     open.push(job);
@@ -212,9 +219,8 @@ proptest! {
                 }
                 Step::Take(most) => {
                     queue.wake_due(usize::MAX);
-                    let now = clock.now();
-                    let is_due = |job: &Job| job.due.is_none_or(|due| due.at() <= now);
-                    let is_ready = |job: &&Job| !active.contains(&job.order.0) && is_due(job);
+                    let now = clock.moment();
+                    let is_ready = |job: &&Job| !active.contains(&job.order.0) && job.is_due(now);
                     let mut ready: Vec<Job> = open.iter().filter(is_ready).copied().collect();
                     ready.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.order));
                     ready.truncate(most);
@@ -226,7 +232,7 @@ proptest! {
                         active.remove(&order);
                         let job = open.iter_mut().find(|job| job.order.0 == order).unwrap();
                         let before = *job;
-                        job.due = Some(Due::Attempt(clock.now().after(Duration::from_millis(delay))));
+                        job.due = Some(Due::Attempt(deadline(&clock, Duration::from_millis(delay))));
                         queue.apply(&[QueueChange::Move { before, after: *job }]);
                     }
                 }
@@ -261,14 +267,14 @@ fn check_lists(queue: &Queue, open: &[Job]) -> Result<(), TestCaseError> {
             paged.extend(page);
         }
         prop_assert_eq!(&paged, &all);
-        let is_in = |job: &&Job| queue.find(job).0 == state;
+        let is_in = |job: &&Job| queue.find(job.order, job.priority).0 == state;
         let mut expected: Vec<_> = open.iter().filter(is_in).map(|job| job.order).collect();
         expected.sort_unstable();
         prop_assert_eq!(&all, &expected);
         listed.extend(all);
     }
     prop_assert_eq!(listed.len(), open.len());
-    let mut places: Vec<_> = open.iter().filter_map(|job| queue.find(job).1).collect();
+    let mut places: Vec<_> = open.iter().filter_map(|job| queue.find(job.order, job.priority).1).collect();
     places.sort_unstable();
     prop_assert!(places.iter().copied().eq(1..=places.len() as u64));
     Ok(())

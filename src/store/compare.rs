@@ -153,7 +153,7 @@ fn answers(
     let expected = all(scratch, scratch::ANSWERS)?;
     let mut complaints = rows(expected, answers, progress, "the kept answer of order", differs)?;
     if let Some((order, placed_at)) = told.last_swept
-        && told.head.at().since(placed_at) < IDEMPOTENCY_AGE
+        && told.head.latest().since(placed_at) < IDEMPOTENCY_AGE
     {
         complaints.add(format!("the kept answer of order {order} is missing"));
     }
@@ -162,7 +162,7 @@ fn answers(
 
 /// The end of the chain is checked with the chain, and `indexed_through` and `keyed_through` with the indexes.
 fn head_difference(is: &Head, should: &Head) -> Option<String> {
-    let mut found = differences!(is, should; last_order, last_product, oldest_open, paused, totals);
+    let mut found = differences!(is, should; last_order, last_product, oldest_open, paused, totals, times);
     if is.at() != should.at() {
         found = format!("its time is {} and should be {}, {found}", is.at(), should.at());
     }

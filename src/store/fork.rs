@@ -40,19 +40,20 @@ pub(super) fn fork(transaction: &WriteTransaction, given: Given, now: Timestamp)
         Some(row) => record::decode(row.value())?,
         None => return Err(StoreError::Damaged("there is no head".to_owned())),
     };
-    let now = now.max(head.at());
+    // Where the clock was set back since the last record, its number must not go back with it.
+    let number_at = now.max(head.at());
     let fork = Fork {
         after: head.sequence,
         previous: head.history(),
         id: HistoryId(read::random()?),
         last_order: head.last_order,
-        first_order: next_number(head.last_order.max(given.order), now)?,
+        first_order: next_number(head.last_order.max(given.order), number_at)?,
         last_product: head.last_product,
-        first_product: next_number(head.last_product.max(given.product), now)?,
+        first_product: next_number(head.last_product.max(given.product), number_at)?,
     };
     let mut row = Vec::new();
-    let sequence = journal::append(&mut head, now, &[Change::HistoryForked(Box::new(fork))], &mut row)?;
     head.fork(&fork);
+    let sequence = journal::append(&mut head, now, &[Change::HistoryForked(Box::new(fork))], &mut row)?;
     transaction.open_table(tables::JOURNAL)?.insert(sequence, row.as_slice())?;
     record::encode(&head, &mut row)?;
     state.insert(tables::STATE_HEAD, row.as_slice())?;

@@ -6,6 +6,8 @@ use crate::change::{Fork, HistoryId};
 use crate::clock::Timestamp;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus};
 
+use super::times::Times;
+
 /// The end of the history and the totals up to there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -13,8 +15,10 @@ pub struct Head {
     pub sequence: u64,
     /// The hash of the last record; zeros before the first.
     pub hash: [u8; 32],
-    /// When the last record was written, in milliseconds since the epoch.
+    /// When the last record was written, in milliseconds since the epoch; it can be before an earlier one.
     at: i64,
+    /// Where to look for the records and orders of a time.
+    pub(super) times: Times,
     /// The id of the history.
     history: [u8; 16],
     /// The highest number that an order has or that was skipped: no count, as numbers jump where a history forks.
@@ -84,9 +88,15 @@ impl Head {
         Timestamp::from_millis(self.at)
     }
 
-    /// Moves the end of the history.
+    /// The latest time that any record was written at. After a jump of the clock that can be later than the last one's.
+    pub fn latest(&self) -> Timestamp {
+        self.times.latest()
+    }
+
+    /// Moves the end of the history, after the orders of its last record.
     pub fn advance(&mut self, sequence: u64, hash: [u8; 32], at: Timestamp) {
         (self.sequence, self.hash, self.at) = (sequence, hash, at.millis());
+        self.times.note(sequence, self.last_order, at);
     }
 
     /// The next order's number.

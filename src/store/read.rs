@@ -1,6 +1,6 @@
 //! Reading: the opening of a store, and snapshots for requests.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
@@ -15,8 +15,8 @@ use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::{
-    FORMAT, Head, Medium, OpenError, Recovered, StoreError, catch_up, journal, log_beside, open_database, open_log,
-    order_groups, sync_directory_of, tables,
+    FORMAT, Head, Medium, OpenError, Recovered, Span, StoreError, catch_up, journal, log_beside, open_database,
+    open_log, order_groups, sync_directory_of, tables,
 };
 
 /// One failed attempt to fulfil an order.
@@ -298,55 +298,55 @@ impl Snapshot {
         })
     }
 
-    /// Orders below `before` that `keep` keeps, newest first; stops early below `not_before`. A page may be short,
-    /// even empty, and yet have a next one: a request looks at a bounded number of orders.
+    /// Orders below `before` that were accepted within `accepted` and that `keep` keeps, newest first. A page may be
+    /// short, even empty, and yet have a next one: a request looks at a bounded number of orders.
     pub fn orders(
         &self,
         before: Option<OrderId>,
         most: usize,
-        not_before: Option<Timestamp>,
+        accepted: Span,
         keep: impl Fn(&OrderFields<'_>) -> bool,
     ) -> Result<Page<Order>, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
+        let before = before.map_or(u64::MAX, |order| order.0);
         let (mut rows, mut next) = (Vec::new(), None);
         let mut scanned = 0;
-        order_groups::each_back(&orders, before.map_or(u64::MAX, |order| order.0), |id, row| {
-            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
-                next = Some(id + 1);
-                return Ok(ControlFlow::Break(()));
+        for range in self.accepted_in(accepted)?.into_iter().rev() {
+            order_groups::each_back(&orders, range.end.min(before), |id, row| {
+                if id < range.start {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
+                    next = Some(id + 1);
+                    return Ok(ControlFlow::Break(()));
+                }
+                scanned += 1;
+                let row = record::decode::<OrderRow<'_>>(row)?;
+                let fields = row.fields(OrderId(id))?;
+                if accepted.contains(fields.created_at) && keep(&fields) {
+                    rows.push(row.order(OrderId(id))?);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if next.is_some() {
+                break;
             }
-            scanned += 1;
-            let row = record::decode::<OrderRow<'_>>(row)?;
-            let fields = row.fields(OrderId(id))?;
-            if not_before.is_some_and(|start| fields.created_at < start) {
-                return Ok(ControlFlow::Break(()));
-            }
-            if keep(&fields) {
-                rows.push(row.order(OrderId(id))?);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
+        }
         Ok(Page { rows, next })
     }
 
-    /// A number below which no order was accepted at `moment` or later, and from which on all were; orders are
-    /// accepted in the order of their numbers, which have gaps where the history forks.
-    pub fn first_order_at(&self, moment: Timestamp) -> Result<OrderId, StoreError> {
+    /// The numbers between which all orders are that were accepted within `span`, oldest first; the clock may have been
+    /// set back, so others can be among them.
+    pub fn accepted_in(&self, span: Span) -> Result<Vec<Range<u64>>, StoreError> {
         let orders = self.transaction.open_table(tables::ORDERS)?;
-        let (mut low, mut high) = (1, self.head()?.last_order + 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
+        self.head()?.times.orders_in(span, |id| {
             let mut next = None;
-            order_groups::each(&orders, middle, |id, row| {
-                next = Some(record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?);
+            order_groups::each(&orders, id, |id, row| {
+                next = Some((id, record::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?.created_at));
                 Ok(ControlFlow::Break(()))
             })?;
-            match next {
-                Some(order) if order.created_at < moment => low = order.id.0 + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(OrderId(low))
+            Ok(next)
+        })
     }
 
     /// Orders of one user that `keep` keeps, newest first; `candidates` is what the index said before this snapshot was

@@ -1,6 +1,7 @@
 //! How rows are written: a version byte, then postcard. The shapes here are the file's; the domain's are elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -337,7 +338,7 @@ enum TransitionRow<'a> {
     Fulfilled,
     Confirmed,
     ConfirmedLate,
-    AttemptFailed { error: &'a str, retry_at: i64 },
+    AttemptFailed { error: &'a str, retry_after: u64 },
     Rejected { error: &'a str },
     AttemptsExhausted { error: &'a str },
     Cancelled,
@@ -439,7 +440,9 @@ impl<'a> TransitionRow<'a> {
             Transition::Fulfilled => Self::Fulfilled,
             Transition::Confirmed => Self::Confirmed,
             Transition::ConfirmedLate => Self::ConfirmedLate,
-            Transition::AttemptFailed { error, retry_at } => Self::AttemptFailed { error, retry_at: retry_at.millis() },
+            Transition::AttemptFailed { error, retry_after } => {
+                Self::AttemptFailed { error, retry_after: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }
+            }
             Transition::Rejected { error } => Self::Rejected { error },
             Transition::AttemptsExhausted { error } => Self::AttemptsExhausted { error },
             Transition::Cancelled => Self::Cancelled,
@@ -453,9 +456,10 @@ impl<'a> TransitionRow<'a> {
             Self::Fulfilled => Transition::Fulfilled,
             Self::Confirmed => Transition::Confirmed,
             Self::ConfirmedLate => Transition::ConfirmedLate,
-            Self::AttemptFailed { error, retry_at } => {
-                Transition::AttemptFailed { error: (*error).to_owned(), retry_at: Timestamp::from_millis(*retry_at) }
-            }
+            Self::AttemptFailed { error, retry_after } => Transition::AttemptFailed {
+                error: (*error).to_owned(),
+                retry_after: Duration::from_millis(*retry_after),
+            },
             Self::Rejected { error } => Transition::Rejected { error: (*error).to_owned() },
             Self::AttemptsExhausted { error } => Transition::AttemptsExhausted { error: (*error).to_owned() },
             Self::Cancelled => Transition::Cancelled,

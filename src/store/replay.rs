@@ -134,9 +134,6 @@ impl<'s> Replay<'s> {
     }
 
     fn follow(&mut self, record: &Record, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
-        if record.at < self.head.at() {
-            self.wrong(record, "was written earlier than the one before it".to_owned());
-        }
         for change in &record.changes {
             self.change(record, change, scratch)?;
         }

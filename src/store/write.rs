@@ -209,7 +209,9 @@ impl<'t> Tables<'t> {
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
                 let Ok((previous, at)) = journal::link(row.value()) else { return Ok(()) };
-                if previous != head.cut.hash || now.since(at) < keep {
+                // Where its own time has not come yet, the clock was ahead: then those after it say how old it is.
+                let written = if at > now { head.times.written_before(sequence, now).unwrap_or(at) } else { at };
+                if previous != head.cut.hash || now.since(written) < keep {
                     return Ok(());
                 }
                 journal::hash(row.value())

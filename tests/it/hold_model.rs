@@ -10,7 +10,7 @@
 //! with at most one restart (two where they are short) and one pair of things at once.
 
 mod event;
-mod gate;
+pub(crate) mod gate;
 mod model;
 mod request;
 mod sale;

@@ -13,6 +13,7 @@ mod access;
 mod bad_input;
 mod batches;
 mod cli;
+mod clock;
 mod crash;
 mod harness;
 mod headers;

@@ -60,7 +60,7 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         Transition::Fulfilled,
         Transition::Confirmed,
         Transition::ConfirmedLate,
-        Transition::AttemptFailed { error: error(), retry_at: Timestamp::from_millis(77) },
+        Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(77) },
         Transition::Rejected { error: error() },
         Transition::AttemptsExhausted { error: error() },
         Transition::Cancelled,

@@ -12,7 +12,7 @@ use crate::store_faults::disk::Disk;
 use crate::store_faults::engine::PATIENCE;
 
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -30,7 +30,7 @@ struct State {
 
 impl Gate {
     /// The medium of a store on `disk`, with this gate before the syncs of its log.
-    pub(super) fn medium(self: &Arc<Self>, disk: &Arc<Disk>) -> Medium {
+    pub(crate) fn medium(self: &Arc<Self>, disk: &Arc<Disk>) -> Medium {
         let Medium::Backend { open, log_half_bytes } = disk.medium() else { unreachable!("a disk in memory") };
         let gate = Arc::clone(self);
         let open = move |part| -> Box<dyn StorageBackend> {
@@ -42,31 +42,31 @@ impl Gate {
         Medium::Backend { open: Arc::new(open), log_half_bytes }
     }
 
-    pub(super) fn shut(&self) {
+    pub(crate) fn shut(&self) {
         *self.state.lock() = State { shut: true, ..State::default() };
     }
 
     /// Lets everything pass.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.state.lock().shut = false;
         self.changed.notify_all();
     }
 
     /// Lets one sync pass and stays shut.
-    pub(super) fn let_one_pass(&self) {
+    pub(crate) fn let_one_pass(&self) {
         let mut state = self.state.lock();
         (state.one_may_pass, state.waiting) = (true, false);
         self.changed.notify_all();
     }
 
     /// Returns when a commit stands before the gate, written and not synced.
-    pub(super) fn wait_for_commit(&self) -> std::result::Result<(), String> {
+    pub(crate) fn wait_for_commit(&self) -> std::result::Result<(), String> {
         let timeout = self.changed.wait_while_for(&mut self.state.lock(), |state| !state.waiting, PATIENCE);
         if timeout.timed_out() { Err("no commit came".to_owned()) } else { Ok(()) }
     }
 
     /// Syncs since it was shut last.
-    pub(super) fn syncs(&self) -> u32 {
+    pub(crate) fn syncs(&self) -> u32 {
         self.state.lock().syncs
     }
 

@@ -126,8 +126,7 @@ fn settle(engine: &Engine, report: Action, asks: Vec<Ask>) -> Asked {
         Action::Rejected => (Transition::Rejected { error: error() }, Actor::Worker),
         Action::Exhausted => (Transition::AttemptsExhausted { error: error() }, Actor::Worker),
         Action::AttemptFailed => {
-            let retry_at = engine.clock.now().after(RETRY_DELAY);
-            (Transition::AttemptFailed { error: error(), retry_at }, Actor::Worker)
+            (Transition::AttemptFailed { error: error(), retry_after: RETRY_DELAY }, Actor::Worker)
         }
         Action::Expired => (Transition::Expired, Actor::Clock),
         other => unreachable!("{other:?} is no report"),

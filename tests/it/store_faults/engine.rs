@@ -10,6 +10,7 @@ use flashsale::config::RateLimitConfig;
 use flashsale::fulfillment::{self, Method, Workers};
 use flashsale::inventory::Inventory;
 use flashsale::job_id::JobIds;
+use flashsale::metrics::Metrics;
 use flashsale::queue::Queue;
 use flashsale::store::{Medium, Store};
 
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) intake: Intake,
     pub(crate) admission: Admission,
     pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
     committer: Committer,
     workers: Option<Workers>,
 }
@@ -55,17 +57,22 @@ impl Engine {
 
     /// The same on any medium.
     pub(crate) fn start_on(medium: Medium, clock: &Clock) -> Result<Self, String> {
+        Self::start_keeping(medium, clock, None)
+    }
+
+    /// The same, and records of the history are trimmed when they are older than `journal_keep`.
+    pub(crate) fn start_keeping(medium: Medium, clock: &Clock, journal_keep: Option<Duration>) -> Result<Self, String> {
         let (store, recovered) = Store::open(medium).map_err(|error| error.to_string())?;
         let store = Arc::new(store);
-        let inventory = Arc::new(Inventory::default());
+        let (inventory, metrics) = (Arc::new(Inventory::default()), Arc::new(Metrics::default()));
         let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
         let rooms = committer::Rooms {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
-            metrics: Arc::default(),
+            metrics: Arc::clone(&metrics),
             clock: clock.clone(),
-            journal_keep: None,
+            journal_keep,
         };
         let runtime = tokio::runtime::Handle::current();
         let started = Committer::start(rooms, recovered, &runtime);
@@ -78,7 +85,8 @@ impl Engine {
             Arc::new(RateLimits::new(&RateLimitConfig::default())),
             clock.clone(),
         );
-        Ok(Self { store, inventory, queue, intake, admission, clock: clock.clone(), committer, workers: None })
+        let clock = clock.clone();
+        Ok(Self { store, inventory, queue, intake, admission, clock, metrics, committer, workers: None })
     }
 
     pub(super) fn start_workers(&mut self) {
