@@ -1,4 +1,5 @@
-//! What strangers cost: connections that are held, half sent or never read, and what buyers get beside them.
+//! What strangers cost: connections that are held, half sent or never read, lists that are asked for without end, and
+//! what buyers get beside them.
 //!
 //! Each scenario starts a server of its own, lets its strangers in, each from one of some hundred loopback addresses
 //! (`127.1.0.0/16`), and then lets a few buyers, from `127.0.0.1`, place orders one after the other for some seconds.
@@ -14,6 +15,8 @@
     reason = "a measurement that cannot go on must stop, and its output is its purpose"
 )]
 
+#[path = "strangers/askers.rs"]
+mod askers;
 #[path = "strangers/buyers.rs"]
 mod buyers;
 #[path = "strangers/crowd.rs"]
@@ -29,8 +32,11 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::time::sleep;
 
+use askers::Askers;
 use buyers::Buyers;
 use crowd::Crowd;
+use driver::client::Connection;
+use driver::load::{Orders, Trip};
 use driver::run;
 use driver::server::Server;
 
@@ -46,11 +52,19 @@ struct Scenario {
     settings: &'static [(&'static str, &'static str)],
     /// Products besides the one that is bought.
     products: usize,
+    /// Orders that are stored before.
+    orders: usize,
     /// What each stranger sends before it waits; it reads nothing.
     sends: fn() -> Vec<u8>,
+    /// Where strangers ask and ask again instead; they read all of it.
+    asks: &'static [&'static str],
 }
 
-const IDLE: Scenario = Scenario { name: "idle", strangers: 4_000, settings: &[], products: 0, sends: Vec::new };
+const IDLE: Scenario =
+    Scenario { name: "idle", strangers: 4_000, settings: &[], products: 0, orders: 0, sends: Vec::new, asks: &[] };
+
+/// Operators' reads of a store with a million orders: no order is of the product that is asked for.
+const READS: Scenario = Scenario { name: "reads", strangers: 64, orders: 1_000_000, ..IDLE };
 
 const SCENARIOS: &[Scenario] = &[
     Scenario { name: "nobody", strangers: 0, ..IDLE },
@@ -82,6 +96,17 @@ const SCENARIOS: &[Scenario] = &[
         settings: &[("MAX_CONNECTIONS", "100"), ("MAX_CONNECTIONS_PER_IP", "0")],
         sends: || pipelined("/openapi.json"),
         ..IDLE
+    },
+    Scenario { name: "ask_products", strangers: 4, products: 9_999, asks: &["/api/v1/inventory"], ..IDLE },
+    Scenario { name: "ask_metrics", strangers: 4, products: 9_999, asks: &["/metrics"], ..IDLE },
+    Scenario { name: "ask_nothing", strangers: 0, ..READS },
+    Scenario { name: "ask_queue", asks: &["/api/v1/queue"], ..READS },
+    Scenario { name: "ask_lists", asks: &["/api/v1/orders?productId=9"], ..READS },
+    Scenario { name: "ask_audits", asks: &["/api/v1/inventory/audit"], ..READS },
+    Scenario {
+        name: "ask_everything",
+        asks: &["/api/v1/orders?productId=9", "/api/v1/queue", "/api/v1/inventory/audit", "/metrics"],
+        ..READS
     },
 ];
 
@@ -172,12 +197,17 @@ async fn one(scenario: &Scenario, program: &Path, options: &Options) {
     for _ in 0..scenario.products {
         server.create_product(1).await;
     }
+    fill(&server, scenario.orders).await;
     let before = server.resident_bytes();
-    let crowd = Crowd::let_in(server.port, scenario.strangers, &(scenario.sends)()).await;
+    let silent = if scenario.asks.is_empty() { scenario.strangers } else { 0 };
+    let crowd = Crowd::let_in(server.port, silent, &(scenario.sends)()).await;
+    let asking = scenario.strangers - silent;
+    let askers = (asking > 0).then(|| Askers::start(server.port, asking, scenario.asks));
     sleep(Duration::from_millis(500)).await;
     let beside = server.resident_bytes();
     let buyers = Buyers::buy(server.port, options.buyers, product, Duration::from_secs(options.seconds)).await;
-    let connected = crowd.connected();
+    let connected = crowd.connected() + asking;
+    let answered = askers.map_or(0, Askers::stop);
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     println!(
         "{:<18} {:>9} {:>9} {:>7.1} {:>7.1} {:>7.1} {:>9.0} {:>7} {:>8.2} {:>8.2} {:>8.1}",
@@ -193,4 +223,27 @@ async fn one(scenario: &Scenario, program: &Path, options: &Options) {
         buyers.quantile(0.99),
         buyers.quantile(1.0),
     );
+    if answered > 0 {
+        let rate = answered as f64 / (options.seconds as f64 + 0.5);
+        println!("{:<18} {rate:>9.0} answers a second to those who ask", "");
+    }
+}
+
+/// Places so many orders, in batches, and waits until workers have confirmed them.
+async fn fill(server: &Server, orders: usize) {
+    const BATCH: usize = 1_000;
+    if orders == 0 {
+        return;
+    }
+    let filling = Orders::of(server.create_product(orders as u64).await);
+    let mut request = filling.request(Trip::Batch(BATCH));
+    let mut connection = Connection::open(server.port).await.expect("a connection");
+    for batch in 0..orders / BATCH {
+        assert_eq!(connection.ask(request.next(&filling)).await.status, 200);
+        // The queue has room for fewer orders than there are.
+        if batch % 50 == 49 {
+            server.drain().await;
+        }
+    }
+    server.drain().await;
 }

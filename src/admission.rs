@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::committer::{Claimed, Intake, KeyAnswer, KeyClaim, KeyClaims, OrderPermit, PendingOrder, Receipt};
-use crate::inventory::{Inventory, LimitExceeded, Shelf};
+use crate::inventory::{Inventory, LimitError, Purchases, Shelf};
+use crate::limits::USER_RETRY_AFTER;
 use crate::order::{Priority, Quantity, UserId};
 use crate::product::{Product, ProductId};
 use crate::queue::{Queue, SlotKind};
@@ -112,7 +113,12 @@ impl Admission {
 
     /// The path of an order: admit, submit, await the receipt.
     async fn place_new(&self, request: OrderRequest, key: Option<KeyClaim>, opening: u64) -> Result<Accepted, Refusal> {
-        let (order, permit) = match self.admit(request, opening) {
+        let admitted = match self.admit(request, opening) {
+            Ok(admitted) => Ok(admitted),
+            Err(NotAdmitted::Refused(refusal)) => Err(refusal),
+            Err(NotAdmitted::Uncounted(uncounted)) => Box::pin(self.count_and_admit(*uncounted, opening)).await,
+        };
+        let (order, permit) = match admitted {
             Ok((order, permit)) => (PendingOrder { key, ..order }, permit),
             Err(refusal) => return Err(rejected(key, refusal)),
         };
@@ -169,7 +175,7 @@ impl Admission {
         }
         let mut results = vec![Err(Refusal::Internal); count];
         let (mut orders, mut placed) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let (mut same, mut others) = (Vec::new(), Vec::new());
+        let (mut same, mut others, mut uncounted) = (Vec::new(), Vec::new(), Vec::new());
         let permit = self.intake.order_permit(count);
         let (mut found, now) = (None, self.clock.now());
         for (at, (request, entry)) in requests.into_iter().zip(entries).enumerate() {
@@ -188,11 +194,16 @@ impl Admission {
                     continue;
                 }
             };
-            let checked = self.check(&mut found, &request, now).and_then(|checked| match &permit {
-                Some(_) => Ok(checked),
-                None => Err(self.overloaded(SlotKind::Work)),
-            });
-            match checked.and_then(|checked| self.take(checked, request, opening)) {
+            let taken = match self.check(&mut found, &request, now) {
+                Ok(_) if permit.is_none() => Err(self.overloaded(SlotKind::Work)),
+                Ok(checked) => self.take(checked, request, opening),
+                Err(Denied::Refused(refusal)) => Err(refusal),
+                Err(Denied::Uncounted(_)) => {
+                    uncounted.push((at, request, key));
+                    continue;
+                }
+            };
+            match taken {
                 Ok(order) => {
                     orders.push(PendingOrder { key, ..order });
                     placed.push(at);
@@ -206,6 +217,10 @@ impl Admission {
             for (at, receipt) in placed.into_iter().zip(receipts.drain(..)) {
                 results[at] = receipt.map(Accepted::first);
             }
+        }
+        // After the others, as nothing is awaited between taking stock and handing orders over.
+        for (at, request, key) in uncounted {
+            results[at] = self.place_new(request, key, opening).await;
         }
         // Not before its own claims have ended, or two batches could wait for each other.
         for (at, answer) in same {
@@ -254,13 +269,33 @@ impl Admission {
     }
 
     /// All checks, then the units. Holds no lock and awaits nothing.
-    fn admit(&self, request: OrderRequest, opening: u64) -> Result<(PendingOrder, OrderPermit), Refusal> {
+    fn admit(&self, request: OrderRequest, opening: u64) -> Result<(PendingOrder, OrderPermit), NotAdmitted> {
         let mut found = None;
-        let checked = self.check(&mut found, &request, self.clock.now())?;
+        let checked = match self.check(&mut found, &request, self.clock.now()) {
+            Ok(checked) => checked,
+            Err(Denied::Refused(refusal)) => return Err(refusal.into()),
+            Err(Denied::Uncounted(purchases)) => {
+                return Err(NotAdmitted::Uncounted(Box::new(Uncounted { request, purchases })));
+            }
+        };
         // Not before: with orders that cannot be accepted, anybody could use up what another user may order.
         self.rate_limits.check_user(&request.user)?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded(SlotKind::Work))?;
         Ok((self.take(checked, request, opening)?, permit))
+    }
+
+    /// The same for an order whose user has to be counted first.
+    async fn count_and_admit(
+        &self,
+        Uncounted { request, purchases }: Uncounted,
+        opening: u64,
+    ) -> Result<(PendingOrder, OrderPermit), Refusal> {
+        self.intake.counts().count_user(request.product, purchases, request.user.clone()).await?;
+        self.admit(request, opening).map_err(|error| match error {
+            NotAdmitted::Refused(refusal) => refusal,
+            // The limit was switched off and on since.
+            NotAdmitted::Uncounted(_) => Refusal::Overloaded { retry_after: USER_RETRY_AFTER },
+        })
     }
 
     /// The checks, which take nothing: a claim that a refused order had for a moment would refuse others of its user.
@@ -270,7 +305,7 @@ impl Admission {
         found: &'f mut Option<Found>,
         request: &OrderRequest,
         now: Timestamp,
-    ) -> Result<&'f Found, Refusal> {
+    ) -> Result<&'f Found, Denied> {
         self.intake.check_open()?;
         let found = match found.take().filter(|found| found.product.id == request.product) {
             Some(same) => found.insert(same),
@@ -282,13 +317,16 @@ impl Admission {
         let Found { shelf, product } = &*found;
         product.terms.check_open(now)?;
         let quantity = request.quantity.get();
-        if let Some(limit) = product.terms.per_user_limit {
-            let checked = self.inventory.purchases().check(product.id, &request.user, quantity, limit);
-            checked.map_err(|exceeded| limit_exceeded(limit, exceeded))?;
+        if let Some((limit, purchases)) = found.limit() {
+            match purchases.check(&request.user, quantity, limit) {
+                Ok(()) => {}
+                Err(LimitError::Uncounted) => return Err(Denied::Uncounted(purchases)),
+                Err(exceeded) => return Err(limit_refusal(limit, exceeded).into()),
+            }
         }
         // One atomic read answers the many who come too late, before they take a place from anyone.
         match shelf.available() < u64::from(quantity) {
-            true => Err(Refusal::SoldOut),
+            true => Err(Refusal::SoldOut.into()),
             false => Ok(found),
         }
     }
@@ -299,11 +337,11 @@ impl Admission {
         let OrderRequest { user, quantity, priority, .. } = request;
         let kind = if product.terms.hold_seconds.is_some() { SlotKind::Hold } else { SlotKind::Work };
         let place = self.queue.take_place(kind).ok_or_else(|| self.overloaded(kind))?;
-        let claim = match product.terms.per_user_limit {
+        let claim = match found.limit() {
             None => None,
-            Some(limit) => {
-                let claim = self.inventory.purchases().claim(product.id, &user, quantity.get(), limit);
-                Some(claim.map_err(|exceeded| limit_exceeded(limit, exceeded))?)
+            Some((limit, purchases)) => {
+                let claim = purchases.claim(&user, quantity.get(), limit);
+                Some(claim.map_err(|error| limit_refusal(limit, error))?)
             }
         };
         let reservation = shelf.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
@@ -354,6 +392,48 @@ struct Found {
     product: Arc<Product>,
 }
 
-const fn limit_exceeded(limit: u32, exceeded: LimitExceeded) -> Refusal {
-    Refusal::PurchaseLimitExceeded { limit, left: exceeded.left }
+impl Found {
+    /// What one user may have, and what users have.
+    fn limit(&self) -> Option<(u32, Arc<Purchases>)> {
+        // Without the second, the limit was switched off since the product was read.
+        self.product.terms.per_user_limit.zip(self.shelf.purchases())
+    }
+}
+
+/// Why an order does not pass the checks.
+enum Denied {
+    Refused(Refusal),
+    /// What its user has is not counted yet.
+    Uncounted(Arc<Purchases>),
+}
+
+/// Why an order was not admitted.
+enum NotAdmitted {
+    Refused(Refusal),
+    Uncounted(Box<Uncounted>),
+}
+
+/// An order whose user has to be counted first.
+struct Uncounted {
+    request: OrderRequest,
+    purchases: Arc<Purchases>,
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Refusal> for NotAdmitted {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+const fn limit_refusal(limit: u32, error: LimitError) -> Refusal {
+    match error {
+        LimitError::Exceeded { left } => Refusal::PurchaseLimitExceeded { limit, left },
+        LimitError::Uncounted => Refusal::Overloaded { retry_after: USER_RETRY_AFTER },
+    }
 }

@@ -6,7 +6,6 @@
 //! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no
 //! new order taken, until the store was opened again and everything was rebuilt from it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::inventory::{Inventory, Purchases};
+use crate::inventory::Inventory;
 use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -27,16 +26,19 @@ mod batch;
 mod books;
 mod claims;
 mod command;
+mod count;
 mod edit;
 mod intake;
 
 pub use claims::{Answer as KeyAnswer, Claimed, KeyClaim, KeyClaims};
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, Settlement};
+pub use count::Counts;
 pub use intake::{Intake, OrderPermit, Status};
 
 use batch::{Answer, Batch, Effects};
 use books::Books;
 use command::Command;
+use count::Counter;
 use intake::Gate;
 
 /// What the committer works with.
@@ -69,18 +71,21 @@ impl Committer {
     /// Rebuilds the counters and the queue from what was recovered, and starts the thread. Answers are given out by a
     /// task on `runtime`.
     pub fn start(rooms: Rooms, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
-        let (intake, receiver, gate) = Intake::new();
-        let books = rebuild(&rooms, recovered, None, &gate)?;
+        let no_thread = |error: std::io::Error| StoreError::System("thread for the committer", error.to_string());
+        let counter = Counter::start(Arc::clone(&rooms.store), Arc::clone(&rooms.inventory)).map_err(no_thread)?;
+        let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
+        let books = rebuild(&rooms, recovered, None, &gate, counter.counts());
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         let answering = runtime.spawn(give_out(committed));
         let (runs, running) = oneshot::channel();
-        let writer = Writer { rooms, books, receiver, held_over: None, commands: Vec::new(), gate, answers };
+        let (held_over, commands, counts) = (None, Vec::new(), Arc::clone(counter.counts()));
+        let writer = Writer { rooms, books, receiver, held_over, commands, gate, answers, counts };
         let run = move || {
             let _guard = (RefusesOnPanic(Arc::clone(&writer.gate)), runs);
             writer.run();
+            counter.stop();
         };
-        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| StoreError::System("thread for the committer", error.to_string()))?;
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run).map_err(no_thread)?;
         Ok((Self { thread, running, answering }, intake))
     }
 
@@ -114,21 +119,12 @@ impl Drop for RefusesOnPanic {
 
 /// Sets up the counters, the queue and the books as the store has them. What `before` knows of the times of open orders
 /// goes on.
-fn rebuild(rooms: &Rooms, recovered: Recovered, before: Option<&Books>, gate: &Gate) -> Result<Books, StoreError> {
-    let purchases = Purchases::default();
-    let with_limit = recovered.products.iter().filter(|product| product.terms.per_user_limit.is_some());
-    let limited: HashSet<_> = with_limit.map(|product| product.id).collect();
-    if !limited.is_empty() {
-        rooms.store.snapshot()?.each_order(|order| {
-            if order.status.counts_as_purchase() && limited.contains(&order.product) {
-                purchases.add(order.product, &order.user, order.quantity);
-            }
-        })?;
-    }
-    rooms.inventory.replace_all(recovered.products, purchases);
+fn rebuild(rooms: &Rooms, recovered: Recovered, before: Option<&Books>, gate: &Gate, counts: &Counts) -> Books {
+    rooms.inventory.replace_all(recovered.products);
+    counts.open();
     let books = Books::new(rooms, recovered.head, recovered.open, before, gate.count_opening());
     rooms.queue.replace_all(books.open.values().map(|open| open.job), books.head.paused);
-    Ok(books)
+    books
 }
 
 /// The thread's own state.
@@ -142,6 +138,7 @@ struct Writer {
     commands: Vec<Command>,
     gate: Arc<Gate>,
     answers: mpsc::Sender<Vec<Answer>>,
+    counts: Arc<Counts>,
 }
 
 /// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread
@@ -265,6 +262,9 @@ impl Writer {
         if committed.is_some() {
             effects.count(&self.rooms.metrics, began.elapsed());
         }
+        if effects.limited {
+            self.counts.wake();
+        }
         let answers = effects.publish(&mut self.books, &self.rooms, committed);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
@@ -277,6 +277,7 @@ impl Writer {
     fn reopen(&mut self) -> bool {
         // Whatever is dropped here is dropped unanswered, which its sender reads as "unavailable".
         self.held_over = None;
+        self.counts.close();
         let mut next_try = Instant::now() + REOPEN_PAUSE;
         loop {
             // A moment and not a pause: commands that keep coming must not put it off.
@@ -285,12 +286,9 @@ impl Writer {
                 Ok(_) if Instant::now() < next_try => continue,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
-            let reopened = self.rooms.store.reopen().map_err(|error| error.to_string());
-            match reopened.and_then(|found| {
-                rebuild(&self.rooms, found, Some(&self.books), &self.gate).map_err(|error| error.to_string())
-            }) {
-                Ok(books) => {
-                    self.books = books;
+            match self.rooms.store.reopen() {
+                Ok(found) => {
+                    self.books = rebuild(&self.rooms, found, Some(&self.books), &self.gate, &self.counts);
                     self.gate.set_status(Status::Open);
                     tracing::warn!("the store is open again; orders are taken again");
                     return true;

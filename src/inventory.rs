@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use tokio::sync::Notify;
@@ -22,7 +22,7 @@ mod atomic {
 }
 
 pub use counter::StockCounter;
-pub use purchases::{LimitExceeded, PurchaseClaim, Purchases};
+pub use purchases::{Base, LimitError, PurchaseClaim, Purchases};
 
 /// All products, by number.
 #[derive(Debug, Default)]
@@ -31,7 +31,8 @@ pub struct Inventory {
     shelves: RwLock<Arc<Shelves>>,
     /// Counts what is shown: see [`Inventory::version`].
     version: Arc<AtomicU64>,
-    purchases: RwLock<Arc<Purchases>>,
+    /// Limited products whose purchases are not all counted.
+    uncounted: Arc<AtomicUsize>,
     /// Wakes whoever follows the products' terms.
     edited: Notify,
 }
@@ -44,8 +45,12 @@ pub struct Shelf {
     id: ProductId,
     /// The inventory's.
     version: Arc<AtomicU64>,
+    /// The inventory's.
+    uncounted: Arc<AtomicUsize>,
     available: StockCounter,
     committed: RwLock<Arc<Product>>,
+    /// What each user has, where the product limits it.
+    purchases: RwLock<Option<Arc<Purchases>>>,
 }
 
 /// Units taken from a shelf. Dropping it puts them back; [`Reservation::keep`] does not.
@@ -67,9 +72,9 @@ impl Inventory {
         self.shelves.read().get(&id).cloned()
     }
 
-    /// What each user has of the products that limit it.
-    pub fn purchases(&self) -> Arc<Purchases> {
-        self.purchases.read().clone()
+    /// Whether what users have of some limited product is still being counted.
+    pub fn is_counting(&self) -> bool {
+        self.uncounted.load(Ordering::Acquire) > 0
     }
 
     /// All products as last committed, newest first.
@@ -112,12 +117,9 @@ impl Inventory {
 
     /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old
     /// shelves and counts, so that what they put back is counted nowhere.
-    pub fn replace_all(&self, products: impl IntoIterator<Item = Product>, purchases: Purchases) {
+    pub fn replace_all(&self, products: impl IntoIterator<Item = Product>) {
         let shelves = products.into_iter().map(|product| (product.id, self.shelf_of(product)));
-        let shelves = shelves.collect();
-        let before = std::mem::replace(&mut *self.purchases.write(), Arc::new(purchases));
-        self.replace(shelves);
-        drop(before);
+        self.replace(shelves.collect());
     }
 
     /// Puts up a new product.
@@ -130,9 +132,11 @@ impl Inventory {
     }
 
     fn shelf_of(&self, product: Product) -> Arc<Shelf> {
-        let (id, version) = (product.id, Arc::clone(&self.version));
+        let (id, version, uncounted) = (product.id, Arc::clone(&self.version), Arc::clone(&self.uncounted));
         let available = StockCounter::new(product.stock.current);
-        Arc::new(Shelf { id, version, available, committed: RwLock::new(Arc::new(product)) })
+        let purchases = product.terms.per_user_limit.map(|_| Purchases::of(product.orders, &uncounted));
+        let (committed, purchases) = (RwLock::new(Arc::new(product)), RwLock::new(purchases));
+        Arc::new(Shelf { id, version, uncounted, available, committed, purchases })
     }
 
     /// Takes a product down.
@@ -168,6 +172,20 @@ impl Shelf {
     pub fn publish(&self, product: Product) {
         *self.committed.write() = Arc::new(product);
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// What each user has, where the product limits it. Claims of a limit that was switched off since hold the
+    /// purchases from before, so that what they give back is counted nowhere.
+    pub fn purchases(&self) -> Option<Arc<Purchases>> {
+        self.purchases.read().clone()
+    }
+
+    /// Begins to count what each user has, or ends it. `orders` is how many orders of the product there are.
+    pub fn limit_purchases(&self, limited: bool, orders: u64) {
+        let mut purchases = self.purchases.write();
+        if purchases.is_some() != limited {
+            *purchases = limited.then(|| Purchases::of(orders, &self.uncounted));
+        }
     }
 
     /// Units available at this instant: one atomic read.

@@ -106,6 +106,10 @@ pub const MAX_UNAPPLIED_ROWS: usize = 64 * 1024;
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
 pub const STORE_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Users of one limited product who are counted one by one while all are: 32 bytes each.
+pub const MAX_COUNTED_USERS: usize = 1_000_000;
+/// When to try again for a user who is only counted with all others.
+pub const USER_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Threads that look something up in the store at once, for buyers and workers.
 pub const MAX_LOOK_UPS: usize = 16;
 /// Threads that read pages of lists from the store for operators: half of the processors, and no more than this.

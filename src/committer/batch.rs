@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::change::{Actor, Change, KeptAnswer};
 use crate::clock::{Moment, Steady, Timestamp};
-use crate::inventory::{LimitExceeded, Shelf};
+use crate::inventory::{LimitError, Purchases, Shelf};
+use crate::limits::USER_RETRY_AFTER;
 use crate::metrics::Metrics;
 use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
 use crate::product::{Product, ProductId, StockMove};
@@ -42,6 +43,8 @@ pub(super) struct Effects {
     pub(super) created: Option<Product>,
     pub(super) deleted: Option<ProductId>,
     pub(super) edited: bool,
+    /// Whether a product with a limit was edited, whose purchases may not be counted.
+    pub(super) limited: bool,
     /// When the holds that have expired were due to, on the monotonic clock: one that a clock set ahead has ended was
     /// not, and counts as in time.
     expired: Vec<Steady>,
@@ -60,8 +63,8 @@ pub(super) struct Effects {
 struct GivenBack {
     shelf: Arc<Shelf>,
     quantity: u32,
-    /// The product and the user, where the product limits what a user may have.
-    limited: Option<(ProductId, UserId)>,
+    /// What users have and the user, where the product limits it.
+    limited: Option<(Arc<Purchases>, UserId)>,
 }
 
 /// An answer that waits for the commit.
@@ -179,12 +182,13 @@ impl<'b, 's> Batch<'b, 's> {
         };
         move_stock(&mut stocked.product, StockMove::Hold, &order)?;
         stocked.product.orders += 1;
-        match claim {
-            Some(claim) => claim.keep(),
-            None if stocked.product.terms.per_user_limit.is_some() => {
-                self.rooms.inventory.purchases().add(product, &order.user, order.quantity);
+        if let Some(purchases) = stocked.product.terms.per_user_limit.and_then(|_| stocked.shelf.purchases()) {
+            let sequence = self.books.head.sequence + 1;
+            match claim.filter(|claim| claim.is_of(&purchases)) {
+                Some(claim) => claim.keep(sequence),
+                // The limit came while the order was on its way.
+                None => purchases.add(&order.user, order.quantity, sequence),
             }
-            None => {}
         }
         reservation.keep();
         self.effects.touched.insert(product);
@@ -338,11 +342,14 @@ impl<'b, 's> Batch<'b, 's> {
             return Ok(Err(refusal));
         }
         if units.takes_stock() && !self.effects.keep_back(order.id) {
-            let purchases = self.rooms.inventory.purchases();
-            let claim = limit.map(|limit| (limit, purchases.claim(order.product, &order.user, order.quantity, limit)));
-            let claim = match claim {
-                Some((limit, Err(LimitExceeded { left }))) => {
+            let limited = limit.zip(stocked.shelf.purchases());
+            let claim = match limited.map(|(limit, all)| (limit, all.claim(&order.user, order.quantity, limit))) {
+                Some((limit, Err(LimitError::Exceeded { left }))) => {
                     return Ok(Err(Refusal::PurchaseLimitExceeded { limit, left }));
+                }
+                // The limit came since the users of this command were counted.
+                Some((_, Err(LimitError::Uncounted))) => {
+                    return Ok(Err(Refusal::Overloaded { retry_after: USER_RETRY_AFTER }));
                 }
                 Some((_, Ok(claim))) => Some(claim),
                 None => None,
@@ -357,13 +364,13 @@ impl<'b, 's> Batch<'b, 's> {
                 }));
             }
             if let Some(claim) = claim {
-                claim.keep();
+                claim.keep(self.books.head.sequence + 1);
             }
         }
         move_stock(&mut stocked.product, units, order)?;
         self.effects.touched.insert(order.product);
         if units.returns_stock() {
-            let limited = limit.map(|_| (order.product, order.user.clone()));
+            let limited = limit.and_then(|_| stocked.shelf.purchases()).map(|all| (all, order.user.clone()));
             let back = GivenBack { shelf: Arc::clone(&stocked.shelf), quantity: order.quantity, limited };
             self.effects.back.insert(order.id, back);
         }
@@ -445,11 +452,10 @@ impl Effects {
                 stocked.shelf.publish(stocked.product.clone());
             }
         }
-        let purchases = rooms.inventory.purchases();
         // All of the purchases first: who finds a unit on the shelf may have it.
         for GivenBack { quantity, limited, .. } in self.back.values() {
-            if let Some((product, user)) = limited {
-                purchases.subtract(*product, user, *quantity);
+            if let Some((purchases, user)) = limited {
+                purchases.subtract(user, *quantity, books.head.sequence);
             }
         }
         for GivenBack { shelf, quantity, .. } in self.back.into_values() {

@@ -50,11 +50,9 @@ impl Batch<'_, '_> {
         }
         after.updated_at = self.at;
         stocked.product = after.clone();
-        let limited = before.terms.per_user_limit.is_none() && after.terms.per_user_limit.is_some();
-        // Counting reads every order; before a sale there is none to count.
-        if limited && after.orders > 0 {
-            self.count_purchases(id)?;
-        }
+        let limited = after.terms.per_user_limit.is_some();
+        stocked.shelf.limit_purchases(limited, after.orders);
+        self.effects.limited = limited;
         self.finish_edit(before, after)
     }
 
@@ -86,17 +84,6 @@ impl Batch<'_, '_> {
         self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
         self.effects.deleted = Some(id);
         Ok(Ok(()))
-    }
-
-    /// Counts what each user has of a product that gets a limit: until now nobody counted.
-    fn count_purchases(&self, id: ProductId) -> Result<(), StoreError> {
-        let purchases = self.rooms.inventory.purchases();
-        purchases.forget(id);
-        self.rooms.store.snapshot()?.each_order(|order| {
-            if order.product == id && order.status.counts_as_purchase() {
-                purchases.add(id, &order.user, order.quantity);
-            }
-        })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 
 use super::claims::KeyClaim;
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};
+use super::count::Counts;
 
 /// Whether orders are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +76,11 @@ pub struct Intake {
     sender: Sender<Command>,
     gate: Arc<Gate>,
     commands: Arc<Semaphore>,
+    counts: Arc<Counts>,
 }
 
 impl Intake {
-    pub(super) fn new() -> (Self, Receiver<Command>, Arc<Gate>) {
+    pub(super) fn new(counts: Arc<Counts>) -> (Self, Receiver<Command>, Arc<Gate>) {
         // Room for every permit there is, and for the word to stop: a send with a permit always finds room.
         let (sender, receiver) = bounded(INTAKE_ORDERS + INTAKE_COMMANDS + 1);
         let gate = Arc::new(Gate {
@@ -87,7 +89,7 @@ impl Intake {
             opening: AtomicU64::new(0),
         });
         let commands = Arc::new(Semaphore::new(INTAKE_COMMANDS));
-        (Self { sender, gate: Arc::clone(&gate), commands }, receiver, gate)
+        (Self { sender, gate: Arc::clone(&gate), commands, counts }, receiver, gate)
     }
 
     /// Whether orders are taken.
@@ -99,6 +101,11 @@ impl Intake {
     /// was checked against a store that has failed since is refused.
     pub fn opening(&self) -> u64 {
         self.gate.opening.load(Ordering::Acquire)
+    }
+
+    /// Where users of limited products are counted.
+    pub const fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// Refuses when orders are not taken.
@@ -151,6 +158,9 @@ impl Intake {
         orders: Vec<OrderId>,
         to: OperatorMove,
     ) -> Result<Vec<Result<Arc<Order>, Refusal>>, Refusal> {
+        if matches!(to, OperatorMove::Confirm | OperatorMove::Retry) {
+            self.counts.count_users_of(&orders).await?;
+        }
         self.ask(|reply, permit| Command::MoveOrders { orders, to, reply, _permit: permit }).await
     }
 

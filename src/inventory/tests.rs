@@ -227,7 +227,7 @@ fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
     let inventory = Inventory::default();
     let old = inventory.add(product(1, 5));
     let reservation = old.reserve(2).unwrap();
-    inventory.replace_all([product(1, 3)], Purchases::default());
+    inventory.replace_all([product(1, 3)]);
     drop(reservation);
     assert_eq!(inventory.shelf(ProductId(1)).unwrap().available(), 3);
     assert_eq!(old.available(), 5);

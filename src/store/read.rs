@@ -368,29 +368,48 @@ impl Snapshot {
             };
             order_groups::find(&orders, id, read).map(Option::flatten)
         };
+        let (mut rows, mut scanned, mut next) = (Vec::new(), 0, None);
+        self.each_id_of_user(user, before, candidates, |id| {
+            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
+                next = Some(id + 1);
+                return Ok(ControlFlow::Break(()));
+            }
+            rows.extend(kept(id)?);
+            scanned += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Page { rows, next })
+    }
+
+    /// Calls `visit` with the orders that a user may have placed, newest first, until it breaks; those of users with
+    /// the same hash are among them. `candidates` is what the index said before this snapshot was taken.
+    pub(super) fn each_id_of_user(
+        &self,
+        user: &str,
+        before: Option<OrderId>,
+        candidates: Candidates,
+        mut visit: impl FnMut(u64) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
         let index = self.transaction.open_table(tables::ORDERS_BY_USER)?;
         let before = before.map_or(u64::MAX, |order| order.0);
         let mut written = OrdersOf::below(&index, index::of_user(user), candidates.runs, before);
         let mut next_written = written.next()?;
         let mut recent = candidates.orders.into_iter().filter(|order| *order < before).peekable();
-        let (mut rows, mut scanned) = (Vec::new(), 0);
         loop {
             // Both run from new to old; an order that is in both counts once.
             let id = match (recent.peek().copied(), next_written) {
-                (None, None) => return Ok(Page { rows, next: None }),
+                (None, None) => return Ok(()),
                 (a, b) => a.max(b).unwrap_or_default(),
             };
-            if rows.len() == most || scanned == limits::MAX_SCANNED_ORDERS {
-                return Ok(Page { rows, next: Some(id + 1) });
-            }
             if recent.peek() == Some(&id) {
                 recent.next();
             }
             if next_written == Some(id) {
                 next_written = written.next()?;
             }
-            rows.extend(kept(id)?);
-            scanned += 1;
+            if visit(id)?.is_break() {
+                return Ok(());
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! A scan runs on one of a few threads of a lower scheduling priority and waits for its turn in a bounded line. What
 //! it needs of the tables it waits for before, without holding anything.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,12 +12,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use redb::{Database, ReadableDatabase};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::limits::{MAX_LOOK_UPS, MAX_SCAN_THREADS, MAX_SCANS_IN_LINE};
+use crate::limits::{MAX_LOOK_UPS, MAX_SCAN_THREADS, MAX_SCANNED_ORDERS, MAX_SCANS_IN_LINE};
 use crate::order::{Order, OrderId};
+use crate::product::ProductId;
 
 use super::follow::Backlog;
 use super::read::{OrderFields, Page};
-use super::{Snapshot, Store, StoreError, index};
+use super::record::{self, OrderRow};
+use super::{Snapshot, Store, StoreError, index, order_groups, tables};
 
 /// How much nicer than the rest of the process a thread is that nobody waits for: about a tenth of the weight.
 const NICE: i32 = 10;
@@ -122,11 +125,7 @@ impl Store {
         scan: Scan,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (backlog, database) = self.parts()?;
-        // A store that has failed can be opened again while this waits.
-        drop(database);
-        backlog.caught_up().await?;
-        drop(backlog);
+        self.caught_up().await?;
         let (reply, answer) = oneshot::channel();
         let store = Arc::clone(self);
         self.readers.submit(
@@ -153,6 +152,31 @@ impl Store {
         let reader = self.reader()?;
         reader.backlog.catch_up()?;
         reader.orders_of_user(user, before, most, keep)
+    }
+
+    /// Returns when the tables have everything that is shown by now.
+    pub async fn caught_up(&self) -> Result<(), StoreError> {
+        let (backlog, database) = self.parts()?;
+        // A store that has failed can be opened again while this waits.
+        drop(database);
+        backlog.caught_up().await
+    }
+
+    /// Orders that a user may have placed up to `through`, newest first; those of users with the same hash are among
+    /// them. None where there are more than [`MAX_SCANNED_ORDERS`]. Blocks on file reads.
+    pub fn order_ids_of_user(&self, user: &str, through: OrderId) -> Result<Option<Vec<u64>>, StoreError> {
+        let reader = self.reader()?;
+        let before = OrderId(through.0 + 1);
+        let candidates = reader.backlog.users.read().find(index::of_user(user));
+        let mut ids = Vec::new();
+        if candidates.is_empty() {
+            return Ok(Some(ids));
+        }
+        reader.snapshot()?.each_id_of_user(user, Some(before), candidates, |id| {
+            ids.push(id);
+            Ok(if ids.len() > MAX_SCANNED_ORDERS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok((ids.len() <= MAX_SCANNED_ORDERS).then_some(ids))
     }
 
     fn reader(&self) -> Result<Reader, StoreError> {
@@ -183,6 +207,24 @@ impl Reader {
         // The snapshot comes after the look into memory: what has left memory by now is in the snapshot. An order that
         // is not in it yet was placed after this was asked for.
         self.snapshot()?.orders_of_user(user, before, candidates, most, keep)
+    }
+}
+
+impl Snapshot {
+    /// Units of a product that these orders say a user has.
+    pub fn units_of_user(&self, user: &str, product: ProductId, orders: &[u64]) -> Result<u64, StoreError> {
+        let table = self.transaction.open_table(tables::ORDERS)?;
+        let mut units = 0;
+        for id in orders {
+            order_groups::find(&table, *id, |row| {
+                let order = record::decode::<OrderRow<'_>>(row)?.fields(OrderId(*id))?;
+                if order.user == user && order.product == product && order.status.counts_as_purchase() {
+                    units += u64::from(order.quantity);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(units)
     }
 }
 

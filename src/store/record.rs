@@ -13,7 +13,9 @@ use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Trans
 use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::StoreError;
-use super::read::{AttemptError, OrderFields};
+use super::read::AttemptError;
+
+mod fields;
 
 /// The version that every row starts with.
 const VERSION: u8 = 1;
@@ -138,19 +140,6 @@ impl<'a> OrderRow<'a> {
     /// The user's name, without making an order of the row.
     pub(super) const fn user(&self) -> &'a str {
         self.user
-    }
-
-    /// What filters and sums look at.
-    pub(super) fn fields(&self, id: OrderId) -> Result<OrderFields<'a>, StoreError> {
-        Ok(OrderFields {
-            id,
-            product: ProductId(self.product),
-            user: self.user,
-            quantity: self.quantity,
-            status: one_of(&OrderStatus::ALL, self.status)?,
-            job: one_of(&JOB_ENDS, self.job)?,
-            created_at: Timestamp::from_millis(self.created_at),
-        })
     }
 
     pub(super) fn order(&self, id: OrderId) -> Result<Order, StoreError> {

@@ -26,6 +26,7 @@ mod lifecycle;
 mod maintenance;
 mod monitoring;
 mod orders;
+mod purchase_limits;
 mod queue;
 mod stampede;
 mod store_faults;

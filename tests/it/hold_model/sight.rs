@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use flashsale::change::Change;
+use flashsale::inventory::LimitError;
 use flashsale::order::{Order, OrderId, UserId};
 use flashsale::product::{Product, ProductId, StockMove};
 use flashsale::queue::JobState;
@@ -66,9 +67,11 @@ impl<'e> Sight<'e> {
 
     /// Units that a user may still order.
     fn allowed(&self, product: ProductId, user: &UserId) -> u32 {
-        match self.engine.inventory.purchases().claim(product, user, LIMIT, LIMIT) {
-            Ok(_claim) => LIMIT,
-            Err(exceeded) => exceeded.left,
+        let purchases = self.engine.inventory.shelf(product).and_then(|shelf| shelf.purchases());
+        match purchases.map(|purchases| purchases.claim(user, LIMIT, LIMIT)) {
+            Some(Err(LimitError::Exceeded { left })) => left,
+            Some(Ok(_)) => LIMIT,
+            other => panic!("{other:?} of a product that is limited and counted"),
         }
     }
 }

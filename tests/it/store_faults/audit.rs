@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flashsale::change::{Actor, Change, KeptAnswer};
 use flashsale::clock::Timestamp;
+use flashsale::inventory::LimitError;
 use flashsale::order::{JobEnd, Order, OrderId, OrderStatus, Transition};
 use flashsale::product::{Product, ProductId, StockMove};
 use flashsale::queue::JobState;
@@ -234,16 +235,19 @@ pub(super) fn check_started(engine: &Engine, history: &History) -> Result<(), St
 
 fn check_purchases(engine: &Engine, history: &History, product: &Product) -> Result<(), String> {
     let Some(limit) = product.terms.per_user_limit else { return Ok(()) };
+    engine.await_counts();
+    let purchases = engine.inventory.shelf(product.id).and_then(|shelf| shelf.purchases()).ok_or("nobody counts")?;
     let mut units = BTreeMap::<_, u32>::new();
     for order in history.orders.values().filter(|order| order.product == product.id) {
         let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
         *units.entry(&order.user).or_default() += if counts { order.quantity } else { 0 };
     }
     for (user, units) in units {
-        let Err(exceeded) = engine.inventory.purchases().claim(product.id, user, limit + 1, limit) else {
-            return Err(format!("{user:?} may have more than the limit"));
+        let left = match purchases.claim(user, limit + 1, limit) {
+            Err(LimitError::Exceeded { left }) => left,
+            other => return Err(format!("{user:?} may have more than the limit: {other:?}")),
         };
-        ensure!(exceeded.left == limit - units, "{user:?} has {units} units and may have {} more", exceeded.left);
+        ensure!(left == limit - units, "{user:?} has {units} units and may have {left} more");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The engine without HTTP, on a disk of the test's.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flashsale::admission::{Admission, RateLimits};
 use flashsale::clock::{Clock, Timestamp};
@@ -87,6 +87,15 @@ impl Engine {
         );
         let clock = clock.clone();
         Ok(Self { store, inventory, queue, intake, admission, clock, metrics, committer, workers: None })
+    }
+
+    /// Waits until what users have of limited products is counted.
+    pub(crate) fn await_counts(&self) {
+        let stuck = Instant::now() + PATIENCE;
+        while self.inventory.is_counting() {
+            assert!(Instant::now() < stuck, "purchases are never counted");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(super) fn start_workers(&mut self) {
