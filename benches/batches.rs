@@ -1,10 +1,10 @@
 //! Orders a second by the thousand in one request, beside orders one by one.
 //!
 //! The real server runs as a process of its own, with one product that everybody gets. One client drives it in
-//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 16. Both are answered
-//! after their orders are on disk. The ratio is that of the two rounds of a pair, so a machine that is slow for a while
-//! is slow for both. A batch's request is formatted once and only the users change; of its answer only the accepted
-//! orders are counted.
+//! alternating rounds, closed loop: single orders on 64 connections, and batches of 1,000 on 16, without and with an
+//! idempotency key for each order. All are answered after their orders are on disk. Ratios are those of two rounds of
+//! one turn, so a machine that is slow for a while is slow for both. A batch's request is formatted once and only the
+//! users and keys change; of its answer only the accepted orders are counted.
 //!
 //! After each round the queue is drained, and `with drain` divides by that time as well: it is the rate at which
 //! orders are accepted and confirmed for good. In the end every acknowledged order must be confirmed, the product's
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use driver::figures::{Spread, Used, us_each};
-use driver::load::{self, ACCEPTED, Expected, Load, Orders, Trip};
+use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server, Stock};
 
@@ -49,7 +49,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Compares batches of orders with single orders.
 #[derive(Parser)]
 struct Options {
-    /// Pairs of rounds.
+    /// Turns of three rounds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
     /// Length of a round.
@@ -93,17 +93,19 @@ struct Measurement {
     drain_seconds: f64,
 }
 
-/// A round of single orders and the round of batches beside it.
-struct Pair {
+/// A round of single orders and the rounds of batches beside it.
+struct Turn {
     single: Measurement,
     batch: Measurement,
+    /// Batches of orders with an idempotency key each.
+    keyed: Measurement,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = Options::parse();
     let round = Duration::from_secs(options.seconds) + ROUND_OVERHEAD + server::DRAIN;
-    run::bounded(compare(&options), round * 2 * options.rounds + RUN_OVERHEAD).await
+    run::bounded(compare(&options), round * 3 * options.rounds + RUN_OVERHEAD).await
 }
 
 async fn compare(options: &Options) -> ExitCode {
@@ -113,44 +115,52 @@ async fn compare(options: &Options) -> ExitCode {
     let server = Server::real(dir.path()).await;
     let product = server.create_product(PLENTY).await;
     let orders = Orders::of(product);
-    let (single, batch) = sides(options, &server, &orders);
+    let [single, batch, keyed] = sides(options, &server, &orders);
 
-    let mut acknowledged = single.round(WARM_UP).await.orders + batch.round(WARM_UP).await.orders;
+    let mut acknowledged = 0;
+    for side in [&single, &batch, &keyed] {
+        acknowledged += side.round(WARM_UP).await.orders;
+    }
     let time = Duration::from_secs(options.seconds);
-    let mut pairs = Vec::new();
+    let mut turns = Vec::new();
     print_head();
     for round in 1..=options.rounds {
         // Each goes first every other time, so that a machine that slows down does not favour one.
-        let pair = if round % 2 == 1 {
+        let turn = if round % 2 == 1 {
             let single = single.round(time).await;
-            Pair { single, batch: batch.round(time).await }
-        } else {
             let batch = batch.round(time).await;
-            Pair { single: single.round(time).await, batch }
+            Turn { single, batch, keyed: keyed.round(time).await }
+        } else {
+            let keyed = keyed.round(time).await;
+            let batch = batch.round(time).await;
+            Turn { single: single.round(time).await, batch, keyed }
         };
-        pair.single.print(round, single.name);
-        pair.batch.print(round, batch.name);
-        acknowledged += pair.single.orders + pair.batch.orders;
-        pairs.push(pair);
+        turn.single.print(round, single.name);
+        turn.batch.print(round, batch.name);
+        turn.keyed.print(round, keyed.name);
+        acknowledged += turn.single.orders + turn.batch.orders + turn.keyed.orders;
+        turns.push(turn);
     }
     let memory = server.resident_bytes();
     server.settle(acknowledged).await;
     let stock = Stock { current: PLENTY - acknowledged, held: 0, sold: acknowledged };
     assert_eq!(server.stock(product).await, stock, "the stock is not what was not sold");
-    let met = conclude(&pairs);
+    let met = conclude(&turns);
     println!("  {acknowledged} orders acknowledged, every one confirmed; the stock is right; the audit is ok");
     println!("  the server had {:.0} MB resident at the end", memory as f64 / 1e6);
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn sides<'s>(options: &Options, server: &'s Server, orders: &Arc<Orders>) -> (Side<'s>, Side<'s>) {
-    let load = Load { orders: Arc::clone(orders), trip: Trip::Single, expected: ACCEPTED };
+fn sides<'s>(options: &Options, server: &'s Server, orders: &Arc<Orders>) -> [Side<'s>; 3] {
+    let load = Load { orders: Arc::clone(orders), trip: Trip::Single, keys: Keys::None, expected: ACCEPTED };
     let single = Side { name: "single", server, load, connections: options.connections };
     let size = usize::from(options.batch);
     let expected = Expected { status: 200, text: "\"status\":201", times: size };
-    let load = Load { orders: Arc::clone(orders), trip: Trip::Batch(size), expected };
-    let batch = Side { name: "batch", server, load, connections: options.batch_connections };
-    (single, batch)
+    let batches = |name, keys| {
+        let load = Load { orders: Arc::clone(orders), trip: Trip::Batch(size), keys, expected };
+        Side { name, server, load, connections: options.batch_connections }
+    };
+    [single, batches("batch", Keys::None), batches("keyed", Keys::Each)]
 }
 
 fn print_head() {
@@ -160,16 +170,18 @@ fn print_head() {
 }
 
 /// The ratios; whether batches are as many times faster as they must be.
-fn conclude(pairs: &[Pair]) -> bool {
+fn conclude(turns: &[Turn]) -> bool {
     let ratio = |figure: fn(&Measurement) -> f64| {
-        Spread::of(pairs.iter().map(|pair| figure(&pair.batch) / figure(&pair.single)).collect())
+        Spread::of(turns.iter().map(|turn| figure(&turn.batch) / figure(&turn.single)).collect())
     };
     println!("  {:<30} {:>6} {:>6} {:>6}", "batch / single", "min", "median", "max");
     let rates = ratio(|side| side.orders_per_second);
     rates.print("orders/s");
     ratio(|side| side.with_drain_per_second).print("orders/s, with drain");
     ratio(|side| side.server_us).print("server us an order");
-    let rate = Spread::of(pairs.iter().map(|pair| pair.batch.orders_per_second).collect());
+    let keyed = turns.iter().map(|turn| turn.keyed.orders_per_second / turn.batch.orders_per_second);
+    Spread::of(keyed.collect()).print("orders/s, with keys / without");
+    let rate = Spread::of(turns.iter().map(|turn| turn.batch.orders_per_second).collect());
     let met = rates.median >= TARGET_RATIO;
     let verdict = if met { "ok" } else { "MISSED" };
     println!(

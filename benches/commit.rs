@@ -1,6 +1,6 @@
 //! How many orders a second the committer puts on disk, by how many share a commit. One product, unique users, every
 //! commit synced; the store is in the target directory, which must be on a disk. Each batch is confirmed before the
-//! next one comes, which is not measured.
+//! next one comes, which is not measured. All of it once more with an idempotency key for each order.
 #![allow(clippy::expect_used, missing_docs, reason = "a measurement that cannot go on must stop; criterion's macros")]
 
 #[path = "engine/shop.rs"]
@@ -31,25 +31,28 @@ fn commit(criterion: &mut Criterion) {
         shop.confirm(orders);
     }
 
-    let mut group = criterion.benchmark_group("commit");
-    group.sampling_mode(SamplingMode::Flat).sample_size(20);
-    for batch in BATCHES {
-        group.throughput(Throughput::Elements(batch as u64));
-        group.bench_function(batch.to_string(), |bencher| {
-            bencher.iter_custom(|iterations| {
-                let mut taken = Duration::ZERO;
-                for _ in 0..iterations {
-                    let requests = shop.requests(product, batch);
-                    let start = Instant::now();
-                    let orders = shop.place(requests);
-                    taken += start.elapsed();
-                    shop.confirm(orders);
-                }
-                taken
+    for (name, keyed) in [("commit", false), ("commit with keys", true)] {
+        let mut group = criterion.benchmark_group(name);
+        group.sampling_mode(SamplingMode::Flat).sample_size(20);
+        for batch in BATCHES {
+            group.throughput(Throughput::Elements(batch as u64));
+            group.bench_function(batch.to_string(), |bencher| {
+                bencher.iter_custom(|iterations| {
+                    let mut taken = Duration::ZERO;
+                    for _ in 0..iterations {
+                        let requests =
+                            if keyed { shop.keyed_requests(product, batch) } else { shop.requests(product, batch) };
+                        let start = Instant::now();
+                        let orders = shop.place(requests);
+                        taken += start.elapsed();
+                        shop.confirm(orders);
+                    }
+                    taken
+                });
             });
-        });
+        }
+        group.finish();
     }
-    group.finish();
     shop.close();
 }
 

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use hdrhistogram::Histogram;
 
-use driver::load::{self, ACCEPTED, Load, Orders, Trip};
+use driver::load::{self, ACCEPTED, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server, number};
 use holds::{Holds, Lags, Spacing};
@@ -109,7 +109,7 @@ async fn measure(options: &Options) -> ExitCode {
     let dir = tempfile::tempdir_in(parent).expect("a directory for the data");
     let server = Server::real(dir.path()).await;
     let orders = Orders::of(server.create_product(PLENTY).await);
-    let load = Load { orders, trip: Trip::Single, expected: ACCEPTED };
+    let load = Load { orders, trip: Trip::Single, keys: Keys::None, expected: ACCEPTED };
     let mut outcomes = Vec::new();
     print_head();
     for spacing in [Spacing::Together, Spacing::Spread] {

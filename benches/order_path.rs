@@ -7,6 +7,7 @@
 //!
 //! - `accepted`: one product that everybody gets, so every answer is a 201, sent after its order is on disk. After
 //!   each round the queue is drained, and in the end every acknowledged order must be confirmed and the audit be ok.
+//! - `keyed`: the same, and every order has an idempotency key of its own.
 //! - `sold-out`: a product with no stock, so every answer is a 409; the bare handler gets the same bodies.
 //!
 //! The loop is closed: a connection orders again as soon as it is answered. So both servers are at their limit, and
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 
 use driver::figures::{self, Used};
-use driver::load::{self, ACCEPTED, Expected, Load, Orders, Trip};
+use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server};
 use report::{Case, Measurement, Pair, Queue, Ratios};
@@ -84,6 +85,7 @@ struct Options {
 #[derive(Clone, Copy, ValueEnum)]
 enum Choice {
     Accepted,
+    Keyed,
     SoldOut,
     All,
 }
@@ -91,6 +93,7 @@ enum Choice {
 #[derive(Clone, Copy)]
 enum Workload {
     Accepted,
+    Keyed,
     SoldOut,
 }
 
@@ -98,13 +101,14 @@ impl Workload {
     fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Keyed => "keyed",
             Self::SoldOut => "sold-out",
         }
     }
 
     fn stock(self) -> u64 {
         match self {
-            Self::Accepted => PLENTY,
+            Self::Accepted | Self::Keyed => PLENTY,
             Self::SoldOut => 0,
         }
     }
@@ -112,8 +116,15 @@ impl Workload {
     /// What the real server answers.
     fn expected(self) -> Expected {
         match self {
-            Self::Accepted => ACCEPTED,
+            Self::Accepted | Self::Keyed => ACCEPTED,
             Self::SoldOut => SOLD_OUT,
+        }
+    }
+
+    fn keys(self) -> Keys {
+        match self {
+            Self::Keyed => Keys::Each,
+            Self::Accepted | Self::SoldOut => Keys::None,
         }
     }
 }
@@ -122,8 +133,9 @@ impl Choice {
     fn workloads(self) -> &'static [Workload] {
         match self {
             Self::Accepted => &[Workload::Accepted],
+            Self::Keyed => &[Workload::Keyed],
             Self::SoldOut => &[Workload::SoldOut],
-            Self::All => &[Workload::Accepted, Workload::SoldOut],
+            Self::All => &[Workload::Accepted, Workload::Keyed, Workload::SoldOut],
         }
     }
 }
@@ -174,8 +186,9 @@ async fn run_case(options: &Options, workload: Workload, connections: u32, paren
     let (bare, real) = (Server::bare(dir.path()).await, Server::real(dir.path()).await);
     let product = real.create_product(workload.stock()).await;
     let orders = Orders::of(product);
-    let bare_load = Load { orders: Arc::clone(&orders), trip: Trip::Single, expected: ACCEPTED };
-    let real_load = Load { orders, trip: Trip::Single, expected: workload.expected() };
+    let keys = workload.keys();
+    let bare_load = Load { orders: Arc::clone(&orders), trip: Trip::Single, keys, expected: ACCEPTED };
+    let real_load = Load { orders, trip: Trip::Single, keys, expected: workload.expected() };
     let bare = Side { server: bare, load: bare_load, queues: false, connections };
     let real = Side { server: real, load: real_load, queues: true, connections };
 
@@ -199,7 +212,7 @@ async fn run_case(options: &Options, workload: Workload, connections: u32, paren
         pairs.push(pair);
     }
     let confirmed = match workload {
-        Workload::Accepted => answers,
+        Workload::Accepted | Workload::Keyed => answers,
         Workload::SoldOut => 0,
     };
     real.server.settle(confirmed).await;

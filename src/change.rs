@@ -152,7 +152,8 @@ fn signed(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-/// The answer that a repeated request with the same idempotency key gets. Whether it is the same request, its order says.
+/// The answer that a repeated request with the same idempotency key gets. Whether it is the same request, its order
+/// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// The hash of the key.

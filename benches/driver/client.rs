@@ -143,7 +143,12 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
 
 /// The bytes of a `POST` of a JSON text.
 pub(crate) fn post(path: &str, json: &str) -> Vec<u8> {
+    post_with(path, "", json)
+}
+
+/// The same with further headers, a whole line each.
+pub(crate) fn post_with(path: &str, further: &str, json: &str) -> Vec<u8> {
     let length = json.len();
-    let headers = format!("host: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
+    let headers = format!("host: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{further}");
     format!("POST {path} HTTP/1.1\r\n{headers}\r\n{json}").into_bytes()
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::client::{Connection, STALLED, position, post};
+use super::client::{Connection, STALLED, position, post, post_with};
 
 /// Every order has as many digits in its user as the next: a request is formatted once and only these change.
 const USER_DIGITS: usize = 12;
@@ -21,6 +21,13 @@ pub(crate) const ACCEPTED: Expected = Expected { status: 201, text: "\"orderId\"
 pub(crate) struct Orders {
     product: u64,
     next_user: AtomicU64,
+}
+
+/// Whether orders come with idempotency keys, each with one of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    None,
+    Each,
 }
 
 /// What every answer of a server must be.
@@ -47,6 +54,7 @@ pub(crate) enum Trip {
 pub(crate) struct Load {
     pub(crate) orders: Arc<Orders>,
     pub(crate) trip: Trip,
+    pub(crate) keys: Keys,
     pub(crate) expected: Expected,
 }
 
@@ -57,11 +65,12 @@ pub(crate) struct Round {
     pub(crate) latency: Histogram<u64>,
 }
 
-/// A request's bytes, ready but for the users of its orders.
+/// A request's bytes, ready but for the users of its orders, and for their keys, which have the same digits.
 pub(crate) struct Request {
     bytes: Vec<u8>,
-    /// Where the user's digits begin, for each order.
+    /// Where the user's digits begin, so many times for each order.
     digits_at: Vec<usize>,
+    digits_each: usize,
 }
 
 impl Orders {
@@ -71,27 +80,41 @@ impl Orders {
 
     /// A request for the next users' orders, whoever they are.
     pub(crate) fn request(&self, trip: Trip) -> Request {
+        self.request_with(trip, Keys::None)
+    }
+
+    /// The same with or without keys.
+    pub(crate) fn request_with(&self, trip: Trip, keys: Keys) -> Request {
         let user = "0".repeat(USER_DIGITS);
-        let order = format!(r#"{{"productId":{},"userId":"u{user}","quantity":1}}"#, self.product);
+        let (header, field, digits_each) = match (keys, trip) {
+            (Keys::None, _) => (String::new(), String::new(), 1),
+            (Keys::Each, Trip::Single) => (format!("idempotency-key: order-{user}\r\n"), String::new(), 2),
+            (Keys::Each, Trip::Batch(_)) => (String::new(), format!(r#","idempotencyKey":"order-{user}""#), 2),
+        };
+        let order = format!(r#"{{"productId":{},"userId":"u{user}","quantity":1{field}}}"#, self.product);
         let bytes = match trip {
-            Trip::Single => post("/api/v1/orders", &order),
+            Trip::Single => post_with("/api/v1/orders", &header, &order),
             Trip::Batch(orders) => {
                 post("/api/v1/orders/batch", &format!(r#"{{"orders":[{}]}}"#, vec![order; orders].join(",")))
             }
         };
         let digits_at = memchr::memmem::find_iter(&bytes, user.as_bytes()).collect();
-        Request { bytes, digits_at }
+        Request { bytes, digits_at, digits_each }
     }
 }
 
 impl Request {
     /// The bytes for the next users.
     pub(crate) fn next(&mut self, orders: &Orders) -> &[u8] {
-        let first = orders.next_user.fetch_add(self.digits_at.len() as u64, Ordering::Relaxed);
-        for (mut user, at) in (first..).zip(&self.digits_at) {
-            for digit in self.bytes[*at..][..USER_DIGITS].iter_mut().rev() {
-                *digit = b'0' + (user % 10) as u8;
-                user /= 10;
+        let count = self.digits_at.len() / self.digits_each;
+        let first = orders.next_user.fetch_add(count as u64, Ordering::Relaxed);
+        for (user, all) in (first..).zip(self.digits_at.chunks_exact(self.digits_each)) {
+            for at in all {
+                let mut rest = user;
+                for digit in self.bytes[*at..][..USER_DIGITS].iter_mut().rev() {
+                    *digit = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                }
             }
         }
         &self.bytes
@@ -160,7 +183,7 @@ pub(crate) async fn drive(connections: &mut Vec<Connection>, load: &Load, time: 
 
 /// One connection's part of a round.
 async fn buy(mut connection: Connection, load: Load, latency: Arc<Mutex<Histogram<u64>>>, end: Instant) -> Connection {
-    let mut request = load.orders.request(load.trip);
+    let mut request = load.orders.request_with(load.trip, load.keys);
     let mut sent = Instant::now();
     while sent < end {
         let answer = connection.exchange(request.next(&load.orders)).await;
@@ -175,7 +198,7 @@ async fn buy(mut connection: Connection, load: Load, latency: Arc<Mutex<Histogra
 /// One request outside any round; gives the length of its answer's body in bytes.
 pub(crate) async fn one(port: u16, load: &Load) -> usize {
     let mut connection = Connection::open(port).await.expect("the server accepts a connection");
-    let mut request = load.orders.request(load.trip);
+    let mut request = load.orders.request_with(load.trip, load.keys);
     let answer = connection.ask(request.next(&load.orders)).await;
     load.expected.check(answer.status, answer.body);
     answer.body.len()

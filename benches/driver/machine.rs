@@ -53,6 +53,13 @@ pub(crate) fn peak_bytes(process: &str) -> Option<u64> {
     memory(process, "VmHWM:")
 }
 
+/// Bytes that a process has sent to the disk so far.
+pub(crate) fn written_bytes(process: &str) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{process}/io")).expect("Linux's /proc");
+    let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).expect("the bytes written");
+    bytes.parse().expect("a number of bytes")
+}
+
 fn memory(process: &str, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux's /proc");
     let kilobytes = status.lines().find_map(|line| line.strip_prefix(field))?.split_whitespace().next()?;

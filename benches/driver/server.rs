@@ -111,6 +111,11 @@ impl Server {
         machine::peak_bytes(&self.child.id().to_string()).expect("a server that runs")
     }
 
+    /// Bytes that the process has sent to the disk so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        machine::written_bytes(&self.child.id().to_string())
+    }
+
     /// Creates a product in the sale and gives its id.
     pub(crate) async fn create_product(&self, stock: u64) -> u64 {
         self.create(&format!(r#"{{"name":"Hot","price":"9.99","initialStock":{stock},"flashSaleActive":true}}"#)).await

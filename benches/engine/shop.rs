@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flashsale::admission::{Admission, OrderRequest, RateLimits};
+use flashsale::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
 use flashsale::change::Actor;
 use flashsale::clock::Clock;
 use flashsale::committer::{Committer, Edit, Intake, Rooms, Settlement};
@@ -81,6 +81,15 @@ impl Shop {
         (0..count).map(|_| self.request(product)).collect()
     }
 
+    /// The same with an idempotency key each.
+    pub(crate) fn keyed_requests(&mut self, product: ProductId, count: usize) -> Vec<OrderRequest> {
+        let mut requests = self.requests(product, count);
+        for request in &mut requests {
+            request.key = Some(IdempotencyKey::new(request.user.as_str()).expect("a key"));
+        }
+        requests
+    }
+
     pub(crate) fn request(&mut self, product: ProductId) -> OrderRequest {
         self.users += 1;
         OrderRequest {
@@ -113,6 +122,17 @@ impl Shop {
         let mut left = orders;
         while left > 0 {
             let requests = self.requests(product, left.min(FILL_BATCH));
+            left -= requests.len();
+            let placed = self.place(requests);
+            self.confirm(placed);
+        }
+    }
+
+    /// The same with an idempotency key each.
+    pub(crate) fn fill_keyed(&mut self, product: ProductId, orders: usize) {
+        let mut left = orders;
+        while left > 0 {
+            let requests = self.keyed_requests(product, left.min(FILL_BATCH));
             left -= requests.len();
             let placed = self.place(requests);
             self.confirm(placed);

@@ -191,8 +191,8 @@ impl Reader {
         Ok(Snapshot::new(self.database.begin_read()?))
     }
 
-    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`. Of a user without
-    /// orders nothing is read.
+    /// Orders of one user that lie below `before` and that `keep` keeps, newest first, at most `most`. Of a user
+    /// without orders nothing is read.
     pub fn orders_of_user(
         &self,
         user: &str,

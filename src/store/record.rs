@@ -6,7 +6,7 @@ use std::time::Duration;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Actor, Change, Fork, HistoryId, KeptAnswer, Record};
+use crate::change::{Actor, Change, Fork, HistoryId, Record};
 use crate::clock::Timestamp;
 use crate::money::Money;
 use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
@@ -15,7 +15,10 @@ use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 use super::StoreError;
 use super::read::AttemptError;
 
+mod answer;
 mod fields;
+
+pub(super) use answer::AnswerRow;
 
 /// The version that every row starts with.
 const VERSION: u8 = 1;
@@ -341,26 +344,6 @@ enum ActorRow {
     Operator,
     Worker,
     Clock,
-}
-
-/// A kept answer; the order is in the row's place or beside it. The key is random: as a number it would be longer.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct AnswerRow {
-    key: [u8; 16],
-    queue_position: u64,
-    estimated_wait: u64,
-}
-
-impl AnswerRow {
-    pub(super) const fn of(answer: &KeptAnswer) -> Self {
-        let KeptAnswer { key, queue_position, estimated_wait } = *answer;
-        Self { key: key.to_le_bytes(), queue_position, estimated_wait }
-    }
-
-    pub(super) const fn answer(self) -> KeptAnswer {
-        let Self { key, queue_position, estimated_wait } = self;
-        KeptAnswer { key: u128::from_le_bytes(key), queue_position, estimated_wait }
-    }
 }
 
 impl RecordRow<'_> {

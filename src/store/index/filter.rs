@@ -71,8 +71,8 @@ pub(super) struct Filters {
     full: Vec<Group>,
     /// The one that takes the next run.
     open: Option<Group>,
-    /// Runs without a filter, oldest first: those that were there at the opening and whose filters are not made yet, and
-    /// those beyond [`MAX_FILTERS`].
+    /// Runs without a filter, oldest first: those that were there at the opening and whose filters are not made yet,
+    /// and those beyond [`MAX_FILTERS`].
     bare: Vec<u64>,
 }
 

@@ -36,7 +36,7 @@ impl Rebuild {
             let keys = rebuild(&backlog.keys, &database, tables::ORDERS_BY_KEY, &stopped);
             let done = keys.and_then(|()| rebuild(&backlog.users, &database, tables::ORDERS_BY_USER, &stopped));
             if let Err(error) = done {
-                tracing::warn!(%error, "the filters of the indexes cannot be made; look-ups read more until the next start");
+                tracing::warn!(%error, "the indexes have no filters; look-ups read more until the next start");
             }
         };
         let thread = std::thread::Builder::new().name("filters".to_owned()).spawn(run)?;

@@ -1,5 +1,7 @@
 //! What is written reads back the same; what is cut or foreign is refused.
 
+use crate::change::KeptAnswer;
+
 use super::*;
 
 fn order() -> Order {
