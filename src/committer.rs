@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::store::{Recovered, Store, StoreError};
 
+mod answer;
 mod batch;
 mod books;
 mod claims;
@@ -35,7 +36,8 @@ pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, Settl
 pub use count::Counts;
 pub use intake::{Intake, OrderPermit, Status};
 
-use batch::{Answer, Batch, Effects};
+use answer::Answer;
+use batch::{Batch, Effects};
 use books::Books;
 use command::Command;
 use count::Counter;

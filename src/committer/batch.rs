@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::change::{Actor, Change, KeptAnswer};
 use crate::clock::{Moment, Steady, Timestamp};
 use crate::inventory::{LimitError, Purchases, Shelf};
@@ -18,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::store::{AttemptError, Committed, Draft, StoreError};
 
 use super::Rooms;
+use super::answer::Answer;
 use super::books::{Books, OpenOrder, Stocked};
 use super::claims::KeyClaim;
 use super::command::{Command, OperatorMove, PendingOrder, Receipt, Settlement};
@@ -65,17 +64,6 @@ struct GivenBack {
     quantity: u32,
     /// What users have and the user, where the product limits it.
     limited: Option<(Arc<Purchases>, UserId)>,
-}
-
-/// An answer that waits for the commit.
-pub(super) enum Answer {
-    Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>, Option<KeyClaim>),
-    /// The claims with the places of their orders.
-    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, Vec<(usize, KeyClaim)>),
-    Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
-    Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
-    Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
-    Paused(oneshot::Sender<()>),
 }
 
 /// Inside a batch there are two ways to fail: the store did, or the request is refused.
@@ -476,29 +464,6 @@ impl Effects {
             rooms.queue.set_paused(paused);
         }
         self.answers
-    }
-}
-
-impl Answer {
-    /// Sends it. Whoever asked may have gone; what was done stays done.
-    pub(super) fn send(self) {
-        match self {
-            // The key first: whoever has the answer may ask again.
-            Self::Placed(reply, result, key) => {
-                if let Some(key) = key {
-                    key.finish(&result);
-                }
-                drop(reply.send(result));
-            }
-            Self::PlacedMany(reply, results, keys) => {
-                keys.into_iter().for_each(|(at, key)| key.finish(&results[at]));
-                drop(reply.send(results));
-            }
-            Self::Moved(reply, results) => drop(reply.send(results)),
-            Self::Edited(reply, result) => drop(reply.send(result)),
-            Self::Deleted(reply, result) => drop(reply.send(result)),
-            Self::Paused(reply) => drop(reply.send(())),
-        }
     }
 }
 

@@ -1,0 +1,46 @@
+//! Answers that wait for a commit.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::order::Order;
+use crate::product::Product;
+use crate::refusal::Refusal;
+
+use super::claims::KeyClaim;
+use super::command::Receipt;
+
+/// An answer that waits for the commit.
+pub(super) enum Answer {
+    Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>, Option<KeyClaim>),
+    /// The claims with the places of their orders.
+    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, Vec<(usize, KeyClaim)>),
+    Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
+    Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
+    Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
+    Paused(oneshot::Sender<()>),
+}
+
+impl Answer {
+    /// Sends it. Whoever asked may have gone; what was done stays done.
+    pub(super) fn send(self) {
+        match self {
+            // The key first: whoever has the answer may ask again.
+            Self::Placed(reply, result, key) => {
+                if let Some(key) = key {
+                    key.finish(&result);
+                }
+                drop(reply.send(result));
+            }
+            Self::PlacedMany(reply, results, keys) => {
+                keys.into_iter().for_each(|(at, key)| key.finish(&results[at]));
+                drop(reply.send(results));
+            }
+            Self::Moved(reply, results) => drop(reply.send(results)),
+            Self::Edited(reply, result) => drop(reply.send(result)),
+            Self::Deleted(reply, result) => drop(reply.send(result)),
+            Self::Paused(reply) => drop(reply.send(())),
+        }
+    }
+}
