@@ -123,7 +123,7 @@ impl Admission {
             Err(refusal) => return Err(rejected(key, refusal)),
         };
         let receipt = self.intake.place(order, permit);
-        let receipt = receipt.await.map_err(|_| Refusal::StorageUnavailable)??;
+        let receipt = self.intake.receipt(receipt).await??;
         Ok(Accepted::first(receipt))
     }
 
@@ -142,8 +142,8 @@ impl Admission {
         let claim = loop {
             match claimed {
                 Claimed::First(claim) => break claim,
-                Claimed::Same(answer) => return idempotency::repeated(answer).await,
-                Claimed::Other(answer) => answer.ended().await,
+                Claimed::Same(answer) => return self.intake.unless_stalled(idempotency::repeated(answer)).await?,
+                Claimed::Other(answer) => self.intake.unless_stalled(answer.ended()).await?,
             }
             claimed = self.claims.begin(key.hash(), &request.asked());
         };
@@ -156,7 +156,10 @@ impl Admission {
                 Err(refusal) => Some(Err(refusal)),
             };
             match kept {
-                None => admission.place_new(request, Some(claim), opening).await,
+                None => {
+                    let placing = admission.place_new(request, Some(claim), opening);
+                    admission.intake.unless_stalled(placing).await.flatten()
+                }
                 Some(result) => {
                     claim.finish(&result);
                     result.map(Accepted::again)
@@ -212,8 +215,9 @@ impl Admission {
             }
         }
         if let Some(permit) = permit.filter(|_| !orders.is_empty()) {
-            let receipts = self.intake.place_many(orders, permit).await;
-            let mut receipts = receipts.unwrap_or_else(|_| vec![Err(Refusal::StorageUnavailable); placed.len()]);
+            let receipts = self.intake.receipt(self.intake.place_many(orders, permit));
+            let receipts = self.intake.unless_stalled(receipts).await.flatten();
+            let mut receipts = receipts.unwrap_or_else(|refusal| vec![Err(refusal); placed.len()]);
             for (at, receipt) in placed.into_iter().zip(receipts.drain(..)) {
                 results[at] = receipt.map(Accepted::first);
             }
@@ -224,7 +228,7 @@ impl Admission {
         }
         // Not before its own claims have ended, or two batches could wait for each other.
         for (at, answer) in same {
-            results[at] = idempotency::repeated(answer).await;
+            results[at] = self.intake.unless_stalled(idempotency::repeated(answer)).await.flatten();
         }
         for (at, request, key, answer) in others {
             results[at] = Box::pin(self.place_again(request, key, Claimed::Other(answer))).await;
@@ -362,7 +366,7 @@ impl Admission {
         let kept = self
             .store
             .query(move |store| requests.iter().map(|request| idempotency::kept_answer(store, request, now)).collect());
-        kept.await.map_err(|_| Refusal::StorageUnavailable)
+        self.intake.unless_stalled(kept).await?.map_err(|_| Refusal::StorageUnavailable)
     }
 }
 

@@ -138,6 +138,7 @@ pub struct App {
     windows: WindowWatch,
     store: Arc<Store>,
     server: JoinHandle<()>,
+    nudges: JoinHandle<()>,
     stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
 }
@@ -195,6 +196,12 @@ impl LastResort {
 impl App {
     /// Starts the rooms, from the store up to the listener.
     pub async fn start(config: Config) -> Result<(Self, Banner), AppError> {
+        let file = store::file_in(&config.data_dir);
+        Self::start_on(Medium::File(file), config).await
+    }
+
+    /// The same with the store in `medium`, which is in the data directory if it is a file.
+    pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
         let max_connections = open_files::connections(config.max_connections, open_files::raise(), config.workers);
         if max_connections < config.max_connections {
             let wanted = config.max_connections;
@@ -204,7 +211,7 @@ impl App {
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
-        let (store, recovered, found) = open_store(&config)?;
+        let (store, recovered, found) = open_store(medium, &config)?;
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
         let history = recovered.head.history();
         let inventory = Arc::new(Inventory::default());
@@ -280,8 +287,9 @@ impl App {
             metrics,
         };
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
+        let nudges = tokio::spawn(nudge(intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        Ok((Self { committer, intake, workers, windows, store, server, stop, shutdown_timeout }, banner))
+        Ok((Self { committer, intake, workers, windows, store, server, nudges, stop, shutdown_timeout }, banner))
     }
 
     /// Returns the name of a part that the server cannot do without, when that has ended or panicked. The thread that
@@ -292,6 +300,7 @@ impl App {
             () = self.workers.ended() => "a worker",
             () = self.windows.ended() => "the watch over sale windows",
             _ = &mut self.server => "the listener",
+            _ = &mut self.nudges => "the task that wakes orders when commits have stalled",
         }
     }
 
@@ -336,16 +345,28 @@ const fn per_address(wanted: usize, total: usize) -> usize {
     }
 }
 
-fn open_store(config: &Config) -> Result<(Arc<Store>, store::Recovered, Found), AppError> {
-    // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data_dir)
-        .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
-    let file = store::file_in(&config.data_dir);
-    let was_there = file.exists();
-    let (store, recovered) = Store::open(Medium::File(file))?;
+/// Wakes all connections when commits have stalled, so that the orders that wait in them look whether they still
+/// should: a change of what they listen to anyway wakes them, although the word to stop does not change.
+async fn nudge(mut stalls: watch::Receiver<()>, stop: watch::Sender<bool>) {
+    while stalls.changed().await.is_ok() {
+        stop.send_modify(|_| {});
+    }
+}
+
+fn open_store(medium: Medium, config: &Config) -> Result<(Arc<Store>, store::Recovered, Found), AppError> {
+    let was_there = match &medium {
+        Medium::File(file) => {
+            // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&config.data_dir)
+                .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
+            file.exists()
+        }
+        Medium::Backend { .. } => true,
+    };
+    let (store, recovered) = Store::open(medium)?;
     let found = match was_there {
         false => Found::Nothing,
         true if recovered.unclosed => Found::Killed,

@@ -14,13 +14,16 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::inventory::Inventory;
-use crate::limits::{MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER};
+use crate::limits::{
+    COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,
+};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::store::{Recovered, Store, StoreError};
+use crate::store::{OpenError, Recovered, Store, StoreError};
 
 mod answer;
 mod batch;
@@ -29,19 +32,21 @@ mod claims;
 mod command;
 mod count;
 mod edit;
+mod gate;
 mod intake;
 
 pub use claims::{Answer as KeyAnswer, Claimed, KeyClaim, KeyClaims};
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, Settlement};
 pub use count::Counts;
-pub use intake::{Intake, OrderPermit, Status};
+pub use gate::Status;
+pub use intake::{Intake, OrderPermit};
 
 use answer::Answer;
 use batch::{Batch, Effects};
 use books::Books;
 use command::Command;
 use count::Counter;
-use intake::Gate;
+use gate::Gate;
 
 /// What the committer works with.
 #[derive(Clone, Debug)]
@@ -78,10 +83,11 @@ impl Committer {
         let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
         let books = rebuild(&rooms, recovered, None, &gate, counter.counts());
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
-        let answering = runtime.spawn(give_out(committed));
+        let answering = runtime.spawn(give_out(committed, Arc::clone(&gate)));
         let (runs, running) = oneshot::channel();
-        let (held_over, commands, counts) = (None, Vec::new(), Arc::clone(counter.counts()));
-        let writer = Writer { rooms, books, receiver, held_over, commands, gate, answers, counts };
+        let (held_over, commands, looked) = (None, Vec::new(), Instant::now());
+        let counts = Arc::clone(counter.counts());
+        let writer = Writer { rooms, books, receiver, held_over, commands, gate, answers, counts, looked };
         let run = move || {
             let _guard = (RefusesOnPanic(Arc::clone(&writer.gate)), runs);
             writer.run();
@@ -141,12 +147,28 @@ struct Writer {
     gate: Arc<Gate>,
     answers: mpsc::Sender<Vec<Answer>>,
     counts: Arc<Counts>,
+    /// When the store's files were last looked for.
+    looked: Instant,
 }
 
 /// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread
-/// outside, each would cost a lock and often a system call, and the next commit would wait for it.
-async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>) {
-    while let Some(answers) = committed.recv().await {
+/// outside, each would cost a lock and often a system call, and the next commit would wait for it. Where none are to be
+/// given out, looks whether that is because a commit has stalled.
+async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>, gate: Arc<Gate>) {
+    let mut looks = tokio::time::interval(STALL_LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let answers = tokio::select! {
+            biased;
+            answers = committed.recv() => answers,
+            _ = looks.tick() => {
+                if gate.look_for_stall() {
+                    tracing::error!("a commit takes longer than {COMMIT_STALL:?}; no orders until the disk answers");
+                }
+                continue;
+            }
+        };
+        let Some(answers) = answers else { return };
         answers.into_iter().for_each(Answer::send);
     }
 }
@@ -160,13 +182,18 @@ impl Writer {
             };
             let stop = match first {
                 Ok(first) => self.gather(first),
-                Err(RecvTimeoutError::Timeout) if !self.rooms.store.has_failed() => continue,
                 // Nobody orders, and yet readers need a store.
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if let Err(error) = self.commit() {
-                tracing::error!(%error, "a commit failed; orders are refused until the store is open again");
+            self.gate.begin_commit();
+            let done = self.look_for_files().and_then(|()| self.commit());
+            if let Some(opening) = self.gate.end_commit() {
+                self.books.opening = opening;
+                tracing::warn!("the disk answers again");
+            }
+            if let Err(error) = done {
+                tracing::error!(%error, "orders are refused until the store is open again");
                 if stop || !self.reopen() {
                     return;
                 }
@@ -226,6 +253,20 @@ impl Writer {
         self.receiver.try_recv().ok()
     }
 
+    /// Once in a while makes sure that the store's files are where their names say: what goes to a file that has no
+    /// name is gone with the process.
+    fn look_for_files(&mut self) -> Result<(), StoreError> {
+        if self.looked.elapsed() < FILES_LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let Some(file) = self.rooms.store.misplaced() else { return Ok(()) };
+        // Before anyone hears of it.
+        self.gate.set_status(Status::StorageMissing);
+        self.commands.clear();
+        Err(StoreError::Misplaced(file.display().to_string()))
+    }
+
     /// Applies and commits, then publishes and answers.
     fn commit(&mut self) -> Result<(), StoreError> {
         let mut commands = std::mem::take(&mut self.commands);
@@ -281,6 +322,7 @@ impl Writer {
         self.held_over = None;
         self.counts.close();
         let mut next_try = Instant::now() + REOPEN_PAUSE;
+        let mut said = String::new();
         loop {
             // A moment and not a pause: commands that keep coming must not put it off.
             match self.receiver.recv_deadline(next_try) {
@@ -288,17 +330,33 @@ impl Writer {
                 Ok(_) if Instant::now() < next_try => continue,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
-            match self.rooms.store.reopen() {
-                Ok(found) => {
-                    self.books = rebuild(&self.rooms, found, Some(&self.books), &self.gate, &self.counts);
+            match self.try_reopen() {
+                Ok(books) => {
+                    self.books = books;
                     self.gate.set_status(Status::Open);
                     tracing::warn!("the store is open again; orders are taken again");
                     return true;
                 }
-                Err(error) => tracing::error!(%error, "the store cannot be opened yet"),
+                // Once, not once a second.
+                Err(error) if error == said => {}
+                Err(error) => {
+                    tracing::error!(error, "the store cannot be opened yet");
+                    said = error;
+                }
             }
             next_try = Instant::now() + REOPEN_PAUSE;
         }
+    }
+
+    fn try_reopen(&self) -> Result<Books, String> {
+        let found = self.rooms.store.reopen().map_err(|error| {
+            self.gate.set_status(match error {
+                OpenError::Misplaced(_) => Status::StorageMissing,
+                _ => Status::StorageUnavailable,
+            });
+            error.to_string()
+        })?;
+        Ok(rebuild(&self.rooms, found, Some(&self.books), &self.gate, &self.counts))
     }
 }
 

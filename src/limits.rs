@@ -157,7 +157,7 @@ pub const STOP_SENDING: Duration = Duration::from_secs(1);
 /// How long a stop may take in all: within the ten seconds that service managers and container engines give.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long of it the committer and the store have for what was accepted, after connections and workers.
-pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much longer than [`SHUTDOWN_TIMEOUT`] a stop may take before a thread of its own ends the process.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// Log lines that wait to be written; further ones are lost and counted.
@@ -195,6 +195,12 @@ pub const RESPONSE_BODY_TIMEOUT: Duration = Duration::from_millis(500);
 pub const LOCAL_FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// How long a commit may take before orders are rejected and those that wait for one are told that nobody knows.
+pub const COMMIT_STALL: Duration = Duration::from_secs(5);
+/// The pause between two looks at how long the commit under way has taken.
+pub const STALL_LOOK: Duration = Duration::from_millis(500);
+/// The pause between two looks at whether the store's files are still where their names say.
+pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
 /// followed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
@@ -231,7 +237,10 @@ const _: () = assert!(
 const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * LOG_HALF_BYTES);
 const _: () = assert!(MAX_ORDER_BODY_BYTES <= MAX_BODY_BYTES && MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
 const _: () = assert!(MAX_BATCH_BODY_BYTES * 16 <= MAX_ARRIVING_BYTES);
-const _: () = assert!(CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis());
+// Orders that wait for a disk that hangs are answered before a stop gives their connections up.
+const _: () = assert!(
+    COMMIT_STALL.as_millis() + STALL_LOOK.as_millis() + CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis()
+);
 // Service managers and container engines kill after ten seconds.
 const _: () =
     assert!((SHUTDOWN_TIMEOUT.as_millis() + SHUTDOWN_GRACE.as_millis()) + LOG_FLUSH_TIMEOUT.as_millis() < 10_000);

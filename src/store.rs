@@ -22,6 +22,7 @@ mod chain;
 mod compare;
 mod draft;
 mod error;
+mod files;
 mod findings;
 mod follow;
 mod fork;
@@ -55,6 +56,7 @@ pub use readers::{Reader, Scan, lower_priority};
 pub use times::Span;
 pub use verify::OnProgress;
 
+use files::{Files, Lease};
 use follow::{Backlog, Follower};
 use index::runs::OrdersOf;
 use index::{Candidates, Rebuild};
@@ -121,6 +123,7 @@ pub struct Recovered {
 #[derive(Debug)]
 pub struct Store {
     medium: Medium,
+    files: Files,
     /// Empty from a failure until the store is opened again.
     running: RwLock<Option<Running>>,
     /// The secret that job numbers are made with.
@@ -137,6 +140,8 @@ struct Running {
     backlog: Arc<Backlog>,
     /// What a store that is only looked at does not have.
     writer: Option<Mutex<Writer>>,
+    /// The same.
+    lease: Option<Lease>,
 }
 
 #[derive(Debug)]
@@ -154,32 +159,48 @@ pub struct Committed(Unapplied);
 impl Store {
     /// Opens or creates the store in `medium`, brings it up to the end of its log, and reads what a start needs.
     pub fn open(medium: Medium) -> Result<(Self, Recovered), OpenError> {
-        let (running, secret, recovered) = Running::open(&medium)?;
+        let files = Files::default();
+        let (running, secret, recovered) = Running::open(&medium, &files)?;
         let readers = Readers::start().map_err(|error| OpenError::Io("the readers' threads".to_owned(), error))?;
         let head = RwLock::new(recovered.head.clone());
-        let store = Self { medium, running: RwLock::new(Some(running)), secret, head, readers };
+        let store = Self { medium, files, running: RwLock::new(Some(running)), secret, head, readers };
         Ok((store, recovered))
     }
 
     /// Closes what is left of a failed store and opens it again.
     pub fn reopen(&self) -> Result<Recovered, OpenError> {
         let failed = self.running.write().take();
-        // The file is locked as long as the failed one is not dropped.
         if let Some(failed) = failed {
-            failed.give_up();
+            match &self.medium {
+                // What was only in the log is in the tables as well, soon: they make up for one that was deleted.
+                Medium::File(path) if !failed.backlog.has_failed() && self.files.has_lost_its_log(path) => {
+                    failed.close(&self.medium, &self.files);
+                }
+                _ => failed.give_up(),
+            }
         }
-        let (opened, _, recovered) = Running::open(&self.medium)?;
+        let (opened, _, recovered) = Running::open(&self.medium, &self.files)?;
         *self.head.write() = recovered.head.clone();
         *self.running.write() = Some(opened);
         Ok(recovered)
+    }
+
+    /// A file of the store that was deleted, renamed or replaced since it was opened. What is written to it may be
+    /// lost.
+    pub fn misplaced(&self) -> Option<PathBuf> {
+        match &self.medium {
+            Medium::File(path) => self.files.misplaced(path),
+            Medium::Backend { .. } => None,
+        }
     }
 
     /// Brings the tables up to the last commit, on disk, and closes the store; whatever comes later is refused.
     pub fn close(&self) {
         let running = self.running.write().take();
         if let Some(running) = running {
-            running.close(&self.medium);
+            running.close(&self.medium, &self.files);
         }
+        self.files.release();
     }
 
     /// The secret of this store, made when it was created.
@@ -328,8 +349,8 @@ impl Drop for Store {
 }
 
 impl Running {
-    fn open(medium: &Medium) -> Result<(Self, [u8; 32], Recovered), OpenError> {
-        let read::Opened { database, users, keys, secret, recovered, log } = read::open(medium)?;
+    fn open(medium: &Medium, files: &Files) -> Result<(Self, [u8; 32], Recovered), OpenError> {
+        let read::Opened { database, users, keys, secret, recovered, log, lease } = read::open(medium, files)?;
         let database = Arc::new(database);
         let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
         let follower = Follower::start(Arc::clone(&backlog), Arc::clone(&database));
@@ -337,28 +358,36 @@ impl Running {
         let filters = Rebuild::start(&backlog, &database);
         let filters = filters.map_err(|error| OpenError::Io("the filters' thread".to_owned(), error))?;
         let writer = Some(Mutex::new(Writer { log, follower, filters }));
-        Ok((Self { database, backlog, writer }, secret, recovered))
+        Ok((Self { database, backlog, writer, lease: Some(lease) }, secret, recovered))
     }
 
-    /// What is not in the tables is in the log.
+    /// Ends it without the tables' having everything: what is not in them is in the log. Readers hear of it at once,
+    /// and what they still hold of it is cut off.
     fn give_up(self) {
+        self.backlog.fail();
         if let Some(writer) = self.writer {
             writer.into_inner().stop(&self.backlog);
+        }
+        drop(self.database);
+        if let Some(lease) = self.lease {
+            lease.revoke();
         }
     }
 
     /// Closed well, a store is one file again.
-    fn close(self, medium: &Medium) {
-        let Some(writer) = self.writer else { return };
+    fn close(mut self, medium: &Medium, files: &Files) {
+        let Some(writer) = self.writer.take() else { return };
         let durable = self.backlog.wait_durable(self.backlog.shown());
         writer.into_inner().stop(&self.backlog);
         // In this order, so that tables without a log are never taken for ones that have lost it.
-        if durable.is_err() || read::mark_logged(&self.database, false).is_err() {
+        let closed = durable.and_then(|()| read::mark_logged(&self.database, false));
+        self.give_up();
+        let Medium::File(path) = medium else { return };
+        // One that is not ours is left alone.
+        if closed.is_err() || files.misplaced(path).is_some() {
             return;
         }
-        if let Medium::File(path) = medium
-            && let Err(error) = std::fs::remove_file(log_beside(path))
-        {
+        if let Err(error) = std::fs::remove_file(log_beside(path)) {
             tracing::warn!(%error, "the log could not be removed; the next start writes over it");
         }
     }
@@ -389,17 +418,15 @@ fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
 }
 
 /// Opens the tables, made before where there are none, after every page was checked against its checksum.
-fn open_database(medium: &Medium) -> Result<Database, OpenError> {
+fn open_database(medium: &Medium, files: &Files) -> Result<(Database, Lease), OpenError> {
     let mut builder = Builder::new();
     builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
-    let opened = match medium {
-        Medium::File(path) => {
-            new::make_if_missing(path)?;
-            builder.open(path)
-        }
-        Medium::Backend { open, .. } => builder.create_with_backend(SharedBackend(open(Part::Tables).into())),
-    };
-    opened.map_err(|error| open_error(medium, error))
+    let lease = Lease::new(match medium {
+        Medium::File(path) => files.tables(path)?,
+        Medium::Backend { open, .. } => open(Part::Tables).into(),
+    });
+    let database = builder.create_with_backend(lease.clone());
+    Ok((database.map_err(|error| open_error(medium, error))?, lease))
 }
 
 /// Opens the log beside the tables, which hold the lock for both.
@@ -430,31 +457,6 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// The log of the store in `file`.
 pub fn log_beside(file: &Path) -> PathBuf {
     with_suffix(file, LOG_SUFFIX)
-}
-
-/// A backend behind a pointer, as redb takes backends by value.
-#[derive(Clone, Debug)]
-struct SharedBackend(Arc<dyn StorageBackend>);
-
-impl StorageBackend for SharedBackend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> std::io::Result<()> {
-        self.0.close()
-    }
 }
 
 /// The store's file in a data directory.

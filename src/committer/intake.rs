@@ -1,10 +1,13 @@
 //! The way in: bounded, and never blocking for orders.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
 use crate::order::{Order, OrderId};
@@ -14,47 +17,7 @@ use crate::refusal::Refusal;
 use super::claims::KeyClaim;
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};
 use super::count::Counts;
-
-/// Whether orders are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Status {
-    /// They are.
-    Open,
-    /// The server is on its way down.
-    ShuttingDown,
-    /// A commit failed, and the store is not open again yet.
-    StorageUnavailable,
-}
-
-/// The state that the intake and the committer's thread share.
-#[derive(Debug)]
-pub(super) struct Gate {
-    status: AtomicU8,
-    orders: AtomicUsize,
-    opening: AtomicU64,
-}
-
-impl Gate {
-    pub(super) fn status(&self) -> Status {
-        match self.status.load(Ordering::Acquire) {
-            0 => Status::Open,
-            1 => Status::ShuttingDown,
-            _ => Status::StorageUnavailable,
-        }
-    }
-
-    pub(super) fn set_status(&self, status: Status) {
-        // A server on its way down does not open again.
-        let change = |now| (now != Status::ShuttingDown as u8).then_some(status as u8);
-        let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
-    }
-
-    /// Counts an opening of the store. Called when everything is rebuilt from it.
-    pub(super) fn count_opening(&self) -> u64 {
-        self.opening.fetch_add(1, Ordering::AcqRel) + 1
-    }
-}
+use super::gate::{Gate, Status};
 
 /// Room on the way to the committer for a number of orders. Taken before the stock, so that submitting cannot fail.
 #[derive(Debug)]
@@ -83,11 +46,7 @@ impl Intake {
     pub(super) fn new(counts: Arc<Counts>) -> (Self, Receiver<Command>, Arc<Gate>) {
         // Room for every permit there is, and for the word to stop: a send with a permit always finds room.
         let (sender, receiver) = bounded(INTAKE_ORDERS + INTAKE_COMMANDS + 1);
-        let gate = Arc::new(Gate {
-            status: AtomicU8::new(Status::Open as u8),
-            orders: AtomicUsize::new(0),
-            opening: AtomicU64::new(0),
-        });
+        let gate = Arc::new(Gate::default());
         let commands = Arc::new(Semaphore::new(INTAKE_COMMANDS));
         (Self { sender, gate: Arc::clone(&gate), commands, counts }, receiver, gate)
     }
@@ -97,8 +56,8 @@ impl Intake {
         self.gate.status()
     }
 
-    /// Counts the openings of the store. Asked before the first check of an order and handed in with it: an order that
-    /// was checked against a store that has failed since is refused.
+    /// Counts the openings of the store and the ends of stalls. Asked before the first check of an order and handed in
+    /// with it: an order that was checked against a store that has failed since is refused, and one that was given up.
     pub fn opening(&self) -> u64 {
         self.gate.opening.load(Ordering::Acquire)
     }
@@ -113,7 +72,40 @@ impl Intake {
         match self.status() {
             Status::Open => Ok(()),
             Status::ShuttingDown => Err(Refusal::ShuttingDown),
-            Status::StorageUnavailable => Err(Refusal::StorageUnavailable),
+            Status::StorageUnavailable | Status::StorageMissing | Status::StorageSlow => {
+                Err(Refusal::StorageUnavailable)
+            }
+        }
+    }
+
+    /// Waits for what the committer answers an order, for as long as commits do not stall: from then on its outcome is
+    /// unknown, and nothing of it is stored later unless it was in the commit under way. Whoever polls this must be
+    /// woken by [`Self::stalls`] as well: a timer for each order would be felt.
+    pub async fn receipt<T>(&self, mut receipt: oneshot::Receiver<T>) -> Result<T, Refusal> {
+        poll_fn(|context| match Pin::new(&mut receipt).poll(context) {
+            Poll::Ready(answer) => Poll::Ready(answer.map_err(|_| Refusal::StorageUnavailable)),
+            Poll::Pending if self.gate.is_stalled() => Poll::Ready(Err(Refusal::StorageUnavailable)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Changes when commits have stalled, and now and then for as long as they are.
+    pub fn stalls(&self) -> watch::Receiver<()> {
+        self.gate.stalls.subscribe()
+    }
+
+    /// Waits for something for as long as commits do not stall.
+    pub async fn unless_stalled<T>(&self, wanted: impl Future<Output = T>) -> Result<T, Refusal> {
+        let mut stalls = self.stalls();
+        let stalled = async {
+            // The gate is never gone while this is here.
+            while !self.gate.is_stalled() && stalls.changed().await.is_ok() {}
+        };
+        tokio::select! {
+            biased;
+            value = wanted => Ok(value),
+            () = stalled => Err(Refusal::StorageUnavailable),
         }
     }
 
@@ -198,12 +190,15 @@ impl Intake {
         &self,
         command: impl FnOnce(oneshot::Sender<T>, OwnedSemaphorePermit) -> Command,
     ) -> Result<T, Refusal> {
-        if self.status() == Status::StorageUnavailable {
+        if let Err(Refusal::StorageUnavailable) = self.check_open() {
             return Err(Refusal::StorageUnavailable);
         }
-        let permit = self.permit().await.ok_or(Refusal::ShuttingDown)?;
-        let (reply, answer) = oneshot::channel();
-        let _ = self.sender.try_send(command(reply, permit));
-        answer.await.map_err(|_| Refusal::StorageUnavailable)
+        let asked = async {
+            let permit = self.permit().await.ok_or(Refusal::ShuttingDown)?;
+            let (reply, answer) = oneshot::channel();
+            let _ = self.sender.try_send(command(reply, permit));
+            answer.await.map_err(|_| Refusal::StorageUnavailable)
+        };
+        self.unless_stalled(asked).await?
     }
 }

@@ -57,6 +57,8 @@ pub(super) async fn serve(
         .half_close(true)
         .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service);
     let mut connection = pin!(connection);
+    // The watch also changes without the word to stop, when commits have stalled: that alone wakes the connection, and
+    // the order that waits in it looks whether it still should.
     let signal = stopped.clone();
     let mut told = pin!(told(&mut stopped));
     let mut asked = false;
@@ -76,7 +78,14 @@ pub(super) async fn serve(
         None if !activity.is_owed_a_response() => return,
         None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            let mut signal = signal;
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => break ended,
+                    // Looked at again: commits may have stalled.
+                    Ok(()) = signal.changed() => {}
+                }
+            }
         }
     };
     if let Err(error) = ended {

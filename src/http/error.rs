@@ -262,7 +262,7 @@ const READERS_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// A read that failed: the log has the reason.
 pub(super) fn unreadable(error: &StoreError) -> Refusal {
     match error {
-        StoreError::Closed => Refusal::StorageUnavailable,
+        StoreError::Closed | StoreError::Misplaced(_) => Refusal::StorageUnavailable,
         StoreError::TooManyReaders => Refusal::Overloaded { retry_after: READERS_RETRY_AFTER },
         _ => {
             tracing::error!(%error, "the store could not be read");

@@ -20,6 +20,8 @@ pub(super) async fn ready(State(intake): State<Intake>) -> Response {
         Status::Open => return Json(json!({ "status": "ok" })).into_response(),
         Status::ShuttingDown => "shutting_down",
         Status::StorageUnavailable => "storage_unavailable",
+        Status::StorageMissing => "storage_missing",
+        Status::StorageSlow => "storage_slow",
     };
     let body = Json(json!({ "status": "unavailable", "notReady": [not_ready] }));
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

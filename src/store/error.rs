@@ -46,6 +46,9 @@ pub enum OpenError {
         /// The log.
         log: String,
     },
+    /// It was deleted, renamed or replaced while the server was running.
+    #[error("{0} was deleted, renamed or replaced while the server was running; put it back, or stop the server")]
+    Misplaced(String),
     /// The operating system refused.
     #[error("cannot open {0}: {1}")]
     Io(String, std::io::Error),
@@ -73,6 +76,9 @@ pub enum StoreError {
     /// As many reads wait for their turn as may.
     #[error("too many are waiting to read the store")]
     TooManyReaders,
+    /// A file was deleted, renamed or replaced while it was open.
+    #[error("{0} was deleted, renamed or replaced while the server was running")]
+    Misplaced(String),
     /// The operating system or the file failed.
     #[error("the store failed: {0}")]
     Failed(#[source] Box<redb::Error>),

@@ -213,7 +213,8 @@ impl Backlog {
         self.tell_done();
     }
 
-    fn fail(&self) {
+    /// Whoever waits for the tables waits in vain.
+    pub(super) fn fail(&self) {
         self.state.lock().failed = true;
         self.tell_done();
     }

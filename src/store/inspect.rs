@@ -18,6 +18,7 @@ use redb::{BackendError, Builder, StorageBackend};
 
 use crate::limits;
 
+use super::files::Files;
 use super::index::Index;
 use super::readers::Readers;
 use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_beside, open_error, open_log, read};
@@ -60,7 +61,8 @@ impl Store {
         let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
         Ok(Self {
             medium,
-            running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None })),
+            files: Files::default(),
+            running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None, lease: None })),
             secret,
             head,
             readers: Readers::none(),

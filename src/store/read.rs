@@ -10,6 +10,7 @@ use crate::limits;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus};
 use crate::product::{Product, ProductId};
 
+use super::files::{Files, Lease};
 use super::index::runs::OrdersOf;
 use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
@@ -67,11 +68,12 @@ pub(super) struct Opened {
     pub(super) recovered: Recovered,
     /// With nothing in it that the tables do not have.
     pub(super) log: Log,
+    pub(super) lease: Lease,
 }
 
 /// Opens the files, creates what is missing, brings the tables up to the end of the log, and reads what a start needs.
-pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
-    let database = open_database(medium)?;
+pub(super) fn open(medium: &Medium, files: &Files) -> Result<Opened, OpenError> {
+    let (database, lease) = open_database(medium, files)?;
     let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
     match format(&database).map_err(damaged)? {
         Some(FORMAT) => {}
@@ -84,11 +86,15 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     let logged = is_logged(&database).map_err(damaged)?;
     if logged {
         check_log_is_there(medium)?;
+        if let Medium::File(path) = medium {
+            files.check_log(path)?;
+        }
     }
     let log = open_log(medium, instance(&database).map_err(damaged)?)?;
     if let Medium::File(path) = medium {
         // The name of a new file is on disk only when its directory is.
-        sync_directory_of(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+        let kept = files.keep_log(path).and_then(|()| sync_directory_of(path));
+        kept.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
     }
     follow_log(&database, &log, logged).map_err(damaged)?;
     log.start().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
@@ -98,7 +104,7 @@ pub(super) fn open(medium: &Medium) -> Result<Opened, OpenError> {
     }
     let (recovered, users, keys) = recover(&database, logged).map_err(damaged)?;
     let (users, keys) = index::settle(&database, users, keys).map_err(damaged)?;
-    Ok(Opened { database, users, keys, secret, recovered, log })
+    Ok(Opened { database, users, keys, secret, recovered, log, lease })
 }
 
 /// Whether a log belongs to the tables: they were not closed since they were opened.

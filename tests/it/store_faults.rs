@@ -8,3 +8,4 @@ mod ledger;
 mod power;
 mod rng;
 mod script;
+mod stalls;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flashsale::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::harness::{Endpoint, Launch, Reply, Server, eventually};
+use crate::harness::{Endpoint, Launch, Reply, Server, assert_problem, eventually, order_id};
 
 /// A server that logs each connection that ends badly.
 fn talkative() -> Launch {
@@ -129,4 +129,64 @@ async fn a_file_that_may_not_grow_is_an_error_and_not_the_end_of_the_process() {
     }
     server.restart().await;
     assert_eq!(server.all("/orders").await.len(), 100);
+}
+
+/// Orders until the server rejects one, and gives those that it accepted.
+async fn order_until_rejected(server: &Server, product: u64) -> Vec<u64> {
+    let mut accepted = Vec::new();
+    let rejected = eventually("a rejection", async || {
+        let answer = server.order(product, "ada", 1).await;
+        match answer.status {
+            201 => {
+                accepted.push(order_id(&answer));
+                None
+            }
+            _ => Some(answer),
+        }
+    })
+    .await;
+    assert_problem(&rejected, 503, "storage_unavailable");
+    accepted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_directory_is_renamed_takes_no_orders_until_it_is_back() {
+    let server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    let (data, aside) = (server.launch.data_dir(), server.launch.directory().join("aside"));
+    std::fs::rename(&data, &aside).unwrap();
+    let accepted = order_until_rejected(&server, product).await;
+    let not_ready = server.get_root("/readyz").await.expect(503).body;
+    assert_eq!(not_ready["notReady"], json!(["storage_missing"]));
+    // A copy is not the store: it may be older than what was acknowledged.
+    std::fs::create_dir(&data).unwrap();
+    for file in std::fs::read_dir(&aside).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    }
+    eventually("a look at the copy", async || server.output().contains("replaced").then_some(())).await;
+    server.get_root("/readyz").await.expect(503);
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+    eventually("a ready server", async || (server.get_root("/readyz").await.status == 200).then_some(())).await;
+    server.order(product, "eve", 1).await.expect(201);
+    for order in accepted {
+        server.get(&format!("/orders/{order}")).await.expect(200);
+    }
+    let said = server.output().matches("was deleted, renamed or replaced").count();
+    assert!(said <= 3, "it is said {said} times: {}", server.output());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_log_is_deleted_loses_nothing_and_makes_another() {
+    let mut server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    std::fs::remove_file(server.launch.data_dir().join("flashsale.redb.wal")).unwrap();
+    let accepted = order_until_rejected(&server, product).await;
+    eventually("a ready server", async || (server.get_root("/readyz").await.status == 200).then_some(())).await;
+    server.order(product, "eve", 1).await.expect(201);
+    server.kill9().await;
+    server.restart().await;
+    for order in accepted {
+        server.get(&format!("/orders/{order}")).await.expect(200);
+    }
 }

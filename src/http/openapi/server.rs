@@ -75,6 +75,6 @@ fn health() -> Shape {
 }
 
 fn not_ready() -> Shape {
-    let reasons = list(word(["shutting_down", "storage_unavailable"]));
+    let reasons = list(word(["shutting_down", "storage_unavailable", "storage_slow", "storage_missing"]));
     object("No orders are taken.", [("status", "", word(["unavailable"])), ("notReady", "What is missing.", reasons)])
 }

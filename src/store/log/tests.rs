@@ -6,7 +6,8 @@ use redb::backends::InMemoryBackend;
 use crate::change::Change;
 use crate::clock::Timestamp;
 
-use super::super::{Head, SharedBackend};
+use super::super::Head;
+use super::super::files::Lease;
 use super::*;
 
 const HALF: u64 = 16 * BLOCK as u64;
@@ -15,7 +16,7 @@ const INSTANCE: [u8; 8] = [7; 8];
 /// A log and the history that is written to it.
 struct Written {
     /// Outlives the log which writes it.
-    memory: SharedBackend,
+    memory: Lease,
     log: Log,
     head: Head,
     rows: Vec<Vec<u8>>,
@@ -23,7 +24,7 @@ struct Written {
 
 impl Written {
     fn new() -> Self {
-        let memory = SharedBackend(Arc::new(InMemoryBackend::new()));
+        let memory = Lease::new(Arc::new(InMemoryBackend::new()));
         let log = Log::new(Box::new(memory.clone()), INSTANCE, HALF);
         log.start().unwrap();
         Self { memory, log, head: Head::default(), rows: Vec::new() }

@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     WriteFails { after: u64, until: Until },
     /// A sync fails.
     SyncFails { after: u64, until: Until },
+    /// The thread that writes panics.
+    Panics,
 }
 
 /// How long operations keep failing.
@@ -52,7 +54,8 @@ pub(crate) enum Loss {
 #[derive(Debug)]
 pub(crate) struct Disk {
     state: Mutex<State>,
-    opened: Condvar,
+    /// Told when it was opened, and when something begins to hang or ends to.
+    changed: Condvar,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,10 @@ struct State {
     honest_syncs: u64,
     syncs: u64,
     rng: Rng,
+    /// The part whose writes and syncs do not return.
+    hangs: Option<Part>,
+    /// Operations that do not return at the moment.
+    hanging: usize,
 }
 
 #[derive(Debug, Default)]
@@ -76,8 +83,10 @@ struct File {
     unsynced: Vec<Operation>,
     /// Whether the cache is gone: the next opening sees what is durable.
     forgotten: bool,
-    /// The handle that may use the file; earlier ones are dead.
+    /// The number of the last handle.
     handle: u64,
+    /// The handle that has the file, until it is closed or dropped. Others get nowhere.
+    holder: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,8 +111,10 @@ impl Disk {
             honest_syncs: u64::MAX,
             syncs: 0,
             rng: Rng::new(seed),
+            hangs: None,
+            hanging: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), opened: Condvar::new() })
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
     }
 
     /// A disk of its own that holds what is durable on this one.
@@ -125,11 +136,16 @@ impl Disk {
         let mut state = self.state.lock();
         let file = &mut state.files[part as usize];
         file.handle += 1;
-        if std::mem::take(&mut file.forgotten) {
-            file.cached = file.durable.clone();
-        }
         let number = file.handle;
-        self.opened.notify_all();
+        if file.holder.is_none() {
+            file.holder = Some(number);
+            if std::mem::take(&mut file.forgotten) {
+                file.cached = file.durable.clone();
+                // What a failed store wrote later is lost as well.
+                file.unsynced.clear();
+            }
+        }
+        self.changed.notify_all();
         Handle { disk: Arc::clone(self), part, number }
     }
 
@@ -141,6 +157,22 @@ impl Disk {
     /// Nothing goes wrong any more.
     pub(super) fn repair(&self) {
         self.state.lock().fault = None;
+    }
+
+    /// Lets writes and syncs of a part hang until [`Self::release`].
+    pub(super) fn hang(&self, part: Part) {
+        self.state.lock().hangs = Some(part);
+    }
+
+    /// Lets what hangs go on.
+    pub(super) fn release(&self) {
+        self.state.lock().hangs = None;
+        self.changed.notify_all();
+    }
+
+    /// Whether something hangs.
+    pub(super) fn is_hanging(&self) -> bool {
+        self.state.lock().hanging > 0
     }
 
     /// From the n-th sync on, counted from the making of the disk, syncs say that all is durable and do nothing.
@@ -171,7 +203,8 @@ impl Disk {
     /// Power is on again, and a new process can start. Nothing goes wrong until it is told to.
     pub(crate) fn restart(&self) {
         let mut state = self.state.lock();
-        (state.running, state.fault) = (true, None);
+        (state.running, state.fault, state.hangs) = (true, None, None);
+        state.files.iter_mut().for_each(|file| file.holder = None);
     }
 
     /// How often the disk was opened.
@@ -183,7 +216,7 @@ impl Disk {
     pub(super) fn wait_for_opening(&self, openings: u64, at_most: Duration) {
         let mut state = self.state.lock();
         let not_yet = |state: &mut State| state.files[Part::Tables as usize].handle <= openings;
-        self.opened.wait_while_for(&mut state, not_yet, at_most);
+        self.changed.wait_while_for(&mut state, not_yet, at_most);
     }
 }
 
@@ -219,6 +252,7 @@ impl State {
             Fault::PowerCut { after } | Fault::Kill { after } => passed(after),
             Fault::WriteFails { after, .. } => kind == Kind::Write && passed(after),
             Fault::SyncFails { after, .. } => kind == Kind::Sync && passed(after),
+            Fault::Panics => kind == Kind::Write,
         };
         self.fault.filter(|_| hit)
     }
@@ -229,6 +263,7 @@ impl State {
         match fault {
             Fault::PowerCut { .. } => self.lose_power(),
             Fault::Kill { .. } => self.running = false,
+            Fault::Panics => panic!("a defect, for once"),
             Fault::WriteFails { until, .. } | Fault::SyncFails { until, .. } => {
                 if until == Until::Once {
                     self.fault = None;
@@ -319,10 +354,30 @@ struct Handle {
 impl Handle {
     fn state(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.disk.state.lock();
-        match state.running && state.files[self.part as usize].handle == self.number {
+        match state.running && state.files[self.part as usize].holder == Some(self.number) {
             true => Ok(state),
-            false => Err(Error::new(ErrorKind::BrokenPipe, "the disk is gone")),
+            false => Err(Error::new(ErrorKind::BrokenPipe, "the disk is gone, or another has the file")),
         }
+    }
+
+    /// The state for a write or a sync, once they do not hang.
+    fn state_to_write(&self) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.state()?;
+        if state.hangs == Some(self.part) {
+            state.hanging += 1;
+            self.disk.changed.wait_while(&mut state, |state| state.hangs == Some(self.part));
+            state.hanging -= 1;
+            drop(state);
+            state = self.state()?;
+        }
+        Ok(state)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let holder = &mut self.disk.state.lock().files[self.part as usize].holder;
+        holder.take_if(|holder| *holder == self.number);
     }
 }
 
@@ -341,14 +396,20 @@ impl StorageBackend for Handle {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        self.state()?.issue(self.part, Operation::SetLength(len as usize))
+        self.state_to_write()?.issue(self.part, Operation::SetLength(len as usize))
     }
 
     fn sync_data(&self) -> Result<()> {
-        self.state()?.sync(self.part)
+        self.state_to_write()?.sync(self.part)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        self.state()?.issue(self.part, Operation::Write { offset: offset as usize, bytes: data.to_vec() })
+        self.state_to_write()?.issue(self.part, Operation::Write { offset: offset as usize, bytes: data.to_vec() })
+    }
+
+    fn close(&self) -> Result<()> {
+        let holder = &mut self.disk.state.lock().files[self.part as usize].holder;
+        holder.take_if(|holder| *holder == self.number);
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ use super::script::{self, HELD, PLENTY, SCARCE};
 const SEEDS: u64 = 8;
 /// Steps of a script within which a fault must have been met.
 const MOST_STEPS: usize = 500;
-const FULL: Refusal = Refusal::StorageUnavailable;
+pub(super) const FULL: Refusal = Refusal::StorageUnavailable;
 
 #[test]
 fn a_disk_that_fails_once_makes_orders_unavailable_until_the_store_is_open_again() {
@@ -202,14 +202,14 @@ fn repeat_across_a_recovery(seed: u64) -> Result<(), String> {
 }
 
 /// An engine with the products of the script.
-async fn start(seed: u64) -> Result<(Arc<Disk>, Engine), String> {
+pub(super) async fn start(seed: u64) -> Result<(Arc<Disk>, Engine), String> {
     let disk = Disk::new(seed);
     let engine = Engine::start(&disk, &clock())?;
     script::create_products(&engine).await.map_err(|refusal| format!("{refusal:?}"))?;
     Ok((disk, engine))
 }
 
-fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
+pub(super) fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
     OrderRequest {
         product,
         user: UserId::new(user).unwrap(),
@@ -219,11 +219,16 @@ fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
     }
 }
 
-async fn place(engine: &Engine, product: ProductId, user: &str, key: Option<&str>) -> Result<Accepted, Refusal> {
+pub(super) async fn place(
+    engine: &Engine,
+    product: ProductId,
+    user: &str,
+    key: Option<&str>,
+) -> Result<Accepted, Refusal> {
     engine.admission.place(request(product, user, key)).await
 }
 
-fn expect<T: PartialEq + std::fmt::Debug>(found: T, expected: &T) -> Result<(), String> {
+pub(super) fn expect<T: PartialEq + std::fmt::Debug>(found: T, expected: &T) -> Result<(), String> {
     match found == *expected {
         true => Ok(()),
         false => Err(format!("found {found:?} where {expected:?} was expected")),
@@ -231,7 +236,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(found: T, expected: &T) -> Result<(), 
 }
 
 /// Returns when the committer has recovered.
-fn wait_until_open(engine: &Engine, disk: &Disk) -> Result<(), String> {
+pub(super) fn wait_until_open(engine: &Engine, disk: &Disk) -> Result<(), String> {
     let stuck = Instant::now() + PATIENCE;
     // When it was the tables that could not be written, the committer has yet to notice.
     while engine.intake.status() != Status::Open || engine.store.has_failed() {
