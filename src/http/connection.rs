@@ -33,12 +33,22 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    // Its buffers are made once something has come: some connections wait for long.
+    // Some connections wait for long: what HTTP needs, some 20 KiB, is made once something has come.
     tokio::select! {
         biased;
         come = stream.readable() => if come.is_err() { return },
         () = told(&mut stopped) => return,
     }
+    Box::pin(talk(stream, peer, edge, activity, stopped)).await;
+}
+
+async fn talk(
+    stream: TcpStream,
+    peer: SocketAddr,
+    edge: Edge,
+    activity: Arc<Activity>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let noted = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (mut edge, activity) = (edge.clone(), Arc::clone(&noted));
