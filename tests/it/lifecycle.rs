@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Answer, Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer, within,
+    Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer, within,
     write_all,
 };
 
@@ -111,7 +111,7 @@ async fn buy_until_the_end(client: &crate::harness::Client, product: u64, buyer:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_is_under_way_at_sigterm_gets_its_answer() {
+async fn a_request_that_has_not_arrived_whole_at_sigterm_is_dropped_and_places_nothing() {
     let mut server = Server::start().await;
     let product = server.create(10).await;
     let body = json!({"productId": product, "userId": "ada", "quantity": 1}).to_string();
@@ -132,17 +132,14 @@ async fn a_request_that_is_under_way_at_sigterm_gets_its_answer() {
         }
     })
     .await;
-    write_all(&stream, body.as_bytes()).await.unwrap();
-    let answer = Answer::parse(&within("an answer", read_answer(&stream)).await);
+    // The connection may be closed by then.
+    let _ = write_all(&stream, body.as_bytes()).await;
+    let answer = within("the end of the connection", read_answer(&stream)).await;
+    assert_eq!(answer, "");
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     server.restart().await;
-    if answer.status == 201 {
-        server.order_becomes(order_id(&answer), "confirmed").await;
-    } else {
-        assert_problem(&answer, 503, "shutting_down");
-        assert_eq!(server.stock(product).await, [10, 0, 0]);
-    }
+    assert_eq!(server.stock(product).await, [10, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
