@@ -120,21 +120,22 @@ impl Counts {
         if purchases.knows(user) {
             return Ok(true);
         }
-        let source = self.source(product, purchases)?;
+        // Without a source, all were counted meanwhile.
+        let Some(source) = self.source(product, purchases)? else { return Ok(purchases.knows(user)) };
         let Some(orders) = self.store.order_ids_of_user(user.as_str(), source.through)? else { return Ok(false) };
         let units = source.snapshot.units_of_user(user.as_str(), product, &orders)?;
         Ok(purchases.count(user, units))
     }
 
-    /// What the base of a product is read from. The first one who asks takes a snapshot, for all products that have
-    /// none.
-    fn source(&self, product: ProductId, purchases: &Arc<Purchases>) -> Result<Arc<Source>, StoreError> {
+    /// What the base of a product is read from, unless it is complete. The first one who asks takes a snapshot, for all
+    /// products that have none.
+    fn source(&self, product: ProductId, purchases: &Arc<Purchases>) -> Result<Option<Arc<Source>>, StoreError> {
         let known = |sources: &Sources| match sources.of.get(&product) {
             Some((known, source)) if Arc::ptr_eq(known, purchases) => Some(Arc::clone(source)),
             _ => None,
         };
         if let Some(source) = known(&self.sources.lock()) {
-            return Ok(source);
+            return Ok(Some(source));
         }
         // It has all that was shown when the limit came, as that is before this.
         let snapshot = self.store.snapshot()?;
@@ -145,7 +146,7 @@ impl Counts {
             return Err(StoreError::Closed);
         }
         if let Some(source) = known(&sources) {
-            return Ok(source);
+            return Ok(Some(source));
         }
         let limited = self.uncounted().into_iter().chain([(product, Arc::clone(purchases))]);
         for (product, purchases) in limited {
@@ -154,7 +155,7 @@ impl Counts {
                 sources.of.insert(product, (purchases, Arc::clone(&source)));
             }
         }
-        known(&sources).ok_or(StoreError::Closed)
+        Ok(known(&sources))
     }
 
     /// Products whose purchases are not counted.
@@ -168,10 +169,10 @@ impl Counts {
         let _pass = self.pass.lock();
         let uncounted = self.uncounted();
         let Some((product, purchases)) = uncounted.first() else { return Ok(false) };
-        let source = self.source(*product, purchases)?;
+        let Some(source) = self.source(*product, purchases)? else { return Err(StoreError::Closed) };
         let mut bases = HashMap::new();
         for (product, purchases) in uncounted {
-            if Arc::ptr_eq(&source, &self.source(product, &purchases)?) {
+            if self.source(product, &purchases)?.is_some_and(|other| Arc::ptr_eq(&source, &other)) {
                 bases.insert(product, (purchases, Base::default()));
             }
         }
