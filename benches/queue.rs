@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use flashsale::clock::{Clock, Timestamp};
+use flashsale::clock::{Clock, Steady, Timestamp};
 use flashsale::limits::MAX_EXPIRED_AT_ONCE;
 use flashsale::order::{OrderId, Priority};
 use flashsale::queue::{Due, Job, JobState, Queue, QueueChange};
@@ -42,12 +42,14 @@ fn measure(jobs: u64) {
         println!("{jobs:>8}  {what:<34} {:>12.2} {:>12.3}", all.as_secs_f64() * 1e3, longest.as_secs_f64() * 1e3);
     };
     // Due in an order that has nothing to do with the numbers: each belongs somewhere in the middle.
-    let due = |order: u64| clock.now().after(Duration::from_micros(order.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44));
+    let span = |order: u64| Duration::from_micros(order.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44);
+    let now = clock.moment();
+    let due = |order: u64| now.deadline(Timestamp::from_millis(1_000_000).after(span(order)));
     let job = |order: u64| Job {
         order: OrderId(order),
         priority: Priority::Normal,
         due: Some(Due::Attempt(due(order))),
-        placed_at: clock.now(),
+        placed: Steady::default(),
     };
     let put: Vec<_> = (1..=jobs).map(|order| QueueChange::Put(job(order))).collect();
     let mut batches = put.chunks(1_000);
@@ -58,12 +60,22 @@ fn measure(jobs: u64) {
         "all come due",
         timed(|| {
             queue.wake_due(MAX_EXPIRED_AT_ONCE);
-            queue.next_due().is_none()
+            queue.time_to_next_due().is_none()
         }),
     );
     let ready = |order: u64| Job { due: None, ..job(order) };
     let mut asked = (1..=jobs).step_by(jobs as usize / 1_000);
-    row("1,000 ranks", timed(|| asked.next().inspect(|order| drop(black_box(queue.find(&ready(*order))))).is_none()));
+    row(
+        "1,000 ranks",
+        timed(|| {
+            asked
+                .next()
+                .inspect(|order| {
+                    let _ = black_box(queue.find(OrderId(*order), Priority::Normal));
+                })
+                .is_none()
+        }),
+    );
     row(
         "list the last 500 in line",
         timed(|| !black_box(queue.list(JobState::Waiting, Some(OrderId(jobs - 500)), 500)).is_empty()),
