@@ -203,10 +203,6 @@ impl App {
     /// The same with the store in `medium`, which is in the data directory if it is a file.
     pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
         let max_connections = open_files::connections(config.max_connections, open_files::raise(), config.workers);
-        if max_connections < config.max_connections {
-            let wanted = config.max_connections;
-            tracing::warn!(max_connections, wanted, "the limit of open files allows fewer than MAX_CONNECTIONS");
-        }
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
@@ -277,6 +273,10 @@ impl App {
             metrics: Arc::clone(&metrics),
             events,
         });
+        if max_connections < config.max_connections / 2 {
+            let wanted = config.max_connections;
+            tracing::warn!(max_connections, wanted, "the limit of open files allows far fewer than MAX_CONNECTIONS");
+        }
         let (stop, stopped) = watch::channel(false);
         let serving = ServeConfig {
             max_connections,

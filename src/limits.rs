@@ -121,7 +121,7 @@ pub const MAX_SCANS_IN_LINE: usize = 64;
 /// Connections at once.
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
 /// Connections at once of one client address.
-pub const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 1_000;
+pub const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 5_000;
 /// Connections that were told to make room and are not gone yet.
 pub const MAX_LEAVING: usize = 64;
 /// Open files that connections leave to the store, the log, exports and backups, and the runtime; posts to the

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 
 use super::body::BatchBody;
-use super::form::{self, Form, Name};
+use super::form::{self, As, Form, Name, Value};
 use super::placing::{IDEMPOTENCY_KEY, read_order};
 use super::{error, receipt};
 
@@ -27,10 +27,16 @@ struct Batch {
     orders: Entries,
 }
 
-impl<'de> Deserialize<'de> for Batch {
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Batch>
+where
+    As<EXACT, Value<'de>>: Deserialize<'de>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BatchVisitor;
-        impl<'de> Visitor<'de> for BatchVisitor {
+        struct BatchVisitor<const EXACT: bool>;
+        impl<'de, const EXACT: bool> Visitor<'de> for BatchVisitor<EXACT>
+        where
+            As<EXACT, Value<'de>>: Deserialize<'de>,
+        {
             type Value = Batch;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +47,10 @@ impl<'de> Deserialize<'de> for Batch {
                 let mut orders = None;
                 while let Some(Name(name)) = map.next_key()? {
                     match (&*name, &orders) {
-                        ("orders", None) => orders = Some(map.next_value()?),
+                        ("orders", None) => {
+                            let As::<EXACT, Entries>(read) = map.next_value()?;
+                            orders = Some(read);
+                        }
                         ("orders", Some(_)) => return Err(A::Error::duplicate_field("orders")),
                         (unknown, _) => return Err(A::Error::unknown_field(unknown, &["orders"])),
                     }
@@ -49,7 +58,7 @@ impl<'de> Deserialize<'de> for Batch {
                 orders.map(|orders| Batch { orders }).ok_or_else(|| A::Error::missing_field("orders"))
             }
         }
-        deserializer.deserialize_map(BatchVisitor)
+        deserializer.deserialize_map(BatchVisitor::<EXACT>).map(Self)
     }
 }
 
@@ -64,10 +73,16 @@ struct Entries {
 
 struct Entry(Result<OrderRequest, Refusal>);
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entry>
+where
+    As<EXACT, Value<'de>>: Deserialize<'de>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntryVisitor;
-        impl<'de> Visitor<'de> for EntryVisitor {
+        struct EntryVisitor<const EXACT: bool>;
+        impl<'de, const EXACT: bool> Visitor<'de> for EntryVisitor<EXACT>
+        where
+            As<EXACT, Value<'de>>: Deserialize<'de>,
+        {
             type Value = Entry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +90,7 @@ impl<'de> Deserialize<'de> for Entry {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-                Form::of_map(map).map(|form| Entry(read_entry(form)))
+                Form::of_map::<EXACT, A>(map).map(|form| Entry(read_entry(form)))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
@@ -101,7 +116,7 @@ impl<'de> Deserialize<'de> for Entry {
                 Ok(Entry::no_object())
             }
         }
-        deserializer.deserialize_any(EntryVisitor)
+        deserializer.deserialize_any(EntryVisitor::<EXACT>).map(Self)
     }
 }
 
@@ -111,10 +126,16 @@ impl Entry {
     }
 }
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entries>
+where
+    As<EXACT, Value<'de>>: Deserialize<'de>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-        impl<'de> Visitor<'de> for EntriesVisitor {
+        struct EntriesVisitor<const EXACT: bool>;
+        impl<'de, const EXACT: bool> Visitor<'de> for EntriesVisitor<EXACT>
+        where
+            As<EXACT, Value<'de>>: Deserialize<'de>,
+        {
             type Value = Entries;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +145,7 @@ impl<'de> Deserialize<'de> for Entries {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
                 let mut entries = Entries::default();
                 while entries.read.len() < MAX_BATCH_ORDERS {
-                    let Some(Entry(entry)) = seq.next_element()? else { return Ok(entries) };
+                    let Some(As::<EXACT, Entry>(Entry(entry))) = seq.next_element()? else { return Ok(entries) };
                     entries.read.push(entry);
                 }
                 // The rest must be JSON as well, and nothing is kept of it.
@@ -134,7 +155,7 @@ impl<'de> Deserialize<'de> for Entries {
                 Ok(entries)
             }
         }
-        deserializer.deserialize_seq(EntriesVisitor)
+        deserializer.deserialize_seq(EntriesVisitor::<EXACT>).map(Self)
     }
 }
 
@@ -159,7 +180,7 @@ pub(super) async fn place(
     if headers.contains_key(IDEMPOTENCY_KEY) {
         return Err(Refusal::invalid("Idempotency-Key", "is not for a batch: give each order an idempotencyKey"));
     }
-    let Batch { orders } = serde_json::from_slice(&body).map_err(|error| form::not_json(&error))?;
+    let Batch { orders } = form::parse(&body).map_err(|error| form::not_json(&error))?;
     if orders.read.is_empty() || orders.more {
         return Err(Refusal::invalid("orders", format!("must have 1 to {MAX_BATCH_ORDERS} entries")));
     }

@@ -15,7 +15,7 @@ use super::query::has_whole_escapes;
 mod value;
 
 use value::Complaint;
-pub(super) use value::{Name, Value, plain_number};
+pub(super) use value::{As, Name, Value, parse, plain_number};
 
 /// The one variable part of a path, decoded.
 #[derive(Debug)]
@@ -51,11 +51,14 @@ pub(super) struct Reader<'a> {
 impl<'a> Form<'a> {
     /// Reads a body that must be one JSON object.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|error| not_json(&error))
+        parse(body).map_err(|error| not_json(&error))
     }
 
-    /// Reads the fields of an object.
-    pub(super) fn of_map<A: MapAccess<'a>>(mut map: A) -> Result<Self, A::Error> {
+    /// Reads the fields of an object: see [`As`].
+    pub(super) fn of_map<const EXACT: bool, A: MapAccess<'a>>(mut map: A) -> Result<Self, A::Error>
+    where
+        As<EXACT, Value<'a>>: Deserialize<'a>,
+    {
         let mut form = Self { fields: Vec::with_capacity(4), errors: Vec::new() };
         while let Some(Name(name)) = map.next_key()? {
             let error = if form.fields.iter().any(|(field, _)| *field == name) {
@@ -63,7 +66,7 @@ impl<'a> Form<'a> {
             } else if form.fields.len() == MAX_FIELDS {
                 FieldError { field: "body".to_owned(), message: format!("has more than {MAX_FIELDS} fields") }
             } else {
-                let value = map.next_value()?;
+                let As::<EXACT, Value<'a>>(value) = map.next_value()?;
                 form.fields.push((name, value));
                 continue;
             };
@@ -157,10 +160,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Form<'de>>
+where
+    As<EXACT, Value<'de>>: Deserialize<'de>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FormVisitor;
-        impl<'de> Visitor<'de> for FormVisitor {
+        struct FormVisitor<const EXACT: bool>;
+        impl<'de, const EXACT: bool> Visitor<'de> for FormVisitor<EXACT>
+        where
+            As<EXACT, Value<'de>>: Deserialize<'de>,
+        {
             type Value = Form<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,10 +177,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Form<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Form<'de>, A::Error> {
-                Form::of_map(map)
+                Form::of_map::<EXACT, A>(map)
             }
         }
-        deserializer.deserialize_map(FormVisitor)
+        deserializer.deserialize_map(FormVisitor::<EXACT>).map(Self)
     }
 }
 

@@ -106,6 +106,11 @@ impl Launch {
         Self { prelude: Some(format!("ulimit -f {blocks}")), ..self }
     }
 
+    /// Lets a hang-up end the server also where the tests run with hang-ups ignored, as under `nohup`.
+    pub(crate) fn hears_hang_up(self) -> Self {
+        Self { prelude: Some("exec env --default-signal=HUP \"$0\" \"$@\"".to_owned()), ..self }
+    }
+
     /// Adds an argument.
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.into());

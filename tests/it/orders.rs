@@ -136,11 +136,11 @@ async fn every_priority_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn json_with_a_charset_and_a_body_of_exactly_64_kib_are_taken() {
+async fn json_with_a_charset_and_a_body_of_exactly_16_kib_are_taken() {
     let server = Server::start().await;
     let product = server.create(5).await;
     let mut body = json!({"productId": product, "userId": "ada", "quantity": 1}).to_string();
-    body.push_str(&" ".repeat(64 * 1024 - body.len()));
+    body.push_str(&" ".repeat(16 * 1024 - body.len()));
     let request = request(Method::POST, "/api/v1/orders", Some("application/json; charset=utf-8"), body.as_bytes());
     server.try_send(request).await.unwrap().expect(201);
 }

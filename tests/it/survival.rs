@@ -60,7 +60,7 @@ async fn a_log_that_nobody_reads_stops_neither_orders_nor_the_stop() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hang_up_ends_a_server_in_order() {
-    let mut server = Server::start().await;
+    let mut server = Server::with().hears_hang_up().start().await;
     let product = server.create(10).await;
     server.order(product, "ada", 1).await.expect(201);
     server.signal("HUP");
