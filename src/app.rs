@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +24,9 @@ use crate::maintenance::counted;
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::queue::Queue;
+use crate::regular_file;
 use crate::sample;
-use crate::store::{self, Medium, OpenError, Store, StoreError};
+use crate::store::{self, Access, DirectoryLock, Medium, OpenError, Store, StoreError};
 use crate::{limits, logging};
 
 mod signals;
@@ -141,6 +141,8 @@ pub struct App {
     nudges: JoinHandle<()>,
     stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
+    /// Given back when the store is closed: nobody else may work in the directory before.
+    lock: Option<DirectoryLock>,
 }
 
 /// Runs the server until the process is told to end, or until a part has ended that it cannot do without. `announce` is
@@ -207,9 +209,10 @@ impl App {
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
-        let (store, recovered, found) = open_store(medium, &config)?;
+        let (lock, store, recovered, found) = open_store(medium, &config)?;
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
         let history = recovered.head.history();
+        let samples = if config.sample_data { sample::missing(&recovered) } else { Vec::new() };
         let inventory = Arc::new(Inventory::default());
         let queue = Queue::new(config.queue_capacity, clock.clone());
         let queue = Arc::new(queue.with_hold_capacity(config.hold_capacity));
@@ -223,10 +226,8 @@ impl App {
             journal_keep: config.journal_keep,
         };
         let (committer, intake) = Committer::start(rooms, recovered, &Handle::current())?;
-        if config.sample_data && inventory.is_empty() && orders == 0 {
-            for product in sample::products() {
-                intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
-            }
+        for product in samples {
+            intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
         }
         let job_ids = Arc::new(JobIds::new(*store.secret()));
         let rooms = fulfillment::Rooms {
@@ -289,7 +290,8 @@ impl App {
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
         let nudges = tokio::spawn(nudge(intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        Ok((Self { committer, intake, workers, windows, store, server, nudges, stop, shutdown_timeout }, banner))
+        let parts = Self { committer, intake, workers, windows, store, server, nudges, stop, shutdown_timeout, lock };
+        Ok((parts, banner))
     }
 
     /// Returns the name of a part that the server cannot do without, when that has ended or panicked. The thread that
@@ -320,10 +322,11 @@ impl App {
         };
         tokio::join!(served, self.workers.stop(patience));
         self.intake.stop();
-        let (committer, store) = (self.committer, self.store);
+        let (committer, store, lock) = (self.committer, self.store, self.lock);
         let closing = tokio::task::spawn_blocking(move || {
             committer.join();
             store.close();
+            drop(lock);
         });
         match tokio::time::timeout_at(end.into(), closing).await {
             Ok(Ok(())) => Ok(()),
@@ -353,18 +356,20 @@ async fn nudge(mut stalls: watch::Receiver<()>, stop: watch::Sender<bool>) {
     }
 }
 
-fn open_store(medium: Medium, config: &Config) -> Result<(Arc<Store>, store::Recovered, Found), AppError> {
-    let was_there = match &medium {
+/// What opening the store gives: for one in files also the lock of its directory.
+type Opened = (Option<DirectoryLock>, Arc<Store>, store::Recovered, Found);
+
+fn open_store(medium: Medium, config: &Config) -> Result<Opened, AppError> {
+    let (lock, was_there) = match &medium {
         Medium::File(file) => {
+            let directory = |error| AppError::DataDir(config.data_dir.display().to_string(), error);
             // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&config.data_dir)
-                .map_err(|error| AppError::DataDir(config.data_dir.display().to_string(), error))?;
-            file.exists()
+            regular_file::make_directory(&config.data_dir).map_err(directory)?;
+            let lock = DirectoryLock::take(&config.data_dir, Access::Writing)?;
+            store::tidy(&config.data_dir).map_err(directory)?;
+            (Some(lock), file.exists())
         }
-        Medium::Backend { .. } => true,
+        Medium::Backend { .. } => (None, true),
     };
     let (store, recovered) = Store::open(medium)?;
     let found = match was_there {
@@ -372,7 +377,7 @@ fn open_store(medium: Medium, config: &Config) -> Result<(Arc<Store>, store::Rec
         true if recovered.unclosed => Found::Killed,
         true => Found::Closed,
     };
-    Ok((Arc::new(store), recovered, found))
+    Ok((lock, Arc::new(store), recovered, found))
 }
 
 fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {

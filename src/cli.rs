@@ -19,7 +19,7 @@ mod misspelt;
 mod parse;
 mod values;
 
-pub use maintenance::{BackupArgs, ExportArgs, RestoreArgs, VerifyArgs};
+pub use maintenance::{BackupArgs, DropLogArgs, ExportArgs, RestoreArgs, VerifyArgs};
 pub use parse::{Parsed, parse};
 
 use values::{log_filter, network, within};
@@ -51,6 +51,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Put the store of a backup into place, after checking all of it
     Restore(RestoreArgs),
+    /// Say what is lost of a stopped store whose log is gone, and with --yes go on without it
+    DropLog(DropLogArgs),
     /// Write orders, products, jobs or the history of a stopped store as CSV or NDJSON
     Export(ExportArgs),
     /// Print the description of the API (OpenAPI 3.1), as a server with an admin token serves it

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use crate::limits::MAX_SETTING_FILE_BYTES;
+use crate::regular_file;
+
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -178,7 +181,7 @@ pub fn secret(
     if value.is_some() {
         return Err(ConfigError::SecretTwice(variable));
     }
-    match std::fs::read_to_string(&file) {
+    match regular_file::read_text(&file, MAX_SETTING_FILE_BYTES) {
         Ok(text) => Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))),
         Err(error) => Err(ConfigError::SecretFile { variable, path: file.display().to_string(), error }),
     }

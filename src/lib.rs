@@ -51,3 +51,4 @@ pub mod names;
 pub mod order;
 pub mod product;
 pub mod refusal;
+pub mod regular_file;

@@ -56,6 +56,8 @@ pub const MAX_FORK_NUMBER: u64 = 1 << 52;
 /// Numbers that are skipped at least where a history forks: more than there can be orders in the whole log, as the
 /// shortest order takes more than 16 bytes of it.
 pub const MIN_NUMBER_JUMP: u64 = 1 << 21;
+/// Bytes of a file with a secret, and of the `.env` file.
+pub const MAX_SETTING_FILE_BYTES: usize = 64 * 1024;
 /// Products in one store.
 pub const MAX_PRODUCTS: usize = 10_000;
 /// Errors kept for one order; older ones make room.
@@ -140,9 +142,6 @@ pub const DEFAULT_RATE_PER_USER: u32 = 10;
 pub const DEFAULT_RATE_PER_ADDRESS: u32 = 500;
 /// Seconds' worth of requests that may come at once.
 pub const RATE_WINDOW_SECONDS: u32 = 10;
-
-/// Bytes of a `.env` file.
-pub const MAX_ENV_FILE_BYTES: u64 = 64 * 1024;
 
 /// How long the headers of a request may take, and how long a connection may idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

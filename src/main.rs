@@ -3,7 +3,9 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use flashsale::cli::{self, BackupArgs, Command, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs};
+use flashsale::cli::{
+    self, BackupArgs, Command, DropLogArgs, ExportArgs, LogArgs, LogFormat, RestoreArgs, ServeArgs, VerifyArgs,
+};
 use flashsale::logging::{self, Log};
 use flashsale::maintenance::{self, counted};
 use flashsale::store::archive::Contents;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify(&args),
         Command::Backup(args) => backup(&args),
         Command::Restore(args) => restore(&args),
+        Command::DropLog(args) => drop_log(&args),
         Command::Export(args) => export(&args),
         Command::Openapi => say(http::openapi_text(http::Access::Operator).trim_end()),
         Command::Completions { shell } => {
@@ -101,6 +104,18 @@ fn restore(args: &RestoreArgs) -> Result<(), String> {
     say(&format!("its own history is {}; orders go on with number {}", restored.fork.id, restored.fork.first_order))?;
     match restored.kept {
         Some(kept) => say(&format!("what was there before is now {}", kept.display())),
+        None => Ok(()),
+    }
+}
+
+fn drop_log(args: &DropLogArgs) -> Result<(), String> {
+    let mut told = Ok(());
+    let dropped = maintenance::drop_log(&args.store.data_dir, args.yes, |loss| told = say(&loss.to_string()));
+    let maintenance::Dropped { fork, kept } = dropped.map_err(|error| error.to_string())?;
+    told?;
+    say(&format!("the history is {} from here; orders go on with number {}", fork.id, fork.first_order))?;
+    match kept {
+        Some(kept) => say(&format!("the log that was there is now {}", kept.display())),
         None => Ok(()),
     }
 }

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::clock::Timestamp;
 use crate::store::archive::ArchiveError;
-use crate::store::{self, OpenError, Store, StoreError, is_full};
+use crate::store::{self, Access, DirectoryLock, OpenError, StoreError, is_full};
 
 mod backup;
+mod drop_log;
 mod export;
 mod output;
 mod progress;
@@ -15,12 +17,10 @@ mod restore;
 mod verify;
 
 pub use backup::{Source, backup};
+pub use drop_log::{Dropped, Loss, drop_log};
 pub use export::{Filter, Format, Subject, export};
 pub use restore::{Restored, restore};
 pub use verify::{Report, verify};
-
-/// A store that is locked against servers as long as this lives.
-type StoppedStore = Store;
 
 /// Why something could not be done to a store. Each is a sentence with what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +32,20 @@ pub enum MaintenanceError {
     #[error(transparent)]
     Open(OpenError),
     /// A server, or another of these commands, is at it.
-    #[error("a server is using the store {0}; stop it first")]
+    #[error("a server is using the store {0}, or another command is at work on it; stop it first")]
     InUse(String),
     /// The same, where there is another way.
-    #[error("a server is using the store {0}; stop it first, or back up through it with --server")]
+    #[error(
+        "a server is using the store {0}, or another command is at work on it; stop it first, or back up through the \
+         server with --server"
+    )]
     Running(String),
+    /// Nothing is lost.
+    #[error("the store {0} and its log are whole, and nothing has to be dropped; start the server")]
+    LogIsWhole(String),
+    /// What is lost is to be lost on purpose only.
+    #[error("nothing was changed; copy the directory of {0} first, then add --yes to go on without what is lost")]
+    NotSaid(String),
     /// It could not be read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] StoreError),
@@ -94,6 +103,16 @@ impl From<OpenError> for MaintenanceError {
 }
 
 impl MaintenanceError {
+    /// Why the lock of a data directory could not be had.
+    fn locking(data_dir: &Path, error: OpenError) -> Self {
+        match error {
+            OpenError::Io(_, error) if error.kind() == io::ErrorKind::NotFound => {
+                Self::Missing(store::file_in(data_dir).display().to_string())
+            }
+            other => other.into(),
+        }
+    }
+
     /// Why a check ended that has a working file in `scratch_dir`. The store itself is only read.
     fn checking(scratch_dir: &Path, error: StoreError) -> Self {
         match error {
@@ -118,6 +137,13 @@ pub fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// Takes the lock of a data directory to read the store there, and gives its file as well.
+fn lock_to_read(data_dir: &Path) -> Result<(DirectoryLock, PathBuf), MaintenanceError> {
+    let lock = DirectoryLock::take(data_dir, Access::Reading);
+    let lock = lock.map_err(|error| MaintenanceError::locking(data_dir, error))?;
+    Ok((lock, existing_store(data_dir)?))
+}
+
 /// The store's file in a data directory, if it is there.
 fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
     let file = store::file_in(data_dir);
@@ -125,4 +151,10 @@ fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
         true => Ok(file),
         false => Err(MaintenanceError::Missing(file.display().to_string())),
     }
+}
+
+/// The name under which something of a store is kept that goes: what became of it, and when.
+fn dated(file: &Path, what: &str, now: Timestamp) -> PathBuf {
+    let now: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    store::with_suffix(file, &format!(".{what}-{now}"))
 }

@@ -2,7 +2,8 @@
 
 use crate::committer::Edit;
 use crate::money::Money;
-use crate::product::Terms;
+use crate::product::{Product, Stock, Terms};
+use crate::store::Recovered;
 
 /// Name, price in cents, units, whether it is in the sale.
 const PRODUCTS: [(&str, u128, u64, bool); 5] = [
@@ -13,9 +14,30 @@ const PRODUCTS: [(&str, u128, u64, bool); 5] = [
     ("Apple Watch Series 9", 39_999, 75, true),
 ];
 
-/// What creates them, in the order of their numbers.
+/// What creates those that a store lacks: all where it is empty, and the rest where a start was killed while it created
+/// them and nothing has happened since.
+pub fn missing(recovered: &Recovered) -> Vec<Edit> {
+    let Recovered { head, products, .. } = recovered;
+    let begun =
+        head.last_product == products.len() as u64 && products.iter().zip(all()).all(|(is, made)| made.made(is));
+    if head.totals.all_orders() > 0 || !(products.is_empty() || begun) {
+        return Vec::new();
+    }
+    all().skip(products.len()).map(Sample::create).collect()
+}
+
+/// What creates them all, in the order of their numbers.
 pub fn products() -> impl Iterator<Item = Edit> {
-    PRODUCTS.into_iter().map(|(name, cents, units, flash_sale_active)| Edit::Create {
+    all().map(Sample::create)
+}
+
+struct Sample {
+    terms: Terms,
+    units: u64,
+}
+
+fn all() -> impl Iterator<Item = Sample> {
+    PRODUCTS.into_iter().map(|(name, cents, units, flash_sale_active)| Sample {
         terms: Terms {
             name: name.to_owned(),
             price: Money::from_cents(cents),
@@ -25,7 +47,63 @@ pub fn products() -> impl Iterator<Item = Edit> {
             sale_ends_at: None,
             hold_seconds: None,
         },
-        initial: units,
-        current: units,
+        units,
     })
+}
+
+impl Sample {
+    fn create(self) -> Edit {
+        Edit::Create { terms: self.terms, initial: self.units, current: self.units }
+    }
+
+    /// Whether a product is this one, as it was created.
+    fn made(&self, product: &Product) -> bool {
+        product.terms == self.terms && product.stock == Stock::new(self.units, self.units)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Timestamp;
+    use crate::product::ProductId;
+    use crate::store::Head;
+
+    use super::*;
+
+    /// A store in which the first so many of them were created.
+    fn with_first(count: usize) -> Recovered {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let product = |(id, sample): (u64, Sample)| Product {
+            id: ProductId(id),
+            stock: Stock::new(sample.units, sample.units),
+            terms: sample.terms,
+            orders: 0,
+            created_at: at,
+            updated_at: at,
+        };
+        let products: Vec<_> = (1..).zip(all()).take(count).map(product).collect();
+        let mut head = Head::default();
+        head.last_product = count as u64;
+        Recovered { head, products, open: Vec::new(), unclosed: false }
+    }
+
+    #[test]
+    fn a_start_that_was_killed_half_way_is_finished() {
+        for count in 0..=5 {
+            assert_eq!(missing(&with_first(count)).len(), 5 - count);
+        }
+    }
+
+    #[test]
+    fn products_that_are_not_the_first_samples_untouched_are_left_alone() {
+        let mut sold = with_first(3);
+        sold.products[1].stock.current -= 1;
+        let mut renamed = with_first(3);
+        renamed.products[2].terms.name.push('!');
+        let mut deleted = with_first(4);
+        deleted.products.pop();
+        for recovered in [sold, renamed, deleted] {
+            assert_eq!(missing(&recovered).len(), 0);
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod catch_up;
 mod chain;
 mod compare;
 mod draft;
+mod drop_log;
 mod error;
 mod files;
 mod findings;
@@ -30,8 +31,11 @@ mod head;
 mod index;
 mod inspect;
 mod journal;
+mod left_overs;
+mod lock;
 mod log;
 mod log_file;
+mod log_mark;
 mod new;
 mod order_groups;
 mod read;
@@ -47,10 +51,13 @@ mod verify;
 mod write;
 
 pub use draft::Draft;
+pub use drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
 pub use error::{OpenError, StoreError, is_full};
 pub use findings::Findings;
 pub use fork::Given;
 pub use head::{Cut, Head, Totals};
+pub use left_overs::{RESTORING, exchange, tidy};
+pub use lock::{Access, DirectoryLock};
 pub use read::{AttemptError, OrderFields, Page, Snapshot};
 pub use readers::{Reader, Scan, lower_priority};
 pub use times::Span;
@@ -99,9 +106,39 @@ pub enum Part {
 
 impl std::fmt::Debug for Medium {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Display for Medium {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) => path.fmt(f),
-            Self::Backend { .. } => f.write_str("a backend of the caller's"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Backend { .. } => f.write_str("the store"),
+        }
+    }
+}
+
+impl Medium {
+    /// Whether anything is in the place of the log.
+    fn has_log(&self) -> bool {
+        matches!(self, Self::File(path) if log_beside(path).exists())
+    }
+
+    /// Removes a log that nobody needs. One that stays is written over by the next start.
+    fn remove_log(&self) {
+        if let Self::File(path) = self
+            && let Err(error) = std::fs::remove_file(log_beside(path))
+        {
+            tracing::warn!(%error, "the log could not be removed; the next start writes over it");
+        }
+    }
+
+    /// What the log is called in messages.
+    fn log_name(&self) -> String {
+        match self {
+            Self::File(path) => log_beside(path).display().to_string(),
+            Self::Backend { .. } => "the log".to_owned(),
         }
     }
 }
@@ -380,15 +417,12 @@ impl Running {
         let durable = self.backlog.wait_durable(self.backlog.shown());
         writer.into_inner().stop(&self.backlog);
         // In this order, so that tables without a log are never taken for ones that have lost it.
-        let closed = durable.and_then(|()| read::mark_logged(&self.database, false));
+        let closed = durable.and_then(|()| log_mark::close(&self.database));
         self.give_up();
         let Medium::File(path) = medium else { return };
         // One that is not ours is left alone.
-        if closed.is_err() || files.misplaced(path).is_some() {
-            return;
-        }
-        if let Err(error) = std::fs::remove_file(log_beside(path)) {
-            tracing::warn!(%error, "the log could not be removed; the next start writes over it");
+        if closed.is_ok() && files.misplaced(path).is_none() {
+            medium.remove_log();
         }
     }
 }
@@ -402,17 +436,13 @@ impl Writer {
 
 /// The words for a failed opening.
 fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
-    let name = match medium {
-        Medium::File(path) => path.display().to_string(),
-        Medium::Backend { .. } => "the store".to_owned(),
-    };
+    let name = medium.to_string();
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(name),
-        DatabaseError::Storage(redb::StorageError::Io(error)) => match error.kind() {
-            std::io::ErrorKind::InvalidData => OpenError::Damaged(name, error.to_string()),
-            std::io::ErrorKind::UnexpectedEof => OpenError::Damaged(name, "its end is missing".to_owned()),
-            _ => OpenError::Io(name, error),
-        },
+        DatabaseError::Storage(redb::StorageError::Io(error)) => OpenError::io(&name, error),
+        DatabaseError::Storage(redb::StorageError::PreviousIo) => {
+            OpenError::reading(&name, redb::Error::PreviousIo.into())
+        }
         other => OpenError::Damaged(name, other.to_string()),
     }
 }
@@ -429,15 +459,15 @@ fn open_database(medium: &Medium, files: &Files) -> Result<(Database, Lease), Op
     Ok((database.map_err(|error| open_error(medium, error))?, lease))
 }
 
-/// Opens the log beside the tables, which hold the lock for both.
-fn open_log(medium: &Medium, instance: [u8; 8]) -> Result<Log, OpenError> {
+/// Opens the log beside the tables, made empty where there is none.
+fn open_log(medium: &Medium) -> Result<Log, OpenError> {
     match medium {
         Medium::File(path) => {
             let path = log_beside(path);
-            let file = LogFile::open(&path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
-            Ok(Log::new(Box::new(file), instance, limits::LOG_HALF_BYTES))
+            let file = LogFile::open(&path).map_err(|error| log_mark::unopened(&path, error))?;
+            Ok(Log::new(Box::new(file), limits::LOG_HALF_BYTES))
         }
-        Medium::Backend { open, log_half_bytes } => Ok(Log::new(open(Part::Log), instance, *log_half_bytes)),
+        Medium::Backend { open, log_half_bytes } => Ok(Log::new(open(Part::Log), *log_half_bytes)),
     }
 }
 

@@ -8,10 +8,11 @@
 //! Nothing in a value is ever substituted: `$` is a plain character. A name stands in the file once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::path::Path;
 
-use crate::limits::MAX_ENV_FILE_BYTES;
+use crate::limits::MAX_SETTING_FILE_BYTES;
+use crate::regular_file;
 
 /// What a `.env` file says: variables and their values.
 pub(super) type EnvFile = BTreeMap<String, String>;
@@ -20,17 +21,11 @@ const NAME: &str = ".env";
 
 /// Reads the file. A missing one is the normal case.
 pub(super) fn load() -> Result<EnvFile, String> {
-    let unreadable = |error: io::Error| format!("the file {NAME} cannot be read: {error}");
-    let file = match File::open(NAME) {
-        Ok(file) => file,
+    let text = match regular_file::read_text(Path::new(NAME), MAX_SETTING_FILE_BYTES) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(EnvFile::new()),
-        Err(error) => return Err(unreadable(error)),
+        Err(error) => return Err(format!("the file {NAME} cannot be read: {error}")),
     };
-    let mut text = String::new();
-    file.take(MAX_ENV_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_ENV_FILE_BYTES {
-        return Err(format!("the file {NAME} has more than {MAX_ENV_FILE_BYTES} bytes"));
-    }
     parse(&text)
 }
 

@@ -70,6 +70,17 @@ pub struct RestoreArgs {
     pub force: bool,
 }
 
+/// What `drop-log` is told.
+#[derive(Debug, Args)]
+pub struct DropLogArgs {
+    #[command(flatten)]
+    /// Where the store is.
+    pub store: StoreArgs,
+    /// Go on without what is lost; without it nothing is changed
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SubjectName {

@@ -4,13 +4,13 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::config::Secret;
+use crate::store::Store;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{OpenError, Store};
 
 use super::output::Output;
 use super::progress::Bar;
 use super::remote::Download;
-use super::{MaintenanceError, existing_store};
+use super::{MaintenanceError, lock_to_read};
 
 /// Where a backup comes from.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +40,11 @@ pub fn backup(source: Source<'_>, file: &Path, force: bool) -> Result<Contents, 
 fn copy_store(data_dir: &Path, output: &mut Output, file: &Path) -> Result<Contents, MaintenanceError> {
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
-    let store = Store::inspect(&existing_store(data_dir)?).map_err(|error| match error {
-        OpenError::InUse(name) => MaintenanceError::Running(name),
-        other => other.into(),
+    let (_lock, store_file) = lock_to_read(data_dir).map_err(|error| match error {
+        MaintenanceError::InUse(name) => MaintenanceError::Running(name),
+        other => other,
     })?;
+    let store = Store::inspect(&store_file)?;
     let snapshot = store.snapshot()?;
     let written = snapshot.back_up(output, &mut |what, done, of| bar.show(what, done, of));
     written.map_err(|error| match error {

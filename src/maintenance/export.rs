@@ -12,7 +12,7 @@ use crate::view::{JobView, OrderView, ProductView};
 
 use super::output::Output;
 use super::progress::Bar;
-use super::{MaintenanceError, existing_store};
+use super::{MaintenanceError, lock_to_read};
 
 mod history;
 mod sink;
@@ -69,7 +69,8 @@ pub fn export(
     let output = file.map(|file| Output::create(file, force)).transpose()?;
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
-    let store = Store::inspect(&existing_store(data_dir)?)?;
+    let (_lock, store_file) = lock_to_read(data_dir)?;
+    let store = Store::inspect(&store_file)?;
     let rows = Rows { snapshot: store.snapshot()?, job_ids: JobIds::new(*store.secret()), filter, bar };
     let Some(mut output) = output else {
         let mut sink = Sink::new(format, BufWriter::new(io::stdout().lock()));

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::regular_file;
 use crate::store::{log_beside, sync_directory_of, with_suffix};
 
 use super::MaintenanceError;
@@ -14,8 +15,8 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// What the tables' file of every store begins with, as any file of redb does.
 const TABLES_MAGIC: [u8; 4] = *b"redb";
-/// What every log begins with in which something was committed.
-const LOG_MAGIC: [u8; 4] = *b"FSw1";
+/// What every log begins with.
+const LOG_MAGIC: [u8; 4] = *b"FSwL";
 
 /// A file under way. It is written beside its place and put there when it is finished; given up, it is removed.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Output {
     path: PathBuf,
     partial: PathBuf,
     force: bool,
+    /// Whether the partial file is not ours to remove: not yet, or not any more.
     placed: bool,
 }
 
@@ -36,7 +38,8 @@ impl Output {
         let file = loop {
             // One that is left of a run that was killed is used again; one that is being written is locked.
             let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&partial).map_err(failed)?;
+            options.write(true).create(true).truncate(false).mode(0o600);
+            let file = regular_file::open_own(&partial, &mut options, 0).map_err(failed)?;
             match file.try_lock() {
                 // Between the opening and the lock a run may have ended, which takes the name away from its file.
                 Ok(()) if !is_named(&file, &partial).map_err(failed)? => {}
@@ -48,7 +51,9 @@ impl Output {
             }
         };
         let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let output = Self { out, path: path.to_owned(), partial, force, placed: false };
+        let mut output = Self { out, path: path.to_owned(), partial, force, placed: true };
+        check_free(&output.partial, true)?;
+        output.placed = false;
         // That run may also have put a file into the place.
         check_free(path, force)?;
         output.out.get_ref().set_len(0).map_err(|error| MaintenanceError::writing(&output.partial, error))?;
@@ -165,11 +170,28 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_file_that_is_a_link_or_a_store_is_refused_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("store"), b"redb and the tables").unwrap();
+        std::fs::write(path("text"), b"mine").unwrap();
+        std::os::unix::fs::symlink(path("text"), path("a.partial")).unwrap();
+        std::fs::hard_link(path("store"), path("b.partial")).unwrap();
+        std::fs::copy(path("store"), path("c.partial")).unwrap();
+        for name in ["a", "b", "c"] {
+            assert!(Output::create(&path(name), true).is_err(), "{name}");
+        }
+        assert_eq!(std::fs::read(path("store")).unwrap(), b"redb and the tables");
+        assert_eq!(std::fs::read(path("text")).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 5);
+    }
+
+    #[test]
     fn nothing_of_a_store_is_replaced_and_nothing_put_where_a_store_would_look() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("a"), b"redb\x1a\x0a and the tables").unwrap();
-        std::fs::write(path("b.wal"), b"FSw1 and the frames").unwrap();
+        std::fs::write(path("b.wal"), b"FSwL and the frames").unwrap();
         std::fs::write(path("c"), "no store").unwrap();
         for (name, of_a_store) in [
             ("a", true),

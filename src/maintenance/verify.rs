@@ -7,7 +7,7 @@ use crate::change::Fork;
 use crate::store::{Findings, Store};
 
 use super::progress::Bar;
-use super::{MaintenanceError, counted, existing_store};
+use super::{MaintenanceError, counted, lock_to_read};
 
 /// The most forks that are listed, the newest ones.
 const MAX_LISTED: usize = 20;
@@ -60,7 +60,7 @@ impl fmt::Display for Report {
 /// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`, or beside the
 /// store.
 pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, MaintenanceError> {
-    let file = existing_store(data_dir)?;
+    let (_lock, file) = lock_to_read(data_dir)?;
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
     let store = Store::inspect(&file)?;

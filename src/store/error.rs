@@ -1,5 +1,7 @@
 //! Why a store cannot be opened, read or written.
 
+use std::io;
+
 use crate::clock::Timestamp;
 
 use super::FORMAT;
@@ -8,7 +10,9 @@ use super::FORMAT;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("another server is using {0}; stop it first, or choose another data directory")]
+    #[error(
+        "another server is using {0}, or a command is at work on it; stop it first, or choose another data directory"
+    )]
     InUse(String),
     /// A later program wrote it.
     #[error("the store has format {found}, and this program knows {FORMAT} at most; use a newer flashsale")]
@@ -29,14 +33,53 @@ pub enum OpenError {
     Damaged(String, String),
     /// It was not closed, and the log that belongs to it is not there.
     #[error(
-        "{store} was not closed, and its log {log} is not there: the last orders are in it; put it back, or restore a \
-         backup"
+        "{store} was not closed, and its log {log} is not there: the last orders are in it; put it back, restore a \
+         backup, or ask `flashsale drop-log` what is lost without it"
     )]
     LogMissing {
         /// The tables' file.
         store: String,
         /// Where the log should be.
         log: String,
+    },
+    /// It was not closed, and its log is not whole.
+    #[error(
+        "{store} was not closed, and its log {log} is damaged: {what}; the last orders are in it: put the whole one \
+         back, restore a backup, or ask `flashsale drop-log` what is lost without it"
+    )]
+    LogDamaged {
+        /// The tables' file.
+        store: String,
+        /// The log.
+        log: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It was not closed, and another log is in the place of its own.
+    #[error(
+        "{store} was not closed, and {log} is not its log: {what}; the last orders are in its own log: put that one \
+         back, restore a backup, or ask `flashsale drop-log` what is lost without it"
+    )]
+    ForeignLog {
+        /// The tables' file.
+        store: String,
+        /// What is in the place of its log.
+        log: String,
+        /// Whose it is.
+        what: String,
+    },
+    /// It was closed, and a log is in its place that it does not know.
+    #[error(
+        "{log} is not the log of {store}: {what}; the last orders of a store may be in it: put it back where it \
+         belongs, or move it away"
+    )]
+    LogInTheWay {
+        /// The tables' file.
+        store: String,
+        /// The log.
+        log: String,
+        /// Whose it is.
+        what: String,
     },
     /// There is a log and not the tables that it belongs to.
     #[error("{log} is there, and {store}, which it belongs to, is not; put it back, or restore a backup")]
@@ -49,12 +92,47 @@ pub enum OpenError {
     /// It was deleted, renamed or replaced while the server was running.
     #[error("{0} was deleted, renamed or replaced while the server was running; put it back, or stop the server")]
     Misplaced(String),
+    /// It is a link, or has another name.
+    #[error("{0} is not the store's own file: {1}; put the file itself, or a copy of it, there")]
+    NotItsOwn(String, io::Error),
+    /// The disk is full.
+    #[error("there is no space left to open {0}; free some on its disk and start again, nothing is lost")]
+    Full(String),
     /// The operating system refused.
     #[error("cannot open {0}: {1}")]
-    Io(String, std::io::Error),
+    Io(String, io::Error),
+    /// The store could be opened and not be used.
+    #[error("cannot open {0}: {1}")]
+    Failed(String, StoreError),
 }
 
 impl OpenError {
+    /// For an input or output that failed. What is missing or makes no sense in a file is damage; all else is not the
+    /// file's fault.
+    pub(super) fn io(name: &str, error: io::Error) -> Self {
+        match error.kind() {
+            kind if is_full(kind) => Self::Full(name.to_owned()),
+            io::ErrorKind::InvalidData => Self::Damaged(name.to_owned(), error.to_string()),
+            io::ErrorKind::UnexpectedEof => Self::Damaged(name.to_owned(), "its end is missing".to_owned()),
+            _ => Self::Io(name.to_owned(), error),
+        }
+    }
+
+    /// For tables that were opened and could then not be read or brought up to date.
+    pub(super) fn reading(name: &str, error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(what) => Self::Damaged(name.to_owned(), what),
+            StoreError::Failed(error) => match *error {
+                redb::Error::Io(error) => Self::io(name, error),
+                error @ (redb::Error::PreviousIo | redb::Error::LockPoisoned(_)) => {
+                    Self::Failed(name.to_owned(), error.into())
+                }
+                error => Self::Damaged(name.to_owned(), error.to_string()),
+            },
+            other => Self::Failed(name.to_owned(), other),
+        }
+    }
+
     /// For a format that is not ours.
     pub(super) const fn other_format(found: u32) -> Self {
         if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
@@ -93,7 +171,7 @@ pub enum StoreError {
     Clock(Timestamp),
     /// There is no room for a working file.
     #[error("cannot make the working file {0}: {1}")]
-    Scratch(String, std::io::Error),
+    Scratch(String, io::Error),
 }
 
 impl StoreError {

@@ -7,6 +7,7 @@
 //! which all readers of JSON know whole numbers exactly.
 
 use redb::{ReadableTable, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, Fork, HistoryId};
 use crate::clock::Timestamp;
@@ -30,6 +31,31 @@ impl Given {
     /// What a store has given.
     pub const fn by(head: &Head) -> Self {
         Self { order: head.last_order, product: head.last_product }
+    }
+}
+
+/// A fork in a row of the journal.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct ForkRow {
+    after: u64,
+    previous: [u8; 16],
+    id: [u8; 16],
+    last_order: u64,
+    first_order: u64,
+    last_product: u64,
+    first_product: u64,
+}
+
+impl ForkRow {
+    pub(super) const fn of(fork: &Fork) -> Self {
+        let Fork { after, previous, id, last_order, first_order, last_product, first_product } = *fork;
+        Self { after, previous: previous.0, id: id.0, last_order, first_order, last_product, first_product }
+    }
+
+    pub(super) const fn fork(self) -> Fork {
+        let Self { after, previous, id, last_order, first_order, last_product, first_product } = self;
+        let (previous, id) = (HistoryId(previous), HistoryId(id));
+        Fork { after, previous, id, last_order, first_order, last_product, first_product }
     }
 }
 

@@ -8,55 +8,34 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
-use redb::{BackendError, Builder, StorageBackend};
+use redb::{Builder, Database, StorageBackend};
 
 use crate::limits;
 
 use super::files::Files;
 use super::index::Index;
 use super::readers::Readers;
-use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_beside, open_error, open_log, read};
+use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_mark, new, open_error, read};
 
 /// Bytes of one block of the overlay.
 const BLOCK: usize = 4096;
 
 impl Store {
-    /// Opens the store in `file` for reading, after every page of it was checked against its checksum. The file is
-    /// locked, as a server would lock it, and left as it is. Reads the whole file.
+    /// Opens the store in `file` for reading, after every page of it was checked against its checksum, and leaves it as
+    /// it is. Reads the whole file. Whoever calls holds the lock of its directory.
     pub fn inspect(file: &Path) -> Result<Self, OpenError> {
-        let name = || file.display().to_string();
         let medium = Medium::File(file.to_owned());
-        // Writing is never done, and yet asked for: without it there is no lock against a server.
-        let opened = OpenOptions::new().read(true).write(true).open(file);
-        let opened = opened.map_err(|error| OpenError::Io(name(), error))?;
-        let overlay = Overlay::over(opened).map_err(|error| OpenError::Io(name(), error))?;
-        if overlay.is_empty() {
-            return Err(OpenError::Damaged(name(), "it is empty".to_owned()));
+        let (database, secret) = open_tables(file)?;
+        log_mark::check_log_is_there(&database, &medium)?;
+        if let Some(log) = log_mark::look_at(file)? {
+            log_mark::follow(&database, &log, &medium)?;
         }
-        let mut builder = Builder::new();
-        builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
-        let database = builder.create_with_backend(overlay).map_err(|error| open_error(&medium, error))?;
-        let damaged = |error: StoreError| OpenError::Damaged(name(), error.to_string());
-        let secret = match read::format(&database).map_err(damaged)? {
-            Some(FORMAT) => read::secret(&database).map_err(damaged)?,
-            Some(found) => return Err(OpenError::other_format(found)),
-            None => return Err(OpenError::Damaged(name(), "it has no tables".to_owned())),
-        };
-        let logged = read::is_logged(&database).map_err(damaged)?;
-        if logged {
-            read::check_log_is_there(&medium)?;
-        }
-        if log_beside(file).exists() {
-            let log = open_log(&medium, read::instance(&database).map_err(damaged)?)?;
-            read::follow_log(&database, &log, logged).map_err(damaged)?;
-        }
-        let head = RwLock::new(read::head(&database).map_err(damaged)?);
+        let head = read::head(&database).map_err(|error| OpenError::reading(&medium.to_string(), error))?;
         // Nobody commits: there is nothing to wait for.
         let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
         Ok(Self {
@@ -64,9 +43,33 @@ impl Store {
             files: Files::default(),
             running: RwLock::new(Some(Running { database: Arc::new(database), backlog, writer: None, lease: None })),
             secret,
-            head,
+            head: RwLock::new(head),
             readers: Readers::none(),
         })
+    }
+}
+
+/// The tables in `file` as they are without their log, below an overlay, and their secret.
+pub(super) fn open_tables(file: &Path) -> Result<(Database, [u8; 32]), OpenError> {
+    let name = file.display().to_string();
+    new::check(file)?;
+    let opened = OpenOptions::new().read(true).open(file).map_err(|error| OpenError::io(&name, error))?;
+    let overlay = Overlay::over(opened).map_err(|error| OpenError::io(&name, error))?;
+    if overlay.is_empty() {
+        return Err(OpenError::Damaged(name, "it is empty".to_owned()));
+    }
+    let mut builder = Builder::new();
+    builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
+    let medium = Medium::File(file.to_owned());
+    let database = builder.create_with_backend(overlay).map_err(|error| open_error(&medium, error))?;
+    let reading = |error: StoreError| OpenError::reading(&name, error);
+    match read::format(&database).map_err(reading)? {
+        Some(FORMAT) => {
+            let secret = read::secret(&database).map_err(reading)?;
+            Ok((database, secret))
+        }
+        Some(found) => Err(OpenError::other_format(found)),
+        None => Err(reading(read::no_tables())),
     }
 }
 
@@ -176,34 +179,6 @@ impl StorageBackend for Overlay {
         }
         written.len = written.len.max(offset + data.len() as u64);
         Ok(())
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.file.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.query_lock_range(start, end)
     }
 }
 

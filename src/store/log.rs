@@ -7,6 +7,11 @@
 //! A frame is a head of 64 bytes, the journal's record as it will stand in the tables, and zeros up to the next block:
 //! frames never share a block, so writing one cannot tear another that was acknowledged. A record carries the hash of
 //! the one before it, and so a frame can only be read where it follows.
+//!
+//! The first block of the file is its head: whose log this is. Each opening of a store starts a log of its own, with a
+//! new id that its frames carry, so that what an earlier one has left in the file is never read: see `log_mark`.
+
+use std::io;
 
 use redb::StorageBackend;
 
@@ -20,13 +25,30 @@ const BLOCK: usize = 4096;
 const MAGIC: [u8; 4] = *b"FSw1";
 /// Bytes of a frame before its record.
 const HEAD: usize = 64;
+/// What a log begins with.
+pub(super) const LOG_MAGIC: [u8; 4] = *b"FSwL";
+/// The version of the log's form.
+const LOG_VERSION: u32 = 1;
+/// Bytes of the log's head before its hash; the rest of the block is zeros.
+const LOG_HEAD: usize = 48;
+
+/// The head of a log: whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LogHead {
+    /// The tables that it belongs to.
+    pub(super) instance: [u8; 8],
+    /// Chosen anew at each start of a log.
+    pub(super) id: [u8; 16],
+    /// The last record that the tables had on disk when it was started.
+    pub(super) from: u64,
+}
 
 /// The log of one opening of the store. Written by the committer's thread only.
 #[derive(Debug)]
 pub(super) struct Log {
     medium: Box<dyn StorageBackend>,
-    /// Tells this store's frames from those of a store that was in the same place before.
-    instance: [u8; 8],
+    /// What its frames carry of its id.
+    tag: [u8; 8],
     half_bytes: u64,
     half: usize,
     /// Where the next frame goes, from the beginning of the half.
@@ -63,6 +85,17 @@ pub(super) enum Appended {
     Full(u64),
 }
 
+/// What was found in a log.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The records that follow on the tables.
+    pub(super) records: Vec<Logged>,
+    /// The last record of which there is a whole frame.
+    pub(super) newest: Option<u64>,
+    /// Why there may be more than `records`.
+    pub(super) damage: Option<String>,
+}
+
 /// A record that was read from the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Logged {
@@ -72,55 +105,110 @@ pub(super) struct Logged {
 
 impl Log {
     /// A log whose halves have `half_bytes` each, a multiple of a block. Reads nothing yet.
-    pub(super) fn new(medium: Box<dyn StorageBackend>, instance: [u8; 8], half_bytes: u64) -> Self {
+    pub(super) fn new(medium: Box<dyn StorageBackend>, half_bytes: u64) -> Self {
         debug_assert_eq!(half_bytes % BLOCK as u64, 0);
-        Self { medium, instance, half_bytes, half: 0, at: 0, grown: [0; 2], last: [0; 2], frame: Aligned::default() }
+        Self { medium, tag: [0; 8], half_bytes, half: 0, at: 0, grown: [0; 2], last: [0; 2], frame: Aligned::default() }
     }
 
-    /// The records that follow the last one in the tables, given by its sequence and its hash. The log may end in an
-    /// unfinished frame, which nobody was told of. Any other gap is damage.
-    pub(super) fn read(&self, mut sequence: u64, mut hash: [u8; 32]) -> Result<Vec<Logged>, StoreError> {
+    /// What stands in its first block; none where that is not the head of a log.
+    pub(super) fn head(&self) -> io::Result<Option<LogHead>> {
+        let mut block = [0; LOG_HEAD + 32];
+        if self.medium.len()? < BLOCK as u64 {
+            return Ok(None);
+        }
+        self.medium.read(0, &mut block)?;
+        Ok(self.read_head(&block))
+    }
+
+    fn read_head(&self, block: &[u8; LOG_HEAD + 32]) -> Option<LogHead> {
+        let (head, hash) = block.split_at(LOG_HEAD);
+        let number = |at: usize| Some(u64::from_le_bytes(head[at..at + 8].try_into().ok()?));
+        let known = head[..4] == LOG_MAGIC
+            && head[4..8] == LOG_VERSION.to_le_bytes()
+            && *blake3::hash(head).as_bytes() == *hash
+            && number(40) == Some(self.half_bytes);
+        let head =
+            LogHead { instance: head[8..16].try_into().ok()?, id: head[16..32].try_into().ok()?, from: number(32)? };
+        known.then_some(head)
+    }
+
+    /// Whether it has the length that [`Self::start`] gave it.
+    pub(super) fn has_its_length(&self) -> io::Result<bool> {
+        Ok(self.medium.len()? == self.bytes())
+    }
+
+    const fn bytes(&self) -> u64 {
+        BLOCK as u64 + 2 * self.half_bytes
+    }
+
+    /// Begins a log of its own in the file, for good when this returns. The file gets its full length, with its blocks
+    /// allocated where the medium can, so that no commit finds the disk full. What is in it stays and is never read
+    /// again: the tables must have it on disk.
+    pub(super) fn start(&mut self, head: &LogHead) -> io::Result<()> {
+        self.medium.set_len(self.bytes())?;
+        let half_bytes = self.half_bytes.to_le_bytes();
+        let block = self.frame.bytes(BLOCK);
+        block.fill(0);
+        block[..4].copy_from_slice(&LOG_MAGIC);
+        block[4..8].copy_from_slice(&LOG_VERSION.to_le_bytes());
+        block[8..16].copy_from_slice(&head.instance);
+        block[16..32].copy_from_slice(&head.id);
+        block[32..40].copy_from_slice(&head.from.to_le_bytes());
+        block[40..LOG_HEAD].copy_from_slice(&half_bytes);
+        let hash = blake3::hash(&block[..LOG_HEAD]);
+        block[LOG_HEAD..LOG_HEAD + 32].copy_from_slice(hash.as_bytes());
+        self.medium.write(0, block)?;
+        self.medium.sync_data()?;
+        self.tag = tag(&head.id);
+        Ok(())
+    }
+
+    /// The records of the log `id` that follow the last one in the tables, given by its sequence and its hash; where it
+    /// is damaged, up to there. It may end in an unfinished frame, which nobody was told of; any other gap is damage.
+    pub(super) fn find(&self, id: &[u8; 16], mut sequence: u64, mut hash: [u8; 32]) -> Result<Found, StoreError> {
+        let tag = tag(id);
         let halves = [self.read_half(0)?, self.read_half(1)?];
-        let mut runs: Vec<_> = halves.iter().map(|half| self.run(half)).collect();
+        let mut newest = None;
+        for half in &halves {
+            let blocks = (0..half.len()).step_by(BLOCK);
+            newest = newest.max(blocks.filter_map(|at| frame_at(half, at, &tag).map(|(sequence, _)| sequence)).max());
+        }
+        let mut runs: Vec<_> = halves.iter().map(|half| run(half, &tag)).collect();
         runs.sort_by_key(|run| run.first().map(|logged| logged.sequence));
-        let mut records = Vec::new();
-        for logged in runs.into_iter().flatten().filter(|logged| logged.sequence > sequence).collect::<Vec<_>>() {
+        let (mut records, mut damage) = (Vec::new(), None);
+        for logged in runs.into_iter().flatten() {
+            if logged.sequence <= sequence {
+                continue;
+            }
             if logged.sequence != sequence + 1 {
-                return Err(missing(sequence + 1, logged.sequence));
+                break;
             }
             if journal::link(&logged.row)?.0 != hash {
-                return Err(StoreError::Damaged(format!("record {} of the log does not follow", logged.sequence)));
+                damage = Some(format!("record {} does not follow from the one before it", logged.sequence));
+                break;
             }
             (sequence, hash) = (logged.sequence, journal::hash(&logged.row));
             records.push(logged);
         }
         // A whole frame behind an unreadable one: that one was not the last, and so it was acknowledged.
-        for half in &halves {
-            for at in (0..half.len()).step_by(BLOCK) {
-                if let Some((later, ..)) = self.frame_at(half, at)
-                    && later > sequence
-                {
-                    return Err(missing(sequence + 1, later));
-                }
+        if let Some(newest) = newest.filter(|newest| *newest > sequence && damage.is_none()) {
+            damage = Some(format!("record {} is missing or altered, and record {newest} is there", sequence + 1));
+        }
+        Ok(Found { records, newest, damage })
+    }
+
+    /// Whether there is a whole frame, of whatever log, that does not carry this id.
+    pub(super) fn has_frames_of_others(&self, id: Option<&[u8; 16]>) -> Result<bool, StoreError> {
+        let own = id.map(tag);
+        for half in [self.read_half(0)?, self.read_half(1)?] {
+            let mut tags = (0..half.len())
+                .step_by(BLOCK)
+                .filter_map(|at| half.get(at + 8..at + 16)?.try_into().ok().map(|tag: [u8; 8]| (at, tag)));
+            if tags.any(|(at, tag)| Some(tag) != own && frame_at(&half, at, &tag).is_some()) {
+                return Ok(true);
             }
         }
-        Ok(records)
-    }
-
-    /// Whether it has the length that [`Self::start`] gave it.
-    pub(super) fn has_its_length(&self) -> std::io::Result<bool> {
-        Ok(self.medium.len()? == 2 * self.half_bytes)
-    }
-
-    /// Gives it its full length, for good when this returns: whoever finds a shorter one knows that it was cut off. The
-    /// blocks are not allocated yet. What is in it stays, and the tables must have it on disk: a record that does not
-    /// follow from theirs is never read.
-    pub(super) fn start(&self) -> std::io::Result<()> {
-        if self.has_its_length()? {
-            return Ok(());
-        }
-        self.medium.set_len(2 * self.half_bytes)?;
-        self.medium.sync_data()
+        Ok(false)
     }
 
     /// Appends a record with its hash and syncs. `in_tables` is the last record that the tables have on disk. After an
@@ -152,7 +240,7 @@ impl Log {
         let (record, padding) = rest.split_at_mut(row.len());
         head[..4].copy_from_slice(&MAGIC);
         head[4..8].copy_from_slice(&length.to_le_bytes());
-        head[8..16].copy_from_slice(&self.instance);
+        head[8..16].copy_from_slice(&self.tag);
         head[16..24].copy_from_slice(&sequence.to_le_bytes());
         head[24..56].copy_from_slice(&hash);
         let check = check(&head[..56]);
@@ -167,7 +255,7 @@ impl Log {
     }
 
     const fn begin(&self, half: usize) -> u64 {
-        half as u64 * self.half_bytes
+        BLOCK as u64 + half as u64 * self.half_bytes
     }
 
     /// Writes zeros ahead, so that the blocks of the frames to come are allocated: then their syncs need not write the
@@ -195,32 +283,39 @@ impl Log {
         }
         Ok(bytes)
     }
+}
 
-    /// The frames from the beginning of a half on, as long as each follows the one before it.
-    fn run(&self, half: &[u8]) -> Vec<Logged> {
-        let mut run: Vec<Logged> = Vec::new();
-        let mut at = 0;
-        while let Some((sequence, row)) = self.frame_at(half, at) {
-            if run.last().is_some_and(|last| last.sequence + 1 != sequence) {
-                break;
-            }
-            at += (HEAD + row.len()).next_multiple_of(BLOCK);
-            run.push(Logged { sequence, row: row.to_vec() });
+/// The frames from the beginning of a half on, as long as each follows the one before it.
+fn run(half: &[u8], tag: &[u8; 8]) -> Vec<Logged> {
+    let mut run: Vec<Logged> = Vec::new();
+    let mut at = 0;
+    while let Some((sequence, row)) = frame_at(half, at, tag) {
+        if run.last().is_some_and(|last| last.sequence + 1 != sequence) {
+            break;
         }
-        run
+        at += (HEAD + row.len()).next_multiple_of(BLOCK);
+        run.push(Logged { sequence, row: row.to_vec() });
     }
+    run
+}
 
-    /// The whole frame that begins here, if one does: its sequence and its record.
-    fn frame_at<'h>(&self, half: &'h [u8], at: usize) -> Option<(u64, &'h [u8])> {
-        let (head, rest) = half.get(at..)?.split_at_checked(HEAD)?;
-        if head[..4] != MAGIC || head[8..16] != self.instance || head[56..] != check(&head[..56]) {
-            return None;
-        }
-        let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
-        let sequence = u64::from_le_bytes(head[16..24].try_into().ok()?);
-        let row = rest.get(..length)?;
-        (journal::hash(row) == head[24..56]).then_some((sequence, row))
+/// The whole frame with this tag that begins here, if one does: its sequence and its record.
+fn frame_at<'h>(half: &'h [u8], at: usize, tag: &[u8; 8]) -> Option<(u64, &'h [u8])> {
+    let (head, rest) = half.get(at..)?.split_at_checked(HEAD)?;
+    if head[..4] != MAGIC || head[8..16] != *tag || head[56..] != check(&head[..56]) {
+        return None;
     }
+    let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
+    let sequence = u64::from_le_bytes(head[16..24].try_into().ok()?);
+    let row = rest.get(..length)?;
+    (journal::hash(row) == head[24..56]).then_some((sequence, row))
+}
+
+/// What frames carry of the id of their log.
+fn tag(id: &[u8; 16]) -> [u8; 8] {
+    let mut tag = [0; 8];
+    tag.copy_from_slice(&id[..8]);
+    tag
 }
 
 /// The first bytes of the hash of a frame's head.
@@ -228,10 +323,6 @@ fn check(head: &[u8]) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&blake3::hash(head).as_bytes()[..8]);
     first
-}
-
-fn missing(from: u64, later: u64) -> StoreError {
-    StoreError::Damaged(format!("record {from} of the log is missing or altered, and record {later} is there"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use redb::StorageBackend;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use crate::limits::LOG_GROWTH_BYTES;
+use crate::regular_file;
 
 /// Synchronous writes (`O_DSYNC`) that do not pass through the page cache (`O_DIRECT`): one call and one wait for the
 /// disk where a write and a sync after it need two, and no page that a failed sync has left behind as if it were
@@ -23,7 +28,8 @@ const SYNCHRONOUS: i32 = libc::O_DSYNC;
 pub(super) struct LogFile {
     /// For everything but writing.
     file: File,
-    writer: File,
+    /// None where it is only looked at.
+    writer: Option<File>,
     /// In its place where the file system opens files for direct writes and then refuses them.
     indirect: OnceLock<File>,
     path: PathBuf,
@@ -32,12 +38,31 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the file, or makes an empty one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = regular_file::open_own(path, &mut options, 0)?;
         let writer = match open_writer(path, DIRECT) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => open_writer(path, SYNCHRONOUS)?,
             other => other?,
         };
-        Ok(Self { file, writer, indirect: OnceLock::new(), path: path.to_owned() })
+        Ok(Self { file, writer: Some(writer), indirect: OnceLock::new(), path: path.to_owned() })
+    }
+
+    /// Opens a file that is there, only to read it.
+    pub(super) fn look_at(path: &Path) -> io::Result<Self> {
+        regular_file::check_own(path)?;
+        let file = regular_file::open(path)?;
+        Ok(Self { file, writer: None, indirect: OnceLock::new(), path: path.to_owned() })
+    }
+
+    /// Writes zeros where a file system cannot allocate otherwise. What was there is not needed any more.
+    fn fill(&self, len: u64) -> io::Result<()> {
+        let zeros = vec![0; LOG_GROWTH_BYTES as usize];
+        for at in (0..len).step_by(zeros.len()) {
+            let part = zeros.len().min((len - at) as usize);
+            self.file.write_all_at(&zeros[..part], at)?;
+        }
+        Ok(())
     }
 
     fn indirect(&self) -> io::Result<&File> {
@@ -52,7 +77,7 @@ impl LogFile {
 }
 
 fn open_writer(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(flags).open(path)
+    regular_file::open_own(path, OpenOptions::new().write(true), flags)
 }
 
 impl StorageBackend for LogFile {
@@ -64,9 +89,20 @@ impl StorageBackend for LogFile {
         self.file.read_exact_at(out, offset)
     }
 
+    /// Allocates every block up to there, so that no write finds the disk full. Where there is no room, the file is as
+    /// it was.
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)?;
-        self.file.sync_data()
+        let before = self.len()?;
+        let allocated = match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.fill(len),
+            other => other.map_err(io::Error::from),
+        };
+        let allocated = allocated.and_then(|()| self.file.set_len(len));
+        if allocated.is_err() {
+            self.file.set_len(before)?;
+        }
+        allocated?;
+        self.file.sync_all()
     }
 
     /// Nothing is left to do: lengths and writes are on disk already.
@@ -75,7 +111,8 @@ impl StorageBackend for LogFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match self.writer.write_all_at(data, offset) {
+        let writer = self.writer.as_ref().ok_or(io::ErrorKind::PermissionDenied)?;
+        match writer.write_all_at(data, offset) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.indirect()?.write_all_at(data, offset),
             other => other,
         }
@@ -85,6 +122,24 @@ impl StorageBackend for LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_has_all_its_blocks_from_the_beginning() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let log = LogFile::open(&dir.path().join("log")).unwrap();
+        log.set_len(3 << 20).unwrap();
+        let found = log.file.metadata().unwrap();
+        assert!(found.len() == 3 << 20 && found.blocks() * 512 >= 3 << 20, "{} blocks", found.blocks());
+        log.write(4096, &[7; 4096]).unwrap();
+        log.set_len(3 << 20).unwrap();
+        let mut read = [0; 2];
+        log.read(4096, &mut read).unwrap();
+        assert_eq!(read, [7; 2], "what was there is gone");
+        log.fill(1 << 20).unwrap();
+        log.read(4096, &mut read).unwrap();
+        assert_eq!((read, log.len().unwrap()), ([0; 2], 3 << 20));
+    }
 
     #[test]
     fn what_the_file_system_refuses_to_write_directly_is_written_synchronously() {

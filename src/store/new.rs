@@ -10,21 +10,27 @@ use std::path::Path;
 
 use redb::Builder;
 
-use super::{Medium, OpenError, log_beside, open_error, read, sync_directory_of, with_suffix};
+use crate::regular_file;
+
+use super::{Medium, OpenError, left_overs, log_beside, open_error, read, sync_directory_of, with_suffix};
 
 /// Creates a file that only its owner can read; one that is there is an error.
 pub(super) fn private_file(path: &Path) -> io::Result<fs::File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Makes an empty store in `path` if nothing is there.
+/// Makes an empty store in `path` if nothing is there. Whoever calls holds the lock of the directory: two may not make
+/// one at the same time.
 pub(super) fn make_if_missing(path: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::Io(path.display().to_string(), error);
-    match fs::metadata(path) {
-        Ok(there) if there.len() == 0 => {
-            return Err(OpenError::Damaged(path.display().to_string(), "it is empty".to_owned()));
+    let failed = |error| OpenError::io(&path.display().to_string(), error);
+    match fs::symlink_metadata(path) {
+        Ok(_) => {
+            check(path)?;
+            return match fs::metadata(path).map_err(failed)?.len() {
+                0 => Err(OpenError::Damaged(path.display().to_string(), "it is empty".to_owned())),
+                _ => Ok(()),
+            };
         }
-        Ok(_) => return Ok(()),
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         Err(_) => {}
     }
@@ -32,19 +38,26 @@ pub(super) fn make_if_missing(path: &Path) -> Result<(), OpenError> {
     if log.exists() {
         return Err(OpenError::TablesMissing { store: path.display().to_string(), log: log.display().to_string() });
     }
-    // Its own name, as two may make one at the same time; the first one that is whole is taken.
-    let fresh = with_suffix(path, &format!(".new-{}", std::process::id()));
-    let made = make(&fresh).and_then(|()| match fs::hard_link(&fresh, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => Ok(()),
-    });
-    let removed = fs::remove_file(&fresh);
-    made?;
-    removed.and_then(|()| sync_directory_of(path)).map_err(failed)
+    let fresh = with_suffix(path, &format!("{}{}", left_overs::NEW, std::process::id()));
+    let made = make(&fresh).and_then(|()| fs::rename(&fresh, path).map_err(failed));
+    if made.is_err() {
+        // Half a store is of no use; the next start removes it where this cannot.
+        let _ = fs::remove_file(&fresh);
+    }
+    made.and_then(|()| sync_directory_of(path).map_err(failed))
+}
+
+/// Refuses what is no file of its own: a link may lead to the store of another directory, whose lock is another one.
+pub(super) fn check(path: &Path) -> Result<(), OpenError> {
+    let name = || path.display().to_string();
+    regular_file::check_own(path).map_err(|error| match regular_file::is_unfit(&error) {
+        true => OpenError::NotItsOwn(name(), error),
+        false => OpenError::io(&name(), error),
+    })
 }
 
 fn make(fresh: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::Io(fresh.display().to_string(), error);
+    let failed = |error| OpenError::io(&fresh.display().to_string(), error);
     // What is left is of a process that had this number before and was killed.
     if let Err(error) = fs::remove_file(fresh)
         && error.kind() != ErrorKind::NotFound
@@ -55,5 +68,5 @@ fn make(fresh: &Path) -> Result<(), OpenError> {
     let medium = Medium::File(fresh.to_owned());
     let database = Builder::new().create(fresh).map_err(|error| open_error(&medium, error))?;
     let made = read::create(&database);
-    made.map_err(|error| OpenError::Damaged(fresh.display().to_string(), error.to_string()))
+    made.map_err(|error| OpenError::reading(&fresh.display().to_string(), error))
 }

@@ -16,8 +16,8 @@ use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::{
-    FORMAT, Head, Medium, OpenError, Recovered, Span, StoreError, catch_up, journal, log_beside, open_database,
-    open_log, order_groups, sync_directory_of, tables,
+    FORMAT, Head, Medium, OpenError, Recovered, Span, StoreError, journal, log_mark, open_database, open_log,
+    order_groups, sync_directory_of, tables,
 };
 
 /// One failed attempt to fulfil an order.
@@ -73,79 +73,40 @@ pub(super) struct Opened {
 
 /// Opens the files, creates what is missing, brings the tables up to the end of the log, and reads what a start needs.
 pub(super) fn open(medium: &Medium, files: &Files) -> Result<Opened, OpenError> {
+    let name = medium.to_string();
+    let reading = |error: StoreError| OpenError::reading(&name, error);
     let (database, lease) = open_database(medium, files)?;
-    let damaged = |error: StoreError| OpenError::Damaged(format!("{medium:?}"), error.to_string());
-    match format(&database).map_err(damaged)? {
+    match format(&database).map_err(reading)? {
         Some(FORMAT) => {}
         Some(found) => return Err(OpenError::other_format(found)),
         // A file is made whole before it is opened.
-        None if matches!(medium, Medium::File(_)) => return Err(damaged(no_tables())),
-        None => create(&database).map_err(damaged)?,
+        None if matches!(medium, Medium::File(_)) => return Err(reading(no_tables())),
+        None => create(&database).map_err(reading)?,
     }
-    let secret = secret(&database).map_err(damaged)?;
-    let logged = is_logged(&database).map_err(damaged)?;
-    if logged {
-        check_log_is_there(medium)?;
-        if let Medium::File(path) = medium {
-            files.check_log(path)?;
-        }
+    let secret = secret(&database).map_err(reading)?;
+    let unclosed = log_mark::get(&database).map_err(reading)?.is_some_and(|mark| mark.open);
+    log_mark::check_log_is_there(&database, medium)?;
+    if let Medium::File(path) = medium
+        && unclosed
+    {
+        files.check_log(path)?;
     }
-    let log = open_log(medium, instance(&database).map_err(damaged)?)?;
+    let new_log = !medium.has_log();
+    let mut log = open_log(medium)?;
+    log_mark::follow(&database, &log, medium)?;
     if let Medium::File(path) = medium {
         // The name of a new file is on disk only when its directory is.
         let kept = files.keep_log(path).and_then(|()| sync_directory_of(path));
-        kept.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+        kept.map_err(|error| OpenError::io(&name, error))?;
     }
-    follow_log(&database, &log, logged).map_err(damaged)?;
-    log.start().map_err(|error| OpenError::Io("the log".to_owned(), error))?;
-    if !logged {
-        // After the log's name is on disk, and before anything is in it.
-        mark_logged(&database, true).map_err(damaged)?;
+    let started = log_mark::start(&database, &mut log, medium);
+    if started.is_err() && new_log {
+        medium.remove_log();
     }
-    let (recovered, users, keys) = recover(&database, logged).map_err(damaged)?;
-    let (users, keys) = index::settle(&database, users, keys).map_err(damaged)?;
+    started?;
+    let (recovered, users, keys) = recover(&database, unclosed).map_err(reading)?;
+    let (users, keys) = index::settle(&database, users, keys).map_err(reading)?;
     Ok(Opened { database, users, keys, secret, recovered, log, lease })
-}
-
-/// Whether a log belongs to the tables: they were not closed since they were opened.
-pub(super) fn is_logged(database: &Database) -> Result<bool, StoreError> {
-    let state = database.begin_read()?.open_table(tables::STATE)?;
-    Ok(state.get(tables::STATE_LOGGED)?.is_some())
-}
-
-/// Notes for good that a log belongs to the tables, or no longer.
-pub(super) fn mark_logged(database: &Database, logged: bool) -> Result<(), StoreError> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(true);
-    {
-        let mut state = transaction.open_table(tables::STATE)?;
-        match logged {
-            true => state.insert(tables::STATE_LOGGED, [].as_slice())?,
-            false => state.remove(tables::STATE_LOGGED)?,
-        };
-    }
-    Ok(transaction.commit()?)
-}
-
-/// Refuses tables whose log is gone: the last orders that were acknowledged were in it.
-pub(super) fn check_log_is_there(medium: &Medium) -> Result<(), OpenError> {
-    match medium {
-        Medium::File(path) if !log_beside(path).exists() => Err(OpenError::LogMissing {
-            store: path.display().to_string(),
-            log: log_beside(path).display().to_string(),
-        }),
-        Medium::File(_) | Medium::Backend { .. } => Ok(()),
-    }
-}
-
-/// Brings the tables up to the end of the log, on disk. `logged` is what [`is_logged`] says of them.
-pub(super) fn follow_log(database: &Database, log: &Log, logged: bool) -> Result<(), StoreError> {
-    if logged && !log.has_its_length()? {
-        return Err(StoreError::Damaged("its log was cut off".to_owned()));
-    }
-    let head = head(database)?;
-    let logged = log.read(head.sequence, head.hash)?;
-    if logged.is_empty() { Ok(()) } else { catch_up::catch_up(database, logged) }
 }
 
 /// What is said of a database that is not a store.

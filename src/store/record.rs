@@ -6,13 +6,14 @@ use std::time::Duration;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Actor, Change, Fork, HistoryId, Record};
+use crate::change::{Actor, Change, Record};
 use crate::clock::Timestamp;
 use crate::money::Money;
 use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
 use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::StoreError;
+use super::fork::ForkRow;
 use super::read::AttemptError;
 
 mod answer;
@@ -299,30 +300,6 @@ enum ChangeRow<'a> {
     QueuePaused,
     QueueResumed,
     HistoryForked(ForkRow),
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct ForkRow {
-    after: u64,
-    previous: [u8; 16],
-    id: [u8; 16],
-    last_order: u64,
-    first_order: u64,
-    last_product: u64,
-    first_product: u64,
-}
-
-impl ForkRow {
-    const fn of(fork: &Fork) -> Self {
-        let Fork { after, previous, id, last_order, first_order, last_product, first_product } = *fork;
-        Self { after, previous: previous.0, id: id.0, last_order, first_order, last_product, first_product }
-    }
-
-    const fn fork(self) -> Fork {
-        let Self { after, previous, id, last_order, first_order, last_product, first_product } = self;
-        let (previous, id) = (HistoryId(previous), HistoryId(id));
-        Fork { after, previous, id, last_order, first_order, last_product, first_product }
-    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::backends::FileBackend;
@@ -46,7 +47,7 @@ impl StorageBackend for Unsynced {
 pub(super) fn create(directory: &Path) -> Result<Database, StoreError> {
     let number = getrandom::u64().map_err(|error| StoreError::System("randomness", error.to_string()))?;
     let path = directory.join(format!("flashsale-scratch-{number:016x}"));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
     let file = file.map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
     std::fs::remove_file(&path).map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
     let mut builder = Builder::new();

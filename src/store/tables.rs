@@ -29,7 +29,9 @@ pub(super) const STATE_FORMAT: &str = "format";
 pub(super) const STATE_SECRET: &str = "secret";
 /// Tells this file from others that were or will be in its place, 8 bytes: see `log`.
 pub(super) const STATE_INSTANCE: &str = "instance";
-/// There while a log belongs to the tables, and its absence then means that it was lost: empty.
-pub(super) const STATE_LOGGED: &str = "logged";
+/// Which log was started last, and whether the tables may lack something of it: see `log_mark`.
+pub(super) const STATE_LOG: &str = "log";
+/// What says which file this is and nothing of what is in it.
+pub(super) const STATE_OF_THE_FILE: [&str; 2] = [STATE_INSTANCE, STATE_LOG];
 /// The head: the end of the history and the totals.
 pub(super) const STATE_HEAD: &str = "head";

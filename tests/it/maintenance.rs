@@ -1,7 +1,9 @@
 //! Looking after a store: checking it, backing it up, restoring it.
 
 mod backup;
+mod drop_log;
 mod export;
+mod files;
 mod restore;
 mod tamper;
 mod verify;

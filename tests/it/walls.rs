@@ -22,6 +22,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("order", DOMAIN),
     ("product", DOMAIN),
     ("refusal", DOMAIN),
+    ("regular_file", DOMAIN),
     ("config", 1),
     ("logging", 1),
     ("open_files", 1),

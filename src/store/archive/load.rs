@@ -38,7 +38,7 @@ pub fn build<R: Read>(
 ) -> Result<Fork, ArchiveError> {
     let total = reader.contents().rows;
     // Made first, so that a file that is there is never opened.
-    new::private_file(file)?;
+    new::private_file(file).map_err(StoreError::from)?;
     let mut builder = Builder::new();
     builder.set_cache_size(limits::STORE_CACHE_BYTES);
     let database = builder.create(file).map_err(StoreError::from)?;
@@ -59,7 +59,7 @@ fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, S
     {
         let mut state = transaction.open_table(tables::STATE)?;
         state.insert(tables::STATE_INSTANCE, instance.as_slice())?;
-        state.remove(tables::STATE_LOGGED)?;
+        state.remove(tables::STATE_LOG)?;
     }
     transaction.commit()?;
     Ok(fork)

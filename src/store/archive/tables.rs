@@ -20,8 +20,12 @@ impl Snapshot {
 
     fn rows(&self) -> Result<u64, StoreError> {
         let all = &self.transaction;
-        // All of the state but the instance.
-        Ok(all.open_table(tables::STATE)?.len()? - 1
+        let state = all.open_table(tables::STATE)?;
+        let mut left_out = 0;
+        for name in tables::STATE_OF_THE_FILE {
+            left_out += u64::from(state.get(name)?.is_some());
+        }
+        Ok(state.len()? - left_out
             + all.open_table(tables::PRODUCTS)?.len()?
             + all.open_table(tables::ORDERS)?.len()?
             + all.open_table(tables::JOURNAL)?.len()?
@@ -70,8 +74,8 @@ impl<W: Write> Copy<'_, '_, W> {
             let (key, value) = row.map_err(StoreError::from)?;
             let (key, value) = (key.value(), value.value());
             let key = K::as_bytes(&key);
-            // Which file this is says nothing of what is in it; a restored store is another file.
-            if number == STATE && key.as_ref() == tables::STATE_INSTANCE.as_bytes() {
+            // A restored store is another file.
+            if number == STATE && tables::STATE_OF_THE_FILE.iter().any(|name| key.as_ref() == name.as_bytes()) {
                 continue;
             }
             self.writer.row(key.as_ref(), V::as_bytes(&value).as_ref())?;

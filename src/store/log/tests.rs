@@ -11,7 +11,13 @@ use super::super::files::Lease;
 use super::*;
 
 const HALF: u64 = 16 * BLOCK as u64;
-const INSTANCE: [u8; 8] = [7; 8];
+const LOG: LogHead = LogHead { instance: [7; 8], id: [1; 16], from: 0 };
+
+/// The records of a log that is whole.
+fn read(log: &Log, id: &[u8; 16], sequence: u64, hash: [u8; 32]) -> Result<Vec<Logged>, String> {
+    let Found { records, damage, .. } = log.find(id, sequence, hash).unwrap();
+    damage.map_or(Ok(records), Err)
+}
 
 /// A log and the history that is written to it.
 struct Written {
@@ -25,8 +31,8 @@ struct Written {
 impl Written {
     fn new() -> Self {
         let memory = Lease::new(Arc::new(InMemoryBackend::new()));
-        let log = Log::new(Box::new(memory.clone()), INSTANCE, HALF);
-        log.start().unwrap();
+        let mut log = Log::new(Box::new(memory.clone()), HALF);
+        log.start(&LOG).unwrap();
         Self { memory, log, head: Head::default(), rows: Vec::new() }
     }
 
@@ -51,8 +57,9 @@ impl Written {
 
     /// What another opening reads after the tables' last record.
     fn read(&self, after: u64) -> Result<Vec<u64>, String> {
-        let log = Log::new(Box::new(self.memory.clone()), INSTANCE, HALF);
-        let records = log.read(after, self.head_at(after)).map_err(|error| error.to_string())?;
+        let log = Log::new(Box::new(self.memory.clone()), HALF);
+        assert_eq!(log.head().unwrap(), Some(LOG));
+        let records = read(&log, &LOG.id, after, self.head_at(after))?;
         assert!(records.iter().all(|logged| logged.row == self.rows[logged.sequence as usize - 1]));
         Ok(records.iter().map(|logged| logged.sequence).collect())
     }
@@ -65,6 +72,8 @@ impl Written {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Records of any length, tables that follow late: another opening reads exactly what they do not have.
     #[test]
     fn what_the_tables_do_not_have_is_read_back(
@@ -91,7 +100,7 @@ proptest! {
     fn an_unfinished_last_frame_hides_nothing_before_it(records in 1..12u64, byte in 0..(HEAD + 40) as u64) {
         let mut written = Written::new();
         (0..records).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
-        let offset = (records - 1) * BLOCK as u64 + byte;
+        let offset = records * BLOCK as u64 + byte;
         let padding = byte >= (HEAD + written.rows.last().unwrap().len()) as u64;
         written.flip(offset);
         let last = if padding { records } else { records - 1 };
@@ -103,8 +112,8 @@ proptest! {
 fn an_altered_frame_with_others_behind_it_is_damage() {
     let mut written = Written::new();
     (0..5).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
-    written.flip(2 * BLOCK as u64 + 90);
-    let damage = "record 3 of the log is missing or altered, and record 4 is there";
+    written.flip(3 * BLOCK as u64 + 90);
+    let damage = "record 3 is missing or altered, and record 5 is there";
     assert!(written.read(0).unwrap_err().ends_with(damage));
     assert_eq!(written.read(5), Ok(vec![]), "the tables have all of it");
 }
@@ -123,29 +132,50 @@ fn a_half_is_not_written_over_before_the_tables_have_it() {
 }
 
 #[test]
-fn the_log_of_a_store_that_was_there_before_is_not_read() {
+fn a_log_that_starts_in_the_place_of_another_one_reads_nothing_of_it() {
     let mut written = Written::new();
-    written.append(40, 0);
-    let other = Log::new(Box::new(written.memory.clone()), [8; 8], HALF);
-    assert_eq!(other.read(0, [0; 32]).unwrap(), []);
+    (0..20).for_each(|_| assert_ne!(written.append(40, 0), Appended::Full(0)));
+    let mut next = Log::new(Box::new(written.memory.clone()), HALF);
+    next.start(&LogHead { id: [2; 16], from: 20, ..LOG }).unwrap();
+    assert_eq!(read(&next, &[2; 16], 20, written.head_at(20)).unwrap(), []);
+    assert_eq!(read(&next, &[2; 16], 0, [0; 32]).unwrap(), [], "what the other one had");
+    written.log = next;
+    assert_eq!(written.append(40, 20), Appended::Synced);
+    let found = read(&written.log, &[2; 16], 20, written.head_at(20)).unwrap();
+    assert_eq!(found.iter().map(|logged| logged.sequence).collect::<Vec<_>>(), [21]);
+    assert!(written.log.has_frames_of_others(Some(&[2; 16])).unwrap());
 }
 
 #[test]
-fn an_opening_writes_over_what_the_tables_have_and_none_of_it_is_read_again() {
+fn a_head_that_is_torn_altered_or_missing_is_none() {
+    let written = Written::new();
+    for byte in 0..(LOG_HEAD + 32) as u64 {
+        written.flip(byte);
+        assert_eq!(written.log.head().unwrap(), None, "byte {byte}");
+        written.flip(byte);
+    }
+    assert_eq!(written.log.head().unwrap(), Some(LOG));
+    let other_size = Log::new(Box::new(written.memory.clone()), HALF / 2);
+    assert_eq!(other_size.head().unwrap(), None);
+    written.memory.set_len(100).unwrap();
+    assert_eq!(written.log.head().unwrap(), None);
+}
+
+#[test]
+fn what_can_be_read_of_a_damaged_log_is_what_is_before_the_damage() {
     let mut written = Written::new();
-    (0..20).for_each(|_| assert_ne!(written.append(40, 0), Appended::Full(0)));
-    written.log = Log::new(Box::new(written.memory.clone()), INSTANCE, HALF);
-    written.log.start().unwrap();
-    assert_eq!(written.read(20), Ok(vec![]));
-    assert_eq!(written.append(40, 20), Appended::Synced);
-    assert_eq!(written.read(20).unwrap(), [21]);
+    (0..5).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
+    written.flip(4 * BLOCK as u64 + 90);
+    let found = written.log.find(&LOG.id, 1, written.head_at(1)).unwrap();
+    assert_eq!(found.records.iter().map(|logged| logged.sequence).collect::<Vec<_>>(), [2, 3]);
+    assert!(found.damage.is_some() && found.newest == Some(5));
 }
 
 #[test]
 fn a_log_that_was_cut_off_does_not_have_its_length() {
     let written = Written::new();
     assert!(written.log.has_its_length().unwrap());
-    written.memory.set_len(2 * HALF - 1).unwrap();
+    written.memory.set_len(written.log.bytes() - 1).unwrap();
     assert!(!written.log.has_its_length().unwrap());
 }
 

@@ -3,6 +3,7 @@
 use crate::change::KeptAnswer;
 
 use super::*;
+use crate::change::{Fork, HistoryId};
 
 fn order() -> Order {
     let at = |millis: i64| Timestamp::from_millis(1_700_000_000_000 + millis);

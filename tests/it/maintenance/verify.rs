@@ -86,8 +86,8 @@ async fn a_killed_store_without_its_whole_log_and_a_log_without_its_store_are_re
     let (tables, frames) = (std::fs::read(&file).unwrap(), std::fs::read(&log).unwrap());
     for len in [0, 1, 20_480, frames.len() - 4_096] {
         std::fs::write(&log, &frames[..len]).unwrap();
-        assert_refused(&launch.verify().await, "its log was cut off");
-        assert_refused(&launch.run().await, "its log was cut off");
+        assert_refused(&launch.verify().await, "it was cut off");
+        assert_refused(&launch.run().await, "it was cut off");
     }
     std::fs::remove_file(&log).unwrap();
     assert_refused(&launch.verify().await, "the last orders are in it");
