@@ -1,10 +1,10 @@
 //! What an idempotency key costs, by how many are kept already.
 //!
-//! The real server runs as a process of its own over a store with so many kept keys, filled before by the engine without
-//! HTTP. One client drives it in alternating rounds, closed loop, every answer after its orders are on disk: orders
-//! without and with a key, one by one and in batches. Every ratio is that of two rounds in a row, so a machine that is
-//! slow for a while is slow for both. Then both kinds at once, on half of the connections each: how long those without
-//! a key take beside those with one, and beside others without.
+//! The real server runs as a process of its own over a store with so many kept keys, filled before by the engine
+//! without HTTP. One client drives it in alternating rounds, closed loop, every answer after its orders are on disk:
+//! orders without and with a key, one by one and in batches. Every ratio is that of two rounds in a row, so a machine
+//! that is slow for a while is slow for both. Then both kinds at once, on half of the connections each: how long those
+//! without a key take beside those with one, and beside others without.
 //!
 //! Bytes are those that the server has sent to the disk, draining the queue included, for each order. With `--server`
 //! another build is measured; it gets its kept keys over HTTP, in batches, as its store may be of another format.
