@@ -37,7 +37,8 @@ pub(crate) struct Shop {
 impl Shop {
     /// Opens the store, rebuilds everything from it and starts the committer.
     pub(crate) fn open(medium: Medium) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
         let (store, recovered) = Store::open(medium).expect("a store");
         let (store, clock) = (Arc::new(store), Clock::system());
         let inventory = Arc::new(Inventory::default());
