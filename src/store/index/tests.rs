@@ -162,7 +162,7 @@ impl Shop {
         let start = Instant::now();
         while self.with_indexes(|index| index.next_bare(u64::MAX).is_some()).contains(&true) {
             assert!(start.elapsed() < Duration::from_secs(60), "the filters are not made");
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::yield_now();
         }
     }
 
