@@ -22,6 +22,7 @@ use crate::inventory::Inventory;
 use crate::job_id::JobIds;
 use crate::maintenance::counted;
 use crate::metrics::Metrics;
+use crate::monitor::ClockWatch;
 use crate::open_files;
 use crate::queue::Queue;
 use crate::regular_file;
@@ -136,6 +137,7 @@ pub struct App {
     intake: Intake,
     workers: Workers,
     windows: WindowWatch,
+    clock_watch: ClockWatch,
     store: Arc<Store>,
     server: JoinHandle<()>,
     nudges: JoinHandle<()>,
@@ -210,6 +212,7 @@ impl App {
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
         let (lock, store, recovered, found) = open_store(medium, &config)?;
+        let last_record = (recovered.head.sequence > 0).then(|| recovered.head.at());
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
         let history = recovered.head.history();
         let samples = if config.sample_data { sample::missing(&recovered) } else { Vec::new() };
@@ -250,6 +253,7 @@ impl App {
             clock.clone(),
         );
         let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&events), clock.clone());
+        let clock_watch = ClockWatch::start(Arc::clone(&events), Arc::clone(&metrics), clock.clone(), last_record);
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
@@ -290,7 +294,19 @@ impl App {
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
         let nudges = tokio::spawn(nudge(intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        let parts = Self { committer, intake, workers, windows, store, server, nudges, stop, shutdown_timeout, lock };
+        let parts = Self {
+            committer,
+            intake,
+            workers,
+            windows,
+            clock_watch,
+            store,
+            server,
+            nudges,
+            stop,
+            shutdown_timeout,
+            lock,
+        };
         Ok((parts, banner))
     }
 
@@ -301,6 +317,7 @@ impl App {
             () = self.committer.ended() => "the committer",
             () = self.workers.ended() => "a worker",
             () = self.windows.ended() => "the watch over sale windows",
+            () = self.clock_watch.ended() => "the watch over the clock",
             _ = &mut self.server => "the listener",
             _ = &mut self.nudges => "the task that wakes orders when commits have stalled",
         }

@@ -39,13 +39,19 @@ pub enum Event {
 pub enum Severity {
     /// Good to know.
     Info,
+    /// Someone should look.
+    Warning,
 }
 
 impl Severity {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Info, Self::Warning];
+
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
+            Self::Warning => "warning",
         }
     }
 }
@@ -57,17 +63,20 @@ pub enum AlertCode {
     SaleStarted,
     /// A sale has ended.
     SaleEnded,
+    /// The wall clock was set.
+    ClockStepped,
 }
 
 impl AlertCode {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::SaleStarted, Self::SaleEnded];
+    pub const ALL: [Self; 3] = [Self::SaleStarted, Self::SaleEnded, Self::ClockStepped];
 
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SaleStarted => "sale_started",
             Self::SaleEnded => "sale_ended",
+            Self::ClockStepped => "clock_stepped",
         }
     }
 
@@ -75,6 +84,7 @@ impl AlertCode {
     pub const fn severity(self) -> Severity {
         match self {
             Self::SaleStarted | Self::SaleEnded => Severity::Info,
+            Self::ClockStepped => Severity::Warning,
         }
     }
 }
@@ -84,19 +94,19 @@ impl AlertCode {
 pub struct Alert {
     /// What kind it is.
     pub code: AlertCode,
-    /// The product that it is about.
-    pub product: ProductId,
+    /// The product that it is about, if it is about one.
+    pub product: Option<ProductId>,
     /// A sentence for people.
     pub message: String,
     /// Since when it holds.
     pub since: Timestamp,
 }
 
-/// Where events are told, and the alerts that are raised. Bounded: an alert of each kind for each product.
+/// Where events are told, and the alerts that are raised. Bounded: an alert of each kind, or one for each product.
 #[derive(Debug)]
 pub struct Events {
     sender: broadcast::Sender<Event>,
-    alerts: Mutex<BTreeMap<(ProductId, AlertCode), Alert>>,
+    alerts: Mutex<BTreeMap<(Option<ProductId>, AlertCode), Alert>>,
 }
 
 impl Default for Events {
@@ -116,14 +126,14 @@ impl Events {
         self.sender.subscribe()
     }
 
-    /// Raises an alert; one of its kind for its product makes room.
+    /// Raises an alert; one of its kind about the same makes room.
     pub fn raise(&self, alert: Alert) {
         self.alerts.lock().insert((alert.product, alert.code), alert.clone());
         self.tell(Event::AlertRaised(alert));
     }
 
     /// Ends an alert, if it is raised.
-    pub fn resolve(&self, product: ProductId, code: AlertCode) {
+    pub fn resolve(&self, product: Option<ProductId>, code: AlertCode) {
         let resolved = self.alerts.lock().remove(&(product, code));
         if let Some(alert) = resolved {
             self.tell(Event::AlertResolved(alert));
@@ -135,7 +145,7 @@ impl Events {
         self.alerts.lock().keys().filter(|(_, raised)| *raised == code).count() as u64
     }
 
-    /// The alerts that are raised, by product.
+    /// The alerts that are raised: those about no product, then by product.
     pub fn alerts(&self) -> Vec<Alert> {
         self.alerts.lock().values().cloned().collect()
     }

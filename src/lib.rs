@@ -28,6 +28,7 @@ pub mod http;
 
 pub mod admission;
 pub mod fulfillment;
+pub mod monitor;
 
 pub mod committer;
 

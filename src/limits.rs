@@ -203,6 +203,10 @@ pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
 /// followed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// A difference between the two clocks that appears from one look to the next, beyond which the wall clock was set.
+pub const CLOCK_STEP: Duration = Duration::from_secs(1);
+/// How long the alert about a clock that was set stays, unless the clock is set back again.
+pub const STEP_ALERT: Duration = Duration::from_secs(60 * 60);
 /// Stretches of the history between which the wall clock was set back far; beyond that the oldest become one, in which
 /// a search by time looks at more.
 pub const MAX_STRETCHES: usize = 64;

@@ -83,6 +83,7 @@ pub struct Metrics {
     commit_batch: Histogram,
     expiry_lag: Histogram,
     local_faults: Counter,
+    clock_steps: Counter,
 }
 
 /// How metrics are written.
@@ -131,6 +132,8 @@ pub struct Levels {
     pub alerts: Vec<(&'static str, u64)>,
     /// Lines of the log that were lost since the start.
     pub log_lines_lost: u64,
+    /// Milliseconds by which the wall clock was set ahead since the start, negative if it was set back.
+    pub clock_offset: i64,
 }
 
 impl Default for Metrics {
@@ -164,6 +167,8 @@ impl Default for Metrics {
         let local_faults = Counter::default();
         let about = "Fulfilment attempts that a fault of this machine kept from being made";
         registry.register("fulfillment_local_faults", about, local_faults.clone());
+        let clock_steps = Counter::default();
+        registry.register("clock_steps", "Times that the wall clock was set", clock_steps.clone());
         Self {
             registry,
             reached,
@@ -176,6 +181,7 @@ impl Default for Metrics {
             commit_batch,
             expiry_lag,
             local_faults,
+            clock_steps,
         }
     }
 }
@@ -223,6 +229,11 @@ impl Metrics {
     /// Counts a fulfilment attempt that a fault of this machine kept from being made.
     pub fn count_local_fault(&self) {
         self.local_faults.inc();
+    }
+
+    /// Counts that the wall clock was set.
+    pub fn count_clock_step(&self) {
+        self.clock_steps.inc();
     }
 
     /// Everything as text.
@@ -287,6 +298,10 @@ impl Levels {
         registry.register("alerts", "Raised alerts, by code", alerts);
         let lost = ConstCounter::new(self.log_lines_lost);
         registry.register("log_lines_lost", "Log lines that could not be written since the start", lost);
+        let offset = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        offset.set(self.clock_offset as f64 / 1_000.0);
+        let about = "Time by which the wall clock was set ahead since the start, below 0 if it was set back";
+        registry.register_with_unit("clock_offset", about, Unit::Seconds, offset);
         registry
     }
 }

@@ -87,11 +87,12 @@ impl Phases {
             self.events.tell(event);
         }
         let message = format!("The sale of {} {verb}", product.terms.name);
-        self.events.raise(Alert { code, product: id, message, since: at });
+        self.events.raise(Alert { code, product: Some(id), message, since: at });
     }
 
     fn resolve(&self, product: ProductId) {
-        AlertCode::ALL.into_iter().for_each(|code| self.events.resolve(product, code));
+        let codes = [AlertCode::SaleStarted, AlertCode::SaleEnded];
+        codes.into_iter().for_each(|code| self.events.resolve(Some(product), code));
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::events::{AlertCode, Events};
 use crate::logging;
 use crate::metrics::{Format, Levels, Metrics};
@@ -30,6 +30,7 @@ pub(super) async fn metrics(
     State(queue): State<Arc<Queue>>,
     State(lists): State<Arc<ProductLists>>,
     State(events): State<Arc<Events>>,
+    State(clock): State<Clock>,
     headers: HeaderMap,
 ) -> Response {
     let head = store.head();
@@ -49,6 +50,7 @@ pub(super) async fn metrics(
         inventory: lists.latest().await.levels(),
         alerts: AlertCode::ALL.map(|code| (code.as_str(), events.raised(code))).into(),
         log_lines_lost: logging::lost_lines(),
+        clock_offset: clock.offset(),
     };
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let (format, content_type) = match accepted.contains("application/openmetrics-text") {
@@ -65,7 +67,7 @@ pub(super) async fn alerts(State(events): State<Arc<Events>>) -> Response {
             "severity": alert.code.severity().as_str(),
             "code": alert.code.as_str(),
             "message": alert.message,
-            "productId": alert.product.0,
+            "productId": alert.product.map(|product| product.0),
             "since": Shown::<Timestamp>(alert.since),
         })
     });

@@ -37,6 +37,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("fulfillment", 4),
     ("maintenance", 4),
     ("mirror", 4),
+    ("monitor", 4),
     ("rehearsal", 4),
     ("sample", 4),
     ("dashboard", 5),
@@ -60,6 +61,7 @@ const STARTERS: &[&str] = &[
     "logging",
     "metrics",
     "mirror",
+    "monitor",
     "rehearsal",
     "store",
 ];

@@ -2,7 +2,7 @@
 //! compare answers with them.
 
 use crate::change::Actor;
-use crate::events::AlertCode;
+use crate::events::{AlertCode, Severity};
 use crate::order::{OrderStatus, Priority};
 use crate::queue::JobState;
 use crate::refusal::Refusal;
@@ -43,10 +43,10 @@ fn alert() -> Shape {
     object(
         "A condition that holds.",
         [
-            ("severity", "", word(["info"])),
+            ("severity", "", word(Severity::ALL.map(Severity::as_str))),
             ("code", "", word(AlertCode::ALL.map(AlertCode::as_str))),
             ("message", "", text()),
-            ("productId", "The product that it is about.", id()),
+            ("productId", "The product that it is about, if it is about one.", or_null(id())),
             ("since", "", moment()),
         ],
     )
