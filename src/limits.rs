@@ -200,6 +200,8 @@ pub const COMMIT_STALL: Duration = Duration::from_secs(5);
 pub const STALL_LOOK: Duration = Duration::from_millis(500);
 /// The pause between two looks at whether the store's files are still where their names say.
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
+/// Bytes that a full disk must have free before the store is opened again.
+pub const REOPEN_ROOM_BYTES: u64 = 1024 * 1024;
 /// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
 /// followed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);

@@ -175,7 +175,7 @@ pub struct Store {
 struct Running {
     database: Arc<Database>,
     backlog: Arc<Backlog>,
-    /// What a store that is only looked at does not have.
+    /// What a store that is only read does not have.
     writer: Option<Mutex<Writer>>,
     /// The same.
     lease: Option<Lease>,
@@ -204,13 +204,32 @@ impl Store {
         Ok((store, recovered))
     }
 
-    /// Closes what is left of a failed store and opens it again.
+    /// Closes what is left of a failed store and opens it again. While its disk is full, it can be read all the same.
     pub fn reopen(&self) -> Result<Recovered, OpenError> {
+        if let Medium::File(path) = &self.medium
+            && self.running.read().as_ref().is_some_and(|running| running.writer.is_none())
+            && !files::has_room(path)
+        {
+            return Err(OpenError::Full(path.display().to_string()));
+        }
+        let reopened = self.open_again();
+        if let (Err(OpenError::Full(_)), Medium::File(path)) = (&reopened, &self.medium) {
+            match Running::read_only(path) {
+                Ok(running) => *self.running.write() = Some(running),
+                Err(error) => tracing::debug!(%error, "the store cannot be read either"),
+            }
+        }
+        reopened
+    }
+
+    fn open_again(&self) -> Result<Recovered, OpenError> {
         let failed = self.running.write().take();
         if let Some(failed) = failed {
             match &self.medium {
                 // What was only in the log is in the tables as well, soon: they make up for one that was deleted.
-                Medium::File(path) if !failed.backlog.has_failed() && self.files.has_lost_its_log(path) => {
+                Medium::File(path)
+                    if failed.writer.is_some() && !failed.backlog.has_failed() && self.files.has_lost_its_log(path) =>
+                {
                     failed.close(&self.medium, &self.files);
                 }
                 _ => failed.give_up(),

@@ -11,6 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use crate::limits::REOPEN_ROOM_BYTES;
+
 use super::{OpenError, log_beside, new};
 
 /// What is kept of a store's files from one opening to the next. Empty for a store that is not in files.
@@ -110,6 +112,13 @@ impl Files {
     pub(super) fn release(&self) {
         *self.0.lock() = Kept::default();
     }
+}
+
+/// Whether the disk of a file that could not grow has room again, as far as that can be known without writing.
+pub(super) fn has_room(path: &Path) -> bool {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let free = rustix::fs::statvfs(directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    free.map_or(true, |bytes| bytes >= REOPEN_ROOM_BYTES)
 }
 
 impl Tables {

@@ -17,8 +17,8 @@ use redb::{Builder, Database, StorageBackend};
 
 use crate::limits;
 
-use super::files::Files;
-use super::index::Index;
+use super::files::{Files, Lease};
+use super::index::{self, Index};
 use super::readers::Readers;
 use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_mark, new, open_error, read};
 
@@ -31,10 +31,7 @@ impl Store {
     pub fn inspect(file: &Path) -> Result<Self, OpenError> {
         let medium = Medium::File(file.to_owned());
         let (database, secret) = open_tables(file)?;
-        log_mark::check_log_is_there(&database, &medium)?;
-        if let Some(log) = log_mark::look_at(file)? {
-            log_mark::follow(&database, &log, &medium)?;
-        }
+        follow_log(&database, file, &medium)?;
         let head = read::head(&database).map_err(|error| OpenError::reading(&medium.to_string(), error))?;
         // Nobody commits: there is nothing to wait for.
         let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
@@ -46,6 +43,36 @@ impl Store {
             head: RwLock::new(head),
             readers: Readers::none(),
         })
+    }
+}
+
+impl Running {
+    /// The store in `file` while its disk is full, so that what needs no writing is answered: everything that was
+    /// acknowledged, and nobody can commit. Ended by [`Running::give_up`] before the file is opened to be written.
+    pub(super) fn read_only(file: &Path) -> Result<Self, OpenError> {
+        let medium = Medium::File(file.to_owned());
+        let name = medium.to_string();
+        let reading = |error: StoreError| OpenError::reading(&name, error);
+        let opened = OpenOptions::new().read(true).open(file).map_err(|error| OpenError::io(&name, error))?;
+        let overlay = Overlay::over(opened).map_err(|error| OpenError::io(&name, error))?;
+        let lease = Lease::new(Arc::new(overlay));
+        let mut builder = Builder::new();
+        builder.set_cache_size(limits::STORE_CACHE_BYTES);
+        let database = builder.create_with_backend(lease.clone()).map_err(|error| open_error(&medium, error))?;
+        follow_log(&database, file, &medium)?;
+        let (recovered, users, keys) = read::recover(&database, true).map_err(reading)?;
+        let (users, keys) = index::settle(&database, users, keys).map_err(reading)?;
+        let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
+        Ok(Self { database: Arc::new(database), backlog, writer: None, lease: Some(lease) })
+    }
+}
+
+/// Brings tables below an overlay up to the end of their log.
+fn follow_log(database: &Database, file: &Path, medium: &Medium) -> Result<(), OpenError> {
+    log_mark::check_log_is_there(database, medium)?;
+    match log_mark::look_at(file)? {
+        Some(log) => log_mark::follow(database, &log, medium),
+        None => Ok(()),
     }
 }
 

@@ -180,7 +180,7 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
 }
 
 /// Reads the head, the products, the pending orders, and what the indexes do not surely have.
-fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, Unsettled, Unsettled), StoreError> {
+pub(super) fn recover(database: &Database, unclosed: bool) -> Result<(Recovered, Unsettled, Unsettled), StoreError> {
     let snapshot = Snapshot::new(database.begin_read()?);
     let head = snapshot.head()?;
     let products = snapshot.products()?;

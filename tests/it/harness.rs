@@ -284,6 +284,11 @@ impl Server {
         self.process.as_ref().expect("a running server").signal(name);
     }
 
+    /// Sets how many bytes a file of the server may have, or lifts that bound.
+    pub(crate) fn limit_file_size(&self, most: Option<u64>) {
+        self.process.as_ref().expect("a running server").limit_file_size(most);
+    }
+
     /// Sets how many files the server may have open, from the next one that it opens on.
     pub(crate) fn limit_files(&self, most: u32) {
         self.process.as_ref().expect("a running server").limit_files(most);

@@ -190,3 +190,41 @@ async fn a_server_whose_log_is_deleted_loses_nothing_and_makes_another() {
         server.get(&format!("/orders/{order}")).await.expect(200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_grow_is_still_read_and_takes_orders_again_when_it_can() {
+    let server = Server::start().await;
+    let product = server.create(1_000_000).await;
+    // The log has its full length already; the tables stop at this one.
+    server.limit_file_size(Some(34 * 1024 * 1024));
+    let user = "u".repeat(200);
+    let orders: Vec<_> = (0..1_000).map(|_| json!({"productId": product, "userId": user, "quantity": 1})).collect();
+    let batch = json!({"orders": orders});
+    let (mut last, mut refused) = (0, false);
+    for _ in 0..400 {
+        let results = server.post("/orders/batch", batch.clone()).await.expect(200).body["results"].clone();
+        let results = results.as_array().unwrap().clone();
+        last = results.iter().filter_map(|result| result["orderId"].as_u64()).max().unwrap_or(last);
+        refused = results.iter().any(|result| result["code"] == "storage_unavailable");
+        if refused {
+            break;
+        }
+    }
+    assert!(refused, "the tables never reached their bound");
+    eventually("the last acknowledged order to be read", async || {
+        let one = server.get(&format!("/orders/{last}")).await;
+        let list = server.get("/orders?limit=5").await;
+        let of_user = server.get(&format!("/orders/user/{user}?limit=5")).await;
+        ([one.status, list.status, of_user.status] == [200; 3]).then(|| {
+            assert!(list.array()[0]["id"].as_u64().unwrap() >= last);
+            assert!(of_user.array()[0]["id"].as_u64().unwrap() >= last);
+        })
+    })
+    .await;
+    assert_problem(&server.order(product, "ada", 1).await, 503, "storage_unavailable");
+    server.limit_file_size(None);
+    eventually("orders to be taken again", async || {
+        (server.order(product, "ada", 1).await.status == 201).then_some(())
+    })
+    .await;
+}

@@ -65,6 +65,14 @@ impl Process {
         assert!(set.expect("the prlimit command").success(), "could not limit the files to {most}");
     }
 
+    /// Sets how many bytes a file of the process may have, or lifts that bound.
+    pub(crate) fn limit_file_size(&self, most: Option<u64>) {
+        let most = most.map_or("unlimited".to_owned(), |most| most.to_string());
+        let (pid, limit) = (self.child.id().to_string(), format!("--fsize={most}:"));
+        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(set.expect("the prlimit command").success(), "could not limit the size of files to {most}");
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
