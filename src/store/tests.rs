@@ -1,5 +1,7 @@
 //! Opening: what is ours, what is newer, what is neither.
 
+use std::path::Path;
+
 use redb::TableDefinition;
 
 use super::*;

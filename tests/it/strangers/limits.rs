@@ -140,7 +140,7 @@ async fn who_reads_nothing_is_cut_off_and_who_reads_gets_everything() {
 async fn a_client_behind_a_proxy_has_its_share_of_the_requests_under_way_and_no_more() {
     let launch = Server::with().env("MAX_CONNECTIONS_PER_IP", "4").env("TRUSTED_PROXIES", "127.0.1.0/24");
     let server = launch.start().await;
-    let product = server.create(1_000).await;
+    let product = server.create(1_000_000).await;
     let forwarded =
         |request: &str, client: &str| request.replacen("Host:", &format!("X-Forwarded-For: {client}\r\nHost:"), 1);
     let mut held = Vec::new();
