@@ -102,6 +102,23 @@ impl Moment {
     }
 }
 
+/// What the present time of day is between: what the wall clock says, and what it said at the start and the time that
+/// has passed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The earlier of the two: ages are taken at it.
+    pub earliest: Timestamp,
+    /// The later of the two: a time after it has come by neither.
+    pub latest: Timestamp,
+}
+
+impl Bounds {
+    /// For a clock that was never set.
+    pub const fn exactly(now: Timestamp) -> Self {
+        Self { earliest: now, latest: now }
+    }
+}
+
 /// A moment to come, on both clocks. It is reached when either says so: a wall clock that is set ahead ends what was
 /// promised until then, and one that is set back makes nothing last longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,8 +218,14 @@ impl Clock {
     /// the time that has passed since. So a wall clock that is set ahead makes nothing look old, and one that is set
     /// back makes everything look young.
     pub fn cautious_now(&self) -> Timestamp {
+        self.bounds().earliest
+    }
+
+    /// What the present time of day is between.
+    pub fn bounds(&self) -> Bounds {
         let Moment { wall, steady } = self.moment();
-        wall.min(self.start.wall.after(steady.since(self.start.steady)))
+        let measured = self.start.wall.after(steady.since(self.start.steady));
+        Bounds { earliest: wall.min(measured), latest: wall.max(measured) }
     }
 
     /// Milliseconds by which the wall clock was set ahead since this clock was made; negative if it was set back.

@@ -133,7 +133,7 @@ impl<'b, 's> Batch<'b, 's> {
             }
             self.draft.put_product(stocked.product.clone());
         }
-        self.draft.remove_old(self.rooms.clock.cautious_now(), self.rooms.journal_keep);
+        self.draft.remove_old(self.rooms.clock.bounds(), self.rooms.journal_keep);
         self.books.head.oldest_open = self.books.oldest_open();
         self.draft.conclude(&mut self.books.head, self.at, &self.changes)
     }

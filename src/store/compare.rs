@@ -153,7 +153,7 @@ fn answers(
     let expected = all(scratch, scratch::ANSWERS)?;
     let mut complaints = rows(expected, answers, progress, "the kept answer of order", differs)?;
     if let Some((order, placed_at)) = told.last_swept
-        && told.head.latest().since(placed_at) < IDEMPOTENCY_AGE
+        && told.head.latest().since(told.head.times.accepted_from(order.0, placed_at)) < IDEMPOTENCY_AGE
     {
         complaints.add(format!("the kept answer of order {order} is missing"));
     }

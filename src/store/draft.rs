@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::{Change, KeptAnswer};
-use crate::clock::Timestamp;
+use crate::clock::{Bounds, Timestamp};
 use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId};
 
@@ -76,9 +76,8 @@ impl<'s> Draft<'s> {
         self.changes.keep_answer(order, answer);
     }
 
-    /// Lets kept answers that are too old at `now` be removed, and, if a time to keep them is given, records of the
-    /// history. What is removed is gone, so `now` is [`Clock::cautious_now`](crate::clock::Clock::cautious_now).
-    pub fn remove_old(&mut self, now: Timestamp, journal_keep: Option<Duration>) {
+    /// Lets kept answers that are too old be removed, and, if a time to keep them is given, records of the history.
+    pub fn remove_old(&mut self, now: Bounds, journal_keep: Option<Duration>) {
         self.changes.removal = Some(Removal { now, journal_keep });
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{Bounds, Timestamp};
 use crate::limits::{MAX_SLACK, MAX_STRETCHES};
 
 use super::StoreError;
@@ -96,11 +96,29 @@ impl Times {
         Timestamp::from_millis(self.all().map(|stretch| stretch.latest).max().unwrap_or_default())
     }
 
-    /// When a record was written at the latest, going by those after it: for one whose own time has not come yet, so
-    /// that the clock must have been ahead. None while no record after it shows that.
-    pub(super) fn written_before(&self, record: u64, now: Timestamp) -> Option<Timestamp> {
-        let after = self.all().filter(|stretch| stretch.first_record > record && stretch.start <= now.millis());
-        after.map(|stretch| Timestamp::from_millis(stretch.start)).max()
+    /// When a record of the time `at` was written at the latest. Where its time has not come yet, the clock was ahead:
+    /// then those after it say so, if there are any.
+    pub(super) fn written_before(&self, record: u64, at: Timestamp, now: Bounds) -> Timestamp {
+        self.passed_before(at, now, |stretch| stretch.first_record > record)
+    }
+
+    /// The same for an order.
+    pub(super) fn accepted_before(&self, order: u64, at: Timestamp, now: Bounds) -> Timestamp {
+        self.passed_before(at, now, |stretch| stretch.first_order > order)
+    }
+
+    /// When an order of the time `at` can have been accepted at the earliest, whenever that was asked.
+    pub(super) fn accepted_from(&self, order: u64, at: Timestamp) -> Timestamp {
+        let later = self.all().filter(|stretch| stretch.first_order > order);
+        later.map(|stretch| Timestamp::from_millis(stretch.start)).fold(at, Timestamp::min)
+    }
+
+    fn passed_before(&self, at: Timestamp, now: Bounds, is_later: impl Fn(&Stretch) -> bool) -> Timestamp {
+        if at <= now.latest {
+            return at;
+        }
+        let starts = self.all().filter(|stretch| is_later(stretch) && stretch.start <= now.earliest.millis());
+        starts.map(|stretch| Timestamp::from_millis(stretch.start)).max().unwrap_or(at)
     }
 
     /// The numbers between which all orders with a time in `span` are, oldest first; others are among them. Numbers
@@ -249,8 +267,19 @@ mod tests {
     #[test]
     fn a_record_whose_time_has_not_come_is_as_old_as_what_follows_it_shows() {
         let (times, _) = history(&[(1_000, 0), (9_000_000, 0), (9_000_500, 0), (2_000, 0), (3_000, 0)]);
-        assert_eq!(times.written_before(2, at(5_000)), Some(at(2_000)));
-        assert_eq!(times.written_before(2, at(1_500)), None);
-        assert_eq!(times.written_before(4, at(5_000)), None);
+        assert_eq!(times.written_before(2, at(9_000_000), Bounds::exactly(at(5_000))), at(2_000));
+        assert_eq!(times.written_before(2, at(9_000_000), Bounds::exactly(at(1_500))), at(9_000_000));
+        assert_eq!(
+            times.written_before(2, at(9_000_000), Bounds::exactly(at(9_000_001))),
+            at(9_000_000),
+            "its time has come"
+        );
+        let behind = Bounds { earliest: at(5_000), latest: at(9_000_000) };
+        assert_eq!(times.written_before(2, at(9_000_000), behind), at(9_000_000), "the clock may be behind");
+        assert_eq!(
+            times.written_before(4, at(7_000), Bounds::exactly(at(5_000))),
+            at(7_000),
+            "nothing after it began anew"
+        );
     }
 }

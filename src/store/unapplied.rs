@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::KeptAnswer;
-use crate::clock::Timestamp;
+use crate::clock::Bounds;
 use crate::order::{Order, OrderId, OrderMap};
 use crate::product::{Product, ProductId};
 
@@ -38,8 +38,8 @@ pub(super) struct Unapplied {
 /// What is removed because of its age.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Removal {
-    /// The moment at which ages are taken.
-    pub(super) now: Timestamp,
+    /// The present moment: ages are taken at the earliest that it can be.
+    pub(super) now: Bounds,
     /// How long records of the history are kept, if not for ever.
     pub(super) journal_keep: Option<Duration>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use crate::clock::Timestamp;
+use crate::clock::{Bounds, Timestamp};
 use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
 use crate::order::{OrderId, OrderStatus};
 
@@ -13,6 +13,7 @@ use super::index::runs::BlockKey;
 use super::index::{Slice, Slices, runs};
 use super::order_groups::Groups;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
+use super::times::Times;
 use super::unapplied::{Removal, Unapplied};
 use super::{Cut, Head, StoreError, journal, order_groups, tables};
 
@@ -136,7 +137,7 @@ impl<'t> Tables<'t> {
         let mut first_run = None;
         if let Some(Removal { now, journal_keep }) = changes.removal {
             let most = MAX_SWEPT_AT_ONCE.max(2 * changes.answers.len());
-            first_run = self.sweep_answers(now, most, before.keyed_through)?;
+            first_run = self.sweep_answers(now, most, before.keyed_through, &head.times)?;
             if let Some(keep) = journal_keep {
                 self.trim_journal(&mut head, now, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
             }
@@ -180,15 +181,25 @@ impl<'t> Tables<'t> {
 
     /// Removes kept answers that are older than a day at `now`, and the whole runs of the index by key that have no
     /// others, at most `most` rows of each. The first run that is left, if any were removed.
-    fn sweep_answers(&self, now: Timestamp, most: usize, keyed_through: u64) -> Result<Option<u64>, StoreError> {
+    fn sweep_answers(
+        &self,
+        now: Bounds,
+        most: usize,
+        keyed_through: u64,
+        times: &Times,
+    ) -> Result<Option<u64>, StoreError> {
         let mut answers = self.transaction.open_table(tables::ANSWERS)?;
         let mut old = Vec::new();
         for entry in answers.iter()?.take(most) {
             let (group, row) = entry?;
-            let last = order_groups::ids(group.value(), row.value()).next_back();
-            let placed = last.map(|last| order_groups::order(&self.orders, last)).transpose()?.flatten();
-            let placed_at = placed.map_or_else(Timestamp::default, |order| order.created_at);
-            if now.since(placed_at) < IDEMPOTENCY_AGE {
+            let mut youngest = Timestamp::default();
+            // All of them, as the clock may have been set back between two.
+            for id in order_groups::ids(group.value(), row.value()) {
+                let placed = order_groups::order(&self.orders, id)?;
+                let placed_at = placed.map_or_else(Timestamp::default, |order| order.created_at);
+                youngest = youngest.max(times.accepted_before(id.0, placed_at, now));
+            }
+            if now.earliest.since(youngest) < IDEMPOTENCY_AGE {
                 break;
             }
             old.push(group.value());
@@ -203,15 +214,14 @@ impl<'t> Tables<'t> {
 
     /// Trims records of the history that are older than `keep` at `now`, at most `most` of them, and moves the cut of
     /// `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
-    fn trim_journal(&mut self, head: &mut Head, now: Timestamp, keep: Duration, most: usize) -> Result<(), StoreError> {
+    fn trim_journal(&mut self, head: &mut Head, now: Bounds, keep: Duration, most: usize) -> Result<(), StoreError> {
         for _ in 0..most {
             let sequence = head.cut.sequence + 1;
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
                 let Ok((previous, at)) = journal::link(row.value()) else { return Ok(()) };
-                // Where its own time has not come yet, the clock was ahead: then those after it say how old it is.
-                let written = if at > now { head.times.written_before(sequence, now).unwrap_or(at) } else { at };
-                if previous != head.cut.hash || now.since(written) < keep {
+                let written = head.times.written_before(sequence, at, now);
+                if previous != head.cut.hash || now.earliest.since(written) < keep {
                     return Ok(());
                 }
                 journal::hash(row.value())

@@ -142,6 +142,20 @@ fn a_clock_that_is_ahead_for_one_order_makes_no_second_order_of_a_key() {
 }
 
 #[test]
+fn the_key_of_an_order_outlives_a_neighbour_that_was_accepted_while_the_clock_was_behind() {
+    in_shop(None, async |shop| {
+        let order = shop.place_plain("ada", Some("key-1")).await?;
+        shop.clock.step_wall(-22 * HOUR);
+        shop.place_plain("eve", Some("key-2")).await?;
+        shop.clock.step_wall(22 * HOUR);
+        shop.clock.advance(Duration::from_millis(3 * HOUR.unsigned_abs()));
+        shop.trip().await?;
+        assert_eq!(shop.place_plain("ada", Some("key-1")).await?, order);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_clock_that_is_ahead_trims_no_young_record() {
     in_shop(Some(Duration::from_millis(30 * DAY.unsigned_abs())), async |shop| {
         for _ in 0..240 {

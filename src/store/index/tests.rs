@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::change::{Change, KeptAnswer};
-use crate::clock::Timestamp;
+use crate::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
 use crate::money::Money;
 use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority, UserId};
 use crate::product::{Product, ProductId, Stock, StockMove, Terms};
@@ -63,6 +63,8 @@ struct Shop {
     store: Store,
     head: Head,
     product: Product,
+    /// Nothing is removed as if it were later.
+    cautious: Timestamp,
 }
 
 fn key_of(order: u64) -> u128 {
@@ -110,7 +112,8 @@ impl Shop {
         };
         let (at, stock) = (Timestamp::default(), Stock::new(1_000_000, 1_000_000));
         let product = Product { id: ProductId(1), terms, stock, orders: 0, created_at: at, updated_at: at };
-        let mut shop = Self { directory, store, head: recovered.head, product };
+        let cautious = MAX_TIMESTAMP;
+        let mut shop = Self { directory, store, head: recovered.head, product, cautious };
         shop.head.last_product = 1;
         let created = Change::ProductCreated(Box::new(shop.product.clone()));
         shop.commit(at, vec![created], &[]);
@@ -118,7 +121,7 @@ impl Shop {
     }
 
     fn commit(&mut self, at: Timestamp, mut changes: Vec<Change>, placed: &[Order]) {
-        let Self { store, head, product, .. } = self;
+        let Self { store, head, product, cautious, .. } = self;
         head.oldest_open = 1;
         let committed = store.commit(|draft| {
             for order in placed {
@@ -132,7 +135,7 @@ impl Shop {
                 changes.push(Change::OrderPlaced { order, answer: Some(answer) });
             }
             draft.put_product(product.clone());
-            draft.remove_old(at, None);
+            draft.remove_old(Bounds::exactly(at.min(*cautious)), None);
             draft.conclude(head, at, &changes)
         });
         store.show(committed.unwrap().unwrap());
@@ -146,11 +149,11 @@ impl Shop {
     }
 
     fn reopen(self) -> Self {
-        let Self { directory, store, head, product } = self;
+        let Self { directory, store, head, product, cautious } = self;
         drop(store);
         let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
         assert_eq!(recovered.head.last_order, head.last_order);
-        Self { directory, store, head, product }
+        Self { directory, store, head, product, cautious }
     }
 
     fn with_indexes<T>(&self, look: impl Fn(&Index) -> T) -> [T; 2] {
@@ -234,4 +237,23 @@ fn keys_of_yesterday_are_removed_with_their_runs_and_those_of_today_stay() {
     shop.assert_finds(young.step_by(97));
     assert_eq!(shop.store.kept_answer(key_of(old)).unwrap(), None);
     shop.assert_adds_up();
+}
+
+#[test]
+fn an_answer_from_a_clock_that_was_far_ahead_keeps_those_after_it_no_longer_than_a_day() {
+    let mut shop = Shop::new();
+    let day = Duration::from_hours(24);
+    let at = |hours: u32| Timestamp::from_millis(1_700_000_000_000).after(Duration::from_hours(1) * hours);
+    let kept = |shop: &Shop, order| shop.store.kept_answer(key_of(order)).unwrap().is_some();
+    shop.place(20, at(0));
+    shop.cautious = at(1);
+    shop.place(20, at(0).after(day * 36_500));
+    shop.place(20, at(1));
+    assert!([1, 21, 41].into_iter().all(|order| kept(&shop, order)));
+    shop.cautious = at(30);
+    shop.place(20, at(30));
+    assert!(![1, 21].into_iter().any(|order| kept(&shop, order)), "a day old");
+    assert!(kept(&shop, 61));
+    let found = shop.store.verify(shop.directory.path(), &mut |_, _, _| {}).unwrap();
+    assert_eq!(found.problems, Vec::<String>::new());
 }

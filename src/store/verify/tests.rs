@@ -5,7 +5,7 @@ use std::time::Duration;
 use redb::ReadableTable;
 
 use crate::change::Change;
-use crate::clock::Timestamp;
+use crate::clock::{Bounds, Timestamp};
 use crate::limits::MAX_TRIMMED_PER_RECORD;
 
 use super::super::{Head, Medium, Store, file_in, tables};
@@ -24,7 +24,7 @@ fn commit(store: &Store, head: &mut Head, keep: Option<Duration>) {
     head.paused = !head.paused;
     head.oldest_open = 1;
     let committed = store.commit(|draft| {
-        draft.remove_old(at, keep);
+        draft.remove_old(Bounds::exactly(at), keep);
         draft.conclude(head, at, &[change])
     });
     store.show(committed.unwrap().unwrap());

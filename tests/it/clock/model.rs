@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flashsale::clock::{Deadline, Timestamp};
+use flashsale::clock::{Bounds, Deadline, Timestamp};
 use flashsale::order::{OrderId, OrderStatus};
 use flashsale::store::Span;
 use proptest::prelude::*;
@@ -32,22 +32,25 @@ enum Step {
     Restart(i64),
 }
 
-/// Hundreds of milliseconds, as holds last some that are none: so nothing lies at a boundary.
+/// Milliseconds by which time passes and the clock is set: multiples, of which no hold is one. So none is looked at
+/// within the moment by which it may be late.
+const UNIT: u64 = 300;
+
 fn any_jump() -> impl Strategy<Value = i64> {
     let sign = prop::sample::select(&[-1_i64, 1][..]);
-    let size = prop_oneof![1..40_i64, 600..36_000_i64, 800_000..1_800_000_i64, 3_000_000..30_000_000_i64];
-    (sign, size).prop_map(|(sign, size)| sign * size * 100)
+    let size = prop_oneof![1..14_i64, 200..12_000_i64, 250_000..600_000_i64, 1_000_000..10_000_000_i64];
+    (sign, size).prop_map(|(sign, size)| sign * size * UNIT.cast_signed())
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let hours = (HOUR / 100).unsigned_abs();
+    let hours = HOUR.unsigned_abs() / UNIT;
     prop_oneof![
         4 => Just(Step::PlaceHeld),
         4 => (0..3_u8).prop_map(Step::PlaceKeyed),
         1 => Just(Step::Window),
         2 => any::<usize>().prop_map(Step::Confirm),
         4 => Just(Step::Turn),
-        4 => prop_oneof![3 => 0..90_u64, 1 => 0..30 * hours].prop_map(|tenths| Step::Advance(tenths * 100)),
+        4 => prop_oneof![3 => 0..30_u64, 1 => 0..30 * hours].prop_map(|units| Step::Advance(units * UNIT)),
         3 => any_jump().prop_map(Step::Set),
         1 => any_jump().prop_map(Step::SetInCommit),
         1 => prop_oneof![Just(0), any_jump()].prop_map(Step::Restart),
@@ -72,6 +75,8 @@ struct Model {
 struct Keyed {
     order: OrderId,
     accepted: Timestamp,
+    /// The last record before its own.
+    record: u64,
     /// Whether its answer may be gone, as it was too old once.
     may_be_gone: bool,
 }
@@ -83,7 +88,7 @@ impl Model {
     }
 
     async fn step(&mut self, shop: &mut Shop, step: Step) -> Result<(), String> {
-        let now = shop.clock.moment();
+        let (now, before) = (shop.clock.moment(), shop.clock.bounds());
         match step {
             Step::PlaceHeld => {
                 let order = shop.place_held("ada", None).await?;
@@ -135,7 +140,8 @@ impl Model {
                 self.holds.values_mut().for_each(|end| *end = started.deadline(end.wall));
             }
         }
-        self.compare(shop).await
+        // What is removed in a commit was old before the clock was set in it, or after.
+        self.compare(shop, [before, shop.clock.bounds()])
     }
 
     fn place_held(&mut self, order: OrderId, now: flashsale::clock::Moment) {
@@ -157,13 +163,14 @@ impl Model {
             }
             _ => {
                 self.accept(order, now);
-                self.keys.insert(key, Keyed { order, accepted: now, may_be_gone: false });
+                let record = self.written.keys().next_back().copied().unwrap_or_default();
+                self.keys.insert(key, Keyed { order, accepted: now, record, may_be_gone: false });
                 Ok(())
             }
         }
     }
 
-    async fn compare(&mut self, shop: &Shop) -> Result<(), String> {
+    fn compare(&mut self, shop: &Shop, presents: [Bounds; 2]) -> Result<(), String> {
         for (order, status) in &self.statuses {
             let found = shop.order(*order)?.status;
             ensure(found == *status, || format!("order {order} is {found:?} and should be {status:?}"))?;
@@ -172,11 +179,11 @@ impl Model {
             let found = shop.order(*order)?.created_at;
             ensure(found == *accepted, || format!("order {order} is of {found} and should be of {accepted}"))?;
         }
-        let cautious = shop.clock.cautious_now();
+        self.compare_trimming(shop, presents)?;
         for key in self.keys.values_mut() {
-            key.may_be_gone |= cautious.since(key.accepted) >= KEY_AGE;
+            key.may_be_gone |=
+                presents.iter().any(|now| is_old(&self.written, key.record, key.accepted, *now, KEY_AGE));
         }
-        self.compare_trimming(shop, cautious)?;
         for span in self.spans(shop) {
             let expected = self.accepted.iter().rev().filter(|(_, at)| span.contains(*at)).map(|(order, _)| *order);
             let (found, expected): (_, Vec<_>) = (shop.search(span)?, expected.collect());
@@ -197,20 +204,27 @@ impl Model {
         ]
     }
 
-    /// What was trimmed was old enough: by its own time, or, if that had not come yet, by that of one after it.
-    fn compare_trimming(&mut self, shop: &Shop, now: Timestamp) -> Result<(), String> {
+    /// What was trimmed was old enough.
+    fn compare_trimming(&mut self, shop: &Shop, presents: [Bounds; 2]) -> Result<(), String> {
         self.written.extend(shop.record_times()?);
         let cut = shop.head()?.cut.sequence;
         for record in self.cut + 1..=cut {
             let own = self.written[&record];
-            let of_later = || self.written.range(record..).map(|(_, at)| *at).filter(|at| *at <= now).max();
-            let written = if own > now { of_later() } else { Some(own) };
-            // No more than a moment has passed since.
-            let old = written.is_some_and(|written| now.since(written) >= KEEP);
-            ensure(old || own > now, || format!("record {record} of {own} is gone at {now}"))?;
+            let old = presents.iter().any(|now| is_old(&self.written, record, own, *now, KEEP));
+            ensure(old, || format!("record {record} of {own} is gone at {presents:?}"))?;
         }
         self.cut = cut;
         Ok(())
+    }
+}
+
+/// Whether something of the time `at`, in the record behind `record` or in it, is so old. Of a time that has come by no
+/// clock, those after it say how long ago it was.
+fn is_old(written: &BTreeMap<u64, Timestamp>, record: u64, at: Timestamp, now: Bounds, age: Duration) -> bool {
+    let mut later = written.range(record + 1..).filter(|(_, later)| **later <= now.earliest);
+    match at > now.latest {
+        true => later.any(|(_, later)| now.earliest.since(*later) >= age),
+        false => now.earliest.since(at) >= age,
     }
 }
 
