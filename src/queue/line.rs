@@ -67,16 +67,28 @@ impl Line {
         let Ok(place) = chunk.binary_search_by_key(&order, |job| job.order) else { return false };
         chunk.remove(place);
         self.len -= 1;
-        let left = chunk.len();
-        // Small neighbours become one, so that there are never many more chunks than the jobs need.
-        if self.chunks.get(at + 1).is_some_and(|next| left + next.len() <= CHUNK / 2)
-            && let Some(mut next) = self.chunks.remove(at + 1)
-        {
-            self.chunks[at].append(&mut next);
-        } else if left == 0 && self.chunks.len() > 1 {
+        // Small neighbours become one, so that there are never many more chunks than the jobs need: but for the first,
+        // any two in a row have more than half a chunk of jobs together.
+        if self.are_small(at) {
+            self.join(at);
+        } else if at > 0 && self.are_small(at - 1) {
+            self.join(at - 1);
+        } else if self.chunks[at].is_empty() && self.chunks.len() > 1 {
             self.chunks.remove(at);
         }
         true
+    }
+
+    /// Whether a chunk and the one behind it have few jobs together.
+    fn are_small(&self, at: usize) -> bool {
+        self.chunks.get(at + 1).is_some_and(|next| self.chunks[at].len() + next.len() <= CHUNK / 2)
+    }
+
+    /// Makes one of a chunk and the one behind it.
+    fn join(&mut self, at: usize) {
+        if let Some(mut next) = self.chunks.remove(at + 1) {
+            self.chunks[at].append(&mut next);
+        }
     }
 
     /// Moves up to `most` jobs from the front into `taken`.
