@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{exchange, get, is_closed, order, post, stranger};
-use crate::harness::{Endpoint, Reply, Server, assert_problem, eventually, order_id, within, write_all};
+use crate::harness::{Endpoint, Reply, Server, assert_problem, eventually, order_id, read_answer, within, write_all};
 
 /// As many connections as are let in, and some more that want to be.
 async fn crowd(server: &Server, connections: usize) -> Vec<tokio::net::TcpStream> {
@@ -146,16 +146,15 @@ async fn a_client_behind_a_proxy_has_its_share_of_the_requests_under_way_and_no_
     let mut held = Vec::new();
     for _ in 0..4 {
         let stream = stranger(&server, 7).await;
-        let half = forwarded(&post("/orders", "Content-Length: 100\r\n"), "192.0.2.1");
+        let half = forwarded(&post("/orders", "Content-Length: 100\r\nExpect: 100-continue\r\n"), "192.0.2.1");
         write_all(&stream, half.as_bytes()).await.unwrap();
+        // The body is waited for: the request is under way.
+        let go_on = within("the word to go on", read_answer(&stream)).await;
+        assert!(go_on.starts_with("HTTP/1.1 100 "), "{go_on}");
         held.push(stream);
     }
     let proxy = stranger(&server, 8).await;
-    let refused = eventually("a client that has its share", async || {
-        let answer = exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.1")).await;
-        (answer.status != 201).then_some(answer)
-    })
-    .await;
+    let refused = exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.1")).await;
     assert_problem(&refused, 503, "overloaded");
     exchange(&proxy, &forwarded(&order(product, "ada"), "192.0.2.2")).await.expect(201);
     exchange(&proxy, &forwarded(&get("/livez"), "192.0.2.1")).await.expect(200);
