@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, missing_docs, reason = "a measurement that cannot go on must stop; criterion's macros")]
 
 #[path = "engine/shop.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod shop;
 
 use std::pin::pin;

@@ -17,7 +17,6 @@
 )]
 
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 
 use std::process::ExitCode;
@@ -27,7 +26,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use driver::figures::{Spread, Used, us_each};
-use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};
+use driver::load::{self, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server, Stock};
 
@@ -152,12 +151,11 @@ async fn compare(options: &Options) -> ExitCode {
 }
 
 fn sides<'s>(options: &Options, server: &'s Server, orders: &Arc<Orders>) -> [Side<'s>; 3] {
-    let load = Load { orders: Arc::clone(orders), trip: Trip::Single, keys: Keys::None, expected: ACCEPTED };
+    let load = Load::accepted(orders, Trip::Single, Keys::None);
     let single = Side { name: "single", server, load, connections: options.connections };
     let size = usize::from(options.batch);
-    let expected = Expected { status: 200, text: "\"status\":201", times: size };
     let batches = |name, keys| {
-        let load = Load { orders: Arc::clone(orders), trip: Trip::Batch(size), keys, expected };
+        let load = Load::accepted(orders, Trip::Batch(size), keys);
         Side { name, server, load, connections: options.batch_connections }
     };
     [single, batches("batch", Keys::None), batches("keyed", Keys::Each)]

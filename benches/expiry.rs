@@ -24,7 +24,6 @@
 )]
 
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 #[path = "expiry/holds.rs"]
 mod holds;
@@ -35,7 +34,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use hdrhistogram::Histogram;
 
-use driver::load::{self, ACCEPTED, Keys, Load, Orders, Trip};
+use driver::load::{self, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server, number};
 use holds::{Holds, Lags, Spacing};
@@ -109,7 +108,7 @@ async fn measure(options: &Options) -> ExitCode {
     let dir = tempfile::tempdir_in(parent).expect("a directory for the data");
     let server = Server::real(dir.path()).await;
     let orders = Orders::of(server.create_product(PLENTY).await);
-    let load = Load { orders, trip: Trip::Single, keys: Keys::None, expected: ACCEPTED };
+    let load = Load::accepted(&orders, Trip::Single, Keys::None);
     let mut outcomes = Vec::new();
     print_head();
     for spacing in [Spacing::Together, Spacing::Spread] {

@@ -23,7 +23,6 @@
 #[path = "journal/record.rs"]
 mod record;
 #[path = "engine/shop.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod shop;
 #[path = "journal/tap.rs"]
 mod tap;

@@ -19,10 +19,8 @@
 )]
 
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 #[path = "engine/shop.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod shop;
 
 use std::path::{Path, PathBuf};
@@ -33,11 +31,11 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use flashsale::store::{self, Medium};
 
-use driver::client::{Connection, get};
+use driver::client::Connection;
 use driver::figures::{Spread, Used, us_each};
-use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};
+use driver::load::{self, Keys, Load, Orders, Trip};
 use driver::run;
-use driver::server::{self, Server, number};
+use driver::server::{self, Server};
 use shop::Shop;
 
 #[global_allocator]
@@ -167,11 +165,7 @@ impl<'o> Case<'o> {
     }
 
     fn load(&self, trip: Trip, keys: Keys) -> Load {
-        let expected = match trip {
-            Trip::Single => ACCEPTED,
-            Trip::Batch(size) => Expected { status: 200, text: "\"status\":201", times: size },
-        };
-        Load { orders: Arc::clone(&self.orders), trip, keys, expected }
+        Load::accepted(&self.orders, trip, keys)
     }
 
     /// All rounds; whether the ratios are what they must be.
@@ -204,7 +198,7 @@ impl<'o> Case<'o> {
             self.beside(trip, time).await;
         }
         let memory = self.server.resident_bytes();
-        self.settle().await;
+        self.server.settle(self.acknowledged).await;
         println!("  the server had {:.0} MB resident at the end", memory as f64 / 1e6);
         println!(
             "  {} keyed orders give {TARGET_RATIO} of unkeyed ones or more",
@@ -257,13 +251,6 @@ impl<'o> Case<'o> {
             Trip::Single => self.options.connections,
             Trip::Batch(_) => self.options.batch_connections,
         }
-    }
-
-    async fn settle(&self) {
-        let metrics = self.server.ask(&get("/api/v1/orders/admin/metrics"), 200).await;
-        assert_eq!(number(&metrics, "/confirmedOrders"), self.acknowledged, "{metrics}");
-        let audit = self.server.ask(&get("/api/v1/inventory/audit"), 200).await;
-        assert_eq!(audit["ok"], true, "stock does not add up: {audit}");
     }
 }
 

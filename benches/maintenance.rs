@@ -11,10 +11,8 @@
 )]
 
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 #[path = "engine/shop.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod shop;
 
 use std::path::Path;

@@ -26,14 +26,12 @@
 #[path = "order_path/bare.rs"]
 mod bare;
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 #[path = "order_path/report.rs"]
 mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -187,7 +185,7 @@ async fn run_case(options: &Options, workload: Workload, connections: u32, paren
     let product = real.create_product(workload.stock()).await;
     let orders = Orders::of(product);
     let keys = workload.keys();
-    let bare_load = Load { orders: Arc::clone(&orders), trip: Trip::Single, keys, expected: ACCEPTED };
+    let bare_load = Load::accepted(&orders, Trip::Single, keys);
     let real_load = Load { orders, trip: Trip::Single, keys, expected: workload.expected() };
     let bare = Side { server: bare, load: bare_load, queues: false, connections };
     let real = Side { server: real, load: real_load, queues: true, connections };

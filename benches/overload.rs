@@ -26,7 +26,6 @@
 #[path = "overload/crowd.rs"]
 mod crowd;
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 #[path = "overload/endpoint.rs"]
 mod endpoint;

@@ -11,7 +11,6 @@
 )]
 
 #[path = "engine/shop.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod shop;
 
 use std::path::Path;

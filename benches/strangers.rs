@@ -22,7 +22,6 @@ mod buyers;
 #[path = "strangers/crowd.rs"]
 mod crowd;
 #[path = "driver/driver.rs"]
-#[allow(dead_code, reason = "each benchmark uses another part of it")]
 mod driver;
 
 use std::path::{Path, PathBuf};

@@ -139,6 +139,15 @@ impl Expected {
 }
 
 impl Load {
+    /// Orders that must all be accepted.
+    pub(crate) fn accepted(orders: &Arc<Orders>, trip: Trip, keys: Keys) -> Self {
+        let expected = match trip {
+            Trip::Single => ACCEPTED,
+            Trip::Batch(size) => Expected { status: 200, text: "\"status\":201", times: size },
+        };
+        Self { orders: Arc::clone(orders), trip, keys, expected }
+    }
+
     /// Orders in one request.
     pub(crate) fn orders_each(&self) -> u64 {
         match self.trip {

@@ -1,4 +1,5 @@
 //! The engine without HTTP: what the benchmarks place their orders with.
+#![allow(dead_code, reason = "each benchmark uses another part of it")]
 
 use std::sync::Arc;
 
