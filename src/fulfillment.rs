@@ -295,4 +295,6 @@ fn random() -> f64 {
 }
 
 #[cfg(test)]
+mod hanging;
+#[cfg(test)]
 mod tests;

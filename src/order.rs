@@ -372,32 +372,40 @@ impl Quantity {
 }
 
 #[cfg(test)]
+impl Order {
+    /// A pending order of one unit as it is when it was placed, for tests.
+    pub(crate) fn example(id: OrderId, user: &str, at: Timestamp) -> Self {
+        Self {
+            id,
+            product: ProductId(1),
+            user: UserId::new(user).unwrap(),
+            quantity: 1,
+            unit_price: Money::from_cents(100),
+            priority: Priority::Normal,
+            status: OrderStatus::Pending,
+            job: JobEnd::Open,
+            attempts: 0,
+            failure: None,
+            reserved_at: at,
+            expires_at: None,
+            retry_at: None,
+            processed_at: None,
+            finished_at: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::product::Stock;
     use proptest::prelude::*;
 
     fn held_order(expires_at: Option<Timestamp>) -> Order {
-        let start = Timestamp::from_millis(0);
-        Order {
-            id: OrderId(1),
-            product: ProductId(1),
-            user: UserId::new("ada").unwrap(),
-            quantity: 3,
-            unit_price: Money::from_cents(999),
-            priority: Priority::Normal,
-            status: OrderStatus::Pending,
-            job: JobEnd::Open,
-            attempts: 0,
-            failure: None,
-            reserved_at: start,
-            expires_at,
-            retry_at: None,
-            processed_at: None,
-            finished_at: None,
-            created_at: start,
-            updated_at: start,
-        }
+        let order = Order::example(OrderId(1), "ada", Timestamp::from_millis(0));
+        Order { quantity: 3, unit_price: Money::from_cents(999), expires_at, ..order }
     }
 
     fn transitions() -> Vec<Transition> {

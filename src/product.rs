@@ -215,6 +215,24 @@ impl Stock {
 }
 
 #[cfg(test)]
+impl Product {
+    /// A product in the sale with all its units to sell, for tests.
+    pub(crate) fn example(id: u64, units: u64) -> Self {
+        let terms = Terms {
+            name: format!("product {id}"),
+            price: Money::from_cents(999),
+            flash_sale_active: true,
+            per_user_limit: None,
+            sale_starts_at: None,
+            sale_ends_at: None,
+            hold_seconds: None,
+        };
+        let at = Timestamp::default();
+        Self { id: ProductId(id), terms, stock: Stock::new(units, units), orders: 0, created_at: at, updated_at: at }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -400,15 +400,27 @@ fn open_error(medium: &Medium, error: DatabaseError) -> OpenError {
     }
 }
 
+/// What opens tables anywhere, with its bound on the pages in memory.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(limits::STORE_CACHE_BYTES);
+    builder
+}
+
+/// The same, after every page was checked against its checksum.
+fn checking() -> Builder {
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
 /// Opens the tables, made before where there are none, after every page was checked against its checksum.
 fn open_database(medium: &Medium, files: &Files) -> Result<(Database, Lease), OpenError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
     let lease = Lease::new(match medium {
         Medium::File(path) => files.tables(path)?,
         Medium::Backend { open, .. } => open(Part::Tables).into(),
     });
-    let database = builder.create_with_backend(lease.clone());
+    let database = checking().create_with_backend(lease.clone());
     Ok((database.map_err(|error| open_error(medium, error))?, lease))
 }
 

@@ -104,17 +104,12 @@ impl Shop {
 
 #[test]
 fn look_ups_that_hang_hold_up_no_order_no_keyed_order_and_no_stop() {
-    let (release, hangs) = std::sync::mpsc::sync_channel::<()>(0);
-    let hangs = parking_lot::Mutex::new(hangs);
+    let (release, hangs) = hanging::look_ups();
     // Fewer threads for blocking work than workers: were look-ups among it, they would take them all.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).max_blocking_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {
-        let shop = Shop::open(16, move |_| {
-            let _ = hangs.lock().recv();
-            Err(LookupError::Failed("too late".to_owned()))
-        });
-        let shop = shop.await;
+        let shop = Shop::open(16, hangs).await;
         let mut orders = Vec::new();
         for _ in 0..32 {
             orders.push(shop.order(None).await);
@@ -127,13 +122,7 @@ fn look_ups_that_hang_hold_up_no_order_no_keyed_order_and_no_stop() {
         }
         shop.close(&orders).await;
     });
-    let (ended, ends) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        drop(runtime);
-        ended.send(()).unwrap();
-    });
-    ends.recv_timeout(LONG).unwrap();
-    drop(release);
+    hanging::end(runtime, release, LONG);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -233,23 +233,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::money::Money;
-    use crate::product::{ProductId, Stock, Terms};
-
-    fn product(id: u64, units: u64) -> Product {
-        let terms = Terms {
-            name: format!("product {id}"),
-            price: Money::from_cents(999),
-            flash_sale_active: true,
-            per_user_limit: None,
-            sale_starts_at: None,
-            sale_ends_at: None,
-            hold_seconds: None,
-        };
-        let at = Timestamp::default();
-        Product { id: ProductId(id), terms, stock: Stock::new(units, units), orders: 0, created_at: at, updated_at: at }
-    }
+    use crate::product::ProductId;
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
@@ -273,14 +257,14 @@ mod tests {
             let empty = make(None);
             assert_eq!(shown(&empty).await, expected(&inventory));
             for id in (1..=3 * GROUP).filter(|id| id % 7 != 0) {
-                inventory.add(product(id, id));
+                inventory.add(Product::example(id, id));
             }
             let mut list = make(Some(&empty));
             assert_eq!(shown(&list).await, expected(&inventory));
             let changes: [&dyn Fn(); 4] = [
-                &|| inventory.shelf(ProductId(1)).unwrap().publish(product(1, 77)),
+                &|| inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 77)),
                 &|| inventory.remove(ProductId(3 * GROUP)),
-                &|| drop(inventory.add(product(3 * GROUP + 1, 5))),
+                &|| drop(inventory.add(Product::example(3 * GROUP + 1, 5))),
                 &|| (GROUP..2 * GROUP).for_each(|id| inventory.remove(ProductId(id))),
             ];
             for change in changes {
@@ -302,10 +286,10 @@ mod tests {
         block_on(async {
             let inventory = Arc::new(Inventory::default());
             let lists = ProductLists::new(Arc::clone(&inventory));
-            inventory.add(product(1, 1));
+            inventory.add(Product::example(1, 1));
             let first = lists.latest().await;
             assert!(Arc::ptr_eq(&first, &lists.latest().await));
-            inventory.shelf(ProductId(1)).unwrap().publish(product(1, 2));
+            inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 2));
             assert_eq!(lists.latest().await.totals.current, 2);
         });
     }
@@ -315,11 +299,11 @@ mod tests {
         block_on(async {
             let inventory = Arc::new(Inventory::default());
             let lists = ProductLists::new(Arc::clone(&inventory));
-            inventory.add(product(1, 1));
+            inventory.add(Product::example(1, 1));
             // As if many lists had been made just before.
             *lists.making.lock().await = Instant::now() + CREDIT + MAX_LIST_AGE;
             let first = lists.latest().await;
-            inventory.shelf(ProductId(1)).unwrap().publish(product(1, 2));
+            inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 2));
             assert!(Arc::ptr_eq(&first, &lists.latest().await), "it is good although something has changed");
             tokio::time::sleep(2 * MAX_LIST_AGE).await;
             let (second, third) = tokio::join!(lists.latest(), lists.latest());

@@ -5,26 +5,9 @@ use std::sync::Barrier;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::money::Money;
-use crate::product::{Stock, Terms};
-
-fn product(id: u64, units: u64) -> Product {
-    let terms = Terms {
-        name: format!("product {id}"),
-        price: Money::from_cents(999),
-        flash_sale_active: true,
-        per_user_limit: None,
-        sale_starts_at: None,
-        sale_ends_at: None,
-        hold_seconds: None,
-    };
-    let at = Timestamp::default();
-    Product { id: ProductId(id), terms, stock: Stock::new(units, units), orders: 0, created_at: at, updated_at: at }
-}
 
 fn shelf(units: u64) -> Arc<Shelf> {
-    Inventory::default().add(product(1, units))
+    Inventory::default().add(Product::example(1, units))
 }
 
 /// What is done to a shelf. Reservations are meant by their age: the n-th of those that are open.
@@ -225,9 +208,9 @@ fn a_thousand_buyers_of_a_thousand_units_all_get_one_and_one_more_does_not() {
 #[test]
 fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
     let inventory = Inventory::default();
-    let old = inventory.add(product(1, 5));
+    let old = inventory.add(Product::example(1, 5));
     let reservation = old.reserve(2).unwrap();
-    inventory.replace_all([product(1, 3)]);
+    inventory.replace_all([Product::example(1, 3)]);
     drop(reservation);
     assert_eq!(inventory.shelf(ProductId(1)).unwrap().available(), 3);
     assert_eq!(old.available(), 5);
@@ -236,11 +219,11 @@ fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
 #[test]
 fn readers_are_shown_the_committed_product_and_not_the_counter() {
     let inventory = Inventory::default();
-    let shelf = inventory.add(product(1, 5));
+    let shelf = inventory.add(Product::example(1, 5));
     let reservation = shelf.reserve(2).unwrap();
     assert_eq!((shelf.product().stock.current, shelf.available()), (5, 3));
     reservation.keep();
-    let mut sold = product(1, 5);
+    let mut sold = Product::example(1, 5);
     sold.stock.apply(crate::product::StockMove::Hold, 2).unwrap();
     shelf.publish(sold.clone());
     assert_eq!(inventory.products(), [Arc::new(sold)]);

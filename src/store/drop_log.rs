@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase};
 
 use crate::change::{Fork, HistoryId};
 use crate::clock::Timestamp;
-use crate::limits;
 
 use super::log::Logged;
 use super::log_mark::{self, Own};
 use super::{
-    Given, Medium, OpenError, Snapshot, StoreError, catch_up, fork, inspect, log_beside, open_error, read,
+    Given, Medium, OpenError, Snapshot, StoreError, catch_up, checking, fork, inspect, log_beside, open_error, read,
     sync_directory_of, with_suffix,
 };
 
@@ -78,10 +77,8 @@ pub fn look(file: &Path) -> Result<Option<WithoutLog>, OpenError> {
 pub fn drop_log(file: &Path, kept: &Path, now: Timestamp) -> Result<(Fork, Option<PathBuf>), OpenError> {
     let name = file.display().to_string();
     let reading = |error: StoreError| OpenError::reading(&name, error);
-    let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
     let medium = Medium::File(file.to_owned());
-    let database = builder.open(file).map_err(|error| open_error(&medium, error))?;
+    let database = checking().open(file).map_err(|error| open_error(&medium, error))?;
     if let Some((_, records)) = find(file, &database)?
         && !records.is_empty()
     {

@@ -6,21 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use redb::backends::FileBackend;
-use redb::{Builder, Database, StorageBackend};
-
-use crate::limits;
+use redb::{Database, StorageBackend};
 
 use super::files::{Files, Lease};
 use super::index::{self, Index};
 use super::readers::Readers;
-use super::{Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, log_mark, new, open_error, read};
+use super::{
+    Backlog, FORMAT, Medium, OpenError, Running, Store, StoreError, builder, checking, log_mark, new, open_error, read,
+};
 
 /// Bytes of one block of the overlay.
 const BLOCK: usize = 4096;
@@ -53,12 +53,9 @@ impl Running {
         let medium = Medium::File(file.to_owned());
         let name = medium.to_string();
         let reading = |error: StoreError| OpenError::reading(&name, error);
-        let opened = OpenOptions::new().read(true).open(file).map_err(|error| OpenError::io(&name, error))?;
-        let overlay = Overlay::over(opened).map_err(|error| OpenError::io(&name, error))?;
+        let overlay = Overlay::over(file).map_err(|error| OpenError::io(&name, error))?;
         let lease = Lease::new(Arc::new(overlay));
-        let mut builder = Builder::new();
-        builder.set_cache_size(limits::STORE_CACHE_BYTES);
-        let database = builder.create_with_backend(lease.clone()).map_err(|error| open_error(&medium, error))?;
+        let database = builder().create_with_backend(lease.clone()).map_err(|error| open_error(&medium, error))?;
         follow_log(&database, file, &medium)?;
         let (recovered, users, keys) = read::recover(&database, true).map_err(reading)?;
         let (users, keys) = index::settle(&database, users, keys).map_err(reading)?;
@@ -80,15 +77,12 @@ fn follow_log(database: &Database, file: &Path, medium: &Medium) -> Result<(), O
 pub(super) fn open_tables(file: &Path) -> Result<(Database, [u8; 32]), OpenError> {
     let name = file.display().to_string();
     new::check(file)?;
-    let opened = OpenOptions::new().read(true).open(file).map_err(|error| OpenError::io(&name, error))?;
-    let overlay = Overlay::over(opened).map_err(|error| OpenError::io(&name, error))?;
+    let overlay = Overlay::over(file).map_err(|error| OpenError::io(&name, error))?;
     if overlay.is_empty() {
         return Err(OpenError::Damaged(name, "it is empty".to_owned()));
     }
-    let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
     let medium = Medium::File(file.to_owned());
-    let database = builder.create_with_backend(overlay).map_err(|error| open_error(&medium, error))?;
+    let database = checking().create_with_backend(overlay).map_err(|error| open_error(&medium, error))?;
     let reading = |error: StoreError| OpenError::reading(&name, error);
     match read::format(&database).map_err(reading)? {
         Some(FORMAT) => {
@@ -117,7 +111,8 @@ struct Written {
 }
 
 impl Overlay {
-    fn over(file: File) -> io::Result<Self> {
+    fn over(file: &Path) -> io::Result<Self> {
+        let file = File::open(file)?;
         let len = file.metadata()?.len();
         let file = FileBackend::new(file).map_err(io::Error::other)?;
         Ok(Self { file, written: Mutex::new(Written { len, file_len: len, blocks: BTreeMap::new() }) })
@@ -235,7 +230,7 @@ mod tests {
             let original: Vec<u8> = (0..10_000u32).map(|n| n as u8).collect();
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&original).unwrap();
-            let overlay = Overlay::over(file.reopen().unwrap()).unwrap();
+            let overlay = Overlay::over(file.path()).unwrap();
             let mut model = original.clone();
             for step in steps {
                 match step {

@@ -8,11 +8,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use redb::Builder;
-
 use crate::regular_file;
 
-use super::{Medium, OpenError, left_overs, log_beside, open_error, read, sync_directory_of, with_suffix};
+use super::{Medium, OpenError, builder, left_overs, log_beside, open_error, read, sync_directory_of, with_suffix};
 
 /// Creates a file that only its owner can read; one that is there is an error.
 pub(super) fn private_file(path: &Path) -> io::Result<fs::File> {
@@ -66,7 +64,7 @@ fn make(fresh: &Path) -> Result<(), OpenError> {
     }
     private_file(fresh).map_err(failed)?;
     let medium = Medium::File(fresh.to_owned());
-    let database = Builder::new().create(fresh).map_err(|error| open_error(&medium, error))?;
+    let database = builder().create(fresh).map_err(|error| open_error(&medium, error))?;
     let made = read::create(&database);
     made.map_err(|error| OpenError::reading(&fresh.display().to_string(), error))
 }

@@ -210,34 +210,14 @@ mod tests {
     use redb::{Builder, ReadableDatabase};
 
     use crate::clock::Timestamp;
-    use crate::money::Money;
-    use crate::order::{JobEnd, OrderStatus, Priority, UserId};
-    use crate::product::ProductId;
 
     use super::super::tables::ORDERS;
     use super::*;
 
     fn an_order(id: u64, quantity: u32) -> Order {
         let at = Timestamp::from_millis(1_700_000_000_000);
-        Order {
-            id: OrderId(id),
-            product: ProductId(1),
-            user: UserId::new(&"u".repeat(1 + id as usize % 255)).unwrap(),
-            quantity,
-            unit_price: Money::from_cents(100),
-            priority: Priority::Normal,
-            status: OrderStatus::Pending,
-            job: JobEnd::Open,
-            attempts: 0,
-            failure: None,
-            reserved_at: at,
-            expires_at: None,
-            retry_at: None,
-            processed_at: None,
-            finished_at: None,
-            created_at: at,
-            updated_at: at,
-        }
+        let user = "u".repeat(1 + id as usize % 255);
+        Order { quantity, ..Order::example(OrderId(id), &user, at) }
     }
 
     proptest! {

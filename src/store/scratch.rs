@@ -6,11 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, StorageBackend, TableDefinition};
+use redb::{Database, StorageBackend, TableDefinition};
 
-use crate::limits;
-
-use super::StoreError;
+use super::{StoreError, builder};
 
 /// Order number → the order, as in the store.
 pub(super) const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
@@ -50,9 +48,7 @@ pub(super) fn create(directory: &Path) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
     let file = file.map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
     std::fs::remove_file(&path).map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
-    let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES);
-    let database = builder.create_with_backend(Unsynced(FileBackend::new(file)?))?;
+    let database = builder().create_with_backend(Unsynced(FileBackend::new(file)?))?;
     let transaction = database.begin_write()?;
     transaction.open_table(ORDERS)?;
     transaction.open_table(ATTEMPTS)?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Clock;
+use crate::fulfillment::hanging;
 use crate::fulfillment::lookup::LookupError;
 use hyper::header::HeaderName;
 use std::sync::Mutex;
@@ -287,19 +288,9 @@ async fn an_unknown_name_is_an_attempt_and_what_this_machine_lacks_is_none() {
     assert_eq!(deliver(&short).await, Verdict::NotMade("no memory".to_owned()));
 }
 
-/// Look-ups that hang until what is returned is dropped.
-fn hanging() -> (std::sync::mpsc::SyncSender<()>, impl Fn(&str) -> Resolved) {
-    let (release, hangs) = std::sync::mpsc::sync_channel(0);
-    let hangs = Mutex::new(hangs);
-    (release, move |_: &str| {
-        let _ = hangs.lock().unwrap().recv();
-        Err(LookupError::Failed("too late".to_owned()))
-    })
-}
-
 #[test]
 fn look_ups_that_hang_hold_up_no_other_blocking_work_and_no_stop() {
-    let (release, hangs) = hanging();
+    let (release, hangs) = hanging::look_ups();
     let webhook = Arc::new(with_lookup("http://shop.example/", SHORT, false, hangs));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -323,19 +314,12 @@ fn look_ups_that_hang_hold_up_no_other_blocking_work_and_no_stop() {
             }
         }
     });
-    // Dropping a runtime waits for its blocking threads; the look-up still hangs.
-    let (ended, ends) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        drop(runtime);
-        ended.send(()).unwrap();
-    });
-    ends.recv_timeout(LONG).unwrap();
-    drop(release);
+    hanging::end(runtime, release, LONG);
 }
 
 #[tokio::test]
 async fn a_stop_ends_what_has_sent_nothing_and_waits_for_what_has() {
-    let (_release, hangs) = hanging();
+    let (_release, hangs) = hanging::look_ups();
     let endpoint = Endpoint::answering("", Then::Hang).await;
     // One waits for its look-up, the other one for a TLS handshake.
     let webhooks =

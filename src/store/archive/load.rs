@@ -3,15 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 
-use redb::{Builder, Database, Key, Table, Value, WriteTransaction};
+use redb::{Database, Key, Table, Value, WriteTransaction};
 
 use crate::change::Fork;
 use crate::clock::Timestamp;
-use crate::limits;
 
 use super::super::index::runs::BlockKey;
 use super::super::verify::OnProgress;
-use super::super::{Given, StoreError, fork, new, read, tables};
+use super::super::{Given, StoreError, builder, fork, new, read, tables};
 use super::reader::Frame;
 use super::{ArchiveError, Reader};
 
@@ -39,9 +38,7 @@ pub fn build<R: Read>(
     let total = reader.contents().rows;
     // Made first, so that a file that is there is never opened.
     new::private_file(file).map_err(StoreError::from)?;
-    let mut builder = Builder::new();
-    builder.set_cache_size(limits::STORE_CACHE_BYTES);
-    let database = builder.create(file).map_err(StoreError::from)?;
+    let database = builder().create(file).map_err(StoreError::from)?;
     let mut ended = false;
     while !ended {
         ended = load_some(&mut reader, &database)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::change::{Change, KeptAnswer};
 use crate::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
 use crate::money::Money;
-use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority, UserId};
+use crate::order::{Order, OrderId};
 use crate::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::super::{Head, Medium, Store, file_in};
@@ -75,28 +75,6 @@ fn user_of(order: u64) -> String {
     format!("user {order}")
 }
 
-fn order(id: OrderId, at: Timestamp) -> Order {
-    Order {
-        id,
-        product: ProductId(1),
-        user: UserId::new(&user_of(id.0)).unwrap(),
-        quantity: 1,
-        unit_price: Money::from_cents(100),
-        priority: Priority::Normal,
-        status: OrderStatus::Pending,
-        job: JobEnd::Open,
-        attempts: 0,
-        failure: None,
-        reserved_at: at,
-        expires_at: None,
-        retry_at: None,
-        processed_at: None,
-        finished_at: None,
-        created_at: at,
-        updated_at: at,
-    }
-}
-
 impl Shop {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -144,7 +122,8 @@ impl Shop {
     }
 
     fn place(&mut self, count: u64, at: Timestamp) {
-        let orders: Vec<Order> = (0..count).map(|_| order(self.head.next_order(), at)).collect();
+        let place = |id: OrderId| Order::example(id, &user_of(id.0), at);
+        let orders: Vec<Order> = (0..count).map(|_| place(self.head.next_order())).collect();
         self.commit(at, Vec::new(), &orders);
     }
 
