@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use flashsale::product::MAX_STOCK;
 
 use driver::figures::{Spread, Used, us_each};
 use driver::load::{self, Keys, Load, Orders, Trip};
@@ -33,8 +34,6 @@ use driver::server::{self, Server, Stock};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The contract's largest stock.
-const PLENTY: u64 = 1_000_000_000;
 /// So many times the orders a second of single ones must batches give.
 const TARGET_RATIO: f64 = 8.0;
 /// So many orders a second are aimed for.
@@ -112,7 +111,7 @@ async fn compare(options: &Options) -> ExitCode {
     println!("{} rounds of {} s; data in {} ({file_system})", options.rounds, options.seconds, parent.display());
     let dir = tempfile::tempdir_in(parent).expect("a directory for the data");
     let server = Server::real(dir.path()).await;
-    let product = server.create_product(PLENTY).await;
+    let product = server.create_product(MAX_STOCK).await;
     let orders = Orders::of(product);
     let [single, batch, keyed] = sides(options, &server, &orders);
 
@@ -142,7 +141,7 @@ async fn compare(options: &Options) -> ExitCode {
     }
     let memory = server.resident_bytes();
     server.settle(acknowledged).await;
-    let stock = Stock { current: PLENTY - acknowledged, held: 0, sold: acknowledged };
+    let stock = Stock { current: MAX_STOCK - acknowledged, held: 0, sold: acknowledged };
     assert_eq!(server.stock(product).await, stock, "the stock is not what was not sold");
     let met = conclude(&turns);
     println!("  {acknowledged} orders acknowledged, every one confirmed; the stock is right; the audit is ok");

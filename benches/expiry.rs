@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use flashsale::product::MAX_STOCK;
 use hdrhistogram::Histogram;
 
 use driver::load::{self, Keys, Load, Orders, Trip};
@@ -42,8 +43,6 @@ use holds::{Holds, Lags, Spacing};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The contract's largest stock.
-const PLENTY: u64 = 1_000_000_000;
 /// From the beginning of the load to the first hold.
 const LEAD: Duration = Duration::from_secs(1);
 /// From the end of the last hold to the end of the load. The units must be back before that.
@@ -107,7 +106,7 @@ async fn measure(options: &Options) -> ExitCode {
     println!("{holds} holds of {hold_seconds} s in a round; data in {} ({file_system})", parent.display());
     let dir = tempfile::tempdir_in(parent).expect("a directory for the data");
     let server = Server::real(dir.path()).await;
-    let orders = Orders::of(server.create_product(PLENTY).await);
+    let orders = Orders::of(server.create_product(MAX_STOCK).await);
     let load = Load::accepted(&orders, Trip::Single, Keys::None);
     let mut outcomes = Vec::new();
     print_head();

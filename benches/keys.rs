@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use flashsale::product::MAX_STOCK;
 use flashsale::store::{self, Medium};
 
 use driver::client::Connection;
@@ -41,8 +42,6 @@ use shop::Shop;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The contract's largest stock.
-const PLENTY: u64 = 1_000_000_000;
 /// So much of the orders a second of those without keys must those with keys give.
 const TARGET_RATIO: f64 = 0.85;
 /// Orders in a batch.
@@ -137,7 +136,7 @@ impl<'o> Case<'o> {
             }
             Some(build) => {
                 let server = Server::of(build, dir, &[]).await;
-                let product = server.create_product(PLENTY).await;
+                let product = server.create_product(MAX_STOCK).await;
                 (server, product)
             }
         };

@@ -35,6 +35,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use flashsale::product::MAX_STOCK;
 
 use driver::figures::{self, Used};
 use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};
@@ -46,8 +47,6 @@ use report::{Case, Measurement, Pair, Queue, Ratios};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The contract's largest stock.
-const PLENTY: u64 = 1_000_000_000;
 /// For a case beyond its rounds: starting and checking.
 const CASE_OVERHEAD: Duration = Duration::from_secs(60);
 /// For a pair of rounds beyond its time, draining excepted: connecting, and the last answers.
@@ -106,7 +105,7 @@ impl Workload {
 
     fn stock(self) -> u64 {
         match self {
-            Self::Accepted | Self::Keyed => PLENTY,
+            Self::Accepted | Self::Keyed => MAX_STOCK,
             Self::SoldOut => 0,
         }
     }

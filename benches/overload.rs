@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use flashsale::product::MAX_STOCK;
 
 use crowd::{Accepted, Crowd, SharedTally, Tally};
 use driver::load::Orders;
@@ -50,8 +51,6 @@ use report::{Step, Window};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The contract's largest stock.
-const PLENTY: u64 = 1_000_000_000;
 /// Times the capacity, step by step; the first is the normal state.
 const STEPS: [f64; 5] = [0.5, 1.0, 2.0, 5.0, 10.0];
 /// Connections of the closed loop.
@@ -119,7 +118,7 @@ async fn measure(options: &Options) -> ExitCode {
     ];
     let server = Server::real_with(dir.path(), &settings).await;
     let before = fill::fill(&server, options.orders_before, queue_capacity.into()).await;
-    let product = server.create_product(PLENTY).await;
+    let product = server.create_product(MAX_STOCK).await;
     let (orders, accepted) = (Orders::of(product), Accepted::default());
 
     let capacity = capacity(&server, &orders, &accepted).await;
@@ -197,7 +196,7 @@ async fn settle(server: &Server, product: u64, endpoint: &Endpoint, accepted: &A
     let sold = accepted.len() as u64;
     let metrics = server.settle(sold).await;
     assert_eq!(number(&metrics, "/totalOrders"), sold + before, "there are orders that nobody was told of: {metrics}");
-    let stock = Stock { current: PLENTY - sold, held: 0, sold };
+    let stock = Stock { current: MAX_STOCK - sold, held: 0, sold };
     assert_eq!(server.stock(product).await, stock, "the stock is not what was not sold");
     let posts = endpoint.posts();
     assert!(posts.values().all(|times| *times == 1), "an order was posted more than once");

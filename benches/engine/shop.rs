@@ -11,7 +11,7 @@ use flashsale::config::RateLimitConfig;
 use flashsale::inventory::{Inventory, Shelf};
 use flashsale::money::Money;
 use flashsale::order::{OrderId, Priority, Quantity, Transition, UserId};
-use flashsale::product::{ProductId, Terms};
+use flashsale::product::{MAX_STOCK, ProductId, Terms};
 use flashsale::queue::Queue;
 use flashsale::store::{Medium, Store};
 use tokio::runtime::Runtime;
@@ -20,8 +20,6 @@ use tokio::runtime::Runtime;
 const CAPACITY: usize = 1_000_000;
 /// Orders in a commit of [`Shop::fill`].
 const FILL_BATCH: usize = 4096;
-/// The most units that a product can have.
-const PLENTY: u64 = 1_000_000_000;
 
 /// A started engine without workers.
 pub(crate) struct Shop {
@@ -70,7 +68,7 @@ impl Shop {
             sale_ends_at: None,
             hold_seconds: None,
         };
-        let create = Edit::Create { terms, initial: PLENTY, current: PLENTY };
+        let create = Edit::Create { terms, initial: MAX_STOCK, current: MAX_STOCK };
         self.runtime.block_on(self.intake.edit(create)).expect("a product").id
     }
 

@@ -147,6 +147,12 @@ async fn a_server_whose_disk_hangs_says_so_to_buyers_and_probes_and_goes_on_when
     let (app, client) = serve(&disk).await;
     let product = create(&client).await;
     let before = order_id(&client.order(product, "ada", 1).await.expect(201));
+    // The commit that hangs must be bob's, not that of ada's end.
+    eventually("ada's order done", async || {
+        let order = client.get(&format!("/orders/{before}")).await.expect(200).body;
+        (order["status"] == "confirmed").then_some(())
+    })
+    .await;
     let _released = Releases(Arc::clone(&disk));
     disk.hang(Part::Log);
     let unknown = client.order(product, "bob", 1).await;
