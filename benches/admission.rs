@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flashsale::refusal::Refusal;
+use flashsale::domain::refusal::Refusal;
 use flashsale::store::{self, Medium};
 
 use shop::Shop;

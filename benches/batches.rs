@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flashsale::product::MAX_STOCK;
+use flashsale::limits::MAX_STOCK;
 
 use driver::figures::{Spread, Used, us_each};
 use driver::load::{self, Keys, Load, Orders, Trip};

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flashsale::product::MAX_STOCK;
+use flashsale::limits::MAX_STOCK;
 use hdrhistogram::Histogram;
 
 use driver::load::{self, Keys, Load, Orders, Trip};

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flashsale::product::ProductId;
+use flashsale::domain::product::ProductId;
 
 use record::{Costs, Recorded};
 use shop::Shop;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flashsale::product::MAX_STOCK;
+use flashsale::limits::MAX_STOCK;
 use flashsale::store::{self, Medium};
 
 use driver::client::Connection;

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use flashsale::product::MAX_STOCK;
+use flashsale::limits::MAX_STOCK;
 
 use driver::figures::{self, Used};
 use driver::load::{self, ACCEPTED, Expected, Keys, Load, Orders, Trip};

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flashsale::product::MAX_STOCK;
+use flashsale::limits::MAX_STOCK;
 
 use crowd::{Accepted, Crowd, SharedTally, Tally};
 use driver::load::Orders;

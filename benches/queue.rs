@@ -5,10 +5,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use flashsale::clock::{Clock, Steady, Timestamp};
+use flashsale::domain::clock::{Clock, Steady, Timestamp};
+use flashsale::domain::job::JobState;
+use flashsale::domain::order::{OrderId, Priority};
 use flashsale::limits::MAX_EXPIRED_AT_ONCE;
-use flashsale::order::{OrderId, Priority};
-use flashsale::queue::{Due, Job, JobState, Queue, QueueChange};
+use flashsale::queue::{Due, Job, Queue, QueueChange};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Clock, Timestamp};
 use crate::committer::{Claimed, Intake, KeyAnswer, KeyClaim, KeyClaims, OrderPermit, PendingOrder, Receipt};
-use crate::inventory::{Inventory, LimitError, Purchases, Shelf};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::order::{Priority, Quantity, UserId};
+use crate::domain::product::{Product, ProductId};
+use crate::domain::refusal::Refusal;
+use crate::inventory::{Inventory, LimitError, Purchases, StockItem};
 use crate::limits::USER_RETRY_AFTER;
-use crate::order::{Priority, Quantity, UserId};
-use crate::product::{Product, ProductId};
 use crate::queue::{Queue, SlotKind};
-use crate::refusal::Refusal;
 use crate::store::Store;
 
 mod idempotency;
@@ -319,7 +319,7 @@ impl Admission {
             }
         };
         let Found { shelf, product } = &*found;
-        product.terms.check_open(now)?;
+        product.terms.check_open(now).map_err(Refusal::from)?;
         let quantity = request.quantity.get();
         if let Some((limit, purchases)) = found.limit() {
             match purchases.check(&request.user, quantity, limit) {
@@ -392,7 +392,7 @@ enum Entry {
 
 /// A product, and as it was last committed.
 struct Found {
-    shelf: Arc<Shelf>,
+    shelf: Arc<StockItem>,
     product: Arc<Product>,
 }
 

@@ -11,15 +11,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, RateLimits, WindowWatch};
-use crate::change::HistoryId;
-use crate::clock::Clock;
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
+use crate::domain::change::HistoryId;
+use crate::domain::clock::Clock;
+use crate::domain::job_id::JobIds;
 use crate::events::Events;
 use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError, Workers};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::inventory::Inventory;
-use crate::job_id::JobIds;
 use crate::maintenance::counted;
 use crate::metrics::Metrics;
 use crate::monitor::ClockWatch;

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
 use crate::inventory::Inventory;
 use crate::limits::{
     COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::product::ProductId;
 use crate::limits::MAX_EVENTS_BEHIND;
-use crate::product::ProductId;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

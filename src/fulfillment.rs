@@ -16,16 +16,17 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::change::Actor;
-use crate::clock::{Clock, Timestamp};
 use crate::committer::{Intake, Settlement};
-use crate::job_id::JobIds;
+use crate::domain::change::Actor;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderStatus};
+use crate::domain::transition::Transition;
 use crate::limits::{CLOCK_LOOK, LOCAL_FAULT_PAUSE, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN};
 use crate::metrics::Metrics;
-use crate::order::{Order, OrderStatus, Transition};
 use crate::queue::{Job, Queue};
 use crate::store::Store;
-use crate::view::{OrderView, Shown};
+use crate::view::{AsText, OrderView};
 
 mod address;
 mod connect;
@@ -266,12 +267,12 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 #[derive(Serialize)]
 struct Event<'a> {
     r#type: &'static str,
-    timestamp: Shown<Timestamp>,
+    timestamp: AsText<Timestamp>,
     data: OrderView<'a>,
 }
 
 fn event(order: &Order, at: Timestamp, job_ids: &JobIds) -> Result<Bytes, serde_json::Error> {
-    let event = Event { r#type: "order.placed", timestamp: Shown(at), data: OrderView::of(order, job_ids) };
+    let event = Event { r#type: "order.placed", timestamp: AsText(at), data: OrderView::of(order, job_ids) };
     serde_json::to_vec(&event).map(Bytes::from)
 }
 

@@ -8,14 +8,14 @@ use axum::handler::Handler;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
 use crate::admission::Admission;
-use crate::clock::Clock;
 use crate::committer::Intake;
+use crate::domain::clock::Clock;
+use crate::domain::job_id::JobIds;
+use crate::domain::refusal::Refusal;
 use crate::events::Events;
 use crate::inventory::Inventory;
-use crate::job_id::JobIds;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::refusal::Refusal;
 use crate::store::Store;
 
 mod access;
@@ -91,7 +91,7 @@ pub struct Shared(Arc<SharedRooms>);
 #[derive(Debug)]
 struct SharedRooms {
     rooms: Rooms,
-    desk: Arc<placing::Desk>,
+    desk: Arc<placing::PlaceOrder>,
     cursors: Arc<Cursors>,
     lists: Arc<ProductLists>,
     backup_turn: backup::Turn,
@@ -137,7 +137,7 @@ impl FromRef<Shared> for backup::Turn {
     }
 }
 
-impl FromRef<Shared> for Arc<placing::Desk> {
+impl FromRef<Shared> for Arc<placing::PlaceOrder> {
     fn from_ref(shared: &Shared) -> Self {
         Arc::clone(&shared.0.desk)
     }
@@ -253,12 +253,12 @@ pub fn root_routes() -> Vec<Route> {
 pub struct Api {
     router: Router,
     /// What answers a `POST` to [`placing::PATH`], without the router.
-    desk: Arc<placing::Desk>,
+    desk: Arc<placing::PlaceOrder>,
 }
 
 /// The routes over the rooms.
 pub fn api(rooms: Rooms) -> Api {
-    let desk = Arc::new(placing::Desk {
+    let desk = Arc::new(placing::PlaceOrder {
         admission: Arc::clone(&rooms.admission),
         job_ids: Arc::clone(&rooms.job_ids),
         token: rooms.token,

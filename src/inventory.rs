@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::product::{Product, ProductId};
+use crate::domain::product::{Product, ProductId};
 
 mod counter;
 mod purchases;
@@ -37,11 +37,11 @@ pub struct Inventory {
     edited: Notify,
 }
 
-type Shelves = BTreeMap<ProductId, Arc<Shelf>>;
+type Shelves = BTreeMap<ProductId, Arc<StockItem>>;
 
 /// One product: what is left of it now, and how it was last committed.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct StockItem {
     id: ProductId,
     /// The inventory's.
     version: Arc<AtomicU64>,
@@ -57,7 +57,7 @@ pub struct Shelf {
 #[derive(Debug)]
 #[must_use = "dropping a reservation returns its stock"]
 pub struct Reservation {
-    shelf: Arc<Shelf>,
+    shelf: Arc<StockItem>,
     quantity: u32,
 }
 
@@ -68,7 +68,7 @@ pub struct SoldOut;
 
 impl Inventory {
     /// The shelf of a product.
-    pub fn shelf(&self, id: ProductId) -> Option<Arc<Shelf>> {
+    pub fn shelf(&self, id: ProductId) -> Option<Arc<StockItem>> {
         self.shelves.read().get(&id).cloned()
     }
 
@@ -83,7 +83,7 @@ impl Inventory {
     }
 
     /// All shelves.
-    pub fn shelves(&self) -> Vec<Arc<Shelf>> {
+    pub fn shelves(&self) -> Vec<Arc<StockItem>> {
         self.all().values().cloned().collect()
     }
 
@@ -123,7 +123,7 @@ impl Inventory {
     }
 
     /// Puts up a new product.
-    pub fn add(&self, product: Product) -> Arc<Shelf> {
+    pub fn add(&self, product: Product) -> Arc<StockItem> {
         let shelf = self.shelf_of(product);
         let mut shelves = Shelves::clone(&self.all());
         shelves.insert(shelf.id, Arc::clone(&shelf));
@@ -131,12 +131,12 @@ impl Inventory {
         shelf
     }
 
-    fn shelf_of(&self, product: Product) -> Arc<Shelf> {
+    fn shelf_of(&self, product: Product) -> Arc<StockItem> {
         let (id, version, uncounted) = (product.id, Arc::clone(&self.version), Arc::clone(&self.uncounted));
         let available = StockCounter::new(product.stock.current);
         let purchases = product.terms.per_user_limit.map(|_| Purchases::of(product.orders, &uncounted));
         let (committed, purchases) = (RwLock::new(Arc::new(product)), RwLock::new(purchases));
-        Arc::new(Shelf { id, version, uncounted, available, committed, purchases })
+        Arc::new(StockItem { id, version, uncounted, available, committed, purchases })
     }
 
     /// Takes a product down.
@@ -157,7 +157,7 @@ impl Inventory {
     }
 }
 
-impl Shelf {
+impl StockItem {
     /// The product's number.
     pub const fn id(&self) -> ProductId {
         self.id
@@ -219,7 +219,7 @@ impl Shelf {
 
 impl Reservation {
     /// Where the units come from.
-    pub const fn shelf(&self) -> &Arc<Shelf> {
+    pub const fn shelf(&self) -> &Arc<StockItem> {
         &self.shelf
     }
 

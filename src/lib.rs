@@ -12,8 +12,7 @@
 //! | [`events`] | what happened, for whoever listens, and the alerts that are raised |
 //! | [`metrics`] | what is counted, and its names |
 //!
-//! The domain is pure and below all of them: [`order`], [`product`], [`money`], [`change`], [`refusal`]. [`app`]
-//! starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
+//! The [`domain`] is pure and below all of them. [`app`] starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
 //! writes the log's lines.
 
 pub mod cli;
@@ -38,18 +37,10 @@ pub mod metrics;
 pub mod queue;
 pub mod store;
 
-pub mod job_id;
 pub mod view;
 
-pub mod change;
-pub mod clock;
-pub mod decimal;
-pub mod digits;
-pub mod limits;
 pub mod logging;
-pub mod money;
-pub mod names;
-pub mod order;
-pub mod product;
-pub mod refusal;
 pub mod regular_file;
+
+pub mod domain;
+pub mod limits;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use crate::names::MAX_NAME_CHARS;
-
 /// Bytes of an ordinary request body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of the body of an order, which has some hundreds.
@@ -224,6 +222,12 @@ pub const MAX_TRIMMED_PER_RECORD: usize = 8;
 /// Rows of kept answers that are too old, and of their index, that may be removed in one transaction, if few come in.
 pub const MAX_SWEPT_AT_ONCE: usize = 64;
 
+/// The most characters of a user's or a product's name.
+pub const MAX_NAME_CHARS: usize = 255;
+/// The most units of one order.
+pub const MAX_QUANTITY: u32 = 1_000_000_000;
+/// The most units that a product can have, so that sums of stock never overflow.
+pub const MAX_STOCK: u64 = 1_000_000_000;
 /// The longest hold, in seconds: thirty days.
 pub const MAX_HOLD_SECONDS: u32 = 30 * 24 * 60 * 60;
 /// The most units one user can be allowed.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::store::archive::ArchiveError;
 use crate::store::{self, Access, DirectoryLock, OpenError, StoreError, is_full};
 
@@ -18,7 +18,7 @@ mod verify;
 
 pub use backup::{Source, backup};
 pub use drop_log::{Dropped, Loss, drop_log};
-pub use export::{Filter, Format, Subject, export};
+pub use export::{Format, Subject, export};
 pub use restore::{Restored, restore};
 pub use verify::{Report, verify};
 

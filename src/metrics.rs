@@ -12,10 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::digits::push_decimal;
-use crate::order::OrderStatus;
-use crate::product::ProductId;
-use crate::refusal::Refusal;
+use crate::domain::digits::push_decimal;
+use crate::domain::order::OrderStatus;
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
 
 /// What all names begin with.
 const PREFIX: &str = "flash_sale";
@@ -114,7 +114,7 @@ fn prometheus(open_metrics: &str) -> String {
 
 /// What is read when the metrics are asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Levels {
+pub struct Gauges {
     /// Orders by where they stand, in the order of [`OrderStatus::ALL`].
     pub orders: [u64; 4],
     /// Orders whose jobs are dead letters.
@@ -237,7 +237,7 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub fn text(&self, levels: &Levels, format: Format) -> String {
+    pub fn text(&self, levels: &Gauges, format: Format) -> String {
         let mut text = String::with_capacity(8 * 1024);
         // Into memory: this cannot fail.
         let _ =
@@ -265,7 +265,7 @@ pub fn push_inventory_level(text: &mut String, product: ProductId, units: u64) {
     text.push('\n');
 }
 
-impl Levels {
+impl Gauges {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
         let orders = Family::<Status, Gauge>::default();
@@ -333,7 +333,7 @@ mod tests {
         metrics.count_local_fault();
         metrics.observe_commit(Duration::from_micros(300), 12, [5, 7, 0, 0]);
         metrics.observe_expiry(Duration::from_millis(3));
-        let levels = Levels {
+        let levels = Gauges {
             orders: [1, 20, 3, 4],
             dead_letters: 6,
             jobs: vec![("waiting", 5), ("delayed", 2)],
@@ -343,7 +343,7 @@ mod tests {
                 text
             },
             log_lines_lost: 11,
-            ..Levels::default()
+            ..Gauges::default()
         };
         let text = metrics.text(&levels, Format::OpenMetrics);
         for line in [

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::clock::{Clock, Moment, Steady, Timestamp};
+use crate::domain::clock::{Clock, Moment, Steady, Timestamp};
 use crate::events::{Alert, AlertCode, Events};
 use crate::limits::{CLOCK_LOOK, CLOCK_STEP, STEP_ALERT};
 use crate::metrics::Metrics;
@@ -128,7 +128,7 @@ fn span(millis: i64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use crate::metrics::{Format, Levels};
+    use crate::metrics::{Format, Gauges};
 
     use super::*;
 
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn counted(watched: &Watched, steps: u32) -> bool {
-        let text = watched.metrics.text(&Levels::default(), Format::Prometheus);
+        let text = watched.metrics.text(&Gauges::default(), Format::Prometheus);
         text.contains(&format!("flash_sale_clock_steps_total {steps}\n"))
     }
 

@@ -13,9 +13,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
+use crate::domain::job::JobState;
+use crate::domain::order::{OrderId, Priority};
 use crate::limits::{DEFAULT_HOLD_CAPACITY, MAX_DELAYED_AT_ONCE};
-use crate::order::{OrderId, Priority};
 
 mod delayed;
 mod forecast;
@@ -25,7 +26,7 @@ mod rate;
 mod slots;
 
 pub use forecast::Forecast;
-pub use job::{Due, Job, JobState};
+pub use job::{Due, Job};
 pub use slots::{Place, SlotKind};
 
 use delayed::Delayed;

@@ -1,8 +1,8 @@
 //! The five sample products.
 
 use crate::committer::Edit;
-use crate::money::Money;
-use crate::product::{Product, Stock, Terms};
+use crate::domain::money::Money;
+use crate::domain::product::{Product, Stock, Terms};
 use crate::store::Recovered;
 
 /// Name, price in cents, units, whether it is in the sale.
@@ -64,8 +64,8 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
-    use crate::clock::Timestamp;
-    use crate::product::ProductId;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::product::ProductId;
     use crate::store::Head;
 
     use super::*;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase};
 
-use crate::change::KeptAnswer;
+use crate::domain::change::KeptAnswer;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::Product;
 use crate::limits;
-use crate::order::{Order, OrderId};
-use crate::product::Product;
 
 pub mod archive;
 mod catch_up;
@@ -56,13 +56,13 @@ pub use drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
 pub use error::{OpenError, StoreError, is_full};
 pub use findings::Findings;
 pub use fork::Given;
-pub use head::{Cut, Head, Totals};
+pub use head::{Cut, Head};
 pub use left_overs::{RESTORING, exchange, tidy};
 pub use lock::{Access, DirectoryLock};
 pub use medium::{FILE_NAME, Medium, Part, file_in, log_beside, sync_directory_of, with_suffix};
-pub use read::{AttemptError, OrderFields, Page, Snapshot};
+pub use read::{Page, Snapshot};
 pub use readers::{Reader, Scan, lower_priority};
-pub use times::Span;
+
 pub use verify::OnProgress;
 
 use files::{Files, Lease};
@@ -217,7 +217,7 @@ impl Store {
         loop {
             match writer.log.append(*sequence, head.hash, row, backlog.durable())? {
                 Appended::Synced => break,
-                Appended::Turned(filled) => {
+                Appended::Rotated(filled) => {
                     backlog.want_durable(filled);
                     break;
                 }

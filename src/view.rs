@@ -2,11 +2,12 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::clock::Timestamp;
-use crate::job_id::JobIds;
-use crate::money::Money;
-use crate::order::{JobEnd, Order};
-use crate::product::Product;
+use crate::domain::clock::Timestamp;
+use crate::domain::job::JobOutcome;
+use crate::domain::job_id::JobIds;
+use crate::domain::money::Money;
+use crate::domain::order::Order;
+use crate::domain::product::Product;
 
 /// An order as clients see it.
 #[derive(Debug, Serialize)]
@@ -17,16 +18,16 @@ pub struct OrderView<'a> {
     product_id: u64,
     user_id: &'a str,
     quantity: u32,
-    unit_price: Shown<Money>,
-    total_price: Shown<Money>,
+    unit_price: AsText<Money>,
+    total_price: AsText<Money>,
     status: &'static str,
     priority: &'static str,
-    reserved_at: Shown<Timestamp>,
-    expires_at: Option<Shown<Timestamp>>,
+    reserved_at: AsText<Timestamp>,
+    expires_at: Option<AsText<Timestamp>>,
     attempts: u32,
     failure_reason: Option<String>,
-    created_at: Shown<Timestamp>,
-    updated_at: Shown<Timestamp>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     product: Option<ProductView<'a>>,
 }
@@ -40,16 +41,16 @@ impl<'a> OrderView<'a> {
             product_id: order.product.0,
             user_id: order.user.as_str(),
             quantity: order.quantity,
-            unit_price: Shown(order.unit_price),
-            total_price: Shown(order.total()),
+            unit_price: AsText(order.unit_price),
+            total_price: AsText(order.total()),
             status: order.status.as_str(),
             priority: order.priority.as_str(),
-            reserved_at: Shown(order.reserved_at),
-            expires_at: order.expires_at.map(Shown),
+            reserved_at: AsText(order.reserved_at),
+            expires_at: order.expires_at.map(AsText),
             attempts: order.attempts,
             failure_reason: order.failure.as_ref().map(ToString::to_string),
-            created_at: Shown(order.created_at),
-            updated_at: Shown(order.updated_at),
+            created_at: AsText(order.created_at),
+            updated_at: AsText(order.updated_at),
             product: None,
         }
     }
@@ -66,7 +67,7 @@ impl<'a> OrderView<'a> {
 pub struct ProductView<'a> {
     id: u64,
     name: &'a str,
-    price: Shown<Money>,
+    price: AsText<Money>,
     initial_stock: u64,
     current_stock: u64,
     held_stock: u64,
@@ -74,11 +75,11 @@ pub struct ProductView<'a> {
     adjusted_stock: i64,
     flash_sale_active: bool,
     per_user_limit: Option<u32>,
-    sale_starts_at: Option<Shown<Timestamp>>,
-    sale_ends_at: Option<Shown<Timestamp>>,
+    sale_starts_at: Option<AsText<Timestamp>>,
+    sale_ends_at: Option<AsText<Timestamp>>,
     hold_seconds: Option<u32>,
-    created_at: Shown<Timestamp>,
-    updated_at: Shown<Timestamp>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
 }
 
 impl<'a> ProductView<'a> {
@@ -88,7 +89,7 @@ impl<'a> ProductView<'a> {
         Self {
             id: product.id.0,
             name: &terms.name,
-            price: Shown(terms.price),
+            price: AsText(terms.price),
             initial_stock: stock.initial,
             current_stock: stock.current,
             held_stock: stock.held,
@@ -96,11 +97,11 @@ impl<'a> ProductView<'a> {
             adjusted_stock: stock.adjusted,
             flash_sale_active: terms.flash_sale_active,
             per_user_limit: terms.per_user_limit,
-            sale_starts_at: terms.sale_starts_at.map(Shown),
-            sale_ends_at: terms.sale_ends_at.map(Shown),
+            sale_starts_at: terms.sale_starts_at.map(AsText),
+            sale_ends_at: terms.sale_ends_at.map(AsText),
             hold_seconds: terms.hold_seconds,
-            created_at: Shown(product.created_at),
-            updated_at: Shown(product.updated_at),
+            created_at: AsText(product.created_at),
+            updated_at: AsText(product.updated_at),
         }
     }
 }
@@ -115,8 +116,8 @@ pub struct JobView {
     progress: u8,
     queue_position: Option<u64>,
     attempts_made: u32,
-    processed_on: Option<Shown<Timestamp>>,
-    finished_on: Option<Shown<Timestamp>>,
+    processed_on: Option<AsText<Timestamp>>,
+    finished_on: Option<AsText<Timestamp>>,
     failed_reason: Option<String>,
 }
 
@@ -127,11 +128,11 @@ impl JobView {
             job_id: job_ids.job_id(order.id),
             order_id: order.id.0,
             status,
-            progress: if order.job == JobEnd::Open { 0 } else { 100 },
+            progress: if order.job == JobOutcome::Open { 0 } else { 100 },
             queue_position,
             attempts_made: order.attempts,
-            processed_on: order.processed_at.map(Shown),
-            finished_on: order.finished_at.map(Shown),
+            processed_on: order.processed_at.map(AsText),
+            finished_on: order.finished_at.map(AsText),
             failed_reason: order.failure.as_ref().map(ToString::to_string),
         }
     }
@@ -139,9 +140,9 @@ impl JobView {
 
 /// A value that JSON shows as its text: money and moments.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<T>(pub T);
+pub struct AsText<T>(pub T);
 
-impl<T: std::fmt::Display> Serialize for Shown<T> {
+impl<T: std::fmt::Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

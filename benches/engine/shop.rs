@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use flashsale::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
-use flashsale::change::Actor;
-use flashsale::clock::Clock;
 use flashsale::committer::{Committer, Edit, Intake, Rooms, Settlement};
 use flashsale::config::RateLimitConfig;
-use flashsale::inventory::{Inventory, Shelf};
-use flashsale::money::Money;
-use flashsale::order::{OrderId, Priority, Quantity, Transition, UserId};
-use flashsale::product::{MAX_STOCK, ProductId, Terms};
+use flashsale::domain::change::Actor;
+use flashsale::domain::clock::Clock;
+use flashsale::domain::money::Money;
+use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
+use flashsale::domain::product::{ProductId, Terms};
+use flashsale::domain::transition::Transition;
+use flashsale::inventory::{Inventory, StockItem};
+use flashsale::limits::MAX_STOCK;
 use flashsale::queue::Queue;
 use flashsale::store::{Medium, Store};
 use tokio::runtime::Runtime;
@@ -72,7 +74,7 @@ impl Shop {
         self.runtime.block_on(self.intake.edit(create)).expect("a product").id
     }
 
-    pub(crate) fn shelf(&self, product: ProductId) -> Arc<Shelf> {
+    pub(crate) fn shelf(&self, product: ProductId) -> Arc<StockItem> {
         self.inventory.shelf(product).expect("a shelf")
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flashsale::clock::{Clock, Timestamp};
+use flashsale::domain::clock::{Clock, Timestamp};
 use serde_json::Value;
 use tokio::task::JoinSet;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use flashsale::change::Record;
+use flashsale::domain::change::Record;
 use flashsale::limits::FOLLOW_ROWS;
 use flashsale::store::{Head, Store, StoreError};
 use redb::{Database, Durability, TableDefinition};

@@ -5,11 +5,11 @@
 
 use std::hash::Hash;
 
-use crate::clock::Timestamp;
 use crate::committer::{KeyAnswer, Receipt};
+use crate::domain::clock::Timestamp;
+use crate::domain::order::Order;
+use crate::domain::refusal::Refusal;
 use crate::limits::{IDEMPOTENCY_AGE, MAX_IDEMPOTENCY_KEY_CHARS};
-use crate::order::Order;
-use crate::refusal::Refusal;
 use crate::store::{Store, StoreError};
 
 use super::{Accepted, OrderRequest};

@@ -8,9 +8,9 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::config::RateLimitConfig;
+use crate::domain::order::UserId;
+use crate::domain::refusal::{RateLimited, Refusal};
 use crate::limits::RATE_WINDOW_SECONDS;
-use crate::order::UserId;
-use crate::refusal::{RateLimited, Refusal};
 
 /// The two limits. Memory is bounded by the requests of a few seconds: [`RateLimits::forget_idle`] removes every
 /// bucket that is full again.

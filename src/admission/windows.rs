@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::product::{Product, ProductId, SalePhase};
 use crate::events::{Alert, AlertCode, Event, Events};
 use crate::inventory::Inventory;
 use crate::limits::CLOCK_LOOK;
-use crate::product::{Product, ProductId, SalePhase};
 
 /// The running watch. Dropping it ends it.
 #[derive(Debug)]
@@ -99,8 +99,8 @@ impl Phases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Money;
-    use crate::product::{Stock, Terms};
+    use crate::domain::money::Money;
+    use crate::domain::product::{Stock, Terms};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)

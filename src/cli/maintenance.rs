@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::clock::Timestamp;
 use crate::config::{self, ConfigError, Secret};
-use crate::maintenance::{Filter, Format, Subject};
-use crate::order::OrderStatus;
-use crate::product::ProductId;
-use crate::queue::JobState;
-use crate::store::Span;
+use crate::domain::clock::Timestamp;
+use crate::domain::filter::{OrderFilter, Span};
+use crate::domain::job::JobState;
+use crate::domain::order::OrderStatus;
+use crate::domain::product::ProductId;
+use crate::maintenance::{Format, Subject};
 
 use super::StoreArgs;
 use super::values::{moment, within};
@@ -161,9 +161,10 @@ impl ExportArgs {
     }
 
     /// Which rows are exported.
-    pub fn filter(&self) -> Filter {
+    pub fn filter(&self) -> OrderFilter {
         let product = self.product_id.map(ProductId);
-        Filter { product, user: self.user_id.clone(), span: Span { from: self.from, to: self.to } }
+        let accepted = Span { from: self.from, to: self.to };
+        OrderFilter { product, user: self.user_id.clone(), accepted, ..OrderFilter::default() }
     }
 
     /// How they are written.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::order::Order;
-use crate::product::Product;
-use crate::refusal::Refusal;
+use crate::domain::order::Order;
+use crate::domain::product::Product;
+use crate::domain::refusal::Refusal;
 
 use super::claims::KeyClaim;
 use super::command::Receipt;

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Actor, Change, KeptAnswer};
-use crate::clock::{Moment, Steady, Timestamp};
-use crate::inventory::{LimitError, Purchases, Shelf};
+use crate::domain::change::{Actor, Change, KeptAnswer};
+use crate::domain::clock::{Moment, Steady, Timestamp};
+use crate::domain::job::{AttemptError, JobOutcome};
+use crate::domain::order::{Order, OrderId, OrderMap, OrderStatus, UserId};
+use crate::domain::product::{Product, ProductId, StockMove};
+use crate::domain::refusal::Refusal;
+use crate::domain::transition::Transition;
+use crate::inventory::{LimitError, Purchases, StockItem};
 use crate::limits::USER_RETRY_AFTER;
 use crate::metrics::Metrics;
-use crate::order::{JobEnd, Order, OrderId, OrderMap, OrderStatus, Transition, UserId};
-use crate::product::{Product, ProductId, StockMove};
 use crate::queue::{Forecast, Job, Place, QueueChange, SlotKind};
-use crate::refusal::Refusal;
-use crate::store::{AttemptError, Committed, Draft, StoreError};
+use crate::store::{Committed, Draft, StoreError};
 
 use super::Rooms;
 use super::answer::Answer;
@@ -60,7 +62,7 @@ pub(super) struct Effects {
 
 /// The units that an order gives back.
 struct GivenBack {
-    shelf: Arc<Shelf>,
+    shelf: Arc<StockItem>,
     quantity: u32,
     /// What users have and the user, where the product limits it.
     limited: Option<(Arc<Purchases>, UserId)>,
@@ -157,7 +159,7 @@ impl<'b, 's> Batch<'b, 's> {
             unit_price: terms.price,
             priority,
             status: OrderStatus::Pending,
-            job: JobEnd::Open,
+            job: JobOutcome::Open,
             attempts: 0,
             failure: None,
             reserved_at: self.at,
@@ -272,11 +274,11 @@ impl<'b, 's> Batch<'b, 's> {
         let units = match order.apply(&transition, self.at) {
             Ok(units) => units,
             Err(refused) => {
-                return Ok(Err(Refusal::OrderNotPending { status: refused.0, detail: None }));
+                return Ok(Err(refused.into()));
             }
         };
         let place = match (before.job, order.job) {
-            (JobEnd::Completed | JobEnd::Failed, JobEnd::Open) => match self.place_again(&order) {
+            (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => match self.place_again(&order) {
                 Ok(place) => Some(place),
                 Err(refusal) => return Ok(Err(refusal)),
             },
@@ -325,9 +327,9 @@ impl<'b, 's> Batch<'b, 's> {
         let limit = stocked.product.terms.per_user_limit;
         let quantity = u64::from(order.quantity);
         if *transition == Transition::Reopened
-            && let Err(refusal) = stocked.product.terms.check_open(self.at)
+            && let Err(not_on_sale) = stocked.product.terms.check_open(self.at)
         {
-            return Ok(Err(refusal));
+            return Ok(Err(not_on_sale.into()));
         }
         if units.takes_stock() && !self.effects.keep_back(order.id) {
             let limited = limit.zip(stocked.shelf.purchases());
@@ -376,7 +378,7 @@ impl<'b, 's> Batch<'b, 's> {
     fn follow_job(&mut self, before: &Order, after: &Arc<Order>, place: Option<Place>, completed: bool) {
         let id = after.id;
         match (before.job, after.job) {
-            (JobEnd::Open, JobEnd::Open) => {
+            (JobOutcome::Open, JobOutcome::Open) => {
                 if let Some(open) = self.books.open.get_mut(&id) {
                     let moved = open.job.moved(after, self.now);
                     open.order = Arc::clone(after);
@@ -384,12 +386,12 @@ impl<'b, 's> Batch<'b, 's> {
                     self.effects.queue.push(QueueChange::Move { before, after: moved });
                 }
             }
-            (JobEnd::Open, _) => {
+            (JobOutcome::Open, _) => {
                 if let Some(OpenOrder { job, .. }) = self.books.open.remove(&id) {
                     self.effects.queue.push(QueueChange::End { job, completed });
                 }
             }
-            (_, JobEnd::Open) => {
+            (_, JobOutcome::Open) => {
                 let place = place.unwrap_or_else(|| self.rooms.queue.force_place(SlotKind::of(after)));
                 let job = Job::of(after, self.now);
                 self.books.open.insert(id, OpenOrder { order: Arc::clone(after), job, _place: place });

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::inventory::Shelf;
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId};
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId};
+use crate::inventory::StockItem;
 use crate::queue::{Job, Place, SlotKind};
 use crate::store::Head;
 
@@ -26,7 +26,7 @@ pub(super) struct Books {
 #[derive(Debug)]
 pub(super) struct Stocked {
     pub(super) product: Product,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<StockItem>,
 }
 
 /// A pending order and its place in the queue.
@@ -49,7 +49,7 @@ impl Books {
             None => Job::of(order, now),
         };
         let shelves = rooms.inventory.shelves();
-        let stocked = |shelf: Arc<Shelf>| {
+        let stocked = |shelf: Arc<StockItem>| {
             let product = Product::clone(&shelf.product());
             (product.id, Stocked { product, shelf })
         };

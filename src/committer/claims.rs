@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::refusal::Refusal;
+use crate::domain::refusal::Refusal;
 
 use super::command::Receipt;
 
@@ -128,7 +128,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use crate::order::OrderId;
+    use crate::domain::order::OrderId;
 
     use super::*;
 

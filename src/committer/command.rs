@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::change::Actor;
-use crate::clock::Timestamp;
+use crate::domain::change::Actor;
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
+use crate::domain::order::{Order, OrderId, Priority, UserId};
+use crate::domain::product::{Product, ProductId, Terms};
+use crate::domain::refusal::Refusal;
+use crate::domain::transition::Transition;
 use crate::inventory::{PurchaseClaim, Reservation};
-use crate::money::Money;
-use crate::order::{Order, OrderId, Priority, Transition, UserId};
-use crate::product::{Product, ProductId, Terms};
 use crate::queue::Place;
-use crate::refusal::Refusal;
 
 use super::claims::KeyClaim;
 use super::intake::OrderPermit;

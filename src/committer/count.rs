@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
+use crate::domain::order::{Order, OrderId, UserId};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
 use crate::inventory::{Base, Inventory, Purchases};
 use crate::limits::{REOPEN_PAUSE, USER_RETRY_AFTER};
-use crate::order::{Order, OrderId, UserId};
-use crate::product::ProductId;
-use crate::refusal::Refusal;
 use crate::store::{Snapshot, Store, StoreError, lower_priority};
 
 /// Orders between two looks at whether to go on.

@@ -1,9 +1,9 @@
 //! What operators do to products. An edit is a batch of its own, so that it sees settled counters.
 
-use crate::change::Change;
+use crate::domain::change::Change;
+use crate::domain::product::{Product, ProductId, Stock, Terms};
+use crate::domain::refusal::Refusal;
 use crate::limits::MAX_PRODUCTS;
-use crate::product::{Product, ProductId, Stock, Terms};
-use crate::refusal::Refusal;
 use crate::store::StoreError;
 
 use super::batch::Batch;
@@ -25,8 +25,8 @@ impl Batch<'_, '_> {
         if self.books.products.len() >= MAX_PRODUCTS {
             return Ok(Err(Refusal::invalid("body", format!("there are {MAX_PRODUCTS} products, which is the most"))));
         }
-        if let Err(refusal) = terms.check_window() {
-            return Ok(Err(refusal));
+        if !terms.has_valid_window() {
+            return Ok(Err(invalid_window()));
         }
         self.books.head.last_product += 1;
         let id = ProductId(self.books.head.last_product);
@@ -42,8 +42,8 @@ impl Batch<'_, '_> {
         let before = stocked.product.clone();
         let mut after = before.clone();
         patch.apply_terms(&mut after.terms);
-        if let Err(refusal) = after.terms.check_window() {
-            return Ok(Err(refusal));
+        if !after.terms.has_valid_window() {
+            return Ok(Err(invalid_window()));
         }
         if let Err(refusal) = update_stock(stocked, &mut after.stock, patch) {
             return Ok(Err(refusal));
@@ -101,7 +101,7 @@ fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
     // What the shelf gave is in the books as well: the shelf never has more than they say.
     stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
     if delta > 0 {
-        // Shown before the commit, a unit could be sold that is not there; so an edit commits alone, and the shelf is
+        // AsText before the commit, a unit could be sold that is not there; so an edit commits alone, and the shelf is
         // filled by the one thread that would commit such a sale later.
         stocked.shelf.put(units);
     }
@@ -143,8 +143,12 @@ fn update_stock(stocked: &Stocked, stock: &mut Stock, patch: &ProductPatch) -> R
     Ok(())
 }
 
+fn invalid_window() -> Refusal {
+    Refusal::invalid("saleEndsAt", "must be later than saleStartsAt")
+}
+
 fn too_many() -> Refusal {
-    Refusal::invalid("body", format!("a product has at most {} units", crate::product::MAX_STOCK))
+    Refusal::invalid("body", format!("a product has at most {} units", crate::limits::MAX_STOCK))
 }
 
 impl ProductPatch {

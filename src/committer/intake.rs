@@ -9,10 +9,10 @@ use std::task::Poll;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId};
+use crate::domain::refusal::Refusal;
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId};
-use crate::refusal::Refusal;
 
 use super::claims::KeyClaim;
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};

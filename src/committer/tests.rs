@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::admission::{Admission, OrderRequest, RateLimits};
-use crate::change::Actor;
-use crate::clock::Timestamp;
 use crate::config::RateLimitConfig;
-use crate::money::Money;
-use crate::order::{Quantity, Transition, UserId};
-use crate::product::{ProductId, Terms};
+use crate::domain::change::Actor;
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
+use crate::domain::order::{Quantity, UserId};
+use crate::domain::product::{ProductId, Terms};
+use crate::domain::transition::Transition;
 use crate::store::{Medium, file_in};
 
 fn held_product() -> Edit {

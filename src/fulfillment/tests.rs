@@ -7,9 +7,9 @@ use super::*;
 use crate::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
 use crate::committer::{self, Committer};
 use crate::config::RateLimitConfig;
+use crate::domain::order::{OrderId, Quantity, UserId};
+use crate::domain::product::ProductId;
 use crate::inventory::Inventory;
-use crate::order::{OrderId, Quantity, UserId};
-use crate::product::ProductId;
 use crate::store::{Medium, file_in};
 
 /// After this a test is stuck.

@@ -27,7 +27,7 @@ use super::connect::{Addresses, Connector, Dial, History, is_local};
 use super::faults::causes;
 use super::lookup::{self, Lookups, Resolved};
 use super::url::{Host, Target, UrlError};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::limits::{
     IDLE_CONNECTION_AGE, MAX_ERROR_CHARS, MAX_IDLE_CONNECTIONS, MAX_RESPONSE_BODY_BYTES, MAX_RESPONSE_HEAD_BYTES,
     RESPONSE_BODY_TIMEOUT,

@@ -7,7 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 
-use crate::refusal::Refusal;
+use crate::domain::refusal::Refusal;
 
 use super::Shared;
 

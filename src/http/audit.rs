@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::product::{Product, ProductId};
-use crate::refusal::Refusal;
+use crate::domain::product::{Product, ProductId};
+use crate::domain::refusal::Refusal;
 use crate::store::{Reader, Scan, Store, StoreError, tally};
 
 use super::error;

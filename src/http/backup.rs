@@ -16,8 +16,8 @@ use hyper::body::Frame;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::domain::refusal::Refusal;
 use crate::limits::{BACKUP_CHUNKS, BACKUP_STALL};
-use crate::refusal::Refusal;
 use crate::store::{Reader, Scan, Snapshot, Store};
 
 use super::error;

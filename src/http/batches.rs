@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
-use crate::job_id::JobIds;
+use crate::domain::job_id::JobIds;
+use crate::domain::refusal::Refusal;
 use crate::limits::MAX_BATCH_ORDERS;
 use crate::metrics::Metrics;
-use crate::refusal::Refusal;
 
 use super::body::BatchBody;
 use super::form::{self, As, Form, Name, Value};

@@ -15,8 +15,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Frame;
 
+use crate::domain::refusal::Refusal;
 use crate::limits::{BODY_TIMEOUT, MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
-use crate::refusal::Refusal;
 
 use super::arriving::BodyError;
 

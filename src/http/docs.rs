@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 
-use crate::refusal::Refusal;
+use crate::domain::refusal::Refusal;
 
 use super::Access;
 use super::access::AdminToken;

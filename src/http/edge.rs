@@ -17,9 +17,9 @@ use ipnet::IpNet;
 use tower::Service;
 
 use crate::admission::RateLimits;
-use crate::digits::push_hex;
+use crate::domain::digits::push_hex;
+use crate::domain::refusal::Refusal;
 use crate::limits::MAX_URI_BYTES;
-use crate::refusal::Refusal;
 
 use super::activity::Activity;
 use super::arriving::{self, Arriving, Lent};

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::domain::order::OrderStatus;
+use crate::domain::refusal::{FieldError, RateLimited, Refusal};
 use crate::limits::RATE_WINDOW_SECONDS;
-use crate::order::OrderStatus;
-use crate::refusal::{FieldError, RateLimited, Refusal};
 use crate::store::StoreError;
 
 use super::{BASE, headers};

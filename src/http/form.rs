@@ -7,8 +7,8 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::domain::refusal::{FieldError, Refusal};
 use crate::limits::MAX_FIELDS;
-use crate::refusal::{FieldError, Refusal};
 
 use super::query::has_whole_escapes;
 

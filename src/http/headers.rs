@@ -11,8 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::Response;
 
+use crate::domain::refusal::{FieldError, Refusal};
 use crate::limits::MAX_HEADER_BYTES;
-use crate::refusal::{FieldError, Refusal};
 
 /// Checks the headers of a request in one walk over them.
 pub(super) fn check(Parts { headers, version, .. }: &Parts) -> Result<(), Refusal> {

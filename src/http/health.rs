@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::clock::Clock;
 use crate::committer::{Intake, Status};
+use crate::domain::clock::Clock;
 
 /// The process runs.
 pub(super) async fn live() -> Response {

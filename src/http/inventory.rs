@@ -9,13 +9,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::clock::Timestamp;
 use crate::committer::{Edit, Intake, ProductPatch};
+use crate::domain::clock::Timestamp;
+use crate::domain::names::check_product_name;
+use crate::domain::product::{Product, ProductId, Terms};
+use crate::domain::refusal::Refusal;
 use crate::inventory::Inventory;
-use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT};
-use crate::names::check_product_name;
-use crate::product::{MAX_STOCK, Product, ProductId, Terms};
-use crate::refusal::Refusal;
+use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
 use crate::view::ProductView;
 
 use super::body::JsonBody;

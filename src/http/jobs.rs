@@ -9,16 +9,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::clock::Timestamp;
 use crate::committer::{Intake, OperatorMove};
-use crate::job_id::JobIds;
+use crate::domain::clock::Timestamp;
+use crate::domain::filter::{OrderFilter, Span};
+use crate::domain::job::{AttemptError, JobOutcome, JobState};
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
+use crate::domain::totals::Totals;
 use crate::limits::{MAX_ID, MAX_PAGE};
-use crate::order::{JobEnd, Order, OrderId};
-use crate::product::ProductId;
-use crate::queue::{JobState, Queue, QueueCounts, SlotKind};
-use crate::refusal::Refusal;
-use crate::store::{AttemptError, Page, Scan, Snapshot, Span, Store, StoreError, Totals};
-use crate::view::Shown;
+use crate::queue::{Queue, QueueCounts, SlotKind};
+use crate::store::{Page, Scan, Snapshot, Store, StoreError};
+use crate::view::AsText;
 
 use super::error;
 use super::form::Segment;
@@ -124,7 +127,7 @@ fn finished_jobs(
     position: Option<u64>,
     limit: usize,
 ) -> Result<Page<Order>, StoreError> {
-    let end = if state == JobState::Completed { JobEnd::Completed } else { JobEnd::Failed };
+    let end = if state == JobState::Completed { JobOutcome::Completed } else { JobOutcome::Failed };
     snapshot.orders(position.map(OrderId), limit, Span::default(), |order| order.job == end)
 }
 
@@ -141,40 +144,25 @@ struct DeadLetterView<'a> {
     failed_reason: Option<String>,
     attempts_made: u32,
     attempts: Vec<AttemptView<'a>>,
-    failed_at: Option<Shown<Timestamp>>,
+    failed_at: Option<AsText<Timestamp>>,
 }
 
 #[derive(Serialize)]
 struct AttemptView<'a> {
     attempt: u32,
-    at: Shown<Timestamp>,
+    at: AsText<Timestamp>,
     error: &'a str,
 }
 
 /// Which dead letters are meant.
-#[derive(Clone, Debug)]
-struct Filter {
-    reason: Option<String>,
-    product: Option<ProductId>,
-}
-
-impl Filter {
-    fn read(query: &mut Query) -> Self {
-        Self {
-            reason: query.read("reason", |text| match text.is_empty() {
-                true => Err("must not be empty".to_owned()),
-                false => Ok(text.to_lowercase()),
-            }),
-            product: query.number("productId", 1, MAX_ID).map(ProductId),
-        }
-    }
-
-    /// A reason matches where it stands anywhere in an order's failure reason, whatever the case.
-    fn keeps(&self, order: &Order) -> bool {
-        let matches = |wanted: &String| {
-            order.failure.as_ref().is_some_and(|failure| failure.to_string().to_lowercase().contains(wanted.as_str()))
-        };
-        self.product.is_none_or(|product| order.product == product) && self.reason.as_ref().is_none_or(matches)
+fn read_filter(query: &mut Query) -> OrderFilter {
+    OrderFilter {
+        reason: query.read("reason", |text| match text.is_empty() {
+            true => Err("must not be empty".to_owned()),
+            false => Ok(text.to_lowercase()),
+        }),
+        product: query.number("productId", 1, MAX_ID).map(ProductId),
+        ..OrderFilter::default()
     }
 }
 
@@ -186,7 +174,7 @@ pub(super) async fn dead_letters(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let mut query = Query::of(&uri, &["reason", "productId", "limit", "cursor"]);
-    let filter = Filter::read(&mut query);
+    let filter = read_filter(&mut query);
     let list = format!("dead letters {filter:?}");
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
@@ -204,7 +192,7 @@ pub(super) async fn dead_letters(
 fn dead_letter<'a>(order: &'a Order, attempts: &'a [AttemptError], job_ids: &JobIds) -> DeadLetterView<'a> {
     let view = |attempt: &'a AttemptError| AttemptView {
         attempt: attempt.attempt,
-        at: Shown(attempt.at),
+        at: AsText(attempt.at),
         error: &attempt.error,
     };
     DeadLetterView {
@@ -213,11 +201,11 @@ fn dead_letter<'a>(order: &'a Order, attempts: &'a [AttemptError], job_ids: &Job
         product_id: order.product.0,
         user_id: order.user.as_str(),
         quantity: order.quantity,
-        reason: order.failure.as_ref().map(crate::order::Failure::code),
+        reason: order.failure.as_ref().map(crate::domain::order::Failure::code),
         failed_reason: order.failure.as_ref().map(ToString::to_string),
         attempts_made: order.attempts,
         attempts: attempts.iter().map(view).collect(),
-        failed_at: order.finished_at.map(Shown),
+        failed_at: order.finished_at.map(AsText),
     }
 }
 
@@ -261,7 +249,7 @@ pub(super) async fn forget_all(store: State<Arc<Store>>, intake: State<Intake>, 
 /// and stays.
 async fn move_all(store: &Arc<Store>, intake: &Intake, uri: &Uri, to: OperatorMove) -> Result<Response, Refusal> {
     let mut query = Query::of(uri, &["reason", "productId", "dryRun"]);
-    let filter = Filter::read(&mut query);
+    let filter = read_filter(&mut query);
     let dry_run = query.flag("dryRun");
     query.finish()?;
     let (mut matched, mut done) = (0, 0);

@@ -8,15 +8,16 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::change::{Change, Record};
-use crate::clock::Timestamp;
+use crate::domain::change::{Change, Record};
+use crate::domain::clock::Timestamp;
+use crate::domain::order::OrderStatus;
+use crate::domain::product::{Product, ProductId};
+use crate::domain::refusal::Refusal;
+use crate::domain::transition::Transition;
 use crate::inventory::Inventory;
 use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
-use crate::order::{OrderStatus, Transition};
-use crate::product::{Product, ProductId};
-use crate::refusal::Refusal;
 use crate::store::{Page, Reader, Scan, Store, StoreError};
-use crate::view::{ProductView, Shown};
+use crate::view::{AsText, ProductView};
 
 use super::error;
 use super::form::Segment;
@@ -29,7 +30,7 @@ use super::query::Query;
 #[serde(rename_all = "camelCase")]
 struct Entry {
     sequence: u64,
-    at: Shown<Timestamp>,
+    at: AsText<Timestamp>,
     kind: &'static str,
     actor: &'static str,
     order_id: Option<u64>,
@@ -126,7 +127,7 @@ fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
     let [before, after] = sides(change);
     Some(Entry {
         sequence: record.sequence,
-        at: Shown(record.at),
+        at: AsText(record.at),
         kind,
         actor: change.actor().as_str(),
         order_id: order,
@@ -167,9 +168,9 @@ const fn kind(transition: &Transition) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Actor;
-    use crate::order::OrderId;
-    use crate::product::StockMove;
+    use crate::domain::change::Actor;
+    use crate::domain::order::OrderId;
+    use crate::domain::product::StockMove;
 
     const PRODUCT: ProductId = ProductId(1);
 

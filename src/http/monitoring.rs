@@ -9,14 +9,15 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::job::JobState;
+use crate::domain::order::OrderStatus;
 use crate::events::{AlertCode, Events};
 use crate::logging;
-use crate::metrics::{Format, Levels, Metrics};
-use crate::order::OrderStatus;
-use crate::queue::{JobState, Queue};
+use crate::metrics::{Format, Gauges, Metrics};
+use crate::queue::Queue;
 use crate::store::Store;
-use crate::view::Shown;
+use crate::view::AsText;
 
 use super::product_list::ProductLists;
 
@@ -41,7 +42,7 @@ pub(super) async fn metrics(
         (JobState::Delayed, counts.delayed),
         (JobState::Active, counts.active),
     ];
-    let levels = Levels {
+    let levels = Gauges {
         orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
         dead_letters: head.totals.dead_letters,
         jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
@@ -68,7 +69,7 @@ pub(super) async fn alerts(State(events): State<Arc<Events>>) -> Response {
             "code": alert.code.as_str(),
             "message": alert.message,
             "productId": alert.product.map(|product| product.0),
-            "since": Shown::<Timestamp>(alert.since),
+            "since": AsText::<Timestamp>(alert.since),
         })
     });
     Json(json!({ "alerts": alerts.collect::<Vec<_>>() })).into_response()

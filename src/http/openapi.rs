@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem};
 
-use crate::refusal::Refusal;
+use crate::domain::refusal::Refusal;
 
 use super::Access;
 

@@ -6,12 +6,13 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 
-use crate::job_id::JobIds;
+use crate::domain::filter::{OrderFilter, Span};
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
 use crate::limits::MAX_ID;
-use crate::order::{Order, OrderId, OrderStatus};
-use crate::product::ProductId;
-use crate::refusal::Refusal;
-use crate::store::{OrderFields, Page, Reader, Scan, Span, Store, StoreError};
+use crate::store::{Page, Reader, Scan, Store, StoreError};
 use crate::view::OrderView;
 
 use super::error;
@@ -38,15 +39,6 @@ pub(super) async fn of_user(
     Ok(answer(&page, &uri, &job_ids, &cursors, &list))
 }
 
-/// What a filtered list asks for.
-#[derive(Debug)]
-struct Filter {
-    status: Option<OrderStatus>,
-    product: Option<ProductId>,
-    user: Option<String>,
-    accepted: Span,
-}
-
 /// `GET /orders`
 pub(super) async fn filtered(
     State(store): State<Arc<Store>>,
@@ -55,35 +47,33 @@ pub(super) async fn filtered(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let mut query = Query::of(&uri, &["status", "productId", "userId", "from", "to", "limit", "cursor"]);
-    let filter = Filter {
+    let filter = OrderFilter {
         status: query.read("status", |text| {
             let known = OrderStatus::ALL.into_iter().find(|status| status.as_str() == text);
             known.ok_or_else(|| "must be pending, confirmed, failed or cancelled".to_owned())
         }),
         product: query.number("productId", 1, MAX_ID).map(ProductId),
         user: query.read("userId", |text| Ok(text.to_owned())),
+        reason: None,
         accepted: Span { from: query.moment("from"), to: query.moment("to") },
     };
     let list = format!("orders {filter:?}");
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let page = store.scan(Scan::Page, move |reader| filter.page(reader, position.map(OrderId), limit)).await;
+    let page = store.scan(Scan::Page, move |reader| read_page(reader, &filter, position.map(OrderId), limit)).await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(answer(&page, &uri, &job_ids, &cursors, &list))
 }
 
-impl Filter {
-    fn keeps(&self, order: &OrderFields<'_>) -> bool {
-        self.status.is_none_or(|status| order.status == status)
-            && self.product.is_none_or(|product| order.product == product)
-            && self.accepted.contains(order.created_at)
-    }
-
-    fn page(&self, reader: &Reader, before: Option<OrderId>, limit: usize) -> Result<Page<Order>, StoreError> {
-        if let Some(user) = &self.user {
-            return reader.orders_of_user(user, before, limit, |order| self.keeps(order));
-        }
-        reader.snapshot()?.orders(before, limit, self.accepted, |order| self.keeps(order))
+fn read_page(
+    reader: &Reader,
+    filter: &OrderFilter,
+    before: Option<OrderId>,
+    limit: usize,
+) -> Result<Page<Order>, StoreError> {
+    match &filter.user {
+        Some(user) => reader.orders_of_user(user, before, limit, |order| filter.keeps_fields(order)),
+        None => reader.snapshot()?.orders(before, limit, filter.accepted, |order| filter.keeps_fields(order)),
     }
 }
 

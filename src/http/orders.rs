@@ -8,11 +8,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::committer::{Intake, OperatorMove};
+use crate::domain::job::{JobOutcome, JobState};
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::refusal::Refusal;
 use crate::inventory::Inventory;
-use crate::job_id::JobIds;
-use crate::order::{JobEnd, Order, OrderId, OrderStatus};
-use crate::queue::{JobState, Queue};
-use crate::refusal::Refusal;
+use crate::queue::Queue;
 use crate::store::Store;
 use crate::view::{JobView, OrderView};
 
@@ -59,9 +60,9 @@ async fn move_one(intake: &Intake, job_ids: &JobIds, id: &str, to: OperatorMove)
 /// The job of an order, with what the queue knows of it.
 pub(super) fn job_view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
     let (state, queue_position) = match order.job {
-        JobEnd::Open => queue.find(order.id, order.priority),
-        JobEnd::Completed => (JobState::Completed, None),
-        JobEnd::Failed => (JobState::Failed, None),
+        JobOutcome::Open => queue.find(order.id, order.priority),
+        JobOutcome::Completed => (JobState::Completed, None),
+        JobOutcome::Failed => (JobState::Failed, None),
     };
     JobView::of(order, state.as_str(), queue_position, job_ids)
 }

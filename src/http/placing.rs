@@ -12,13 +12,13 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use crate::admission::{Accepted, Admission, IdempotencyKey, OrderRequest};
-use crate::digits::push_decimal;
-use crate::job_id::JobIds;
-use crate::limits::MAX_ORDER_BODY_BYTES;
+use crate::domain::digits::push_decimal;
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Priority, Quantity, UserId};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
+use crate::limits::{MAX_ORDER_BODY_BYTES, MAX_QUANTITY};
 use crate::metrics::Metrics;
-use crate::order::{MAX_QUANTITY, Priority, Quantity, UserId};
-use crate::product::ProductId;
-use crate::refusal::Refusal;
 
 use super::access::AdminToken;
 use super::form::{Form, Reader};
@@ -30,7 +30,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 
 /// What placing an order needs, in one piece: the hottest handler takes one share of it and not four.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct PlaceOrder {
     pub(super) admission: Arc<Admission>,
     pub(super) job_ids: Arc<JobIds>,
     pub(super) token: AdminToken,
@@ -41,12 +41,12 @@ pub(super) struct Desk {
 pub(super) const PATH: &str = "/api/v1/orders";
 
 /// `POST /orders`
-pub(super) async fn place(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn place(State(desk): State<Arc<PlaceOrder>>, request: Request) -> Result<Response, Refusal> {
     let (Parts { headers, .. }, body) = request.into_parts();
     desk.place(&headers, body).await
 }
 
-impl Desk {
+impl PlaceOrder {
     /// Places the order in a request's body.
     pub(super) async fn place<B>(&self, headers: &HeaderMap, body: B) -> Result<Response, Refusal>
     where

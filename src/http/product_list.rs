@@ -19,10 +19,10 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use parking_lot::Mutex;
 
+use crate::domain::product::Product;
 use crate::inventory::Inventory;
 use crate::limits::MAX_LIST_AGE;
 use crate::metrics;
-use crate::product::Product;
 use crate::view::ProductView;
 
 /// Numbers of products in a group.
@@ -233,7 +233,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::product::ProductId;
+    use crate::domain::product::ProductId;
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)

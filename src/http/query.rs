@@ -8,9 +8,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::refusal::{FieldError, Refusal};
 use crate::limits::{DEFAULT_PAGE, MAX_FIELDS, MAX_PAGE};
-use crate::refusal::{FieldError, Refusal};
 
 use super::Shared;
 use super::page::Cursors;

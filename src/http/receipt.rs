@@ -3,8 +3,8 @@
 
 use crate::admission::Accepted;
 use crate::committer::Receipt;
-use crate::digits::push_decimal;
-use crate::job_id::JobIds;
+use crate::domain::digits::push_decimal;
+use crate::domain::job_id::JobIds;
 
 /// Bytes of a receipt, roughly: reserved at once.
 pub(super) const TYPICAL_BYTES: usize = 192;
@@ -54,8 +54,8 @@ fn push_fields(text: &mut String, receipt: &Receipt, status: &str, job_ids: &Job
 mod tests {
     use serde_json::json;
 
-    use crate::clock::Timestamp;
-    use crate::order::OrderId;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::order::OrderId;
 
     use super::*;
 

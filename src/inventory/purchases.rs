@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::domain::order::UserId;
 use crate::limits::MAX_COUNTED_USERS;
-use crate::order::UserId;
 
 /// Locks, so that users do not wait for each other.
 const SHARDS: usize = 16;

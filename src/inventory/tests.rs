@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn shelf(units: u64) -> Arc<Shelf> {
+fn shelf(units: u64) -> Arc<StockItem> {
     Inventory::default().add(Product::example(1, units))
 }
 
@@ -73,7 +73,7 @@ impl Moved {
 }
 
 /// Runs a script and says what it did; reservations that are open at its end are dropped.
-fn run(shelf: &Arc<Shelf>, script: &[Step]) -> Moved {
+fn run(shelf: &Arc<StockItem>, script: &[Step]) -> Moved {
     let mut moved = Moved::default();
     let mut open: Vec<Reservation> = Vec::new();
     for step in script {
@@ -224,7 +224,7 @@ fn readers_are_shown_the_committed_product_and_not_the_counter() {
     assert_eq!((shelf.product().stock.current, shelf.available()), (5, 3));
     reservation.keep();
     let mut sold = Product::example(1, 5);
-    sold.stock.apply(crate::product::StockMove::Hold, 2).unwrap();
+    sold.stock.apply(crate::domain::product::StockMove::Hold, 2).unwrap();
     shelf.publish(sold.clone());
     assert_eq!(inventory.products(), [Arc::new(sold)]);
     assert_eq!(shelf.available(), 3);

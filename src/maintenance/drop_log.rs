@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::change::Fork;
-use crate::clock::Clock;
+use crate::domain::change::Fork;
+use crate::domain::clock::Clock;
 use crate::store::{self, Access, DirectoryLock, FoundLog, WithoutLog};
 
 use super::{MaintenanceError, counted, dated, existing_store};

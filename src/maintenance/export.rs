@@ -3,11 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::job_id::JobIds;
-use crate::order::{JobEnd, Order, OrderId, OrderStatus, Priority};
-use crate::product::ProductId;
-use crate::queue::JobState;
-use crate::store::{Snapshot, Span, Store, StoreError};
+use crate::domain::filter::OrderFilter;
+use crate::domain::job::{JobOutcome, JobState};
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderId, OrderStatus, Priority};
+use crate::store::{Snapshot, Store, StoreError};
 use crate::view::{JobView, OrderView, ProductView};
 
 use super::output::Output;
@@ -37,31 +37,12 @@ pub enum Subject {
     Journal,
 }
 
-/// Which rows are exported: all that fit everything that is given.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// About this product.
-    pub product: Option<ProductId>,
-    /// Ordered by this user. Leaves out what is about no order.
-    pub user: Option<String>,
-    /// Accepted, created or written within this time.
-    pub span: Span,
-}
-
-impl Filter {
-    fn keeps(&self, order: &Order) -> bool {
-        self.span.contains(order.created_at)
-            && self.product.is_none_or(|product| order.product == product)
-            && self.user.as_ref().is_none_or(|user| order.user.as_str() == user)
-    }
-}
-
-/// Writes rows of a stopped store to `file`, or to standard output where none is given; gives their number. A file
+/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output where none is given; gives their number. A file
 /// that is there is refused, or with `force` replaced.
 pub fn export(
     data_dir: &Path,
     subject: &Subject,
-    filter: &Filter,
+    filter: &OrderFilter,
     format: Format,
     file: Option<&Path>,
     force: bool,
@@ -104,7 +85,7 @@ enum ExportError {
 struct Rows<'f> {
     snapshot: Snapshot,
     job_ids: JobIds,
-    filter: &'f Filter,
+    filter: &'f OrderFilter,
     bar: Bar,
 }
 
@@ -130,9 +111,9 @@ impl Rows<'_> {
 
     fn products(&self, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
         for product in self.snapshot.products()? {
-            let Filter { product: wanted, user, .. } = self.filter;
+            let OrderFilter { product: wanted, user, .. } = self.filter;
             let fits = wanted.is_none_or(|wanted| product.id == wanted) && user.is_none();
-            if fits && self.filter.span.contains(product.created_at) {
+            if fits && self.filter.accepted.contains(product.created_at) {
                 sink.row(&ProductView::of(&product))?;
             }
         }
@@ -142,7 +123,7 @@ impl Rows<'_> {
     fn orders(&mut self, mut row: impl FnMut(&Order, &JobIds) -> io::Result<()>) -> Result<(), ExportError> {
         let total = self.snapshot.head()?.totals.all_orders();
         let mut done = 0;
-        for range in self.snapshot.accepted_in(self.filter.span)? {
+        for range in self.snapshot.accepted_in(self.filter.accepted)? {
             for order in self.snapshot.orders_from(OrderId(range.start))? {
                 let order = order?;
                 if order.id.0 >= range.end {
@@ -165,7 +146,7 @@ impl Rows<'_> {
         for (done, record) in (0..).zip(self.snapshot.records()?) {
             let (record, hash) = record?;
             // To the end: the clock may have been set back.
-            if self.filter.span.contains(record.at) {
+            if self.filter.accepted.contains(record.at) {
                 history::write(&record, hash, self.filter, &self.job_ids, sink)?;
             }
             if done % PROGRESS_STEP == 0 {
@@ -200,10 +181,10 @@ const fn columns(subject: &Subject) -> &'static str {
 /// The state of a job while no server runs.
 fn resting_state(order: &Order) -> JobState {
     match (order.job, order.due_at(), order.priority) {
-        (JobEnd::Completed, ..) => JobState::Completed,
-        (JobEnd::Failed, ..) => JobState::Failed,
-        (JobEnd::Open, Some(_), _) => JobState::Delayed,
-        (JobEnd::Open, None, Priority::Normal) => JobState::Waiting,
-        (JobEnd::Open, None, _) => JobState::Prioritized,
+        (JobOutcome::Completed, ..) => JobState::Completed,
+        (JobOutcome::Failed, ..) => JobState::Failed,
+        (JobOutcome::Open, Some(_), _) => JobState::Delayed,
+        (JobOutcome::Open, None, Priority::Normal) => JobState::Waiting,
+        (JobOutcome::Open, None, _) => JobState::Prioritized,
     }
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use crate::change::Fork;
-use crate::clock::{Clock, Timestamp};
+use crate::domain::change::Fork;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::regular_file;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
 use crate::store::{

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::change::Fork;
+use crate::domain::change::Fork;
 use crate::store::{Findings, Store};
 
 use super::progress::Bar;

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use crate::clock::{Deadline, Moment, Timestamp};
+use crate::domain::clock::{Deadline, Moment, Timestamp};
+use crate::domain::order::OrderId;
 use crate::limits::{DELAY_SLACK, MAX_DELAY_LINES};
-use crate::order::OrderId;
 
 use super::Job;
 
@@ -122,8 +122,8 @@ impl Delayed {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::clock::{Clock, Steady};
-    use crate::order::Priority;
+    use crate::domain::clock::{Clock, Steady};
+    use crate::domain::order::Priority;
     use crate::queue::Due;
 
     use super::*;

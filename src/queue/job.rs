@@ -1,42 +1,8 @@
 //! Jobs and what they are doing.
 
-use crate::clock::{Deadline, Moment, Steady};
-use crate::order::{Order, OrderId, Priority};
-
-/// What a job is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobState {
-    /// Ready, at normal priority.
-    Waiting,
-    /// Ready, at another priority.
-    Prioritized,
-    /// Waits for its next attempt or for the end of its hold.
-    Delayed,
-    /// A worker has it.
-    Active,
-    /// Done: its order was confirmed.
-    Completed,
-    /// Done: its order was not.
-    Failed,
-}
-
-impl JobState {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Prioritized, Self::Delayed, Self::Active, Self::Completed, Self::Failed];
-
-    /// Its word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Prioritized => "prioritized",
-            Self::Delayed => "delayed",
-            Self::Active => "active",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
-    }
-}
+use crate::domain::clock::{Deadline, Moment, Steady};
+use crate::domain::job::JobState;
+use crate::domain::order::{Order, OrderId, Priority};
 
 /// An open job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

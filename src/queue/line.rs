@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::order::OrderId;
+use crate::domain::order::OrderId;
 
 use super::Job;
 
@@ -132,8 +132,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Steady;
-    use crate::order::Priority;
+    use crate::domain::clock::Steady;
+    use crate::domain::order::Priority;
 
     fn job(order: u64) -> Job {
         Job { order: OrderId(order), priority: Priority::Normal, due: None, placed: Steady::default() }

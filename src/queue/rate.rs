@@ -1,6 +1,6 @@
 //! How fast jobs are completed, over the last seconds.
 
-use crate::clock::Steady;
+use crate::domain::clock::Steady;
 
 /// Seconds over which the rate is taken.
 const WINDOW: usize = 10;

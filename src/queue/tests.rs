@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use crate::clock::{Deadline, Steady, Timestamp};
+use crate::domain::clock::{Deadline, Steady, Timestamp};
+use crate::domain::job::JobState;
 
 use super::*;
 

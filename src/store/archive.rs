@@ -12,8 +12,8 @@
 
 use std::io::{self, Write};
 
-use crate::change::HistoryId;
-use crate::clock::Timestamp;
+use crate::domain::change::HistoryId;
+use crate::domain::clock::Timestamp;
 
 use super::{FORMAT, StoreError};
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase};
 
-use crate::change::{Change, Record};
-use crate::order::{JobEnd, Order, Transition};
-use crate::product::{Product, ProductId, StockMove};
+use crate::domain::change::{Change, Record};
+use crate::domain::job::{AttemptError, JobOutcome};
+use crate::domain::order::Order;
+use crate::domain::product::{Product, ProductId, StockMove};
+use crate::domain::transition::Transition;
 
 use super::index::Slices;
 use super::log::Logged;
-use super::read::AttemptError;
 use super::unapplied::Unapplied;
 use super::write::Tables;
 use super::{Head, Snapshot, StoreError, journal};
@@ -131,7 +132,7 @@ impl Retelling {
         }
         totals.uncount(&before);
         totals.count(&order);
-        if order.job == JobEnd::Open {
+        if order.job == JobOutcome::Open {
             self.head.oldest_open = self.head.oldest_open.min(order.id.0);
         }
         self.changes.put_order(Arc::new(order));

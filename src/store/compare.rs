@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value};
 
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId};
 use crate::limits::IDEMPOTENCY_AGE;
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId};
 
-use super::findings::{Complaints, Findings};
+use super::findings::{Findings, Problems};
 use super::record::{self, OrderRow, ProductRow};
 use super::replay::Told;
 use super::verify::{OnProgress, PROGRESS_STEP};
@@ -74,8 +74,8 @@ fn rows(
     progress: &mut OnProgress<'_>,
     what: &'static str,
     describe: impl Fn(u64, &[u8], &[u8]) -> String,
-) -> Result<Complaints, StoreError> {
-    let mut complaints = Complaints::about(what);
+) -> Result<Problems, StoreError> {
+    let mut complaints = Problems::about(what);
     let mut done = 0;
     let (mut should, mut is) = (expected.next().transpose()?, actual.next().transpose()?);
     loop {
@@ -116,8 +116,8 @@ fn order_difference(id: u64, is: &[u8], should: &[u8]) -> String {
         expires_at, retry_at, processed_at, finished_at, created_at, updated_at)
 }
 
-fn products(store: &ReadTransaction, told: &Told) -> Result<Complaints, StoreError> {
-    let mut complaints = Complaints::about("products");
+fn products(store: &ReadTransaction, told: &Told) -> Result<Problems, StoreError> {
+    let mut complaints = Problems::about("products");
     let mut expected = told.products.clone();
     for entry in store.open_table(tables::PRODUCTS)?.iter()? {
         let (id, row) = entry?;
@@ -147,7 +147,7 @@ fn answers(
     store: &ReadTransaction,
     told: &Told,
     progress: &mut OnProgress<'_>,
-) -> Result<Complaints, StoreError> {
+) -> Result<Problems, StoreError> {
     let answers = order_groups::copied(store.open_table(tables::ANSWERS)?.range::<u64>(..)?);
     let differs = |_, _: &[u8], _: &[u8]| "differs from what the history says".to_owned();
     let expected = all(scratch, scratch::ANSWERS)?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Change, KeptAnswer};
-use crate::clock::{Bounds, Timestamp};
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId};
+use crate::domain::change::{Change, KeptAnswer};
+use crate::domain::clock::{Bounds, Timestamp};
+use crate::domain::job::AttemptError;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId};
 
-use super::read::AttemptError;
 use super::unapplied::{Removal, Unapplied};
 use super::{Head, Store, StoreError, index, journal};
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase};
 
-use crate::change::{Fork, HistoryId};
-use crate::clock::Timestamp;
+use crate::domain::change::{Fork, HistoryId};
+use crate::domain::clock::Timestamp;
 
 use super::log::Logged;
 use super::log_mark::{self, Own};

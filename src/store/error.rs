@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 use super::FORMAT;
 

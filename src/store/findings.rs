@@ -1,6 +1,6 @@
 //! What a check of the store found.
 
-use crate::change::{Fork, HistoryId};
+use crate::domain::change::{Fork, HistoryId};
 
 /// The most sentences about one part of the store; more are counted.
 const MAX_LISTED: usize = 20;
@@ -26,13 +26,13 @@ pub struct Findings {
 
 /// What is wrong with one part of the store.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(super) struct Problems {
     about: &'static str,
     listed: Vec<String>,
     more: u64,
 }
 
-impl Complaints {
+impl Problems {
     pub(super) const fn about(part: &'static str) -> Self {
         Self { about: part, listed: Vec::new(), more: 0 }
     }

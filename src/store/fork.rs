@@ -9,8 +9,8 @@
 use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, Fork, HistoryId};
-use crate::clock::Timestamp;
+use crate::domain::change::{Change, Fork, HistoryId};
+use crate::domain::clock::Timestamp;
 use crate::limits::{MAX_FORK_NUMBER, MIN_NUMBER_JUMP};
 
 use super::{Head, StoreError, journal, read, record, tables};

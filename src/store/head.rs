@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Fork, HistoryId};
-use crate::clock::Timestamp;
-use crate::order::{JobEnd, Order, OrderId, OrderStatus};
+use crate::domain::change::{Fork, HistoryId};
+use crate::domain::clock::Timestamp;
+use crate::domain::order::OrderId;
+use crate::domain::totals::Totals;
 
 use super::times::Times;
 
@@ -46,19 +47,6 @@ pub struct Cut {
     pub sequence: u64,
     /// Its hash, which the first kept record carries.
     pub hash: [u8; 32],
-}
-
-/// How many orders and jobs stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Orders by status, in the order of [`OrderStatus::ALL`].
-    orders: [u64; 4],
-    /// Jobs that ended well.
-    pub completed_jobs: u64,
-    /// Jobs that did not.
-    pub failed_jobs: u64,
-    /// Failed jobs that wait for an operator.
-    pub dead_letters: u64,
 }
 
 impl Head {
@@ -103,37 +91,5 @@ impl Head {
     pub const fn next_order(&mut self) -> OrderId {
         self.last_order += 1;
         OrderId(self.last_order)
-    }
-}
-
-impl Totals {
-    /// Orders with this status.
-    pub const fn orders(&self, status: OrderStatus) -> u64 {
-        self.orders[status as usize]
-    }
-
-    /// All orders.
-    pub fn all_orders(&self) -> u64 {
-        self.orders.iter().sum()
-    }
-
-    /// Counts an order where it stands.
-    pub const fn count(&mut self, order: &Order) {
-        self.orders[order.status as usize] += 1;
-        match order.job {
-            JobEnd::Open => {}
-            JobEnd::Completed => self.completed_jobs += 1,
-            JobEnd::Failed => self.failed_jobs += 1,
-        }
-    }
-
-    /// Stops counting an order, before it moves on. The order was counted.
-    pub const fn uncount(&mut self, order: &Order) {
-        self.orders[order.status as usize] -= 1;
-        match order.job {
-            JobEnd::Open => {}
-            JobEnd::Completed => self.completed_jobs -= 1,
-            JobEnd::Failed => self.failed_jobs -= 1,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The journal: one record for each commit, each carrying the hash of the one before it.
 
-use crate::change::{Change, Record};
-use crate::clock::Timestamp;
+use crate::domain::change::{Change, Record};
+use crate::domain::clock::Timestamp;
 
 use super::record::{self, ChangeRows, NewRecordRow, RecordRow};
 use super::{Head, StoreError};

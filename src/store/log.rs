@@ -80,7 +80,7 @@ pub(super) enum Appended {
     /// It is on disk.
     Synced,
     /// It is on disk, the first in its half: the other one is full, with this record as its last.
-    Turned(u64),
+    Rotated(u64),
     /// Nothing was written: first the tables must have everything through this record on disk.
     Full(u64),
 }
@@ -251,7 +251,7 @@ impl Log {
         self.medium.sync_data()?;
         self.at += bytes;
         self.last[self.half] = sequence;
-        Ok(if turn { Appended::Turned(self.last[1 - self.half]) } else { Appended::Synced })
+        Ok(if turn { Appended::Rotated(self.last[1 - self.half]) } else { Appended::Synced })
     }
 
     const fn begin(&self, half: usize) -> u64 {

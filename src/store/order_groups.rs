@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use redb::{ReadableTable, Table};
 use serde::Serialize;
 
-use crate::change::KeptAnswer;
-use crate::order::{Order, OrderId};
+use crate::domain::change::KeptAnswer;
+use crate::domain::order::{Order, OrderId};
 
 use super::StoreError;
 use super::record::{self, AnswerRow, OrderRow};
@@ -209,7 +209,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
     use redb::{Builder, ReadableDatabase};
 
-    use crate::clock::Timestamp;
+    use crate::domain::clock::Timestamp;
 
     use super::super::tables::ORDERS;
     use super::*;

@@ -4,11 +4,12 @@ use std::ops::{ControlFlow, Range};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
-use crate::change::{HistoryId, KeptAnswer, Record};
-use crate::clock::Timestamp;
+use crate::domain::change::{HistoryId, KeptAnswer, Record};
+use crate::domain::filter::Span;
+use crate::domain::job::AttemptError;
+use crate::domain::order::{Order, OrderFields, OrderId, OrderStatus};
+use crate::domain::product::{Product, ProductId};
 use crate::limits;
-use crate::order::{JobEnd, Order, OrderId, OrderStatus};
-use crate::product::{Product, ProductId};
 
 use super::files::{Files, Lease};
 use super::index::runs::OrdersOf;
@@ -16,39 +17,9 @@ use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
 use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
 use super::{
-    FORMAT, Head, Medium, OpenError, Recovered, Span, StoreError, journal, log_mark, open_database, open_log,
-    order_groups, sync_directory_of, tables,
+    FORMAT, Head, Medium, OpenError, Recovered, StoreError, journal, log_mark, open_database, open_log, order_groups,
+    sync_directory_of, tables,
 };
-
-/// One failed attempt to fulfil an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttemptError {
-    /// Counted from 1.
-    pub attempt: u32,
-    /// When it failed.
-    pub at: Timestamp,
-    /// What went wrong.
-    pub error: String,
-}
-
-/// What filters and sums look at of an order: read in place, without making an order of its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderFields<'r> {
-    /// Which order.
-    pub id: OrderId,
-    /// See [`Order::product`].
-    pub product: ProductId,
-    /// The user's name.
-    pub user: &'r str,
-    /// See [`Order::quantity`].
-    pub quantity: u32,
-    /// See [`Order::status`].
-    pub status: OrderStatus,
-    /// See [`Order::job`].
-    pub job: JobEnd,
-    /// See [`Order::created_at`].
-    pub created_at: Timestamp,
-}
 
 /// Part of a list, and where the next part starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

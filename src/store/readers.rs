@@ -12,12 +12,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use redb::{Database, ReadableDatabase};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::domain::order::{Order, OrderFields, OrderId};
+use crate::domain::product::ProductId;
 use crate::limits::{MAX_LOOK_UPS, MAX_SCAN_THREADS, MAX_SCANNED_ORDERS, MAX_SCANS_IN_LINE};
-use crate::order::{Order, OrderId};
-use crate::product::ProductId;
 
 use super::follow::Backlog;
-use super::read::{OrderFields, Page};
+use super::read::Page;
 use super::record::{self, OrderRow};
 use super::{Snapshot, Store, StoreError, index, order_groups, tables};
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Actor, Change, Record};
-use crate::clock::Timestamp;
-use crate::money::Money;
-use crate::order::{Failure, JobEnd, Order, OrderId, OrderStatus, Priority, Transition, UserId};
-use crate::product::{Product, ProductId, Stock, StockMove, Terms};
+use crate::domain::change::{Actor, Change, Record};
+use crate::domain::clock::Timestamp;
+use crate::domain::job::{AttemptError, JobOutcome};
+use crate::domain::money::Money;
+use crate::domain::order::{Failure, Order, OrderId, OrderStatus, Priority, UserId};
+use crate::domain::product::{Product, ProductId, Stock, StockMove, Terms};
+use crate::domain::transition::Transition;
 
 use super::StoreError;
 use super::fork::ForkRow;
-use super::read::AttemptError;
 
 mod answer;
 mod fields;
@@ -156,7 +157,7 @@ impl<'a> OrderRow<'a> {
             unit_price: Money::from_cents(self.unit_price),
             priority: one_of(&Priority::ALL, self.priority)?,
             status: one_of(&OrderStatus::ALL, self.status)?,
-            job: one_of(&JOB_ENDS, self.job)?,
+            job: one_of(&JOB_OUTCOMES, self.job)?,
             attempts: self.attempts,
             failure: self.failure.as_ref().map(|failure| match failure {
                 FailureRow::Expired => Failure::Expired,
@@ -176,7 +177,7 @@ impl<'a> OrderRow<'a> {
 }
 
 /// By the number in the row.
-const JOB_ENDS: [JobEnd; 3] = [JobEnd::Open, JobEnd::Completed, JobEnd::Failed];
+const JOB_OUTCOMES: [JobOutcome; 3] = [JobOutcome::Open, JobOutcome::Completed, JobOutcome::Failed];
 
 fn one_of<T: Copy>(all: &[T], number: u8) -> Result<T, StoreError> {
     all.get(usize::from(number)).copied().ok_or_else(|| StoreError::Damaged(format!("unknown word number {number}")))

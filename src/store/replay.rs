@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 
-use crate::change::{Change, Fork, KeptAnswer, Record};
-use crate::clock::Timestamp;
+use crate::domain::change::{Change, Fork, KeptAnswer, Record};
+use crate::domain::clock::Timestamp;
+use crate::domain::job::AttemptError;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::product::{Product, ProductId, StockMove};
+use crate::domain::transition::Transition;
 use crate::limits::{MAX_KEPT_ATTEMPTS, REPLAY_ORDERS};
-use crate::order::{Order, OrderId, OrderStatus, Transition};
-use crate::product::{Product, ProductId, StockMove};
 
-use super::findings::{Complaints, Findings};
+use super::findings::{Findings, Problems};
 use super::record::{self, AnswerRow, AttemptRow, OrderRow};
-use super::{AttemptError, Head, StoreError, scratch};
+use super::{Head, StoreError, scratch};
 
 /// What the history adds up to. Products and the numbers of pending orders are in memory, the rest is in the scratch
 /// tables.
@@ -26,7 +28,7 @@ pub(super) struct Replay<'s> {
     products: BTreeMap<ProductId, Product>,
     head: Head,
     last_swept: Option<(OrderId, Timestamp)>,
-    complaints: Complaints,
+    complaints: Problems,
 }
 
 /// What a replay leaves behind beside the scratch tables.
@@ -88,7 +90,7 @@ impl<'s> Replay<'s> {
             products: BTreeMap::new(),
             head: Head::default(),
             last_swept: None,
-            complaints: Complaints::about("the history"),
+            complaints: Problems::about("the history"),
         }
     }
 

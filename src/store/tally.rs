@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::order::OrderStatus;
-use crate::product::{Product, ProductId};
+use crate::domain::order::{OrderFields, OrderStatus};
+use crate::domain::product::{Product, ProductId};
 
-use super::{OrderFields, Snapshot, StoreError};
+use super::{Snapshot, StoreError};
 
 /// What the orders of one product add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Bounds, Timestamp};
+use crate::domain::clock::{Bounds, Timestamp};
+use crate::domain::filter::Span;
 use crate::limits::{MAX_SLACK, MAX_STRETCHES};
 
 use super::StoreError;
@@ -51,22 +52,6 @@ impl Stretch {
     fn absorb(&mut self, next: &Self) {
         self.slack = self.slack.max(next.slack).max(self.latest.saturating_sub(next.earliest()));
         self.latest = self.latest.max(next.latest);
-    }
-}
-
-/// A span of time, both ends in it; an end that is missing is no bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// Nothing earlier.
-    pub from: Option<Timestamp>,
-    /// Nothing later.
-    pub to: Option<Timestamp>,
-}
-
-impl Span {
-    /// Whether a moment lies in it.
-    pub fn contains(&self, moment: Timestamp) -> bool {
-        self.from.is_none_or(|from| moment >= from) && self.to.is_none_or(|to| moment <= to)
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::KeptAnswer;
-use crate::clock::Bounds;
-use crate::order::{Order, OrderId, OrderMap};
-use crate::product::{Product, ProductId};
+use crate::domain::change::KeptAnswer;
+use crate::domain::clock::Bounds;
+use crate::domain::job::AttemptError;
+use crate::domain::order::{Order, OrderId, OrderMap};
+use crate::domain::product::{Product, ProductId};
 
 use super::Head;
 use super::index::Entry;
-use super::read::AttemptError;
 
 /// The changes of one commit or of several in a row, each row as the last of them left it.
 #[derive(Debug, Default)]

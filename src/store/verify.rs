@@ -5,13 +5,14 @@ use std::path::Path;
 
 use redb::ReadableTableMetadata;
 
-use crate::change::{Change, Fork, Record};
-use crate::order::OrderStatus;
+use crate::domain::change::{Change, Fork, Record};
+use crate::domain::order::OrderStatus;
+use crate::domain::totals::Totals;
 
 use super::chain::Chain;
-use super::findings::{Complaints, Findings};
+use super::findings::{Findings, Problems};
 use super::replay::Replay;
-use super::{Snapshot, Store, StoreError, Totals, compare, index, journal, order_groups, scratch, tables, tally};
+use super::{Snapshot, Store, StoreError, compare, index, journal, order_groups, scratch, tables, tally};
 
 /// Told how far a long piece of work is: what is being done, how much of it, and of how much.
 pub type OnProgress<'p> = dyn FnMut(&'static str, u64, u64) + 'p;
@@ -129,7 +130,7 @@ fn check_chain(snapshot: &Snapshot, findings: &mut Findings, progress: &mut OnPr
 }
 
 fn check_products(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
-    let mut complaints = Complaints::about("products");
+    let mut complaints = Problems::about("products");
     let mut tallies = tally::by_product(snapshot)?;
     for product in snapshot.products()? {
         findings.products += 1;
@@ -154,7 +155,7 @@ fn check_products(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), St
 
 fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), StoreError> {
     let head = snapshot.head()?;
-    let mut complaints = Complaints::about("orders");
+    let mut complaints = Problems::about("orders");
     let mut totals = Totals::default();
     totals.dead_letters = snapshot.transaction.open_table(tables::DEAD_LETTERS)?.len()?;
     let mut oldest_open = None;

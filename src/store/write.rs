@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use crate::clock::{Bounds, Timestamp};
+use crate::domain::clock::{Bounds, Timestamp};
+use crate::domain::order::{OrderId, OrderStatus};
 use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
-use crate::order::{OrderId, OrderStatus};
 
 use super::index::runs::BlockKey;
 use super::index::{Slice, Slices, runs};

@@ -6,11 +6,12 @@ mod shop;
 
 use std::time::Duration;
 
-use flashsale::change::Actor;
 use flashsale::committer::Settlement;
-use flashsale::order::OrderStatus::{Cancelled, Confirmed, Pending};
-use flashsale::order::{Failure, Transition};
-use flashsale::store::Span;
+use flashsale::domain::change::Actor;
+use flashsale::domain::filter::Span;
+use flashsale::domain::order::Failure;
+use flashsale::domain::order::OrderStatus::{Cancelled, Confirmed, Pending};
+use flashsale::domain::transition::Transition;
 
 use crate::store_faults::engine::block_on;
 

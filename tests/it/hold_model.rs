@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::slice::from_ref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flashsale::order::OrderStatus::{Cancelled, Confirmed, Failed, Pending};
+use flashsale::domain::order::OrderStatus::{Cancelled, Confirmed, Failed, Pending};
 use parking_lot::Mutex;
 
 use crate::store_faults::engine::block_on;

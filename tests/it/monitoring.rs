@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flashsale::clock::{Clock, Timestamp};
+use flashsale::domain::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{Server, assert_problem, eventually};

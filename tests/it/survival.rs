@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::time::{Duration, Instant};
 
-use flashsale::clock::Clock;
+use flashsale::domain::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::harness::{Endpoint, Launch, Reply, Server, assert_problem, eventually, order_id};

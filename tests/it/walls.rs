@@ -250,12 +250,12 @@ fn a_whole_wall_is_left_alone() {
     let good = [
         ("store.rs", "// use crate::http;\n/* use crate::app; /* nested */ */ const A: &str = \"crate::http\";"),
         ("store.rs", "const A: &str = r#\"\" use axum; \"#; const B: char = '\"'; fn f<'a>(_: &'a str) {}"),
-        ("store/read.rs", "use super::{Store, tables}; use crate::clock::Clock; use redb::Database;"),
+        ("store/read.rs", "use super::{Store, tables}; use crate::domain::clock::Clock; use redb::Database;"),
         ("main.rs", "use flashsale::{app, cli};"),
-        ("order.rs", "use crate::product::ProductId;"),
-        ("product.rs", "use crate::order::Order;"),
+        ("order.rs", "use crate::domain::product::ProductId;"),
+        ("product.rs", "use crate::domain::order::Order;"),
         ("queue.rs", "#[cfg(test)]\nmod tests { use crate::http; fn f() { if true { axum::x() } } }"),
-        ("queue.rs", "#[cfg(test)]\nmod tests;\nuse crate::clock::Clock;"),
+        ("queue.rs", "#[cfg(test)]\nmod tests;\nuse crate::domain::clock::Clock;"),
         ("http.rs", "use crate::{admission::Admission, clock::{Clock, Timestamp}, committer}; use axum::Router;"),
     ];
     for (file, text) in good {

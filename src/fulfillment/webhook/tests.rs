@@ -1,5 +1,5 @@
 use super::*;
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
 use crate::fulfillment::hanging;
 use crate::fulfillment::lookup::LookupError;
 use hyper::header::HeaderName;

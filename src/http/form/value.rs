@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::decimal;
-use crate::money::{Money, PriceError};
+use crate::domain::decimal;
+use crate::domain::money::{Money, PriceError};
 
 /// Why a value cannot be used; follows the field's name.
 pub(in crate::http) type Complaint = Cow<'static, str>;

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::limits::{MAX_BATCH_ORDERS, MAX_HOLD_SECONDS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_PER_USER_LIMIT};
-use crate::order::{MAX_QUANTITY, Priority};
-use crate::product::MAX_STOCK;
+use crate::domain::order::Priority;
+use crate::limits::{
+    MAX_BATCH_ORDERS, MAX_HOLD_SECONDS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_PER_USER_LIMIT, MAX_QUANTITY, MAX_STOCK,
+};
 
 use super::schema::{
     Field, Shape, any_of, anything, list_of, name, named, object, object_with, or_null, pattern, sent_delta,

@@ -2,8 +2,8 @@
 
 use axum::routing::MethodFilter;
 
+use crate::domain::refusal::Refusal;
 use crate::limits::MAX_BODY_BYTES;
-use crate::refusal::Refusal;
 
 use super::super::Access::{Operator, Public};
 use super::operation::{Described, api};

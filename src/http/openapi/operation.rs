@@ -13,8 +13,8 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{AllOfBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
+use crate::domain::refusal::Refusal;
 use crate::limits::{DEFAULT_PAGE, MAX_PAGE};
-use crate::refusal::Refusal;
 
 use super::super::{Access, BASE, error};
 use super::bodies;

@@ -3,9 +3,9 @@
 use axum::routing::MethodFilter;
 use serde_json::json;
 
+use crate::domain::order::OrderStatus;
+use crate::domain::refusal::Refusal;
 use crate::limits::{MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
-use crate::order::OrderStatus;
-use crate::refusal::Refusal;
 
 use super::super::Access;
 use super::bodies;

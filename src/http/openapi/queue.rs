@@ -2,8 +2,8 @@
 
 use axum::routing::MethodFilter;
 
-use crate::queue::JobState;
-use crate::refusal::Refusal;
+use crate::domain::job::JobState;
+use crate::domain::refusal::Refusal;
 
 use super::super::Access::Operator;
 use super::operation::{Described, api};

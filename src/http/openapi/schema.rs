@@ -69,7 +69,7 @@ pub(super) fn pattern(pattern: &str, least: usize, most: usize) -> Shape {
 pub(super) fn name(example: &str) -> Shape {
     const CONTROLS: &str = r"\u0000-\u001f\u007f-\u009f";
     let end = format!(r"[^\s{CONTROLS}]");
-    let shape = pattern(&format!(r"^{end}([^{CONTROLS}\u2028\u2029]*{end})?$"), 1, crate::names::MAX_NAME_CHARS);
+    let shape = pattern(&format!(r"^{end}([^{CONTROLS}\u2028\u2029]*{end})?$"), 1, crate::limits::MAX_NAME_CHARS);
     with_example(shape, json!(example))
 }
 

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::routing::MethodFilter;
 use serde_json::json;
 
-use crate::refusal::Refusal;
+use crate::domain::refusal::Refusal;
 
 use super::super::Access::{Operator, Public};
 use super::operation::{Described, api, operator_root, root};

@@ -1,11 +1,11 @@
 //! The shapes of what is answered. They are closed, so that a field that is not described here fails the tests that
 //! compare answers with them.
 
-use crate::change::Actor;
+use crate::domain::change::Actor;
+use crate::domain::job::JobState;
+use crate::domain::order::{OrderStatus, Priority};
+use crate::domain::refusal::Refusal;
 use crate::events::{AlertCode, Severity};
-use crate::order::{OrderStatus, Priority};
-use crate::queue::JobState;
-use crate::refusal::Refusal;
 
 use super::schema::{
     Shape, any_of, count, delta, fraction, id, job_id, list, moment, money, name, named, object, object_with, or_null,
@@ -106,7 +106,7 @@ fn order() -> Shape {
             ("jobId", "", job_id()),
             ("productId", "", id()),
             ("userId", "", name("ada")),
-            ("quantity", "", whole(1, crate::order::MAX_QUANTITY.into())),
+            ("quantity", "", whole(1, crate::limits::MAX_QUANTITY.into())),
             ("unitPrice", "The price of one unit when the order was accepted.", money()),
             ("totalPrice", "", money()),
             ("status", "", word(OrderStatus::ALL.map(OrderStatus::as_str))),

@@ -4,22 +4,24 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::change::{Change, HistoryId, Record};
-use crate::clock::Timestamp;
-use crate::job_id::JobIds;
-use crate::order::{OrderId, Transition};
-use crate::product::{Product, ProductId};
-use crate::view::{OrderView, ProductView, Shown};
+use crate::domain::change::{Change, HistoryId, Record};
+use crate::domain::clock::Timestamp;
+use crate::domain::filter::OrderFilter;
+use crate::domain::job_id::JobIds;
+use crate::domain::order::OrderId;
+use crate::domain::product::{Product, ProductId};
+use crate::domain::transition::Transition;
+use crate::view::{AsText, OrderView, ProductView};
 
+use super::ExportError;
 use super::sink::Sink;
-use super::{ExportError, Filter};
 
 /// One change. Times and hashes are those of its record.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry<'e> {
     sequence: u64,
-    at: Shown<Timestamp>,
+    at: AsText<Timestamp>,
     hash: String,
     previous_hash: String,
     kind: &'static str,
@@ -63,7 +65,7 @@ impl<'s> Shape<'s> {
 pub(super) fn write(
     record: &Record,
     hash: [u8; 32],
-    filter: &Filter,
+    filter: &OrderFilter,
     job_ids: &JobIds,
     sink: &mut Sink<impl Write>,
 ) -> Result<(), ExportError> {
@@ -90,7 +92,7 @@ fn entry<'e>(record: &'e Record, hash: [u8; 32], change: &'e Change, job_ids: &J
     let [current_delta, held_delta, sold_delta] = change.deltas().map_or([None; 3], |deltas| deltas.map(Some));
     let mut entry = Entry {
         sequence: record.sequence,
-        at: Shown(record.at),
+        at: AsText(record.at),
         hash: hex(hash),
         previous_hash: hex(record.previous),
         kind: kind(change),

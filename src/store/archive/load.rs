@@ -5,8 +5,8 @@ use std::path::Path;
 
 use redb::{Database, Key, Table, Value, WriteTransaction};
 
-use crate::change::Fork;
-use crate::clock::Timestamp;
+use crate::domain::change::Fork;
+use crate::domain::clock::Timestamp;
 
 use super::super::index::runs::BlockKey;
 use super::super::verify::OnProgress;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::change::HistoryId;
-use crate::clock::Timestamp;
+use crate::domain::change::HistoryId;
+use crate::domain::clock::Timestamp;
 
 use super::{
     ArchiveError, Contents, END, FORMAT, FRAME_HEAD_BYTES, HASH_BYTES, HEAD_BYTES, MAGIC, MAX_FRAME_BYTES, ROWS,

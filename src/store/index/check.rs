@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use redb::{ReadOnlyTable, ReadableTable};
 
-use super::super::findings::{Complaints, Findings};
+use super::super::findings::{Findings, Problems};
 use super::super::record::{self, AnswerRow, OrderRow};
 use super::super::{Snapshot, StoreError, order_groups, read, tables};
 use super::runs::{self, BlockKey};
@@ -65,7 +65,7 @@ impl Checked {
             expected = expected.wrapping_add(weight(&key, entry));
             Ok(())
         })?;
-        let mut complaints = Complaints::about(self.name);
+        let mut complaints = Problems::about(self.name);
         let mut found = 0_u128;
         self.each_block(|(run, hash, order), block| {
             if block.first() != Some(&(hash, order)) || !block.is_sorted() {
@@ -113,7 +113,7 @@ impl Checked {
         Ok(())
     }
 
-    fn check_row(&self, (hash, order): Entry, complaints: &mut Complaints) -> Result<(), StoreError> {
+    fn check_row(&self, (hash, order): Entry, complaints: &mut Problems) -> Result<(), StoreError> {
         let own = order_groups::find(&self.orders, order, |row| Ok((self.hash)(row)))?;
         if own.flatten() != Some(hash) {
             complaints.add(format!("{} has order {order} {}", self.name, self.misplaced));
@@ -121,7 +121,7 @@ impl Checked {
         Ok(())
     }
 
-    fn find_differences(&self, complaints: &mut Complaints) -> Result<(), StoreError> {
+    fn find_differences(&self, complaints: &mut Problems) -> Result<(), StoreError> {
         self.each_expected(|entry| {
             if !runs::contains(&self.index, entry)? {
                 complaints.add(format!("{} lacks order {}", self.name, entry.1));

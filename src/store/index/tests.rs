@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::change::{Change, KeptAnswer};
-use crate::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
-use crate::money::Money;
-use crate::order::{Order, OrderId};
-use crate::product::{Product, ProductId, Stock, StockMove, Terms};
+use crate::domain::change::{Change, KeptAnswer};
+use crate::domain::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
+use crate::domain::money::Money;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId, Stock, StockMove, Terms};
 
 use super::super::{Head, Medium, Store, file_in};
 use super::*;

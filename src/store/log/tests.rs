@@ -3,8 +3,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use redb::backends::InMemoryBackend;
 
-use crate::change::Change;
-use crate::clock::Timestamp;
+use crate::domain::change::Change;
+use crate::domain::clock::Timestamp;
 
 use super::super::Head;
 use super::super::files::Lease;
@@ -87,7 +87,7 @@ proptest! {
                 prop_assert!(through > in_tables, "full of what the tables have");
                 in_tables = through;
                 let appended = written.append(length, in_tables);
-                prop_assert!(matches!(appended, Appended::Turned(_)), "{:?}", appended);
+                prop_assert!(matches!(appended, Appended::Rotated(_)), "{:?}", appended);
             }
             let last = written.head.sequence;
             let after = in_tables.max(last.saturating_sub(lag));
@@ -123,11 +123,11 @@ fn a_half_is_not_written_over_before_the_tables_have_it() {
     let mut written = Written::new();
     // Sixteen frames of a block fill a half.
     (1..=16).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
-    assert_eq!(written.append(40, 0), Appended::Turned(16));
+    assert_eq!(written.append(40, 0), Appended::Rotated(16));
     (18..=32).for_each(|_| assert_eq!(written.append(40, 0), Appended::Synced));
     assert_eq!(written.append(40, 15), Appended::Full(16));
     assert_eq!(written.append(40, 15), Appended::Full(16));
-    assert_eq!(written.append(40, 16), Appended::Turned(32));
+    assert_eq!(written.append(40, 16), Appended::Rotated(32));
     assert_eq!(written.read(16).unwrap(), (17..=33).collect::<Vec<_>>());
 }
 

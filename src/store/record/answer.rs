@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::KeptAnswer;
+use crate::domain::change::KeptAnswer;
 
 /// A kept answer; the order is in the row's place or beside it. The key is random: as a number it would be longer.
 #[derive(Clone, Copy, Serialize, Deserialize)]

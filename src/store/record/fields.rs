@@ -1,12 +1,11 @@
 //! The part of an order's row that filters and sums look at.
 
-use crate::clock::Timestamp;
-use crate::order::{OrderId, OrderStatus};
-use crate::product::ProductId;
+use crate::domain::clock::Timestamp;
+use crate::domain::order::{OrderFields, OrderId, OrderStatus};
+use crate::domain::product::ProductId;
 
 use super::super::StoreError;
-use super::super::read::OrderFields;
-use super::{JOB_ENDS, OrderRow, one_of};
+use super::{JOB_OUTCOMES, OrderRow, one_of};
 
 impl<'a> OrderRow<'a> {
     /// What filters and sums look at.
@@ -17,7 +16,7 @@ impl<'a> OrderRow<'a> {
             user: self.user,
             quantity: self.quantity,
             status: one_of(&OrderStatus::ALL, self.status)?,
-            job: one_of(&JOB_ENDS, self.job)?,
+            job: one_of(&JOB_OUTCOMES, self.job)?,
             created_at: Timestamp::from_millis(self.created_at),
         })
     }

@@ -1,9 +1,11 @@
 //! What is written reads back the same; what is cut or foreign is refused.
 
-use crate::change::KeptAnswer;
+use crate::domain::change::KeptAnswer;
+use crate::domain::job::JobOutcome;
+use crate::domain::transition::Transition;
 
 use super::*;
-use crate::change::{Fork, HistoryId};
+use crate::domain::change::{Fork, HistoryId};
 
 fn order() -> Order {
     let at = |millis: i64| Timestamp::from_millis(1_700_000_000_000 + millis);
@@ -15,7 +17,7 @@ fn order() -> Order {
         unit_price: Money::from_cents(99_999),
         priority: Priority::Critical,
         status: OrderStatus::Failed,
-        job: JobEnd::Failed,
+        job: JobOutcome::Failed,
         attempts: 3,
         failure: Some(Failure::AttemptsExhausted("timed out".to_owned())),
         reserved_at: at(5),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redb::ReadableTable;
 
-use crate::change::Change;
-use crate::clock::{Bounds, Timestamp};
+use crate::domain::change::Change;
+use crate::domain::clock::{Bounds, Timestamp};
 use crate::limits::MAX_TRIMMED_PER_RECORD;
 
 use super::super::{Head, Medium, Store, file_in, tables};

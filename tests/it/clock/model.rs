@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flashsale::clock::{Bounds, Deadline, Timestamp};
-use flashsale::order::{OrderId, OrderStatus};
-use flashsale::store::Span;
+use flashsale::domain::clock::{Bounds, Deadline, Timestamp};
+use flashsale::domain::filter::Span;
+use flashsale::domain::order::{OrderId, OrderStatus};
 use proptest::prelude::*;
 
 use crate::store_faults::engine::block_on;
@@ -144,7 +144,7 @@ impl Model {
         self.compare(shop, [before, shop.clock.bounds()])
     }
 
-    fn place_held(&mut self, order: OrderId, now: flashsale::clock::Moment) {
+    fn place_held(&mut self, order: OrderId, now: flashsale::domain::clock::Moment) {
         self.accept(order, now.wall);
         self.holds.insert(order, now.deadline(now.wall.after(HOLD)));
     }

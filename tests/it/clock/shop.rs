@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flashsale::admission::{IdempotencyKey, OrderRequest};
-use flashsale::change::Actor;
-use flashsale::clock::{Clock, Timestamp};
 use flashsale::committer::{Edit, OperatorMove, Settlement};
-use flashsale::metrics::{Format, Levels};
-use flashsale::money::Money;
-use flashsale::order::{Order, OrderId, Priority, Quantity, Transition, UserId};
-use flashsale::product::{ProductId, Terms};
-use flashsale::refusal::Refusal;
-use flashsale::store::{Head, Span, StoreError};
+use flashsale::domain::change::Actor;
+use flashsale::domain::clock::{Clock, Timestamp};
+use flashsale::domain::filter::Span;
+use flashsale::domain::money::Money;
+use flashsale::domain::order::{Order, OrderId, Priority, Quantity, UserId};
+use flashsale::domain::product::{ProductId, Terms};
+use flashsale::domain::refusal::Refusal;
+use flashsale::domain::transition::Transition;
+use flashsale::metrics::{Format, Gauges};
+use flashsale::store::{Head, StoreError};
 
 use crate::hold_model::gate::Gate;
 use crate::store_faults::disk::Disk;
@@ -173,6 +175,6 @@ impl Shop {
     }
 
     pub(super) fn metrics_text(&self) -> String {
-        self.engine().metrics.text(&Levels::default(), Format::Prometheus)
+        self.engine().metrics.text(&Gauges::default(), Format::Prometheus)
     }
 }

@@ -1,8 +1,8 @@
 //! The reference: one order, its product and one other buyer, as the contract tells it, one thing after the other.
 
-use flashsale::order::{JobEnd, OrderStatus};
-use flashsale::product::StockMove;
-use flashsale::queue::JobState;
+use flashsale::domain::job::{JobOutcome, JobState};
+use flashsale::domain::order::OrderStatus;
+use flashsale::domain::product::StockMove;
 
 use super::event::Action;
 
@@ -58,7 +58,7 @@ use Standing::{Cancelled, Confirmed, Expired, Failed, Pending};
 pub(super) struct World {
     pub(super) status: OrderStatus,
     pub(super) failure: Option<&'static str>,
-    pub(super) job_end: JobEnd,
+    pub(super) job_end: JobOutcome,
     /// What its job is doing, if the queue has it.
     pub(super) job: Option<JobState>,
     /// Units of the product on sale, held and sold.
@@ -273,9 +273,9 @@ impl Model {
                 Expired => Some("expired"),
             },
             job_end: match self.standing {
-                Pending => JobEnd::Open,
-                _ if self.was_confirmed => JobEnd::Completed,
-                _ => JobEnd::Failed,
+                Pending => JobOutcome::Open,
+                _ if self.was_confirmed => JobOutcome::Completed,
+                _ => JobOutcome::Failed,
             },
             job: (self.standing == Pending).then_some(self.job),
             stock: [self.on_sale(), own - sold + rival, sold],

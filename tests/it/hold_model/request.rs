@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use flashsale::admission::OrderRequest;
-use flashsale::change::Actor;
 use flashsale::committer::{OperatorMove, Settlement};
-use flashsale::order::{Order, OrderId, OrderStatus, Priority, Quantity, Transition, UserId};
-use flashsale::product::ProductId;
-use flashsale::refusal::Refusal;
+use flashsale::domain::change::Actor;
+use flashsale::domain::order::{Order, OrderId, OrderStatus, Priority, Quantity, UserId};
+use flashsale::domain::product::ProductId;
+use flashsale::domain::refusal::Refusal;
+use flashsale::domain::transition::Transition;
 
 use crate::store_faults::engine::Engine;
 

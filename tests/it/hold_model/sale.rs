@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flashsale::change::Actor;
-use flashsale::clock::Clock;
 use flashsale::committer::{Edit, Settlement};
-use flashsale::money::Money;
-use flashsale::order::{OrderId, Transition, UserId};
-use flashsale::product::{ProductId, Terms};
+use flashsale::domain::change::Actor;
+use flashsale::domain::clock::Clock;
+use flashsale::domain::money::Money;
+use flashsale::domain::order::{OrderId, UserId};
+use flashsale::domain::product::{ProductId, Terms};
+use flashsale::domain::transition::Transition;
 
 use crate::store_faults::disk::{Disk, Fault, Loss};
 use crate::store_faults::engine::{Engine, clock};

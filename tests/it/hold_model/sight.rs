@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use flashsale::change::Change;
+use flashsale::domain::change::Change;
+use flashsale::domain::job::JobState;
+use flashsale::domain::order::{Order, OrderId, UserId};
+use flashsale::domain::product::{Product, ProductId, StockMove};
 use flashsale::inventory::LimitError;
-use flashsale::order::{Order, OrderId, UserId};
-use flashsale::product::{Product, ProductId, StockMove};
-use flashsale::queue::JobState;
 
 use crate::store_faults::engine::Engine;
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flashsale::change::{Actor, Change, KeptAnswer};
-use flashsale::clock::Timestamp;
+use flashsale::domain::change::{Actor, Change, KeptAnswer};
+use flashsale::domain::clock::Timestamp;
+use flashsale::domain::job::{JobOutcome, JobState};
+use flashsale::domain::order::{Order, OrderId, OrderStatus};
+use flashsale::domain::product::{Product, ProductId, StockMove};
+use flashsale::domain::transition::Transition;
 use flashsale::inventory::LimitError;
-use flashsale::order::{JobEnd, Order, OrderId, OrderStatus, Transition};
-use flashsale::product::{Product, ProductId, StockMove};
-use flashsale::queue::JobState;
 use flashsale::store::{Snapshot, Store};
 
 use super::engine::Engine;
@@ -186,8 +187,8 @@ fn compare_totals(snapshot: &Snapshot, history: &History) -> Result<(), String> 
         ensure!(totals.orders(status) == count, "{status:?}: the head says {}, not {count}", totals.orders(status));
     }
     let jobs = |end| history.orders.values().filter(|order| order.job == end).count() as u64;
-    ensure!(totals.completed_jobs == jobs(JobEnd::Completed), "completed jobs: {totals:?}");
-    ensure!(totals.failed_jobs == jobs(JobEnd::Failed), "failed jobs: {totals:?}");
+    ensure!(totals.completed_jobs == jobs(JobOutcome::Completed), "completed jobs: {totals:?}");
+    ensure!(totals.failed_jobs == jobs(JobOutcome::Failed), "failed jobs: {totals:?}");
     let dead = snapshot.dead_letters(None, usize::MAX, |_| true).map_err(|error| error.to_string())?;
     let dead: BTreeSet<_> = dead.rows.iter().map(|order| order.id).collect();
     ensure!(dead == history.dead, "dead letters: {dead:?}; the journal says {:?}", history.dead);

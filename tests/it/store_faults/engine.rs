@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flashsale::admission::{Admission, RateLimits};
-use flashsale::clock::{Clock, Timestamp};
 use flashsale::committer::{self, Committer, Intake};
 use flashsale::config::RateLimitConfig;
+use flashsale::domain::clock::{Clock, Timestamp};
+use flashsale::domain::job_id::JobIds;
 use flashsale::fulfillment::{self, Method, Workers};
 use flashsale::inventory::Inventory;
-use flashsale::job_id::JobIds;
 use flashsale::metrics::Metrics;
 use flashsale::queue::Queue;
 use flashsale::store::{Medium, Store};

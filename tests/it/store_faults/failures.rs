@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use flashsale::admission::{Accepted, IdempotencyKey, OrderRequest};
 use flashsale::committer::{Edit, OperatorMove, ProductPatch, Status};
-use flashsale::order::{OrderId, Priority, Quantity, UserId};
-use flashsale::product::ProductId;
-use flashsale::refusal::Refusal;
+use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
+use flashsale::domain::product::ProductId;
+use flashsale::domain::refusal::Refusal;
 
 use super::audit::audit;
 use super::disk::{Disk, Fault, Loss, Until};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use flashsale::admission::{Accepted, OrderRequest};
 use flashsale::committer::{OperatorMove, Receipt};
-use flashsale::money::Money;
-use flashsale::order::{Order, OrderId};
-use flashsale::product::ProductId;
-use flashsale::refusal::Refusal;
+use flashsale::domain::money::Money;
+use flashsale::domain::order::{Order, OrderId};
+use flashsale::domain::product::ProductId;
+use flashsale::domain::refusal::Refusal;
 
 use super::audit::History;
 

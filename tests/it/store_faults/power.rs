@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flashsale::clock::Clock;
-use flashsale::order::OrderStatus;
+use flashsale::domain::clock::Clock;
+use flashsale::domain::order::OrderStatus;
 use parking_lot::Mutex;
 
 use super::audit::{audit, check_started};

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use flashsale::admission::{Accepted, IdempotencyKey, OrderRequest};
-use flashsale::change::Actor;
 use flashsale::committer::{Edit, OperatorMove, Settlement};
-use flashsale::money::Money;
-use flashsale::order::{OrderId, Priority, Quantity, Transition, UserId};
-use flashsale::product::{ProductId, Terms};
-use flashsale::refusal::Refusal;
+use flashsale::domain::change::Actor;
+use flashsale::domain::money::Money;
+use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
+use flashsale::domain::product::{ProductId, Terms};
+use flashsale::domain::refusal::Refusal;
+use flashsale::domain::transition::Transition;
 use tokio::task::JoinSet;
 
 use super::engine::Engine;

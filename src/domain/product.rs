@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::clock::Timestamp;
-use crate::money::Money;
-use crate::refusal::Refusal;
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
+use crate::limits::MAX_STOCK;
 
 /// The number of a product, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,26 +37,24 @@ pub struct Terms {
 
 impl Terms {
     /// Whether the product can be bought at `now`.
-    pub fn check_open(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub fn check_open(&self, now: Timestamp) -> Result<(), NotOnSale> {
         if !self.flash_sale_active {
-            return Err(Refusal::SaleNotActive);
+            return Err(NotOnSale::Inactive);
         }
         if let Some(starts_at) = self.sale_starts_at.filter(|starts_at| now < *starts_at) {
-            return Err(Refusal::SaleNotStarted { starts_at });
+            return Err(NotOnSale::NotStarted { starts_at });
         }
         if let Some(ended_at) = self.sale_ends_at.filter(|ends_at| now >= *ends_at) {
-            return Err(Refusal::SaleEnded { ended_at });
+            return Err(NotOnSale::Ended { ended_at });
         }
         Ok(())
     }
 
-    /// Refuses a window that ends before it starts.
-    pub fn check_window(&self) -> Result<(), Refusal> {
+    /// Whether the sale ends after it starts, if both are given.
+    pub fn has_valid_window(&self) -> bool {
         match (self.sale_starts_at, self.sale_ends_at) {
-            (Some(starts_at), Some(ends_at)) if starts_at >= ends_at => {
-                Err(Refusal::invalid("saleEndsAt", "must be later than saleStartsAt"))
-            }
-            _ => Ok(()),
+            (Some(starts_at), Some(ends_at)) => starts_at < ends_at,
+            _ => true,
         }
     }
 
@@ -67,9 +65,9 @@ impl Terms {
         }
         match self.check_open(now) {
             Ok(()) => Some(self.sale_starts_at.map_or(SalePhase::Open, SalePhase::Running)),
-            Err(Refusal::SaleNotStarted { .. }) => Some(SalePhase::Before),
-            Err(Refusal::SaleEnded { ended_at }) => Some(SalePhase::Ended(ended_at)),
-            Err(_) => None,
+            Err(NotOnSale::NotStarted { .. }) => Some(SalePhase::Before),
+            Err(NotOnSale::Ended { ended_at }) => Some(SalePhase::Ended(ended_at)),
+            Err(NotOnSale::Inactive) => None,
         }
     }
 
@@ -78,6 +76,23 @@ impl Terms {
         let bounds = [self.sale_starts_at, self.sale_ends_at];
         bounds.into_iter().flatten().filter(|bound| *bound > now && self.flash_sale_active).min()
     }
+}
+
+/// Why a product cannot be bought at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOnSale {
+    /// It is not in the sale.
+    Inactive,
+    /// The sale starts later.
+    NotStarted {
+        /// When it starts.
+        starts_at: Timestamp,
+    },
+    /// The sale is over.
+    Ended {
+        /// When it ended.
+        ended_at: Timestamp,
+    },
 }
 
 /// Where a moment lies in a sale's window.
@@ -124,9 +139,6 @@ pub struct Stock {
     /// Units in confirmed orders.
     pub sold: u64,
 }
-
-/// The most units that a product can have, so that sums of stock never overflow.
-pub const MAX_STOCK: u64 = 1_000_000_000;
 
 /// What happens to the units of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,11 +302,11 @@ mod tests {
             sale_ends_at: Some(at(2_000)),
             hold_seconds: None,
         };
-        assert_eq!(terms.check_open(at(999)), Err(Refusal::SaleNotStarted { starts_at: at(1_000) }));
+        assert_eq!(terms.check_open(at(999)), Err(NotOnSale::NotStarted { starts_at: at(1_000) }));
         assert_eq!(terms.check_open(at(1_000)), Ok(()));
         assert_eq!(terms.check_open(at(1_999)), Ok(()));
-        assert_eq!(terms.check_open(at(2_000)), Err(Refusal::SaleEnded { ended_at: at(2_000) }));
+        assert_eq!(terms.check_open(at(2_000)), Err(NotOnSale::Ended { ended_at: at(2_000) }));
         let inactive = Terms { flash_sale_active: false, ..terms };
-        assert_eq!(inactive.check_open(at(1_500)), Err(Refusal::SaleNotActive));
+        assert_eq!(inactive.check_open(at(1_500)), Err(NotOnSale::Inactive));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::decimal::{self, DecimalError};
+use crate::domain::decimal::{self, DecimalError};
 
 /// An amount in hundredths (cents). Displays as a decimal with two digits, `999.99`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

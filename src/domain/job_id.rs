@@ -1,7 +1,7 @@
 //! The number of a job as a buyer sees it: cannot be guessed, and needs no table.
 
-use crate::digits::push_hex;
-use crate::order::OrderId;
+use crate::domain::digits::push_hex;
+use crate::domain::order::OrderId;
 
 /// Makes and reads job numbers. A job number is the order's number and a keyed BLAKE3 hash of it, cut to 128 bits:
 /// who has not been given one cannot make one without the store's secret.

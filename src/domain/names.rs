@@ -8,8 +8,7 @@
 use unicode_normalization::is_nfc;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// The most characters of a user's or a product's name.
-pub const MAX_NAME_CHARS: usize = 255;
+use crate::limits::MAX_NAME_CHARS;
 
 /// Checks the id of a user; the error says what is wrong with it.
 pub fn check_user_id(id: &str) -> Result<(), &'static str> {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
-use crate::digits::push_hex;
-use crate::order::{Order, OrderId, Transition};
-use crate::product::{Product, ProductId, StockMove};
+use crate::domain::clock::Timestamp;
+use crate::domain::digits::push_hex;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::product::{Product, ProductId, StockMove};
+use crate::domain::transition::Transition;
 
 /// Who made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::order::OrderStatus;
+use crate::domain::product::NotOnSale;
+use crate::domain::transition::NotPossible;
 use crate::limits::MAX_BODY_BYTES;
-use crate::order::OrderStatus;
 
 /// Why a request was refused. A refused request has changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +176,22 @@ impl Refusal {
     /// A refusal for one field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::InvalidRequest(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+}
+
+impl From<NotOnSale> for Refusal {
+    fn from(reason: NotOnSale) -> Self {
+        match reason {
+            NotOnSale::Inactive => Self::SaleNotActive,
+            NotOnSale::NotStarted { starts_at } => Self::SaleNotStarted { starts_at },
+            NotOnSale::Ended { ended_at } => Self::SaleEnded { ended_at },
+        }
+    }
+}
+
+impl From<NotPossible> for Refusal {
+    fn from(NotPossible(status): NotPossible) -> Self {
+        Self::OrderNotPending { status, detail: None }
     }
 }
 

@@ -1,0 +1,16 @@
+//! The domain: what orders and products are and what can happen to them. Pure: no I/O, no lock, no thread.
+
+pub mod change;
+pub mod clock;
+pub mod decimal;
+pub mod digits;
+pub mod filter;
+pub mod job;
+pub mod job_id;
+pub mod money;
+pub mod names;
+pub mod order;
+pub mod product;
+pub mod refusal;
+pub mod totals;
+pub mod transition;

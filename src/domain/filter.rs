@@ -1,0 +1,86 @@
+//! Which orders a list, an export or an operator's act is about.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::order::{Order, OrderFields, OrderStatus};
+use crate::domain::product::ProductId;
+
+/// A span of time, both ends in it; an end that is missing is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Nothing earlier.
+    pub from: Option<Timestamp>,
+    /// Nothing later.
+    pub to: Option<Timestamp>,
+}
+
+impl Span {
+    /// Whether a moment lies in it.
+    pub fn contains(&self, moment: Timestamp) -> bool {
+        self.from.is_none_or(|from| moment >= from) && self.to.is_none_or(|to| moment <= to)
+    }
+}
+
+/// What an order must be to be kept; a field that is unset keeps all. Exports of products and of the history use the
+/// fields that apply to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Its status.
+    pub status: Option<OrderStatus>,
+    /// Its product.
+    pub product: Option<ProductId>,
+    /// Its user, character by character.
+    pub user: Option<String>,
+    /// Lower-case text that its failure reason contains, in whatever case.
+    pub reason: Option<String>,
+    /// When it was accepted; a product, when it was created; a record of the history, when it was written.
+    pub accepted: Span,
+}
+
+impl OrderFilter {
+    /// Whether it keeps an order, as far as these fields tell: all but its reason.
+    pub fn keeps_fields(&self, order: &OrderFields<'_>) -> bool {
+        self.status.is_none_or(|status| order.status == status)
+            && self.product.is_none_or(|product| order.product == product)
+            && self.user.as_ref().is_none_or(|user| order.user == user)
+            && self.accepted.contains(order.created_at)
+    }
+
+    /// Whether it keeps an order.
+    pub fn keeps(&self, order: &Order) -> bool {
+        let fails_for = |reason: &String| {
+            order.failure.as_ref().is_some_and(|failure| failure.to_string().to_lowercase().contains(reason.as_str()))
+        };
+        self.keeps_fields(&order.fields()) && self.reason.as_ref().is_none_or(fails_for)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::{Failure, OrderId};
+
+    #[test]
+    fn an_order_is_kept_that_is_all_of_what_is_asked_for() {
+        let at = Timestamp::from_millis;
+        let failure = Some(Failure::Rejected("No such ADDRESS".to_owned()));
+        let order = Order { status: OrderStatus::Failed, failure, ..Order::example(OrderId(1), "ada", at(5)) };
+        let all = OrderFilter {
+            status: Some(OrderStatus::Failed),
+            product: Some(ProductId(1)),
+            user: Some("ada".to_owned()),
+            reason: Some("rejected: no such addr".to_owned()),
+            accepted: Span { from: Some(at(5)), to: Some(at(5)) },
+        };
+        assert!(all.keeps(&order) && OrderFilter::default().keeps(&order));
+        for other in [
+            OrderFilter { status: Some(OrderStatus::Pending), ..all.clone() },
+            OrderFilter { product: Some(ProductId(2)), ..all.clone() },
+            OrderFilter { user: Some("Ada".to_owned()), ..all.clone() },
+            OrderFilter { reason: Some("expired".to_owned()), ..all.clone() },
+            OrderFilter { accepted: Span { from: Some(at(6)), to: None }, ..all.clone() },
+            OrderFilter { accepted: Span { from: None, to: Some(at(4)) }, ..all.clone() },
+        ] {
+            assert!(!other.keeps(&order), "{other:?}");
+        }
+    }
+}
