@@ -43,8 +43,8 @@ fn admission(criterion: &mut Criterion) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let mut shop = Shop::open(Medium::File(store::file_in(directory.path())));
     let (plenty, sold_out) = (shop.add_product(None), shop.add_product(None));
-    let shelf = shop.shelf(plenty);
-    shop.shelf(sold_out).set_available(0);
+    let item = shop.item(plenty);
+    shop.item(sold_out).set_available(0);
     let request = shop.request(sold_out);
 
     let mut group = criterion.benchmark_group("admission");
@@ -52,7 +52,7 @@ fn admission(criterion: &mut Criterion) {
     for threads in THREADS {
         group.bench_function(format!("reserve_and_return/{threads}_threads"), |bencher| {
             bencher
-                .iter_custom(|iterations| on_threads(threads, iterations, || drop(shelf.reserve(1).expect("a unit"))));
+                .iter_custom(|iterations| on_threads(threads, iterations, || drop(item.reserve(1).expect("a unit"))));
         });
     }
     for threads in THREADS {

@@ -1,7 +1,7 @@
 //! The ordered checks between a request and its place at the committer.
 //!
 //! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then
-//! the user's rate, a place in the queue, a claim on the limit, and the units. Stock comes last, so that a refused
+//! the user's rate, a slot of the queue, a claim on the limit, and the units. Stock comes last, so that a refused
 //! order never held any; and nothing is awaited between taking stock and handing the order over, so that a caller who
 //! hangs up cannot separate the two.
 
@@ -19,11 +19,9 @@ use crate::store::Store;
 
 mod idempotency;
 mod rate_limit;
-mod windows;
 
 pub use idempotency::IdempotencyKey;
 pub use rate_limit::{RateLimits, network};
-pub use windows::WindowWatch;
 
 /// An order as asked for: its shape was checked, nothing else.
 #[derive(Clone, Debug)]
@@ -88,7 +86,7 @@ impl Admission {
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
         // Before the key is looked up: an answer that a failed store does not show yet is refused as its order is.
-        let opening = self.intake.opening();
+        let epoch = self.intake.epoch();
         let key = match request.key {
             None => None,
             Some(key) => {
@@ -100,7 +98,7 @@ impl Admission {
                 }
             }
         };
-        self.place_new(request, key, opening).await
+        self.place_new(request, key, epoch).await
     }
 
     /// Places many orders in one trip; the results come in the same order.
@@ -112,11 +110,11 @@ impl Admission {
     }
 
     /// The path of an order: admit, submit, await the receipt.
-    async fn place_new(&self, request: OrderRequest, key: Option<KeyClaim>, opening: u64) -> Result<Accepted, Refusal> {
-        let admitted = match self.admit(request, opening) {
+    async fn place_new(&self, request: OrderRequest, key: Option<KeyClaim>, epoch: u64) -> Result<Accepted, Refusal> {
+        let admitted = match self.admit(request, epoch) {
             Ok(admitted) => Ok(admitted),
             Err(NotAdmitted::Refused(refusal)) => Err(refusal),
-            Err(NotAdmitted::Uncounted(uncounted)) => Box::pin(self.count_and_admit(*uncounted, opening)).await,
+            Err(NotAdmitted::Uncounted(uncounted)) => Box::pin(self.count_and_admit(*uncounted, epoch)).await,
         };
         let (order, permit) = match admitted {
             Ok((order, permit)) => (PendingOrder { key, ..order }, permit),
@@ -150,14 +148,14 @@ impl Admission {
         let admission = self.clone();
         // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
         let placing = tokio::spawn(async move {
-            let opening = admission.intake.opening();
+            let epoch = admission.intake.epoch();
             let kept = match admission.kept_answers(vec![request.clone()]).await {
                 Ok(mut kept) => kept.pop().flatten(),
                 Err(refusal) => Some(Err(refusal)),
             };
             match kept {
                 None => {
-                    let placing = admission.place_new(request, Some(claim), opening);
+                    let placing = admission.place_new(request, Some(claim), epoch);
                     admission.intake.unless_stalled(placing).await.flatten()
                 }
                 Some(result) => {
@@ -170,7 +168,7 @@ impl Admission {
     }
 
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
-        let opening = self.intake.opening();
+        let epoch = self.intake.epoch();
         let count = requests.len();
         let mut entries: Vec<Entry> = requests.iter().map(|request| self.begin(request)).collect();
         if let Err(refusal) = self.answer_kept(&requests, &mut entries).await {
@@ -199,7 +197,7 @@ impl Admission {
             };
             let taken = match self.check(&mut found, &request, now) {
                 Ok(_) if permit.is_none() => Err(self.overloaded(SlotKind::Work)),
-                Ok(checked) => self.take(checked, request, opening),
+                Ok(checked) => self.take(checked, request, epoch),
                 Err(Denied::Refused(refusal)) => Err(refusal),
                 Err(Denied::Uncounted(_)) => {
                     uncounted.push((at, request, key));
@@ -224,7 +222,7 @@ impl Admission {
         }
         // After the others, as nothing is awaited between taking stock and handing orders over.
         for (at, request, key) in uncounted {
-            results[at] = self.place_new(request, key, opening).await;
+            results[at] = self.place_new(request, key, epoch).await;
         }
         // Not before its own claims have ended, or two batches could wait for each other.
         for (at, answer) in same {
@@ -273,7 +271,7 @@ impl Admission {
     }
 
     /// All checks, then the units. Holds no lock and awaits nothing.
-    fn admit(&self, request: OrderRequest, opening: u64) -> Result<(PendingOrder, OrderPermit), NotAdmitted> {
+    fn admit(&self, request: OrderRequest, epoch: u64) -> Result<(PendingOrder, OrderPermit), NotAdmitted> {
         let mut found = None;
         let checked = match self.check(&mut found, &request, self.clock.now()) {
             Ok(checked) => checked,
@@ -285,17 +283,17 @@ impl Admission {
         // Not before: with orders that cannot be accepted, anybody could use up what another user may order.
         self.rate_limits.check_user(&request.user)?;
         let permit = self.intake.order_permit(1).ok_or_else(|| self.overloaded(SlotKind::Work))?;
-        Ok((self.take(checked, request, opening)?, permit))
+        Ok((self.take(checked, request, epoch)?, permit))
     }
 
     /// The same for an order whose user has to be counted first.
     async fn count_and_admit(
         &self,
         Uncounted { request, purchases }: Uncounted,
-        opening: u64,
+        epoch: u64,
     ) -> Result<(PendingOrder, OrderPermit), Refusal> {
         self.intake.counts().count_user(request.product, purchases, request.user.clone()).await?;
-        self.admit(request, opening).map_err(|error| match error {
+        self.admit(request, epoch).map_err(|error| match error {
             NotAdmitted::Refused(refusal) => refusal,
             // The limit was switched off and on since.
             NotAdmitted::Uncounted(_) => Refusal::Overloaded { retry_after: USER_RETRY_AFTER },
@@ -314,11 +312,11 @@ impl Admission {
         let found = match found.take().filter(|found| found.product.id == request.product) {
             Some(same) => found.insert(same),
             None => {
-                let shelf = self.inventory.shelf(request.product).ok_or(Refusal::ProductNotFound)?;
-                found.insert(Found { product: shelf.product(), shelf })
+                let item = self.inventory.item(request.product).ok_or(Refusal::ProductNotFound)?;
+                found.insert(Found { product: item.product(), item })
             }
         };
-        let Found { shelf, product } = &*found;
+        let Found { item, product } = &*found;
         product.terms.check_open(now).map_err(Refusal::from)?;
         let quantity = request.quantity.get();
         if let Some((limit, purchases)) = found.limit() {
@@ -329,18 +327,18 @@ impl Admission {
             }
         }
         // One atomic read answers the many who come too late, before they take a place from anyone.
-        match shelf.available() < u64::from(quantity) {
+        match item.available() < u64::from(quantity) {
             true => Err(Refusal::SoldOut.into()),
             false => Ok(found),
         }
     }
 
-    /// The place in the queue, the claim on the purchase limit, and last the units.
-    fn take(&self, found: &Found, request: OrderRequest, opening: u64) -> Result<PendingOrder, Refusal> {
-        let Found { shelf, product } = found;
+    /// The slot of the queue, the claim on the purchase limit, and last the units.
+    fn take(&self, found: &Found, request: OrderRequest, epoch: u64) -> Result<PendingOrder, Refusal> {
+        let Found { item, product } = found;
         let OrderRequest { user, quantity, priority, .. } = request;
         let kind = if product.terms.hold_seconds.is_some() { SlotKind::Hold } else { SlotKind::Work };
-        let place = self.queue.take_place(kind).ok_or_else(|| self.overloaded(kind))?;
+        let slot = self.queue.take_slot(kind).ok_or_else(|| self.overloaded(kind))?;
         let claim = match found.limit() {
             None => None,
             Some((limit, purchases)) => {
@@ -348,8 +346,8 @@ impl Admission {
                 Some(claim.map_err(|error| limit_refusal(limit, error))?)
             }
         };
-        let reservation = shelf.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
-        Ok(PendingOrder { user, priority, reservation, place, claim, key: None, opening })
+        let reservation = item.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
+        Ok(PendingOrder { user, priority, reservation, slot, claim, key: None, epoch })
     }
 
     fn overloaded(&self, kind: SlotKind) -> Refusal {
@@ -392,7 +390,7 @@ enum Entry {
 
 /// A product, and as it was last committed.
 struct Found {
-    shelf: Arc<StockItem>,
+    item: Arc<StockItem>,
     product: Arc<Product>,
 }
 
@@ -400,7 +398,7 @@ impl Found {
     /// What one user may have, and what users have.
     fn limit(&self) -> Option<(u32, Arc<Purchases>)> {
         // Without the second, the limit was switched off since the product was read.
-        self.product.terms.per_user_limit.zip(self.shelf.purchases())
+        self.product.terms.per_user_limit.zip(self.item.purchases())
     }
 }
 

@@ -10,19 +10,19 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admission::{Admission, RateLimits, WindowWatch};
+use crate::admission::{Admission, RateLimits};
+use crate::alerts::Alerts;
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
 use crate::domain::job_id::JobIds;
-use crate::events::Events;
 use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError, Workers};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::inventory::Inventory;
 use crate::maintenance::counted;
 use crate::metrics::Metrics;
-use crate::monitor::ClockWatch;
+use crate::monitor::{ClockWatch, WindowWatch};
 use crate::open_files;
 use crate::queue::Queue;
 use crate::regular_file;
@@ -219,8 +219,8 @@ impl App {
         let inventory = Arc::new(Inventory::default());
         let queue = Queue::new(config.queue_capacity, clock.clone());
         let queue = Arc::new(queue.with_hold_capacity(config.hold_capacity));
-        let (metrics, events) = (Arc::new(Metrics::default()), Arc::new(Events::default()));
-        let rooms = committer::Rooms {
+        let (metrics, alerts) = (Arc::new(Metrics::default()), Arc::new(Alerts::default()));
+        let rooms = committer::Deps {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
@@ -233,7 +233,7 @@ impl App {
             intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
         }
         let job_ids = Arc::new(JobIds::new(*store.secret()));
-        let rooms = fulfillment::Rooms {
+        let rooms = fulfillment::Deps {
             queue: Arc::clone(&queue),
             store: Arc::clone(&store),
             intake: intake.clone(),
@@ -252,8 +252,8 @@ impl App {
             Arc::clone(&rate_limits),
             clock.clone(),
         );
-        let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&events), clock.clone());
-        let clock_watch = ClockWatch::start(Arc::clone(&events), Arc::clone(&metrics), clock.clone(), last_record);
+        let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&alerts), clock.clone());
+        let clock_watch = ClockWatch::start(Arc::clone(&alerts), Arc::clone(&metrics), clock.clone(), last_record);
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
@@ -266,7 +266,7 @@ impl App {
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
-        let api = http::api(http::Rooms {
+        let api = http::api(http::Deps {
             admission: Arc::new(admission),
             intake: intake.clone(),
             inventory,
@@ -276,7 +276,7 @@ impl App {
             job_ids,
             token,
             metrics: Arc::clone(&metrics),
-            events,
+            alerts,
         });
         if max_connections < config.max_connections / 2 {
             let wanted = config.max_connections;

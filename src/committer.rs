@@ -50,7 +50,7 @@ use gate::Gate;
 
 /// What the committer works with.
 #[derive(Clone, Debug)]
-pub struct Rooms {
+pub struct Deps {
     /// Where it writes.
     pub store: Arc<Store>,
     /// What it publishes to.
@@ -77,17 +77,17 @@ pub struct Committer {
 impl Committer {
     /// Rebuilds the counters and the queue from what was recovered, and starts the thread. Answers are given out by a
     /// task on `runtime`.
-    pub fn start(rooms: Rooms, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
+    pub fn start(deps: Deps, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
         let no_thread = |error: std::io::Error| StoreError::System("thread for the committer", error.to_string());
-        let counter = Counter::start(Arc::clone(&rooms.store), Arc::clone(&rooms.inventory)).map_err(no_thread)?;
+        let counter = Counter::start(Arc::clone(&deps.store), Arc::clone(&deps.inventory)).map_err(no_thread)?;
         let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
-        let books = rebuild(&rooms, recovered, None, &gate, counter.counts());
+        let books = rebuild(&deps, recovered, None, &gate, counter.counts());
         let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         let answering = runtime.spawn(give_out(committed, Arc::clone(&gate)));
         let (runs, running) = oneshot::channel();
         let (held_over, commands, looked) = (None, Vec::new(), Instant::now());
         let counts = Arc::clone(counter.counts());
-        let writer = Writer { rooms, books, receiver, held_over, commands, gate, answers, counts, looked };
+        let writer = Writer { deps, books, receiver, held_over, commands, gate, answers, counts, looked };
         let run = move || {
             let _guard = (RefusesOnPanic(Arc::clone(&writer.gate)), runs);
             writer.run();
@@ -127,17 +127,17 @@ impl Drop for RefusesOnPanic {
 
 /// Sets up the counters, the queue and the books as the store has them. What `before` knows of the times of open orders
 /// goes on.
-fn rebuild(rooms: &Rooms, recovered: Recovered, before: Option<&Books>, gate: &Gate, counts: &Counts) -> Books {
-    rooms.inventory.replace_all(recovered.products);
+fn rebuild(deps: &Deps, recovered: Recovered, before: Option<&Books>, gate: &Gate, counts: &Counts) -> Books {
+    deps.inventory.replace_all(recovered.products);
     counts.open();
-    let books = Books::new(rooms, recovered.head, recovered.open, before, gate.count_opening());
-    rooms.queue.replace_all(books.open.values().map(|open| open.job), books.head.paused);
+    let books = Books::new(deps, recovered.head, recovered.open, before, gate.next_epoch());
+    deps.queue.replace_all(books.open.values().map(|open| open.job), books.head.paused);
     books
 }
 
 /// The thread's own state.
 struct Writer {
-    rooms: Rooms,
+    deps: Deps,
     books: Books,
     receiver: Receiver<Command>,
     /// A command that was taken out and belongs into the next batch.
@@ -188,8 +188,8 @@ impl Writer {
             };
             self.gate.begin_commit();
             let done = self.look_for_files().and_then(|()| self.commit());
-            if let Some(opening) = self.gate.end_commit() {
-                self.books.opening = opening;
+            if let Some(epoch) = self.gate.end_commit() {
+                self.books.epoch = epoch;
                 tracing::warn!("the disk answers again");
             }
             if let Err(error) = done {
@@ -260,7 +260,7 @@ impl Writer {
             return Ok(());
         }
         self.looked = Instant::now();
-        let Some(file) = self.rooms.store.misplaced() else { return Ok(()) };
+        let Some(file) = self.deps.store.misplaced() else { return Ok(()) };
         // Before anyone hears of it.
         self.gate.set_status(Status::StorageMissing);
         self.commands.clear();
@@ -276,20 +276,20 @@ impl Writer {
     }
 
     fn commit_all(&mut self, mut commands: std::vec::Drain<'_, Command>) -> Result<(), StoreError> {
-        if self.rooms.store.has_failed() {
+        if self.deps.store.has_failed() {
             self.gate.set_status(Status::StorageUnavailable);
             return Err(StoreError::Closed);
         }
         if commands.len() == 0 {
             return Ok(());
         }
-        let now = self.rooms.clock.moment();
+        let now = self.deps.clock.moment();
         // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
         let mut effects = Effects::default();
         let rows = commands.as_slice().iter().map(Command::rows).sum();
         let began = Instant::now();
-        let written = self.rooms.store.commit(|draft| {
-            let mut batch = Batch::new(&mut self.books, &self.rooms, draft, &mut effects, now, rows);
+        let written = self.deps.store.commit(|draft| {
+            let mut batch = Batch::new(&mut self.books, &self.deps, draft, &mut effects, now, rows);
             for command in commands.by_ref() {
                 batch.apply(command)?;
             }
@@ -303,12 +303,12 @@ impl Writer {
             }
         };
         if committed.is_some() {
-            effects.count(&self.rooms.metrics, began.elapsed());
+            effects.count(&self.deps.metrics, began.elapsed());
         }
         if effects.limited {
             self.counts.wake();
         }
-        let answers = effects.publish(&mut self.books, &self.rooms, committed);
+        let answers = effects.publish(&mut self.books, &self.deps, committed);
         if !answers.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
             let _ = self.answers.blocking_send(answers);
@@ -349,14 +349,14 @@ impl Writer {
     }
 
     fn try_reopen(&self) -> Result<Books, String> {
-        let found = self.rooms.store.reopen().map_err(|error| {
+        let found = self.deps.store.reopen().map_err(|error| {
             self.gate.set_status(match error {
                 OpenError::Misplaced(_) => Status::StorageMissing,
                 _ => Status::StorageUnavailable,
             });
             error.to_string()
         })?;
-        Ok(rebuild(&self.rooms, found, Some(&self.books), &self.gate, &self.counts))
+        Ok(rebuild(&self.deps, found, Some(&self.books), &self.gate, &self.counts))
     }
 }
 

@@ -63,7 +63,7 @@ pub enum Method {
 
 /// What workers work with. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Rooms {
+pub struct Deps {
     /// Where jobs come from.
     pub queue: Arc<Queue>,
     /// Where orders are looked up.
@@ -88,7 +88,7 @@ pub struct Workers {
 
 impl Workers {
     /// Starts `workers` workers and the clock's task.
-    pub fn start(rooms: &Rooms, method: &Method, workers: usize) -> Self {
+    pub fn start(rooms: &Deps, method: &Method, workers: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let faults = Arc::new(LocalFaults::new(Arc::clone(&rooms.metrics)));
@@ -126,7 +126,7 @@ impl Workers {
 }
 
 /// The life of a worker that asks nobody.
-async fn confirm(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
+async fn confirm(rooms: Deps, mut stopped: watch::Receiver<bool>) {
     loop {
         let jobs = tokio::select! {
             biased;
@@ -141,7 +141,7 @@ async fn confirm(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
 }
 
 /// Wakes delayed jobs in order of time: due attempts become ready, ended holds expire.
-async fn wake(rooms: Rooms, mut stopped: watch::Receiver<bool>) {
+async fn wake(rooms: Deps, mut stopped: watch::Receiver<bool>) {
     loop {
         let rescheduled = rooms.queue.rescheduled();
         let expired = rooms.queue.wake_due(MAX_EXPIRED_AT_ONCE);
@@ -173,7 +173,7 @@ fn settlement(job: &Job, transition: Transition) -> Settlement {
 /// A worker that posts orders to the fulfilment service.
 #[derive(Debug)]
 struct Poster {
-    rooms: Rooms,
+    rooms: Deps,
     webhook: Arc<Webhook>,
     policy: RetryPolicy,
     faults: Arc<LocalFaults>,
@@ -217,7 +217,7 @@ impl Poster {
     }
 
     async fn attempt(&self, order: &Order) -> Result<Transition, String> {
-        let Rooms { clock, job_ids, .. } = &self.rooms;
+        let Deps { clock, job_ids, .. } = &self.rooms;
         let now = clock.now();
         let job_id = job_ids.job_id(order.id);
         let verdict = match event(order, now, job_ids) {

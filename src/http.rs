@@ -8,11 +8,11 @@ use axum::handler::Handler;
 use axum::routing::{self, MethodFilter, MethodRouter};
 
 use crate::admission::Admission;
+use crate::alerts::Alerts;
 use crate::committer::Intake;
 use crate::domain::clock::Clock;
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
-use crate::events::Events;
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -61,7 +61,7 @@ pub const BASE: &str = "/api/v1";
 
 /// What the handlers work with.
 #[derive(Debug)]
-pub struct Rooms {
+pub struct Deps {
     /// The way in for orders.
     pub admission: Arc<Admission>,
     /// The way to the committer.
@@ -81,7 +81,7 @@ pub struct Rooms {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The alerts that are raised.
-    pub events: Arc<Events>,
+    pub alerts: Arc<Alerts>,
 }
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
@@ -90,7 +90,7 @@ pub struct Shared(Arc<SharedRooms>);
 
 #[derive(Debug)]
 struct SharedRooms {
-    rooms: Rooms,
+    rooms: Deps,
     desk: Arc<placing::PlaceOrder>,
     cursors: Arc<Cursors>,
     lists: Arc<ProductLists>,
@@ -117,7 +117,7 @@ part!(Clock, clock);
 part!(Arc<JobIds>, job_ids);
 part!(AdminToken, token);
 part!(Arc<Metrics>, metrics);
-part!(Arc<Events>, events);
+part!(Arc<Alerts>, alerts);
 
 impl FromRef<Shared> for Arc<Cursors> {
     fn from_ref(shared: &Shared) -> Self {
@@ -257,7 +257,7 @@ pub struct Api {
 }
 
 /// The routes over the rooms.
-pub fn api(rooms: Rooms) -> Api {
+pub fn api(rooms: Deps) -> Api {
     let desk = Arc::new(placing::PlaceOrder {
         admission: Arc::clone(&rooms.admission),
         job_ids: Arc::clone(&rooms.job_ids),

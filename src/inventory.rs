@@ -28,7 +28,7 @@ pub use purchases::{Base, LimitError, PurchaseClaim, Purchases};
 #[derive(Debug, Default)]
 pub struct Inventory {
     /// Replaced as a whole, which is rare: whoever goes over all of them holds no lock.
-    shelves: RwLock<Arc<Shelves>>,
+    items: RwLock<Arc<StockItems>>,
     /// Counts what is shown: see [`Inventory::version`].
     version: Arc<AtomicU64>,
     /// Limited products whose purchases are not all counted.
@@ -37,7 +37,7 @@ pub struct Inventory {
     edited: Notify,
 }
 
-type Shelves = BTreeMap<ProductId, Arc<StockItem>>;
+type StockItems = BTreeMap<ProductId, Arc<StockItem>>;
 
 /// One product: what is left of it now, and how it was last committed.
 #[derive(Debug)]
@@ -53,11 +53,11 @@ pub struct StockItem {
     purchases: RwLock<Option<Arc<Purchases>>>,
 }
 
-/// Units taken from a shelf. Dropping it puts them back; [`Reservation::keep`] does not.
+/// Units taken from a stock item. Dropping it puts them back; [`Reservation::keep`] does not.
 #[derive(Debug)]
 #[must_use = "dropping a reservation returns its stock"]
 pub struct Reservation {
-    shelf: Arc<StockItem>,
+    item: Arc<StockItem>,
     quantity: u32,
 }
 
@@ -67,9 +67,9 @@ pub struct Reservation {
 pub struct SoldOut;
 
 impl Inventory {
-    /// The shelf of a product.
-    pub fn shelf(&self, id: ProductId) -> Option<Arc<StockItem>> {
-        self.shelves.read().get(&id).cloned()
+    /// The stock item of a product.
+    pub fn item(&self, id: ProductId) -> Option<Arc<StockItem>> {
+        self.items.read().get(&id).cloned()
     }
 
     /// Whether what users have of some limited product is still being counted.
@@ -79,16 +79,16 @@ impl Inventory {
 
     /// All products as last committed, newest first.
     pub fn products(&self) -> Vec<Arc<Product>> {
-        self.all().values().rev().map(|shelf| shelf.product()).collect()
+        self.all().values().rev().map(|item| item.product()).collect()
     }
 
-    /// All shelves.
-    pub fn shelves(&self) -> Vec<Arc<StockItem>> {
+    /// All items.
+    pub fn items(&self) -> Vec<Arc<StockItem>> {
         self.all().values().cloned().collect()
     }
 
-    fn all(&self) -> Arc<Shelves> {
-        Arc::clone(&self.shelves.read())
+    fn all(&self) -> Arc<StockItems> {
+        Arc::clone(&self.items.read())
     }
 
     /// Counts the changes of what [`Inventory::products`] shows. What is read after it has all the changes counted.
@@ -96,9 +96,9 @@ impl Inventory {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Puts other shelves up. Only the committer does, so that nothing comes between.
-    fn replace(&self, shelves: Shelves) {
-        let before = std::mem::replace(&mut *self.shelves.write(), Arc::new(shelves));
+    /// Puts other items up. Only the committer does, so that nothing comes between.
+    fn replace(&self, items: StockItems) {
+        let before = std::mem::replace(&mut *self.items.write(), Arc::new(items));
         self.version.fetch_add(1, Ordering::Release);
         self.note_edit();
         // Not under the lock, which orders wait for.
@@ -107,28 +107,28 @@ impl Inventory {
 
     /// How many products there are.
     pub fn len(&self) -> usize {
-        self.shelves.read().len()
+        self.items.read().len()
     }
 
     /// Whether there is no product.
     pub fn is_empty(&self) -> bool {
-        self.shelves.read().is_empty()
+        self.items.read().is_empty()
     }
 
     /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old
-    /// shelves and counts, so that what they put back is counted nowhere.
+    /// items and counts, so that what they put back is counted nowhere.
     pub fn replace_all(&self, products: impl IntoIterator<Item = Product>) {
-        let shelves = products.into_iter().map(|product| (product.id, self.shelf_of(product)));
-        self.replace(shelves.collect());
+        let items = products.into_iter().map(|product| (product.id, self.shelf_of(product)));
+        self.replace(items.collect());
     }
 
     /// Puts up a new product.
     pub fn add(&self, product: Product) -> Arc<StockItem> {
-        let shelf = self.shelf_of(product);
-        let mut shelves = Shelves::clone(&self.all());
-        shelves.insert(shelf.id, Arc::clone(&shelf));
-        self.replace(shelves);
-        shelf
+        let item = self.shelf_of(product);
+        let mut items = StockItems::clone(&self.all());
+        items.insert(item.id, Arc::clone(&item));
+        self.replace(items);
+        item
     }
 
     fn shelf_of(&self, product: Product) -> Arc<StockItem> {
@@ -141,9 +141,9 @@ impl Inventory {
 
     /// Takes a product down.
     pub fn remove(&self, id: ProductId) {
-        let mut shelves = Shelves::clone(&self.all());
-        shelves.remove(&id);
-        self.replace(shelves);
+        let mut items = StockItems::clone(&self.all());
+        items.remove(&id);
+        self.replace(items);
     }
 
     /// Says that the terms of a product have changed. Products that come and go are noted by themselves.
@@ -196,7 +196,7 @@ impl StockItem {
     /// Takes units for an order, or says that at this instant there were fewer.
     pub fn reserve(self: &Arc<Self>, quantity: u32) -> Result<Reservation, SoldOut> {
         match self.available.try_take(u64::from(quantity)) {
-            true => Ok(Reservation { shelf: Arc::clone(self), quantity }),
+            true => Ok(Reservation { item: Arc::clone(self), quantity }),
             false => Err(SoldOut),
         }
     }
@@ -206,7 +206,7 @@ impl StockItem {
         self.available.put(units);
     }
 
-    /// Takes units off the shelf, or none.
+    /// Takes units from the counter, or none.
     pub fn try_take(&self, units: u64) -> bool {
         self.available.try_take(units)
     }
@@ -219,8 +219,8 @@ impl StockItem {
 
 impl Reservation {
     /// Where the units come from.
-    pub const fn shelf(&self) -> &Arc<StockItem> {
-        &self.shelf
+    pub const fn item(&self) -> &Arc<StockItem> {
+        &self.item
     }
 
     /// How many units.
@@ -237,7 +237,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if self.quantity > 0 {
-            self.shelf.put(u64::from(self.quantity));
+            self.item.put(u64::from(self.quantity));
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | [`store`] | a redb file and a log: orders, products, the journal of everything that happened |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
-//! | [`events`] | what happened, for whoever listens, and the alerts that are raised |
+//! | [`alerts`] | what the clock does: sale windows and alerts, for subscribers |
 //! | [`metrics`] | what is counted, and its names |
 //!
 //! The [`domain`] is pure and below all of them. [`app`] starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
@@ -31,7 +31,7 @@ pub mod monitor;
 
 pub mod committer;
 
-pub mod events;
+pub mod alerts;
 pub mod inventory;
 pub mod metrics;
 pub mod queue;

@@ -27,7 +27,7 @@ mod slots;
 
 pub use forecast::Forecast;
 pub use job::{Due, Job};
-pub use slots::{Place, SlotKind};
+pub use slots::{Slot, SlotKind};
 
 use delayed::Delayed;
 use forecast::Idle;
@@ -76,7 +76,7 @@ pub struct QueueCounts {
     pub completed_per_second: f64,
 }
 
-/// The queue. Bounded by its slots: see [`Queue::take_place`]. Orders wait for its lock, so nothing under it takes
+/// The queue. Bounded by its slots: see [`Queue::take_slot`]. Orders wait for its lock, so nothing under it takes
 /// longer than a bounded number of jobs does.
 #[derive(Debug)]
 pub struct Queue {
@@ -130,12 +130,12 @@ impl Queue {
     }
 
     /// Takes a slot, or none where all are taken.
-    pub fn take_place(&self, kind: SlotKind) -> Option<Place> {
+    pub fn take_slot(&self, kind: SlotKind) -> Option<Slot> {
         self.slots(kind).take()
     }
 
     /// A slot for an order that the store already holds: it has to fit, whatever the capacity is set to now.
-    pub fn force_place(&self, kind: SlotKind) -> Place {
+    pub fn force_slot(&self, kind: SlotKind) -> Slot {
         self.slots(kind).force()
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase};
 
-use crate::domain::change::KeptAnswer;
+use crate::domain::change::StoredResponse;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::Product;
 use crate::limits;
@@ -276,7 +276,7 @@ impl Store {
 
     /// What a request with this idempotency key was answered last, and the order it made; without waiting for the
     /// tables. Blocks on file reads.
-    pub fn kept_answer(&self, key: u128) -> Result<Option<(Arc<Order>, KeptAnswer)>, StoreError> {
+    pub fn kept_answer(&self, key: u128) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
         let (backlog, database) = self.parts()?;
         let hash = index::of_key(key);
         let Candidates { orders, runs } = backlog.keys.read().find(hash);

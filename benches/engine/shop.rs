@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use flashsale::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
-use flashsale::committer::{Committer, Edit, Intake, Rooms, Settlement};
+use flashsale::committer::{Committer, Deps, Edit, Intake, Settlement};
 use flashsale::config::RateLimitConfig;
 use flashsale::domain::change::Actor;
 use flashsale::domain::clock::Clock;
@@ -44,7 +44,7 @@ impl Shop {
         let (store, clock) = (Arc::new(store), Clock::system());
         let inventory = Arc::new(Inventory::default());
         let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
-        let rooms = Rooms {
+        let rooms = Deps {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
@@ -53,9 +53,9 @@ impl Shop {
             journal_keep: None,
         };
         let (committer, intake) = Committer::start(rooms, recovered, runtime.handle()).expect("a committer");
-        let (shelves, line) = (Arc::clone(&inventory), Arc::clone(&queue));
+        let (items, line) = (Arc::clone(&inventory), Arc::clone(&queue));
         let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
-        let admission = Admission::new(shelves, line, Arc::clone(&store), intake.clone(), no_limits, clock);
+        let admission = Admission::new(items, line, Arc::clone(&store), intake.clone(), no_limits, clock);
         Self { runtime, admission, queue, store, inventory, intake, committer, users: 0 }
     }
 
@@ -74,8 +74,8 @@ impl Shop {
         self.runtime.block_on(self.intake.edit(create)).expect("a product").id
     }
 
-    pub(crate) fn shelf(&self, product: ProductId) -> Arc<StockItem> {
-        self.inventory.shelf(product).expect("a shelf")
+    pub(crate) fn item(&self, product: ProductId) -> Arc<StockItem> {
+        self.inventory.item(product).expect("a item")
     }
 
     /// Requests of users who have not ordered before, for one unit each.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::{Actor, Change, KeptAnswer};
+use crate::domain::change::{Actor, Change, StoredResponse};
 use crate::domain::clock::{Moment, Steady, Timestamp};
 use crate::domain::job::{AttemptError, JobOutcome};
 use crate::domain::order::{Order, OrderId, OrderMap, OrderStatus, UserId};
@@ -14,10 +14,10 @@ use crate::domain::transition::Transition;
 use crate::inventory::{LimitError, Purchases, StockItem};
 use crate::limits::USER_RETRY_AFTER;
 use crate::metrics::Metrics;
-use crate::queue::{Forecast, Job, Place, QueueChange, SlotKind};
+use crate::queue::{Forecast, Job, QueueChange, Slot, SlotKind};
 use crate::store::{Committed, Draft, StoreError};
 
-use super::Rooms;
+use super::Deps;
 use super::answer::Answer;
 use super::books::{Books, OpenOrder, Stocked};
 use super::claims::KeyClaim;
@@ -26,7 +26,7 @@ use super::command::{Command, OperatorMove, PendingOrder, Receipt, Settlement};
 /// A batch under way.
 pub(super) struct Batch<'b, 's> {
     pub(super) books: &'b mut Books,
-    pub(super) rooms: &'b Rooms,
+    pub(super) deps: &'b Deps,
     pub(super) draft: &'b mut Draft<'s>,
     /// The time of day of all its changes; it can be earlier than that of the batch before.
     pub(super) at: Timestamp,
@@ -62,7 +62,7 @@ pub(super) struct Effects {
 
 /// The units that an order gives back.
 struct GivenBack {
-    shelf: Arc<StockItem>,
+    item: Arc<StockItem>,
     quantity: u32,
     /// What users have and the user, where the product limits it.
     limited: Option<(Arc<Purchases>, UserId)>,
@@ -74,15 +74,15 @@ type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 impl<'b, 's> Batch<'b, 's> {
     pub(super) fn new(
         books: &'b mut Books,
-        rooms: &'b Rooms,
+        deps: &'b Deps,
         draft: &'b mut Draft<'s>,
         effects: &'b mut Effects,
         now: Moment,
         rows: usize,
     ) -> Self {
-        let forecast = rooms.queue.forecast();
+        let forecast = deps.queue.forecast();
         effects.queue.reserve(rows);
-        Self { books, rooms, draft, at: now.wall, now, changes: Vec::with_capacity(rows), effects, forecast }
+        Self { books, deps, draft, at: now.wall, now, changes: Vec::with_capacity(rows), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
@@ -135,19 +135,19 @@ impl<'b, 's> Batch<'b, 's> {
             }
             self.draft.put_product(stocked.product.clone());
         }
-        self.draft.remove_old(self.rooms.clock.bounds(), self.rooms.journal_keep);
+        self.draft.remove_old(self.deps.clock.bounds(), self.deps.journal_keep);
         self.books.head.oldest_open = self.books.oldest_open();
         self.draft.conclude(&mut self.books.head, self.at, &self.changes)
     }
 
     /// Stores an admitted order, and its answer if it has a key. Its stock stays taken from here on.
     fn place(&mut self, pending: PendingOrder, key: Option<&KeyClaim>) -> Applied<Receipt> {
-        let PendingOrder { user, priority, reservation, place, claim, key: _, opening } = pending;
-        if opening != self.books.opening {
+        let PendingOrder { user, priority, reservation, slot, claim, key: _, epoch } = pending;
+        if epoch != self.books.epoch {
             // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
             return Ok(Err(Refusal::StorageUnavailable));
         }
-        let product = reservation.shelf().id();
+        let product = reservation.item().id();
         let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
         let terms = &stocked.product.terms;
         let hold = terms.hold_seconds.map(|seconds| Duration::from_secs(seconds.into()));
@@ -172,7 +172,7 @@ impl<'b, 's> Batch<'b, 's> {
         };
         move_stock(&mut stocked.product, StockMove::Hold, &order)?;
         stocked.product.orders += 1;
-        if let Some(purchases) = stocked.product.terms.per_user_limit.and_then(|_| stocked.shelf.purchases()) {
+        if let Some(purchases) = stocked.product.terms.per_user_limit.and_then(|_| stocked.item.purchases()) {
             let sequence = self.books.head.sequence + 1;
             match claim.filter(|claim| claim.is_of(&purchases)) {
                 Some(claim) => claim.keep(sequence),
@@ -196,8 +196,8 @@ impl<'b, 's> Batch<'b, 's> {
         self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
         let kind = SlotKind::of(&order);
         // Whether the product is held may have been edited since the slot was taken.
-        let place = if place.kind() == kind { place } else { self.rooms.queue.force_place(kind) };
-        self.books.open.insert(order.id, OpenOrder { order, job, _place: place });
+        let slot = if slot.kind() == kind { slot } else { self.deps.queue.force_slot(kind) };
+        self.books.open.insert(order.id, OpenOrder { order, job, _slot: slot });
         Ok(Ok(receipt))
     }
 
@@ -277,9 +277,9 @@ impl<'b, 's> Batch<'b, 's> {
                 return Ok(Err(refused.into()));
             }
         };
-        let place = match (before.job, order.job) {
-            (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => match self.place_again(&order) {
-                Ok(place) => Some(place),
+        let slot = match (before.job, order.job) {
+            (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => match self.slot_again(&order) {
+                Ok(slot) => Some(slot),
                 Err(refusal) => return Ok(Err(refusal)),
             },
             _ => None,
@@ -306,20 +306,20 @@ impl<'b, 's> Batch<'b, 's> {
         }
         let order = Arc::new(order);
         self.draft.put_order(Arc::clone(&order));
-        self.follow_job(&before, &order, place, transition == Transition::Fulfilled);
+        self.follow_job(&before, &order, slot, transition == Transition::Fulfilled);
         let (product, quantity) = (order.product, order.quantity);
         self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, units, actor });
         Ok(Ok(order))
     }
 
     /// A slot for an order that goes back into the queue: before its units, as for a new one.
-    fn place_again(&self, order: &Order) -> Result<Place, Refusal> {
+    fn slot_again(&self, order: &Order) -> Result<Slot, Refusal> {
         let kind = SlotKind::of(order);
-        let place = self.rooms.queue.take_place(kind);
-        place.ok_or_else(|| Refusal::Overloaded { retry_after: self.rooms.queue.retry_after(kind) })
+        let slot = self.deps.queue.take_slot(kind);
+        slot.ok_or_else(|| Refusal::Overloaded { retry_after: self.deps.queue.retry_after(kind) })
     }
 
-    /// Takes or books the units of a move. Units that come back reach the shelf only after the commit.
+    /// Takes or books the units of a move. Units that come back reach the counter only after the commit.
     fn move_units(&mut self, order: &Order, transition: &Transition, units: StockMove) -> Applied<()> {
         let Some(stocked) = self.books.products.get_mut(&order.product) else {
             return Err(StoreError::Damaged(format!("order {} is for a product that is not there", order.id)));
@@ -332,7 +332,7 @@ impl<'b, 's> Batch<'b, 's> {
             return Ok(Err(not_on_sale.into()));
         }
         if units.takes_stock() && !self.effects.keep_back(order.id) {
-            let limited = limit.zip(stocked.shelf.purchases());
+            let limited = limit.zip(stocked.item.purchases());
             let claim = match limited.map(|(limit, all)| (limit, all.claim(&order.user, order.quantity, limit))) {
                 Some((limit, Err(LimitError::Exceeded { left }))) => {
                     return Ok(Err(Refusal::PurchaseLimitExceeded { limit, left }));
@@ -344,7 +344,7 @@ impl<'b, 's> Batch<'b, 's> {
                 Some((_, Ok(claim))) => Some(claim),
                 None => None,
             };
-            if !stocked.shelf.try_take(quantity) {
+            if !stocked.item.try_take(quantity) {
                 return Ok(Err(match transition {
                     Transition::ConfirmedLate => Refusal::OrderNotPending {
                         status: OrderStatus::Cancelled,
@@ -360,8 +360,8 @@ impl<'b, 's> Batch<'b, 's> {
         move_stock(&mut stocked.product, units, order)?;
         self.effects.touched.insert(order.product);
         if units.returns_stock() {
-            let limited = limit.and_then(|_| stocked.shelf.purchases()).map(|all| (all, order.user.clone()));
-            let back = GivenBack { shelf: Arc::clone(&stocked.shelf), quantity: order.quantity, limited };
+            let limited = limit.and_then(|_| stocked.item.purchases()).map(|all| (all, order.user.clone()));
+            let back = GivenBack { item: Arc::clone(&stocked.item), quantity: order.quantity, limited };
             self.effects.back.insert(order.id, back);
         }
         Ok(Ok(()))
@@ -374,8 +374,8 @@ impl<'b, 's> Batch<'b, 's> {
         *count = if listed { *count + 1 } else { *count - 1 };
     }
 
-    /// Keeps the open orders and the queue in step with a move. `place` is the slot of one that is opened again.
-    fn follow_job(&mut self, before: &Order, after: &Arc<Order>, place: Option<Place>, completed: bool) {
+    /// Keeps the open orders and the queue in step with a move. `slot` is that of one that is opened again.
+    fn follow_job(&mut self, before: &Order, after: &Arc<Order>, slot: Option<Slot>, completed: bool) {
         let id = after.id;
         match (before.job, after.job) {
             (JobOutcome::Open, JobOutcome::Open) => {
@@ -392,9 +392,9 @@ impl<'b, 's> Batch<'b, 's> {
                 }
             }
             (_, JobOutcome::Open) => {
-                let place = place.unwrap_or_else(|| self.rooms.queue.force_place(SlotKind::of(after)));
+                let slot = slot.unwrap_or_else(|| self.deps.queue.force_slot(SlotKind::of(after)));
                 let job = Job::of(after, self.now);
-                self.books.open.insert(id, OpenOrder { order: Arc::clone(after), job, _place: place });
+                self.books.open.insert(id, OpenOrder { order: Arc::clone(after), job, _slot: slot });
                 self.effects.queue.push(QueueChange::Put(job));
             }
             _ => {}
@@ -422,56 +422,56 @@ impl Effects {
         metrics.observe_commit(took, self.orders, self.reached);
     }
 
-    /// Lets an order keep what it gives back in this batch, which is not on the shelf yet; whether there is anything.
+    /// Lets an order keep what it gives back in this batch, which is not back on the counter yet; whether there is anything.
     fn keep_back(&mut self, order: OrderId) -> bool {
         self.back.remove(&order).is_some()
     }
 
     /// Shows the new state, first the counters, then the orders, then the queue, and returns the answers: who gets one
     /// finds everything in place.
-    pub(super) fn publish(self, books: &mut Books, rooms: &Rooms, committed: Option<Committed>) -> Vec<Answer> {
+    pub(super) fn publish(self, books: &mut Books, deps: &Deps, committed: Option<Committed>) -> Vec<Answer> {
         if let Some(product) = self.created {
-            let shelf = rooms.inventory.add(product.clone());
-            books.products.insert(product.id, Stocked { product, shelf });
+            let item = deps.inventory.add(product.clone());
+            books.products.insert(product.id, Stocked { product, item });
         }
         if let Some(id) = self.deleted {
-            rooms.inventory.remove(id);
+            deps.inventory.remove(id);
         }
         for id in self.touched {
             if let Some(stocked) = books.products.get(&id) {
-                stocked.shelf.publish(stocked.product.clone());
+                stocked.item.publish(stocked.product.clone());
             }
         }
-        // All of the purchases first: who finds a unit on the shelf may have it.
+        // All of the purchases first: who finds a unit on the counter may have it.
         for GivenBack { quantity, limited, .. } in self.back.values() {
             if let Some((purchases, user)) = limited {
                 purchases.subtract(user, *quantity, books.head.sequence);
             }
         }
-        for GivenBack { shelf, quantity, .. } in self.back.into_values() {
-            shelf.put(quantity.into());
+        for GivenBack { item, quantity, .. } in self.back.into_values() {
+            item.put(quantity.into());
         }
         if let Some(committed) = committed {
-            rooms.store.show(committed);
+            deps.store.show(committed);
         }
         if self.edited {
-            rooms.inventory.note_edit();
+            deps.inventory.note_edit();
         }
         if !self.expired.is_empty() {
-            let now = rooms.clock.steady();
-            self.expired.iter().for_each(|due| rooms.metrics.observe_expiry(now.since(*due)));
+            let now = deps.clock.steady();
+            self.expired.iter().for_each(|due| deps.metrics.observe_expiry(now.since(*due)));
         }
-        rooms.queue.apply(&self.queue);
+        deps.queue.apply(&self.queue);
         if let Some(paused) = self.paused {
-            rooms.queue.set_paused(paused);
+            deps.queue.set_paused(paused);
         }
         self.answers
     }
 }
 
-const fn kept_answer(key: u128, receipt: &Receipt) -> KeptAnswer {
+const fn kept_answer(key: u128, receipt: &Receipt) -> StoredResponse {
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
-    KeptAnswer { key, queue_position, estimated_wait }
+    StoredResponse { key, queue_position, estimated_wait }
 }
 
 /// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.

@@ -12,12 +12,12 @@ use crate::domain::product::{Product, ProductId, Terms};
 use crate::domain::refusal::Refusal;
 use crate::domain::transition::Transition;
 use crate::inventory::{PurchaseClaim, Reservation};
-use crate::queue::Place;
+use crate::queue::Slot;
 
 use super::claims::KeyClaim;
 use super::intake::OrderPermit;
 
-/// An admitted order that is not stored yet. Dropping it gives back its stock, its place and its claims.
+/// An admitted order that is not stored yet. Dropping it gives back its stock, its slot and its claims.
 #[derive(Debug)]
 pub struct PendingOrder {
     /// Who buys.
@@ -26,14 +26,14 @@ pub struct PendingOrder {
     pub priority: Priority,
     /// The units, taken.
     pub reservation: Reservation,
-    /// The place in the queue, taken.
-    pub place: Place,
+    /// The slot of the queue, taken.
+    pub slot: Slot,
     /// The units counted for the user, where the product limits them.
     pub claim: Option<PurchaseClaim>,
     /// The claim on its idempotency key, if it has one.
     pub key: Option<KeyClaim>,
-    /// The opening of the store in which its checks began: see `Intake::opening`.
-    pub opening: u64,
+    /// The epoch of the store in which its checks began: see `Intake::epoch`.
+    pub epoch: u64,
 }
 
 /// What a buyer is told of an accepted order.

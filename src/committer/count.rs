@@ -109,8 +109,8 @@ impl Counts {
     }
 
     fn load_of(&self, order: &Order) -> Result<bool, StoreError> {
-        let shelf = self.inventory.shelf(order.product);
-        let Some(purchases) = shelf.and_then(|shelf| shelf.purchases()) else { return Ok(true) };
+        let item = self.inventory.item(order.product);
+        let Some(purchases) = item.and_then(|item| item.purchases()) else { return Ok(true) };
         self.load(order.product, &purchases, &order.user)
     }
 
@@ -160,7 +160,7 @@ impl Counts {
 
     /// Products whose purchases are not counted.
     fn uncounted(&self) -> Vec<(ProductId, Arc<Purchases>)> {
-        let limited = self.inventory.shelves().into_iter().filter_map(|shelf| Some((shelf.id(), shelf.purchases()?)));
+        let limited = self.inventory.items().into_iter().filter_map(|item| Some((item.id(), item.purchases()?)));
         limited.filter(|(_, purchases)| !purchases.is_complete()).collect()
     }
 

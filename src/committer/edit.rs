@@ -51,7 +51,7 @@ impl Batch<'_, '_> {
         after.updated_at = self.at;
         stocked.product = after.clone();
         let limited = after.terms.per_user_limit.is_some();
-        stocked.shelf.limit_purchases(limited, after.orders);
+        stocked.item.limit_purchases(limited, after.orders);
         self.effects.limited = limited;
         self.finish_edit(before, after)
     }
@@ -87,23 +87,23 @@ impl Batch<'_, '_> {
     }
 }
 
-/// Adds units to the shelf and the books, or takes them off both.
+/// Adds units to the counter and the books, or takes them from both.
 fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
     let stock = &mut stocked.product.stock;
     let units = delta.unsigned_abs();
     if delta < 0 {
-        if !stocked.shelf.try_take(units) {
+        if !stocked.item.try_take(units) {
             return Err(Refusal::SoldOut);
         }
     } else if !stock.current.checked_add(units).is_some_and(|current| stock.has_room_for(current)) {
         return Err(too_many());
     }
-    // What the shelf gave is in the books as well: the shelf never has more than they say.
+    // What the counter gave is in the books as well: the counter never has more than they say.
     stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
     if delta > 0 {
-        // AsText before the commit, a unit could be sold that is not there; so an edit commits alone, and the shelf is
+        // Published before the commit, a unit could be sold that is not there; so an edit commits alone, and the counter is
         // filled by the one thread that would commit such a sale later.
-        stocked.shelf.put(units);
+        stocked.item.put(units);
     }
     Ok(())
 }
@@ -117,14 +117,14 @@ fn update_stock(stocked: &Stocked, stock: &mut Stock, patch: &ProductPatch) -> R
             if !stock.has_room_for(current) {
                 return Err(too_many());
             }
-            let before = stocked.shelf.set_available(current);
+            let before = stocked.item.set_available(current);
             let delta = i64::try_from(current).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
             stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
             stock.initial = initial;
             stock.adjusted -= corrected;
         }
         None if corrected < 0 => {
-            if !stocked.shelf.try_take(corrected.unsigned_abs()) {
+            if !stocked.item.try_take(corrected.unsigned_abs()) {
                 return Err(Refusal::invalid("initialStock", "must not take away more units than can be bought"));
             }
             stock.initial = initial;
@@ -137,7 +137,7 @@ fn update_stock(stocked: &Stocked, stock: &mut Stock, patch: &ProductPatch) -> R
             }
             stock.initial = initial;
             stock.current = current;
-            stocked.shelf.put(corrected.unsigned_abs());
+            stocked.item.put(corrected.unsigned_abs());
         }
     }
     Ok(())

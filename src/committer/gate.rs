@@ -29,7 +29,7 @@ pub(super) struct Gate {
     /// Never [`Status::StorageSlow`], which follows from `commit`.
     status: AtomicU8,
     pub(super) orders: AtomicUsize,
-    pub(super) opening: AtomicU64,
+    pub(super) epoch: AtomicU64,
     /// 0 between commits; else when the one under way began, in milliseconds after `born`, plus 1, times 2; odd where
     /// it has stalled.
     commit: AtomicU64,
@@ -46,7 +46,7 @@ impl Default for Gate {
         Self {
             status: AtomicU8::new(Status::Open as u8),
             orders: AtomicUsize::new(0),
-            opening: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
             commit: AtomicU64::new(0),
             born: Instant::now(),
             stalls: watch::Sender::default(),
@@ -71,9 +71,9 @@ impl Gate {
         let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
     }
 
-    /// Counts an opening of the store. Called when everything is rebuilt from it.
-    pub(super) fn count_opening(&self) -> u64 {
-        self.opening.fetch_add(1, Ordering::AcqRel) + 1
+    /// Counts an epoch of the store. Called when everything is rebuilt from it.
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     pub(super) fn is_stalled(&self) -> bool {
@@ -87,16 +87,16 @@ impl Gate {
     }
 
     /// Notes that it has ended, and everything that follows from it is there for all to see. If it had stalled, the
-    /// books are of the opening that is returned from here on: orders that were given up meanwhile are refused, as they
+    /// books are of the epoch that is returned from here on: orders that were given up meanwhile are refused, as they
     /// may come again with the same key.
     pub(super) fn end_commit(&self) -> Option<u64> {
         let began = self.commit.load(Ordering::Acquire) & !STALLED;
         if self.commit.compare_exchange(began, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             return None;
         }
-        let opening = self.count_opening();
+        let epoch = self.next_epoch();
         self.commit.store(0, Ordering::Release);
-        Some(opening)
+        Some(epoch)
     }
 
     /// Notes when the commit under way takes too long, and wakes whoever waits for it. True when it has just come to

@@ -56,10 +56,10 @@ impl Intake {
         self.gate.status()
     }
 
-    /// Counts the openings of the store and the ends of stalls. Asked before the first check of an order and handed in
+    /// Counts the epochs of the store and the ends of stalls. Asked before the first check of an order and handed in
     /// with it: an order that was checked against a store that has failed since is refused, and one that was given up.
-    pub fn opening(&self) -> u64 {
-        self.gate.opening.load(Ordering::Acquire)
+    pub fn epoch(&self) -> u64 {
+        self.gate.epoch.load(Ordering::Acquire)
     }
 
     /// Where users of limited products are counted.

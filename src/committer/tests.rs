@@ -33,7 +33,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     let (store, recovered) = Store::open(Medium::File(file_in(dir.path()))).unwrap();
     let (store, inventory) = (Arc::new(store), Arc::new(Inventory::default()));
     let queue = Arc::new(Queue::new(10, clock.clone()));
-    let rooms = Rooms {
+    let deps = Deps {
         store: Arc::clone(&store),
         inventory: Arc::clone(&inventory),
         queue: Arc::clone(&queue),
@@ -41,7 +41,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
         clock: clock.clone(),
         journal_keep: None,
     };
-    let (_committer, intake) = Committer::start(rooms, recovered, &Handle::current()).unwrap();
+    let (_committer, intake) = Committer::start(deps, recovered, &Handle::current()).unwrap();
     intake.edit(held_product()).await.unwrap();
     let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
     let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), no_limits, clock.clone());

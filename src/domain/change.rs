@@ -94,7 +94,7 @@ pub enum Change {
         /// The order as accepted.
         order: Arc<Order>,
         /// The key under which a repeated request finds its answer.
-        answer: Option<KeptAnswer>,
+        answer: Option<StoredResponse>,
     },
     /// An order moved.
     OrderMoved {
@@ -156,7 +156,7 @@ fn signed(units: u64) -> i64 {
 /// The answer that a repeated request with the same idempotency key gets. Whether it is the same request, its order
 /// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct StoredResponse {
     /// The hash of the key.
     pub key: u128,
     /// The answered place in the queue.

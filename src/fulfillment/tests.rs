@@ -37,7 +37,7 @@ async fn a_panic_ends_an_attempt_and_not_its_worker() {
 
 /// A shop with the sample products, whose orders are posted to a name.
 struct Shop {
-    rooms: Rooms,
+    rooms: Deps,
     admission: Admission,
     committer: Committer,
     workers: Workers,
@@ -51,7 +51,7 @@ impl Shop {
         let (store, clock, inventory) = (Arc::new(store), Clock::system(), Arc::new(Inventory::default()));
         let queue = Arc::new(Queue::new(1_000, clock.clone()));
         let metrics: Arc<Metrics> = Arc::default();
-        let committing = committer::Rooms {
+        let committing = committer::Deps {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
@@ -67,7 +67,7 @@ impl Shop {
         let queued = Arc::clone(&queue);
         let admission = Admission::new(inventory, queued, Arc::clone(&store), intake.clone(), no_limits, clock.clone());
         let job_ids = Arc::new(JobIds::new(*store.secret()));
-        let rooms = Rooms { queue, store, intake, clock, job_ids, metrics };
+        let rooms = Deps { queue, store, intake, clock, job_ids, metrics };
         let url = "http://shop.example/".to_owned();
         let config = WebhookConfig { url, secret: None, timeout: LONG, allow_private: false };
         let webhook = Arc::new(Webhook::with_lookup(config, look_up).unwrap());

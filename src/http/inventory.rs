@@ -43,8 +43,8 @@ pub(super) async fn list(State(lists): State<Arc<ProductLists>>) -> Response {
 
 /// `GET /inventory/{id}`
 pub(super) async fn read(State(inventory): State<Arc<Inventory>>, Segment(id): Segment) -> Result<Response, Refusal> {
-    let shelf = inventory.shelf(product_id(&id)?).ok_or(Refusal::ProductNotFound)?;
-    Ok(Json(ProductView::of(&shelf.product())).into_response())
+    let item = inventory.item(product_id(&id)?).ok_or(Refusal::ProductNotFound)?;
+    Ok(Json(ProductView::of(&item.product())).into_response())
 }
 
 /// `POST /inventory`

@@ -54,7 +54,7 @@ pub(super) async fn read(
     let mut query = Query::of(&uri, &["limit", "cursor"]);
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    inventory.shelf(product).ok_or(Refusal::ProductNotFound)?;
+    inventory.item(product).ok_or(Refusal::ProductNotFound)?;
     let page = store.scan(Scan::Page, move |reader| ledger(reader, product, position, limit)).await;
     let page = page.map_err(|error| error::unreadable(&error))?;
     Ok(page::answer(&page.rows, page.next, &uri, &cursors, &list))

@@ -9,10 +9,10 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::alerts::{AlertCode, Alerts};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::job::JobState;
 use crate::domain::order::OrderStatus;
-use crate::events::{AlertCode, Events};
 use crate::logging;
 use crate::metrics::{Format, Gauges, Metrics};
 use crate::queue::Queue;
@@ -30,7 +30,7 @@ pub(super) async fn metrics(
     State(store): State<Arc<Store>>,
     State(queue): State<Arc<Queue>>,
     State(lists): State<Arc<ProductLists>>,
-    State(events): State<Arc<Events>>,
+    State(alerts): State<Arc<Alerts>>,
     State(clock): State<Clock>,
     headers: HeaderMap,
 ) -> Response {
@@ -49,7 +49,7 @@ pub(super) async fn metrics(
         throughput: counts.completed_per_second,
         oldest_job: counts.oldest_age.unwrap_or_default(),
         inventory: lists.latest().await.levels(),
-        alerts: AlertCode::ALL.map(|code| (code.as_str(), events.raised(code))).into(),
+        alerts: AlertCode::ALL.map(|code| (code.as_str(), alerts.raised(code))).into(),
         log_lines_lost: logging::lost_lines(),
         clock_offset: clock.offset(),
     };
@@ -62,8 +62,8 @@ pub(super) async fn metrics(
 }
 
 /// `GET /monitoring/alerts`
-pub(super) async fn alerts(State(events): State<Arc<Events>>) -> Response {
-    let alerts = events.alerts().into_iter().map(|alert| {
+pub(super) async fn alerts(State(alerts): State<Arc<Alerts>>) -> Response {
+    let alerts = alerts.alerts().into_iter().map(|alert| {
         json!({
             "severity": alert.code.severity().as_str(),
             "code": alert.code.as_str(),

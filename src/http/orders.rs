@@ -29,7 +29,7 @@ pub(super) async fn read(
 ) -> Result<Response, Refusal> {
     let id = order_id(&id)?;
     let order = find(&store, id).await?.ok_or(Refusal::OrderNotFound)?;
-    let product = inventory.shelf(order.product).map(|shelf| shelf.product());
+    let product = inventory.item(order.product).map(|item| item.product());
     Ok(Json(OrderView::of(&order, &job_ids).with_product(product.as_deref())).into_response())
 }
 

@@ -262,7 +262,7 @@ mod tests {
             let mut list = make(Some(&empty));
             assert_eq!(shown(&list).await, expected(&inventory));
             let changes: [&dyn Fn(); 4] = [
-                &|| inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 77)),
+                &|| inventory.item(ProductId(1)).unwrap().publish(Product::example(1, 77)),
                 &|| inventory.remove(ProductId(3 * GROUP)),
                 &|| drop(inventory.add(Product::example(3 * GROUP + 1, 5))),
                 &|| (GROUP..2 * GROUP).for_each(|id| inventory.remove(ProductId(id))),
@@ -289,7 +289,7 @@ mod tests {
             inventory.add(Product::example(1, 1));
             let first = lists.latest().await;
             assert!(Arc::ptr_eq(&first, &lists.latest().await));
-            inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 2));
+            inventory.item(ProductId(1)).unwrap().publish(Product::example(1, 2));
             assert_eq!(lists.latest().await.totals.current, 2);
         });
     }
@@ -303,7 +303,7 @@ mod tests {
             // As if many lists had been made just before.
             *lists.making.lock().await = Instant::now() + CREDIT + MAX_LIST_AGE;
             let first = lists.latest().await;
-            inventory.shelf(ProductId(1)).unwrap().publish(Product::example(1, 2));
+            inventory.item(ProductId(1)).unwrap().publish(Product::example(1, 2));
             assert!(Arc::ptr_eq(&first, &lists.latest().await), "it is good although something has changed");
             tokio::time::sleep(2 * MAX_LIST_AGE).await;
             let (second, third) = tokio::join!(lists.latest(), lists.latest());

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn shelf(units: u64) -> Arc<StockItem> {
+fn item(units: u64) -> Arc<StockItem> {
     Inventory::default().add(Product::example(1, units))
 }
 
-/// What is done to a shelf. Reservations are meant by their age: the n-th of those that are open.
+/// What is done to a stock item. Reservations are meant by their age: the n-th of those that are open.
 #[derive(Clone, Debug)]
 enum Step {
     Reserve(u32),
@@ -35,7 +35,7 @@ fn any_step_or_set() -> impl Strategy<Value = Step> {
     prop_oneof![10 => any_step(), 1 => (0..20u64).prop_map(Step::Set)]
 }
 
-/// What one thread did to the shelf.
+/// What one thread did to it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moved {
     /// Units that it put there.
@@ -46,11 +46,11 @@ struct Moved {
     held: u64,
     /// The smallest number of units that it was refused, and what it held and had put at that moment.
     refused: Option<(u64, Balance)>,
-    /// The most that it ever had away from the shelf.
+    /// The most that it ever had away from the counter.
     most_away: u64,
 }
 
-/// What a thread had away from the shelf: taken and held, less what it had put.
+/// What a thread had away from the counter: taken and held, less what it had put.
 type Balance = i128;
 
 impl Moved {
@@ -73,12 +73,12 @@ impl Moved {
 }
 
 /// Runs a script and says what it did; reservations that are open at its end are dropped.
-fn run(shelf: &Arc<StockItem>, script: &[Step]) -> Moved {
+fn run(item: &Arc<StockItem>, script: &[Step]) -> Moved {
     let mut moved = Moved::default();
     let mut open: Vec<Reservation> = Vec::new();
     for step in script {
         match *step {
-            Step::Reserve(units) => match shelf.reserve(units) {
+            Step::Reserve(units) => match item.reserve(units) {
                 Ok(reservation) => {
                     moved.held += u64::from(units);
                     open.push(reservation);
@@ -97,10 +97,10 @@ fn run(shelf: &Arc<StockItem>, script: &[Step]) -> Moved {
                 drop(open.remove(age));
             }
             Step::Put(units) => {
-                shelf.put(units);
+                item.put(units);
                 moved.put += units;
             }
-            Step::TryTake(units) => match shelf.try_take(units) {
+            Step::TryTake(units) => match item.try_take(units) {
                 true => moved.taken += units,
                 false => moved.refuse(units),
             },
@@ -115,20 +115,20 @@ fn run(shelf: &Arc<StockItem>, script: &[Step]) -> Moved {
 }
 
 proptest! {
-    /// One after the other, the shelf is a number.
+    /// One after the other, the counter is a number.
     #[test]
     fn alone_the_shelf_does_what_a_number_would(
         start in 0..20u64,
         steps in prop::collection::vec(any_step_or_set(), 0..100),
     ) {
-        let shelf = shelf(start);
+        let item = item(start);
         let mut available = start;
         let mut open: Vec<Reservation> = Vec::new();
         for step in steps {
             match step {
                 Step::Reserve(units) => {
                     let fits = u64::from(units) <= available;
-                    let reservation = shelf.reserve(units);
+                    let reservation = item.reserve(units);
                     prop_assert_eq!(reservation.is_ok(), fits);
                     available -= if fits { u64::from(units) } else { 0 };
                     open.extend(reservation);
@@ -140,20 +140,20 @@ proptest! {
                 }
                 Step::Keep(_) | Step::Drop(_) => {}
                 Step::Put(units) => {
-                    shelf.put(units);
+                    item.put(units);
                     available += units;
                 }
                 Step::TryTake(units) => {
                     let fits = units <= available;
-                    prop_assert_eq!(shelf.try_take(units), fits);
+                    prop_assert_eq!(item.try_take(units), fits);
                     available -= if fits { units } else { 0 };
                 }
                 Step::Set(units) => {
-                    prop_assert_eq!(shelf.set_available(units), available);
+                    prop_assert_eq!(item.set_available(units), available);
                     available = units;
                 }
             }
-            prop_assert_eq!(shelf.available(), available);
+            prop_assert_eq!(item.available(), available);
         }
     }
 
@@ -163,22 +163,22 @@ proptest! {
         start in 0..30u64,
         scripts in prop::collection::vec(prop::collection::vec(any_step(), 0..60), 2..5),
     ) {
-        let shelf = shelf(start);
+        let item = item(start);
         let ready = Barrier::new(scripts.len());
         let moved: Vec<Moved> = std::thread::scope(|scope| {
-            let (shelf, ready) = (&shelf, &ready);
+            let (item, ready) = (&item, &ready);
             let mut threads = Vec::new();
             for script in &scripts {
                 threads.push(scope.spawn(move || {
                     ready.wait();
-                    run(shelf, script)
+                    run(item, script)
                 }));
             }
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let put: u64 = moved.iter().map(|moved| moved.put).sum();
         let taken: u64 = moved.iter().map(|moved| moved.taken).sum();
-        prop_assert_eq!(shelf.available() + taken, start + put);
+        prop_assert_eq!(item.available() + taken, start + put);
         for (own, refused) in moved.iter().enumerate().filter_map(|(own, moved)| Some((own, moved.refused?))) {
             let (units, own_away) = refused;
             let others = moved.iter().enumerate().filter(|(other, _)| *other != own);
@@ -191,18 +191,18 @@ proptest! {
 
 #[test]
 fn a_thousand_buyers_of_a_thousand_units_all_get_one_and_one_more_does_not() {
-    let shelf = shelf(1_000);
+    let item = item(1_000);
     let ready = Barrier::new(8);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 ready.wait();
-                (0..125).for_each(|_| shelf.reserve(1).unwrap().keep());
+                (0..125).for_each(|_| item.reserve(1).unwrap().keep());
             });
         }
     });
-    assert_eq!(shelf.available(), 0);
-    assert_eq!(shelf.reserve(1).unwrap_err(), SoldOut);
+    assert_eq!(item.available(), 0);
+    assert_eq!(item.reserve(1).unwrap_err(), SoldOut);
 }
 
 #[test]
@@ -212,20 +212,20 @@ fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
     let reservation = old.reserve(2).unwrap();
     inventory.replace_all([Product::example(1, 3)]);
     drop(reservation);
-    assert_eq!(inventory.shelf(ProductId(1)).unwrap().available(), 3);
+    assert_eq!(inventory.item(ProductId(1)).unwrap().available(), 3);
     assert_eq!(old.available(), 5);
 }
 
 #[test]
 fn readers_are_shown_the_committed_product_and_not_the_counter() {
     let inventory = Inventory::default();
-    let shelf = inventory.add(Product::example(1, 5));
-    let reservation = shelf.reserve(2).unwrap();
-    assert_eq!((shelf.product().stock.current, shelf.available()), (5, 3));
+    let item = inventory.add(Product::example(1, 5));
+    let reservation = item.reserve(2).unwrap();
+    assert_eq!((item.product().stock.current, item.available()), (5, 3));
     reservation.keep();
     let mut sold = Product::example(1, 5);
     sold.stock.apply(crate::domain::product::StockMove::Hold, 2).unwrap();
-    shelf.publish(sold.clone());
+    item.publish(sold.clone());
     assert_eq!(inventory.products(), [Arc::new(sold)]);
-    assert_eq!(shelf.available(), 3);
+    assert_eq!(item.available(), 3);
 }

@@ -32,17 +32,17 @@ pub(super) struct Slots {
 
 /// A slot of the queue: taken before the stock, given back when the job is done.
 #[derive(Debug)]
-#[must_use = "dropping a place gives it back"]
-pub struct Place(Arc<Slots>);
+#[must_use = "dropping a slot gives it back"]
+pub struct Slot(Arc<Slots>);
 
-impl Place {
+impl Slot {
     /// What it is for.
     pub fn kind(&self) -> SlotKind {
         self.0.kind
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
@@ -54,11 +54,11 @@ impl Slots {
     }
 
     /// A slot, or none where all are taken.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>) -> Option<Slot> {
         let mut taken = self.taken.load(Ordering::Relaxed);
         while taken < self.capacity {
             match self.taken.compare_exchange_weak(taken, taken + 1, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(Place(Arc::clone(self))),
+                Ok(_) => return Some(Slot(Arc::clone(self))),
                 Err(now) => taken = now,
             }
         }
@@ -66,8 +66,8 @@ impl Slots {
     }
 
     /// A slot, whatever the capacity.
-    pub(super) fn force(self: &Arc<Self>) -> Place {
+    pub(super) fn force(self: &Arc<Self>) -> Slot {
         self.taken.fetch_add(1, Ordering::Relaxed);
-        Place(Arc::clone(self))
+        Slot(Arc::clone(self))
     }
 }

@@ -112,18 +112,18 @@ fn a_paused_queue_gives_nothing_out_and_takes_on() {
 #[test]
 fn slots_are_bounded_by_kind_and_come_back_when_dropped() {
     let queue = Queue::new(2, clock()).with_hold_capacity(1);
-    let first = queue.take_place(SlotKind::Work).unwrap();
-    let _second = queue.take_place(SlotKind::Work).unwrap();
-    assert!(queue.take_place(SlotKind::Work).is_none());
-    let hold = queue.take_place(SlotKind::Hold).expect("work takes no slot from holds");
-    assert!(queue.take_place(SlotKind::Hold).is_none());
-    let recovered = queue.force_place(SlotKind::Work);
+    let first = queue.take_slot(SlotKind::Work).unwrap();
+    let _second = queue.take_slot(SlotKind::Work).unwrap();
+    assert!(queue.take_slot(SlotKind::Work).is_none());
+    let hold = queue.take_slot(SlotKind::Hold).expect("work takes no slot from holds");
+    assert!(queue.take_slot(SlotKind::Hold).is_none());
+    let recovered = queue.force_slot(SlotKind::Work);
     drop(first);
-    assert!(queue.take_place(SlotKind::Work).is_none(), "a recovered job still fills the slot");
+    assert!(queue.take_slot(SlotKind::Work).is_none(), "a recovered job still fills the slot");
     drop(hold);
-    assert!(queue.take_place(SlotKind::Work).is_none(), "holds take no slot from work");
+    assert!(queue.take_slot(SlotKind::Work).is_none(), "holds take no slot from work");
     drop(recovered);
-    assert!(queue.take_place(SlotKind::Work).is_some());
+    assert!(queue.take_slot(SlotKind::Work).is_some());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::{Change, KeptAnswer};
+use crate::domain::change::{Change, StoredResponse};
 use crate::domain::clock::{Bounds, Timestamp};
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderId};
@@ -72,7 +72,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Keeps what a repeated request is answered. Orders come in the order of their numbers.
-    pub fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
+    pub fn keep_answer(&mut self, order: OrderId, answer: StoredResponse) {
         self.changes.keep_answer(order, answer);
     }
 

@@ -9,11 +9,11 @@ use std::ops::ControlFlow;
 use redb::{ReadableTable, Table};
 use serde::Serialize;
 
-use crate::domain::change::KeptAnswer;
+use crate::domain::change::StoredResponse;
 use crate::domain::order::{Order, OrderId};
 
 use super::StoreError;
-use super::record::{self, AnswerRow, OrderRow};
+use super::record::{self, OrderRow, StoredResponseRow};
 
 /// Orders in a group. Small enough that some groups share a page, as one order of a group may move alone.
 const GROUP: u64 = 16;
@@ -54,8 +54,8 @@ pub(super) fn find<T>(
 pub(super) fn answer(
     table: &impl ReadableTable<u64, &'static [u8]>,
     id: OrderId,
-) -> Result<Option<KeptAnswer>, StoreError> {
-    find(table, id.0, |row| Ok(record::decode::<AnswerRow>(row)?.answer()))
+) -> Result<Option<StoredResponse>, StoreError> {
+    find(table, id.0, |row| Ok(record::decode::<StoredResponseRow>(row)?.answer()))
 }
 
 /// The orders that have a row in a group.

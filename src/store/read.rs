@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
 
-use crate::domain::change::{HistoryId, KeptAnswer, Record};
+use crate::domain::change::{HistoryId, Record, StoredResponse};
 use crate::domain::filter::Span;
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderFields, OrderId, OrderStatus};
@@ -15,7 +15,7 @@ use super::files::{Files, Lease};
 use super::index::runs::OrdersOf;
 use super::index::{self, Candidates, Index, Unsettled};
 use super::log::Log;
-use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
+use super::record::{self, AttemptRow, OrderRow, ProductRow, StoredResponseRow};
 use super::{
     FORMAT, Head, Medium, OpenError, Recovered, StoreError, journal, log_mark, open_database, open_log, order_groups,
     sync_directory_of, tables,
@@ -172,7 +172,7 @@ pub(super) fn recover(database: &Database, unclosed: bool) -> Result<(Recovered,
     })?;
     let answers = snapshot.transaction.open_table(tables::ANSWERS)?;
     order_groups::each(&answers, head.keyed_through + 1, |id, row| {
-        keys.entries.push((index::of_key(record::decode::<AnswerRow>(row)?.answer().key), id));
+        keys.entries.push((index::of_key(record::decode::<StoredResponseRow>(row)?.answer().key), id));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok((Recovered { head, products, open, unclosed }, users, keys))
@@ -386,7 +386,7 @@ impl Snapshot {
     }
 
     /// What is kept of the answer to the request that made an order.
-    pub(super) fn answer(&self, order: OrderId) -> Result<Option<KeptAnswer>, StoreError> {
+    pub(super) fn answer(&self, order: OrderId) -> Result<Option<StoredResponse>, StoreError> {
         order_groups::answer(&self.transaction.open_table(tables::ANSWERS)?, order)
     }
 

@@ -20,7 +20,7 @@ use super::fork::ForkRow;
 mod answer;
 mod fields;
 
-pub(super) use answer::AnswerRow;
+pub(super) use answer::StoredResponseRow;
 
 /// The version that every row starts with.
 const VERSION: u8 = 1;
@@ -287,7 +287,7 @@ enum ChangeRow<'a> {
         after: ProductRow<'a>,
     },
     ProductDeleted(u64, #[serde(borrow)] ProductRow<'a>),
-    OrderPlaced(u64, #[serde(borrow)] OrderRow<'a>, Option<AnswerRow>),
+    OrderPlaced(u64, #[serde(borrow)] OrderRow<'a>, Option<StoredResponseRow>),
     OrderMoved {
         order: u64,
         product: u64,
@@ -340,7 +340,7 @@ impl<'a> ChangeRow<'a> {
             }
             Change::ProductDeleted(product) => Self::ProductDeleted(product.id.0, ProductRow::of(product)),
             Change::OrderPlaced { order, answer } => {
-                Self::OrderPlaced(order.id.0, OrderRow::of(order), answer.as_ref().map(AnswerRow::of))
+                Self::OrderPlaced(order.id.0, OrderRow::of(order), answer.as_ref().map(StoredResponseRow::of))
             }
             Change::OrderMoved { order, product, quantity, transition, units, actor } => Self::OrderMoved {
                 order: order.0,
@@ -365,9 +365,10 @@ impl<'a> ChangeRow<'a> {
                 after: Box::new(after.product(ProductId(*id))),
             },
             Self::ProductDeleted(id, row) => Change::ProductDeleted(Box::new(row.product(ProductId(*id)))),
-            Self::OrderPlaced(id, row, answer) => {
-                Change::OrderPlaced { order: Arc::new(row.order(OrderId(*id))?), answer: answer.map(AnswerRow::answer) }
-            }
+            Self::OrderPlaced(id, row, answer) => Change::OrderPlaced {
+                order: Arc::new(row.order(OrderId(*id))?),
+                answer: answer.map(StoredResponseRow::answer),
+            },
             Self::OrderMoved { order, product, quantity, transition, units, actor } => Change::OrderMoved {
                 order: OrderId(*order),
                 product: ProductId(*product),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 
-use crate::domain::change::{Change, Fork, KeptAnswer, Record};
+use crate::domain::change::{Change, Fork, Record, StoredResponse};
 use crate::domain::clock::Timestamp;
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -13,7 +13,7 @@ use crate::domain::transition::Transition;
 use crate::limits::{MAX_KEPT_ATTEMPTS, REPLAY_ORDERS};
 
 use super::findings::{Findings, Problems};
-use super::record::{self, AnswerRow, AttemptRow, OrderRow};
+use super::record::{self, AttemptRow, OrderRow, StoredResponseRow};
 use super::{Head, StoreError, scratch};
 
 /// What the history adds up to. Products and the numbers of pending orders are in memory, the rest is in the scratch
@@ -211,7 +211,7 @@ impl<'s> Replay<'s> {
         &mut self,
         record: &Record,
         order: &Order,
-        answer: Option<&KeptAnswer>,
+        answer: Option<&StoredResponse>,
         scratch: &mut Scratch<'_>,
     ) -> Result<(), StoreError> {
         if order.id.0 != self.head.last_order + 1 {
@@ -230,7 +230,7 @@ impl<'s> Replay<'s> {
         self.moving.insert(order.id.0, order.clone());
         match answer {
             Some(answer) if order.id.0 >= self.first_answer => {
-                record::encode(&AnswerRow::of(answer), &mut scratch.buffer)?;
+                record::encode(&StoredResponseRow::of(answer), &mut scratch.buffer)?;
                 scratch.answers.insert(order.id.0, scratch.buffer.as_slice())?;
             }
             Some(_) => self.last_swept = Some((order.id, order.created_at)),

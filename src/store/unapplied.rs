@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::KeptAnswer;
+use crate::domain::change::StoredResponse;
 use crate::domain::clock::Bounds;
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderId, OrderMap};
@@ -24,7 +24,7 @@ pub(super) struct Unapplied {
     /// Whether an order's job is on the list of dead letters.
     pub(super) dead_letters: BTreeMap<u64, bool>,
     /// What was answered to those who gave a key, by the number of the order.
-    pub(super) answers: Vec<(OrderId, KeptAnswer)>,
+    pub(super) answers: Vec<(OrderId, StoredResponse)>,
     /// Rows of the index by user for new orders.
     pub(super) placed: Vec<Entry>,
     /// Sequences and records, in order.
@@ -170,11 +170,11 @@ impl Unapplied {
         self.dead_letters.insert(order.0, listed);
     }
 
-    pub(super) fn keep_answer(&mut self, order: OrderId, answer: KeptAnswer) {
+    pub(super) fn keep_answer(&mut self, order: OrderId, answer: StoredResponse) {
         self.answers.push((order, answer));
     }
 
-    pub(super) fn answer(&self, order: OrderId) -> Option<KeptAnswer> {
+    pub(super) fn answer(&self, order: OrderId) -> Option<StoredResponse> {
         let at = self.answers.binary_search_by_key(&order, |(order, _)| *order).ok()?;
         Some(self.answers[at].1)
     }

@@ -12,7 +12,7 @@ use crate::limits::{IDEMPOTENCY_AGE, MAX_KEPT_ATTEMPTS, MAX_SWEPT_AT_ONCE, MAX_T
 use super::index::runs::BlockKey;
 use super::index::{Slice, Slices, runs};
 use super::order_groups::Groups;
-use super::record::{self, AnswerRow, AttemptRow, OrderRow, ProductRow};
+use super::record::{self, AttemptRow, OrderRow, ProductRow, StoredResponseRow};
 use super::times::Times;
 use super::unapplied::{Removal, Unapplied};
 use super::{Cut, Head, StoreError, journal, order_groups, tables};
@@ -123,7 +123,7 @@ impl<'t> Tables<'t> {
         if changes.answers.is_empty() {
             return Ok(());
         }
-        let answers = changes.answers.iter().map(|(order, answer)| (*order, AnswerRow::of(answer)));
+        let answers = changes.answers.iter().map(|(order, answer)| (*order, StoredResponseRow::of(answer)));
         order_groups::put(&mut self.transaction.open_table(tables::ANSWERS)?, answers)
     }
 

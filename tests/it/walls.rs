@@ -27,7 +27,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("logging", 1),
     ("open_files", 1),
     ("view", 1),
-    ("events", 2),
+    ("alerts", 2),
     ("inventory", 2),
     ("metrics", 2),
     ("queue", 2),

@@ -1,11 +1,11 @@
 //! The shapes of what is answered. They are closed, so that a field that is not described here fails the tests that
 //! compare answers with them.
 
+use crate::alerts::{AlertCode, Severity};
 use crate::domain::change::Actor;
 use crate::domain::job::JobState;
 use crate::domain::order::{OrderStatus, Priority};
 use crate::domain::refusal::Refusal;
-use crate::events::{AlertCode, Severity};
 
 use super::schema::{
     Shape, any_of, count, delta, fraction, id, job_id, list, moment, money, name, named, object, object_with, or_null,

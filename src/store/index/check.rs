@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use redb::{ReadOnlyTable, ReadableTable};
 
 use super::super::findings::{Findings, Problems};
-use super::super::record::{self, AnswerRow, OrderRow};
+use super::super::record::{self, OrderRow, StoredResponseRow};
 use super::super::{Snapshot, StoreError, order_groups, read, tables};
 use super::runs::{self, BlockKey};
 use super::{Entry, of_key, of_user};
@@ -51,7 +51,7 @@ pub(in crate::store) fn check(snapshot: &Snapshot, findings: &mut Findings) -> R
         orders: answers,
         through: head.keyed_through,
         first: first.map_or(u64::MAX, |order| order.0),
-        hash: |row| record::decode::<AnswerRow>(row).ok().map(|row| of_key(row.answer().key)),
+        hash: |row| record::decode::<StoredResponseRow>(row).ok().map(|row| of_key(row.answer().key)),
     };
     keys.check(findings)
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::change::{Change, KeptAnswer};
+use crate::domain::change::{Change, StoredResponse};
 use crate::domain::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId};
@@ -103,7 +103,7 @@ impl Shop {
         head.oldest_open = 1;
         let committed = store.commit(|draft| {
             for order in placed {
-                let answer = KeptAnswer { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
+                let answer = StoredResponse { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
                 let order = Arc::new(order.clone());
                 product.stock.apply(StockMove::Hold, 1).unwrap();
                 product.orders += 1;

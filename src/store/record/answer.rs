@@ -2,24 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::change::KeptAnswer;
+use crate::domain::change::StoredResponse;
 
 /// A kept answer; the order is in the row's place or beside it. The key is random: as a number it would be longer.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(in crate::store) struct AnswerRow {
+pub(in crate::store) struct StoredResponseRow {
     key: [u8; 16],
     queue_position: u64,
     estimated_wait: u64,
 }
 
-impl AnswerRow {
-    pub(in crate::store) const fn of(answer: &KeptAnswer) -> Self {
-        let KeptAnswer { key, queue_position, estimated_wait } = *answer;
+impl StoredResponseRow {
+    pub(in crate::store) const fn of(answer: &StoredResponse) -> Self {
+        let StoredResponse { key, queue_position, estimated_wait } = *answer;
         Self { key: key.to_le_bytes(), queue_position, estimated_wait }
     }
 
-    pub(in crate::store) const fn answer(self) -> KeptAnswer {
+    pub(in crate::store) const fn answer(self) -> StoredResponse {
         let Self { key, queue_position, estimated_wait } = self;
-        KeptAnswer { key: u128::from_le_bytes(key), queue_position, estimated_wait }
+        StoredResponse { key: u128::from_le_bytes(key), queue_position, estimated_wait }
     }
 }

@@ -1,6 +1,6 @@
 //! What is written reads back the same; what is cut or foreign is refused.
 
-use crate::domain::change::KeptAnswer;
+use crate::domain::change::StoredResponse;
 use crate::domain::job::JobOutcome;
 use crate::domain::transition::Transition;
 
@@ -78,7 +78,7 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         transitions.into_iter().zip(actors.into_iter().cycle()).zip(moves).map(|((transition, actor), units)| {
             Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, units, actor }
         });
-    let answer = KeptAnswer { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
+    let answer = StoredResponse { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
         Change::ProductCreated(Box::new(product())),
         Change::ProductEdited { before: Box::new(product()), after: Box::new(Product { orders: 10, ..product() }) },

@@ -243,7 +243,7 @@ impl Sale {
         let engine = Engine::start_on(self.gate.medium(&self.disk), &self.clock)?;
         // Some are counted one by one, before all are.
         for case in self.cases.iter().filter(|case| case.product.0 % 2 == 0) {
-            let purchases = engine.inventory.shelf(case.product).and_then(|shelf| shelf.purchases());
+            let purchases = engine.inventory.item(case.product).and_then(|item| item.purchases());
             let purchases = purchases.ok_or_else(|| "nobody counts".to_owned())?;
             let counted = engine.intake.counts().count_user(case.product, purchases, UserId::new(BUYER).unwrap()).await;
             counted.map_err(|refusal| format!("{BUYER} is not counted: {refusal:?}"))?;

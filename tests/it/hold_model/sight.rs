@@ -43,8 +43,8 @@ impl<'e> Sight<'e> {
 
     pub(super) fn rows(&self, order: OrderId, product: ProductId) -> Result<Rows, String> {
         let order = self.engine.store.order(order).map_err(|error| error.to_string())?.ok_or("the order is lost")?;
-        let shelf = self.engine.inventory.shelf(product).ok_or("the product is lost")?;
-        Ok(Rows { order, product: shelf.product() })
+        let item = self.engine.inventory.item(product).ok_or("the product is lost")?;
+        Ok(Rows { order, product: item.product() })
     }
 
     pub(super) fn world(&self, rows: &Rows) -> Result<World, String> {
@@ -53,21 +53,21 @@ impl<'e> Sight<'e> {
         if !stock.is_conserved() {
             return Err(format!("{stock:?} does not add up"));
         }
-        let shelf = self.engine.inventory.shelf(product.id).ok_or("the product is lost")?;
+        let item = self.engine.inventory.item(product.id).ok_or("the product is lost")?;
         Ok(World {
             status: order.status,
             failure: order.failure.as_ref().map(|failure| failure.code()),
             job_end: order.job,
             job: self.jobs.get(&order.id).copied(),
             stock: [stock.current, stock.held, stock.sold],
-            available: shelf.available(),
+            available: item.available(),
             allowed: self.users.each_ref().map(|user| self.allowed(product.id, user)),
         })
     }
 
     /// Units that a user may still order.
     fn allowed(&self, product: ProductId, user: &UserId) -> u32 {
-        let purchases = self.engine.inventory.shelf(product).and_then(|shelf| shelf.purchases());
+        let purchases = self.engine.inventory.item(product).and_then(|item| item.purchases());
         match purchases.map(|purchases| purchases.claim(user, LIMIT, LIMIT)) {
             Some(Err(LimitError::Exceeded { left })) => left,
             Some(Ok(_)) => LIMIT,

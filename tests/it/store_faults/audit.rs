@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flashsale::domain::change::{Actor, Change, KeptAnswer};
+use flashsale::domain::change::{Actor, Change, StoredResponse};
 use flashsale::domain::clock::Timestamp;
 use flashsale::domain::job::{JobOutcome, JobState};
 use flashsale::domain::order::{Order, OrderId, OrderStatus};
@@ -29,7 +29,7 @@ pub(super) struct History {
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) orders: BTreeMap<OrderId, Order>,
     pub(super) deeds: BTreeMap<Deed, u64>,
-    answers: BTreeMap<u128, (OrderId, KeptAnswer)>,
+    answers: BTreeMap<u128, (OrderId, StoredResponse)>,
     dead: BTreeSet<OrderId>,
     last_order: u64,
     paused: bool,
@@ -227,7 +227,7 @@ pub(super) fn check_started(engine: &Engine, history: &History) -> Result<(), St
     let shown: Vec<_> = engine.inventory.products().iter().rev().map(|product| Product::clone(product)).collect();
     ensure!(shown == history.products.values().cloned().collect::<Vec<_>>(), "products on show: {shown:?}");
     for product in history.products.values() {
-        let available = engine.inventory.shelf(product.id).map(|shelf| shelf.available());
+        let available = engine.inventory.item(product.id).map(|item| item.available());
         ensure!(available == Some(product.stock.current), "{available:?} available of {product:?}");
         check_purchases(engine, history, product)?;
     }
@@ -237,7 +237,7 @@ pub(super) fn check_started(engine: &Engine, history: &History) -> Result<(), St
 fn check_purchases(engine: &Engine, history: &History, product: &Product) -> Result<(), String> {
     let Some(limit) = product.terms.per_user_limit else { return Ok(()) };
     engine.await_counts();
-    let purchases = engine.inventory.shelf(product.id).and_then(|shelf| shelf.purchases()).ok_or("nobody counts")?;
+    let purchases = engine.inventory.item(product.id).and_then(|item| item.purchases()).ok_or("nobody counts")?;
     let mut units = BTreeMap::<_, u32>::new();
     for order in history.orders.values().filter(|order| order.product == product.id) {
         let counts = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);

@@ -66,7 +66,7 @@ impl Engine {
         let store = Arc::new(store);
         let (inventory, metrics) = (Arc::new(Inventory::default()), Arc::new(Metrics::default()));
         let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
-        let rooms = committer::Rooms {
+        let rooms = committer::Deps {
             store: Arc::clone(&store),
             inventory: Arc::clone(&inventory),
             queue: Arc::clone(&queue),
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     pub(super) fn start_workers(&mut self) {
-        let rooms = fulfillment::Rooms {
+        let rooms = fulfillment::Deps {
             queue: Arc::clone(&self.queue),
             store: Arc::clone(&self.store),
             intake: self.intake.clone(),

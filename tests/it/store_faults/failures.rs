@@ -148,16 +148,16 @@ async fn lose_sight_of_the_last_unit(seed: u64) -> Result<(), String> {
     let patch = ProductPatch { current: Some(1), ..ProductPatch::default() };
     let made = engine.intake.edit(Edit::Update { product: SCARCE, patch }).await;
     expect(made.map(|product| product.stock.current), &Ok(1))?;
-    let shelf = engine.inventory.shelf(SCARCE).ok_or("no shelf")?;
+    let item = engine.inventory.item(SCARCE).ok_or("no item")?;
 
     disk.arm(Fault::SyncFails { after: 0, until: Until::Repaired });
     expect(place(&engine, SCARCE, "ada", Some("last-one")).await, &Err(FULL))?;
     expect(place(&engine, SCARCE, "eve", None).await, &Err(FULL))?;
-    expect(shelf.available(), &0)?;
+    expect(item.available(), &0)?;
     let openings = disk.openings();
     disk.wait_for_opening(openings, PATIENCE);
     expect(place(&engine, SCARCE, "eve", None).await, &Err(FULL))?;
-    expect(shelf.available(), &0)?;
+    expect(item.available(), &0)?;
     disk.repair();
     wait_until_open(&engine, &disk)?;
 

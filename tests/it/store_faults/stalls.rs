@@ -68,8 +68,8 @@ fn a_reader_that_waits_for_the_tables_is_let_go_when_the_store_fails() {
 fn orders_that_wait_for_a_disk_that_hangs_are_told_so_and_none_is_lost_or_doubled() {
     let outcome = block_on(async {
         let (disk, engine) = start(2).await?;
-        let shelf = engine.inventory.shelf(PLENTY).ok_or("no shelf")?;
-        let before = shelf.available();
+        let item = engine.inventory.item(PLENTY).ok_or("no item")?;
+        let before = item.available();
         disk.hang(Part::Log);
         let order = |user: &'static str| {
             let (admission, intake) = (engine.admission.clone(), engine.intake.clone());
@@ -108,7 +108,7 @@ fn orders_that_wait_for_a_disk_that_hangs_are_told_so_and_none_is_lost_or_double
             }
         }
         expect(audit(&engine.store)?.orders.len(), &3)?;
-        expect(shelf.available(), &(before - 3))?;
+        expect(item.available(), &(before - 3))?;
         engine.stop().await;
         Ok(())
     });

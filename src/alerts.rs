@@ -1,6 +1,7 @@
-//! What happened, told to whoever listens, and the conditions that hold at the moment.
+//! What the clock does: sales that start and end, and the alerts that are raised at the moment. What happens to orders
+//! is in the journal, not here.
 //!
-//! A listener that falls behind loses what is oldest and is told how much; it never slows who tells.
+//! A subscriber that falls behind loses the oldest events and learns how many; it never slows the publisher.
 
 use std::collections::BTreeMap;
 
@@ -102,41 +103,41 @@ pub struct Alert {
     pub since: Timestamp,
 }
 
-/// Where events are told, and the alerts that are raised. Bounded: an alert of each kind, or one for each product.
+/// The alerts that are raised, and the events for subscribers. Bounded: an alert of each kind, or one for each product.
 #[derive(Debug)]
-pub struct Events {
+pub struct Alerts {
     sender: broadcast::Sender<Event>,
     alerts: Mutex<BTreeMap<(Option<ProductId>, AlertCode), Alert>>,
 }
 
-impl Default for Events {
+impl Default for Alerts {
     fn default() -> Self {
         Self { sender: broadcast::Sender::new(MAX_EVENTS_BEHIND), alerts: Mutex::default() }
     }
 }
 
-impl Events {
-    /// Tells everyone who listens now; that nobody does is no fault.
-    pub fn tell(&self, event: Event) {
+impl Alerts {
+    /// Sends an event to all subscribers of the moment, if there are any.
+    pub fn publish(&self, event: Event) {
         let _ = self.sender.send(event);
     }
 
-    /// Everything that is told from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Event> {
+    /// All events that are published from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.sender.subscribe()
     }
 
     /// Raises an alert; one of its kind about the same makes room.
     pub fn raise(&self, alert: Alert) {
         self.alerts.lock().insert((alert.product, alert.code), alert.clone());
-        self.tell(Event::AlertRaised(alert));
+        self.publish(Event::AlertRaised(alert));
     }
 
     /// Ends an alert, if it is raised.
     pub fn resolve(&self, product: Option<ProductId>, code: AlertCode) {
         let resolved = self.alerts.lock().remove(&(product, code));
         if let Some(alert) = resolved {
-            self.tell(Event::AlertResolved(alert));
+            self.publish(Event::AlertResolved(alert));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The clock's side of sale windows: tells when a sale starts and when it ends. Whether an order falls into one is
+//! The clock's side of sale windows: publishes when a sale starts and when it ends. Whether an order falls into one is
 //! decided with the order, so that nothing here can be late for a buyer.
 
 use std::collections::{HashMap, HashSet};
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::alerts::{Alert, AlertCode, Alerts, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::product::{Product, ProductId, SalePhase};
-use crate::events::{Alert, AlertCode, Event, Events};
 use crate::inventory::Inventory;
 use crate::limits::CLOCK_LOOK;
 
@@ -18,9 +18,9 @@ pub struct WindowWatch(JoinHandle<()>);
 
 impl WindowWatch {
     /// Starts to watch the windows of all products.
-    pub fn start(inventory: Arc<Inventory>, events: Arc<Events>, clock: Clock) -> Self {
+    pub fn start(inventory: Arc<Inventory>, alerts: Arc<Alerts>, clock: Clock) -> Self {
         Self(tokio::spawn(async move {
-            let mut phases = Phases { events, seen: HashMap::new() };
+            let mut phases = Phases { alerts, seen: HashMap::new() };
             loop {
                 let edited = inventory.edited();
                 let now = clock.now();
@@ -48,7 +48,7 @@ impl Drop for WindowWatch {
 
 /// The phase in which each sale was last seen. Bounded by the products.
 struct Phases {
-    events: Arc<Events>,
+    alerts: Arc<Alerts>,
     seen: HashMap<ProductId, Option<SalePhase>>,
 }
 
@@ -84,15 +84,15 @@ impl Phases {
         };
         if matches!(before, Some(Some(_))) {
             tracing::info!(product = %id, name = product.terms.name, %at, "a sale {verb}");
-            self.events.tell(event);
+            self.alerts.publish(event);
         }
         let message = format!("The sale of {} {verb}", product.terms.name);
-        self.events.raise(Alert { code, product: Some(id), message, since: at });
+        self.alerts.raise(Alert { code, product: Some(id), message, since: at });
     }
 
     fn resolve(&self, product: ProductId) {
         let codes = [AlertCode::SaleStarted, AlertCode::SaleEnded];
-        codes.into_iter().for_each(|code| self.events.resolve(Some(product), code));
+        codes.into_iter().for_each(|code| self.alerts.resolve(Some(product), code));
     }
 }
 
@@ -122,15 +122,15 @@ mod tests {
 
     #[test]
     fn a_sale_is_announced_at_its_start_and_at_its_end_to_the_millisecond() {
-        let events = Arc::new(Events::default());
-        let mut told = events.listen();
-        let mut phases = Phases { events: Arc::clone(&events), seen: HashMap::new() };
+        let alerts = Arc::new(Alerts::default());
+        let mut told = alerts.subscribe();
+        let mut phases = Phases { alerts: Arc::clone(&alerts), seen: HashMap::new() };
         let sale = [cap(Some(1_000), Some(2_000))];
         assert_eq!(phases.follow(&sale, at(999)), Some(at(1_000)));
-        assert!(told.try_recv().is_err() && events.alerts().is_empty());
+        assert!(told.try_recv().is_err() && alerts.alerts().is_empty());
         assert_eq!(phases.follow(&sale, at(1_000)), Some(at(2_000)));
         assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(1_000) });
-        let started = events.alerts().pop().unwrap();
+        let started = alerts.alerts().pop().unwrap();
         assert_eq!((started.code, started.since), (AlertCode::SaleStarted, at(1_000)));
         assert_eq!(told.try_recv().unwrap(), Event::AlertRaised(started.clone()));
         phases.follow(&sale, at(1_999));
@@ -138,23 +138,23 @@ mod tests {
         assert_eq!(phases.follow(&sale, at(2_500)), None);
         assert_eq!(told.try_recv().unwrap(), Event::AlertResolved(started));
         assert_eq!(told.try_recv().unwrap(), Event::SaleEnded { product: ProductId(1), at: at(2_000) });
-        assert_eq!(events.alerts()[0].code, AlertCode::SaleEnded);
+        assert_eq!(alerts.alerts()[0].code, AlertCode::SaleEnded);
     }
 
     #[test]
     fn a_start_of_the_server_announces_no_sale_again_and_an_edit_ends_its_alert() {
-        let events = Arc::new(Events::default());
-        let mut told = events.listen();
-        let mut phases = Phases { events: Arc::clone(&events), seen: HashMap::new() };
+        let alerts = Arc::new(Alerts::default());
+        let mut told = alerts.subscribe();
+        let mut phases = Phases { alerts: Arc::clone(&alerts), seen: HashMap::new() };
         phases.follow(&[cap(Some(1_000), None)], at(5_000));
         assert!(matches!(told.try_recv(), Ok(Event::AlertRaised(alert)) if alert.since == at(1_000)));
         phases.follow(&[cap(None, None)], at(5_001));
         assert!(matches!(told.try_recv(), Ok(Event::AlertResolved(_))));
-        assert!(told.try_recv().is_err() && events.alerts().is_empty());
+        assert!(told.try_recv().is_err() && alerts.alerts().is_empty());
         phases.follow(&[cap(Some(6_000), None)], at(5_002));
         phases.follow(&[cap(Some(5_003), None)], at(5_003));
         assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(5_003) });
         phases.follow(&[], at(5_004));
-        assert!(events.alerts().is_empty(), "a product that is gone has no alerts");
+        assert!(alerts.alerts().is_empty(), "a product that is gone has no alerts");
     }
 }
