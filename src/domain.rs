@@ -4,6 +4,7 @@ pub mod change;
 pub mod clock;
 pub mod decimal;
 pub mod digits;
+pub mod effect;
 pub mod filter;
 pub mod job;
 pub mod job_id;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::domain::change::{Actor, Change, StoredResponse};
 use crate::domain::clock::{Moment, Steady, Timestamp};
-use crate::domain::job::{AttemptError, JobOutcome};
+use crate::domain::effect::{Effect, OrderEffect};
+use crate::domain::job::JobOutcome;
 use crate::domain::order::{Order, OrderId, OrderMap, OrderStatus, UserId};
 use crate::domain::product::{Product, ProductId, StockMove};
 use crate::domain::refusal::Refusal;
@@ -114,7 +115,7 @@ impl<'b, 's> Batch<'b, 's> {
             Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(*edit)?.map(Box::new)),
             Command::DeleteProduct { product, reply, _permit } => Answer::Deleted(reply, self.delete_product(product)?),
             Command::SetPaused { paused, reply, _permit } => {
-                self.set_paused(paused);
+                self.set_paused(paused)?;
                 Answer::Paused(reply)
             }
             Command::Stop => return Ok(()),
@@ -170,8 +171,6 @@ impl<'b, 's> Batch<'b, 's> {
             created_at: self.at,
             updated_at: self.at,
         };
-        move_stock(&mut stocked.product, StockMove::Hold, &order)?;
-        stocked.product.orders += 1;
         if let Some(purchases) = stocked.product.terms.per_user_limit.and_then(|_| stocked.item.purchases()) {
             let sequence = self.books.head.sequence + 1;
             match claim.filter(|claim| claim.is_of(&purchases)) {
@@ -181,19 +180,14 @@ impl<'b, 's> Batch<'b, 's> {
             }
         }
         reservation.keep();
-        self.effects.touched.insert(product);
         let receipt = self.receipt(&order);
-        let answer = key.map(|key| kept_answer(key.key(), &receipt));
+        let answer = key.map(|key| stored_response(key.key(), &receipt));
         let order = Arc::new(order);
-        self.draft.add_order(Arc::clone(&order));
-        if let Some(answer) = answer {
-            self.draft.keep_answer(order.id, answer);
-        }
-        self.books.head.totals.count(&order);
         self.effects.note(&order);
         let job = Job::of(&order, self.now);
         self.effects.queue.push(QueueChange::Put(job));
-        self.changes.push(Change::OrderPlaced { order: Arc::clone(&order), answer });
+        let effect = OrderEffect::placed(Arc::clone(&order), answer);
+        self.record_order(Change::OrderPlaced { order: Arc::clone(&order), answer }, effect)?;
         let kind = SlotKind::of(&order);
         // Whether the product is held may have been edited since the slot was taken.
         let slot = if slot.kind() == kind { slot } else { self.deps.queue.force_slot(kind) };
@@ -233,9 +227,7 @@ impl<'b, 's> Batch<'b, 's> {
             OperatorMove::Cancel => Transition::Cancelled,
             OperatorMove::Retry => Transition::Reopened,
             OperatorMove::Forget => {
-                self.draft.list_dead_letter(id, false);
-                self.books.head.totals.dead_letters -= 1;
-                self.changes.push(Change::DeadLetterDeleted(id));
+                self.record(Change::DeadLetterDeleted(id))?;
                 let order = self.order(id)?;
                 return Ok(order.ok_or(Refusal::JobNotFound));
             }
@@ -270,13 +262,11 @@ impl<'b, 's> Batch<'b, 's> {
     /// Moves an order through its state machine, and its units with it.
     fn move_order(&mut self, id: OrderId, transition: Transition, actor: Actor) -> Applied<Arc<Order>> {
         let Some(before) = self.order(id)? else { return Ok(Err(Refusal::OrderNotFound)) };
-        let mut order = Order::clone(&before);
-        let units = match order.apply(&transition, self.at) {
-            Ok(units) => units,
-            Err(refused) => {
-                return Ok(Err(refused.into()));
-            }
+        let effect = match OrderEffect::moved(&before, &transition, self.at) {
+            Ok(effect) => effect,
+            Err(not_possible) => return Ok(Err(not_possible.into())),
         };
+        let (order, units) = (Arc::clone(&effect.order), effect.units);
         let slot = match (before.job, order.job) {
             (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => match self.slot_again(&order) {
                 Ok(slot) => Some(slot),
@@ -289,26 +279,18 @@ impl<'b, 's> Batch<'b, 's> {
         {
             return Ok(Err(refusal));
         }
-        if let Some(error) = transition.error() {
-            let attempt = AttemptError { attempt: order.attempts, at: self.at, error: error.to_owned() };
-            self.draft.add_attempt(id, attempt);
-        }
         if transition == Transition::Expired {
             let job = self.books.open.get(&id).and_then(|open| open.job.due);
             self.effects.expired.extend(job.map(|due| due.deadline().steady));
         }
-        self.follow_dead_letter(&transition, id);
-        self.books.head.totals.uncount(&before);
-        self.books.head.totals.count(&order);
         match order.status == before.status {
             true => self.effects.orders += 1,
             false => self.effects.note(&order),
         }
-        let order = Arc::new(order);
-        self.draft.put_order(Arc::clone(&order));
         self.follow_job(&before, &order, slot, transition == Transition::Fulfilled);
         let (product, quantity) = (order.product, order.quantity);
-        self.changes.push(Change::OrderMoved { order: id, product, quantity, transition, units, actor });
+        let change = Change::OrderMoved { order: id, product, quantity, transition, units, actor };
+        self.record_order(change, effect)?;
         Ok(Ok(order))
     }
 
@@ -357,21 +339,12 @@ impl<'b, 's> Batch<'b, 's> {
                 claim.keep(self.books.head.sequence + 1);
             }
         }
-        move_stock(&mut stocked.product, units, order)?;
-        self.effects.touched.insert(order.product);
         if units.returns_stock() {
             let limited = limit.and_then(|_| stocked.item.purchases()).map(|all| (all, order.user.clone()));
             let back = GivenBack { item: Arc::clone(&stocked.item), quantity: order.quantity, limited };
             self.effects.back.insert(order.id, back);
         }
         Ok(Ok(()))
-    }
-
-    fn follow_dead_letter(&mut self, transition: &Transition, id: OrderId) {
-        let Some(listed) = transition.dead_letter() else { return };
-        self.draft.list_dead_letter(id, listed);
-        let count = &mut self.books.head.totals.dead_letters;
-        *count = if listed { *count + 1 } else { *count - 1 };
     }
 
     /// Keeps the open orders and the queue in step with a move. `slot` is that of one that is opened again.
@@ -401,12 +374,40 @@ impl<'b, 's> Batch<'b, 's> {
         }
     }
 
-    fn set_paused(&mut self, paused: bool) {
+    fn set_paused(&mut self, paused: bool) -> Result<(), StoreError> {
         if self.books.head.paused != paused {
-            self.books.head.paused = paused;
             self.effects.paused = Some(paused);
-            self.changes.push(if paused { Change::QueuePaused } else { Change::QueueResumed });
+            self.record(if paused { Change::QueuePaused } else { Change::QueueResumed })?;
         }
+        Ok(())
+    }
+
+    /// Takes a change that is about no order into the record, the rows and the head.
+    pub(super) fn record(&mut self, change: Change) -> Result<(), StoreError> {
+        let effect = Effect::of(&change, None, self.at);
+        let effect = effect.map_err(|contradiction| StoreError::Damaged(contradiction.to_string()))?;
+        self.books.head.apply(&effect);
+        self.draft.apply(effect);
+        self.changes.push(change);
+        Ok(())
+    }
+
+    /// Takes what happens to an order into the record, the rows, its product and the head.
+    fn record_order(&mut self, change: Change, effect: OrderEffect) -> Result<(), StoreError> {
+        if effect.units.is_some() {
+            self.effects.touched.insert(effect.order.product);
+            // That it fails would be a defect of ours; then nothing of the batch is written.
+            let stocked = self.books.products.get_mut(&effect.order.product);
+            if stocked.is_none_or(|stocked| stocked.product.apply(&effect).is_err()) {
+                let Order { id, product, .. } = &*effect.order;
+                return Err(StoreError::Damaged(format!("the stock of product {product} cannot follow order {id}")));
+            }
+        }
+        let effect = Effect::Order(effect);
+        self.books.head.apply(&effect);
+        self.draft.apply(effect);
+        self.changes.push(change);
+        Ok(())
     }
 }
 
@@ -469,15 +470,7 @@ impl Effects {
     }
 }
 
-const fn kept_answer(key: u128, receipt: &Receipt) -> StoredResponse {
+const fn stored_response(key: u128, receipt: &Receipt) -> StoredResponse {
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
     StoredResponse { key, queue_position, estimated_wait }
-}
-
-/// Books the units of an order. That it fails would be a defect of ours; then nothing of the batch is written.
-fn move_stock(product: &mut Product, units: StockMove, order: &Order) -> Result<(), StoreError> {
-    let moved = product.stock.apply(units, u64::from(order.quantity));
-    moved.map_err(|_| {
-        StoreError::Damaged(format!("the stock of product {} cannot follow order {}", product.id, order.id))
-    })
 }

@@ -28,11 +28,9 @@ impl Batch<'_, '_> {
         if !terms.has_valid_window() {
             return Ok(Err(invalid_window()));
         }
-        self.books.head.last_product += 1;
-        let id = ProductId(self.books.head.last_product);
+        let id = self.books.head.next_product();
         let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
-        self.draft.put_product(product.clone());
-        self.changes.push(Change::ProductCreated(Box::new(product.clone())));
+        self.record(Change::ProductCreated(Box::new(product.clone())))?;
         self.effects.created = Some(product.clone());
         Ok(Ok(product))
     }
@@ -70,7 +68,7 @@ impl Batch<'_, '_> {
     fn finish_edit(&mut self, before: Product, after: Product) -> Applied<Product> {
         self.effects.touched.insert(after.id);
         self.effects.edited = true;
-        self.changes.push(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) });
+        self.record(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) })?;
         Ok(Ok(after))
     }
 
@@ -79,9 +77,9 @@ impl Batch<'_, '_> {
         if stocked.product.orders > 0 {
             return Ok(Err(Refusal::ProductHasOrders));
         }
-        let deleted = self.books.products.remove(&id);
-        self.draft.remove_product(id);
-        self.changes.extend(deleted.map(|stocked| Change::ProductDeleted(Box::new(stocked.product))));
+        if let Some(stocked) = self.books.products.remove(&id) {
+            self.record(Change::ProductDeleted(Box::new(stocked.product)))?;
+        }
         self.effects.deleted = Some(id);
         Ok(Ok(()))
     }

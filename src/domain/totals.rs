@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::job::JobOutcome;
-use crate::domain::order::{Order, OrderStatus};
+use crate::domain::order::OrderStatus;
 
 /// How many orders and jobs stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,23 +29,29 @@ impl Totals {
         self.orders.iter().sum()
     }
 
-    /// Counts an order where it stands.
-    pub const fn count(&mut self, order: &Order) {
-        self.orders[order.status as usize] += 1;
-        match order.job {
+    /// Counts an order in its state.
+    pub const fn count(&mut self, status: OrderStatus, job: JobOutcome) {
+        self.orders[status as usize] += 1;
+        match job {
             JobOutcome::Open => {}
             JobOutcome::Completed => self.completed_jobs += 1,
             JobOutcome::Failed => self.failed_jobs += 1,
         }
     }
 
-    /// Stops counting an order, before it moves on. The order was counted.
-    pub const fn uncount(&mut self, order: &Order) {
-        self.orders[order.status as usize] -= 1;
-        match order.job {
+    /// Stops counting an order in the state that it leaves. It was counted there.
+    pub const fn uncount(&mut self, status: OrderStatus, job: JobOutcome) {
+        self.orders[status as usize] -= 1;
+        match job {
             JobOutcome::Open => {}
             JobOutcome::Completed => self.completed_jobs -= 1,
             JobOutcome::Failed => self.failed_jobs -= 1,
         }
+    }
+
+    /// Counts a job that came on the list of dead letters, or left it. A list that is shorter than its count is damage,
+    /// which `verify` finds, and no reason to fail here.
+    pub const fn count_dead_letter(&mut self, listed: bool) {
+        self.dead_letters = if listed { self.dead_letters + 1 } else { self.dead_letters.saturating_sub(1) };
     }
 }

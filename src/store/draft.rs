@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::{Change, StoredResponse};
+use crate::domain::change::Change;
 use crate::domain::clock::{Bounds, Timestamp};
-use crate::domain::job::AttemptError;
+use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::order::{Order, OrderId};
-use crate::domain::product::{Product, ProductId};
+use crate::domain::product::Product;
 
 use super::unapplied::{Removal, Unapplied};
 use super::{Head, Store, StoreError, index, journal};
@@ -24,15 +24,12 @@ impl<'s> Draft<'s> {
         Self { store, changes: Unapplied::default() }
     }
 
-    /// Adds a new order.
-    pub fn add_order(&mut self, order: Arc<Order>) {
-        self.changes.placed.push((index::of_user(order.user.as_str()), order.id.0));
-        self.changes.add_order(order);
-    }
-
-    /// Changes an order.
-    pub fn put_order(&mut self, order: Arc<Order>) {
-        self.changes.put_order(order);
+    /// Takes the rows that a change writes. Orders come in the order of their numbers.
+    pub fn apply(&mut self, effect: Effect<'_>) {
+        if let Effect::Order(OrderEffect { order, before: None, .. }) = &effect {
+            self.changes.placed.push((index::of_user(order.user.as_str()), order.id.0));
+        }
+        self.changes.apply(effect);
     }
 
     /// Looks up an order. Every commit before this one is shown, so nobody waits for the tables.
@@ -43,24 +40,9 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Adds or changes a product.
+    /// Writes the row of a product whose stock has moved.
     pub fn put_product(&mut self, product: Product) {
         self.changes.put_product(product);
-    }
-
-    /// Removes a product.
-    pub fn remove_product(&mut self, id: ProductId) {
-        self.changes.remove_product(id);
-    }
-
-    /// Adds the error of one attempt to those of its order.
-    pub fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) {
-        self.changes.add_attempt(order, attempt);
-    }
-
-    /// Puts an order's job on the list of dead letters, or strikes it from there.
-    pub fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
-        self.changes.list_dead_letter(order, listed);
     }
 
     /// Whether an order's job is on the list of dead letters.
@@ -69,11 +51,6 @@ impl<'s> Draft<'s> {
             Some(listed) => Ok(*listed),
             None => self.store.is_dead_letter(order),
         }
-    }
-
-    /// Keeps what a repeated request is answered. Orders come in the order of their numbers.
-    pub fn keep_answer(&mut self, order: OrderId, answer: StoredResponse) {
-        self.changes.keep_answer(order, answer);
     }
 
     /// Lets kept answers that are too old be removed, and, if a time to keep them is given, records of the history.

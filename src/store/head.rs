@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::change::{Fork, HistoryId};
 use crate::domain::clock::Timestamp;
+use crate::domain::effect::Effect;
 use crate::domain::order::OrderId;
+use crate::domain::product::ProductId;
 use crate::domain::totals::Totals;
 
 use super::times::Times;
@@ -60,6 +62,20 @@ impl Head {
         HistoryId(self.history)
     }
 
+    /// Follows what a change does to the numbers, the totals and the queue's state.
+    pub fn apply(&mut self, effect: &Effect<'_>) {
+        match effect {
+            Effect::ProductPut(product) => self.last_product = self.last_product.max(product.id.0),
+            Effect::Order(effect) if effect.before.is_none() => {
+                self.last_order = self.last_order.max(effect.order.id.0);
+            }
+            Effect::Paused(paused) => self.paused = *paused,
+            Effect::Forked(fork) => self.fork(fork),
+            Effect::Order(_) | Effect::ProductRemoved(_) | Effect::DeadLetterRemoved(_) => {}
+        }
+        self.totals.apply(effect);
+    }
+
     /// Takes the id and the numbers from which a fork goes on. Without open orders, those below the next number are
     /// closed.
     pub(super) const fn fork(&mut self, fork: &Fork) {
@@ -85,6 +101,12 @@ impl Head {
     pub fn advance(&mut self, sequence: u64, hash: [u8; 32], at: Timestamp) {
         (self.sequence, self.hash, self.at) = (sequence, hash, at.millis());
         self.times.note(sequence, self.last_order, at);
+    }
+
+    /// The next product's number.
+    pub const fn next_product(&mut self) -> ProductId {
+        self.last_product += 1;
+        ProductId(self.last_product)
     }
 
     /// The next order's number.

@@ -1,15 +1,17 @@
 //! The history told again, from its first record: what every table must say if it is true.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 
 use crate::domain::change::{Change, Fork, Record, StoredResponse};
 use crate::domain::clock::Timestamp;
+use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::product::{Product, ProductId, StockMove};
-use crate::domain::transition::Transition;
+use crate::domain::product::{Product, ProductId};
 use crate::limits::{MAX_KEPT_ATTEMPTS, REPLAY_ORDERS};
 
 use super::findings::{Findings, Problems};
@@ -23,7 +25,7 @@ pub(super) struct Replay<'s> {
     /// The first order whose answer the store still keeps.
     first_answer: u64,
     /// Orders that moved lately and are not written yet; bounded by [`REPLAY_ORDERS`] and one record.
-    moving: HashMap<u64, Order>,
+    moving: HashMap<u64, Arc<Order>>,
     open: BTreeSet<u64>,
     products: BTreeMap<ProductId, Product>,
     head: Head,
@@ -77,6 +79,23 @@ impl<'t> Scratch<'t> {
         self.attempts.insert(order.0, self.buffer.as_slice())?;
         Ok(())
     }
+
+    /// Puts a job on the list of dead letters or removes it. False if there was none to remove.
+    fn list_dead_letter(&mut self, order: OrderId, listed: bool) -> Result<bool, StoreError> {
+        Ok(match listed {
+            true => {
+                self.dead_letters.insert(order.0, ())?;
+                true
+            }
+            false => self.dead_letters.remove(order.0)?.is_some(),
+        })
+    }
+
+    fn keep_response(&mut self, order: OrderId, response: &StoredResponse) -> Result<(), StoreError> {
+        record::encode(&StoredResponseRow::of(response), &mut self.buffer)?;
+        self.answers.insert(order.0, self.buffer.as_slice())?;
+        Ok(())
+    }
 }
 
 impl<'s> Replay<'s> {
@@ -109,7 +128,7 @@ impl<'s> Replay<'s> {
                         ended = true;
                         break;
                     };
-                    self.follow(&record, &mut scratch)?;
+                    self.apply(&record, &mut scratch)?;
                 }
                 self.flush(&mut scratch)?;
             }
@@ -135,146 +154,128 @@ impl<'s> Replay<'s> {
         Ok(())
     }
 
-    fn follow(&mut self, record: &Record, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
+    fn apply(&mut self, record: &Record, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
         for change in &record.changes {
-            self.change(record, change, scratch)?;
+            self.apply_change(record, change, scratch)?;
         }
         self.head.oldest_open = self.open.first().copied().unwrap_or(self.head.last_order + 1);
         self.head.advance(record.sequence, self.head.hash, record.at);
         Ok(())
     }
 
-    fn wrong(&mut self, record: &Record, what: String) {
+    fn wrong(&mut self, record: &Record, what: impl fmt::Display) {
         self.complaints.add(format!("record {} {what}", record.sequence));
     }
 
-    fn change(&mut self, record: &Record, change: &Change, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
+    fn apply_change(&mut self, record: &Record, change: &Change, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
+        self.check(record, change);
+        let before = match change {
+            Change::OrderMoved { order, .. } => match self.moving.get(&order.0) {
+                Some(order) => Some(Arc::clone(order)),
+                None => scratch.order(*order)?.map(Arc::new),
+            },
+            _ => None,
+        };
+        match Effect::of(change, before.as_deref(), record.at) {
+            Ok(effect) => self.follow(record, effect, scratch),
+            Err(contradiction) => {
+                self.wrong(record, contradiction);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a record says of the state before it must be what the records before it say.
+    fn check(&mut self, record: &Record, change: &Change) {
         match change {
-            Change::ProductCreated(product) => self.create(record, product),
+            Change::ProductCreated(product) => {
+                if product.id.0 != self.head.last_product + 1 {
+                    let last = self.head.last_product;
+                    self.wrong(record, format_args!("creates product {} after product {last}", product.id));
+                }
+                self.check_conserved(record, product);
+            }
             Change::ProductEdited { before, after } => {
                 self.expect_product(record, before);
-                if !after.stock.is_conserved() {
-                    self.wrong(record, format!("leaves product {} with a stock that does not add up", after.id));
+                self.check_conserved(record, after);
+            }
+            Change::ProductDeleted(product) => self.expect_product(record, product),
+            Change::OrderPlaced { order, .. } => {
+                if order.id.0 != self.head.last_order + 1 {
+                    let last = self.head.last_order;
+                    self.wrong(record, format_args!("places order {} after order {last}", order.id));
                 }
-                self.products.insert(after.id, Product::clone(after));
-            }
-            Change::ProductDeleted(product) => {
-                self.expect_product(record, product);
-                self.products.remove(&product.id);
-            }
-            Change::OrderPlaced { order, answer } => self.place(record, order, answer.as_ref(), scratch)?,
-            Change::OrderMoved { .. } => self.move_order(record, change, scratch)?,
-            Change::DeadLetterDeleted(order) => {
-                if scratch.dead_letters.remove(order.0)?.is_none() {
-                    self.wrong(record, format!("deletes the dead letter of order {order}, which is none"));
-                } else {
-                    self.head.totals.dead_letters -= 1;
+                if order.status != OrderStatus::Pending || order.created_at != record.at {
+                    self.wrong(record, format_args!("places order {} in a state that no order is placed in", order.id));
                 }
             }
-            Change::QueuePaused => self.head.paused = true,
-            Change::QueueResumed => self.head.paused = false,
-            Change::HistoryForked(fork) => self.fork(record, fork),
+            Change::HistoryForked(fork) => self.check_fork(record, fork),
+            Change::OrderMoved { .. } | Change::DeadLetterDeleted(_) | Change::QueuePaused | Change::QueueResumed => {}
         }
-        Ok(())
     }
 
-    fn fork(&mut self, record: &Record, fork: &Fork) {
+    fn check_fork(&mut self, record: &Record, fork: &Fork) {
         let Head { last_order, last_product, .. } = self.head;
         if (fork.after + 1, fork.last_order, fork.last_product) != (record.sequence, last_order, last_product) {
-            self.wrong(record, "forks the history at a state that it was not in".to_owned());
+            self.wrong(record, "forks the history at a state that it was not in");
         }
         if fork.first_order <= last_order || fork.first_product <= last_product {
-            self.wrong(record, "forks the history and gives numbers again".to_owned());
+            self.wrong(record, "forks the history and gives numbers again");
         }
-        self.head.fork(fork);
     }
 
-    fn create(&mut self, record: &Record, product: &Product) {
-        if product.id.0 != self.head.last_product + 1 {
-            self.wrong(record, format!("creates product {} after product {}", product.id, self.head.last_product));
-        }
+    fn check_conserved(&mut self, record: &Record, product: &Product) {
         if !product.stock.is_conserved() {
-            self.wrong(record, format!("creates product {} with a stock that does not add up", product.id));
+            self.wrong(record, format_args!("leaves product {} with a stock that does not add up", product.id));
         }
-        self.head.last_product = self.head.last_product.max(product.id.0);
-        self.products.insert(product.id, product.clone());
     }
 
-    /// What a record says of a product before it changes must be what the records before say.
     fn expect_product(&mut self, record: &Record, before: &Product) {
         if self.products.get(&before.id) != Some(before) {
-            self.wrong(record, format!("changes product {} from a state that it was not in", before.id));
+            self.wrong(record, format_args!("changes product {} from a state that it was not in", before.id));
         }
     }
 
-    fn place(
-        &mut self,
-        record: &Record,
-        order: &Order,
-        answer: Option<&StoredResponse>,
-        scratch: &mut Scratch<'_>,
-    ) -> Result<(), StoreError> {
-        if order.id.0 != self.head.last_order + 1 {
-            self.wrong(record, format!("places order {} after order {}", order.id, self.head.last_order));
-        }
-        if order.status != OrderStatus::Pending || order.created_at != record.at {
-            self.wrong(record, format!("places order {} in a state that no order is placed in", order.id));
-        }
-        self.move_units(record, order, StockMove::Hold);
-        if let Some(product) = self.products.get_mut(&order.product) {
-            product.orders += 1;
-        }
-        self.head.last_order = self.head.last_order.max(order.id.0);
-        self.head.totals.count(order);
-        self.open.insert(order.id.0);
-        self.moving.insert(order.id.0, order.clone());
-        match answer {
-            Some(answer) if order.id.0 >= self.first_answer => {
-                record::encode(&StoredResponseRow::of(answer), &mut scratch.buffer)?;
-                scratch.answers.insert(order.id.0, scratch.buffer.as_slice())?;
+    /// Follows what a change does. Only here a history that contradicts itself is followed as far as it can be.
+    fn follow(&mut self, record: &Record, effect: Effect<'_>, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
+        self.head.apply(&effect);
+        match effect {
+            Effect::ProductPut(product) => drop(self.products.insert(product.id, product.clone())),
+            Effect::ProductRemoved(id) => drop(self.products.remove(&id)),
+            Effect::Order(effect) => self.follow_order(record, effect, scratch)?,
+            Effect::DeadLetterRemoved(order) => {
+                if !scratch.list_dead_letter(order, false)? {
+                    self.wrong(record, format_args!("deletes the dead letter of order {order}, which is none"));
+                }
             }
-            Some(_) => self.last_swept = Some((order.id, order.created_at)),
-            None => {}
+            // In the head.
+            Effect::Paused(_) | Effect::Forked(_) => {}
         }
         Ok(())
     }
 
-    fn move_units(&mut self, record: &Record, order: &Order, units: StockMove) {
-        let product = self.products.get_mut(&order.product);
-        let what = match product.map(|product| product.stock.apply(units, u64::from(order.quantity))) {
-            Some(Ok(())) => return,
-            Some(Err(below_zero)) => format!("moves the units of order {}: {below_zero}", order.id),
-            None => format!("moves order {} for product {}, which is not there", order.id, order.product),
-        };
-        self.wrong(record, what);
-    }
-
-    fn move_order(&mut self, record: &Record, change: &Change, scratch: &mut Scratch<'_>) -> Result<(), StoreError> {
-        let Change::OrderMoved { order: id, product, quantity, transition, units, .. } = change else { return Ok(()) };
-        let known = match self.moving.remove(&id.0) {
-            Some(order) => Some(order),
-            None => scratch.order(*id)?,
-        };
-        let Some(before) = known else {
-            self.wrong(record, format!("moves order {id}, which was not placed"));
-            return Ok(());
-        };
-        let mut order = before.clone();
-        match order.apply(transition, record.at) {
-            Ok(moved) if moved == *units && (order.product, order.quantity) == (*product, *quantity) => {}
-            Ok(_) => self.wrong(record, format!("moves other units than those of order {id}")),
-            Err(refused) => {
-                self.wrong(record, format!("moves order {id} ({transition:?}), but {refused}"));
-                self.moving.insert(id.0, before);
-                return Ok(());
-            }
+    fn follow_order(
+        &mut self,
+        record: &Record,
+        effect: OrderEffect,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<(), StoreError> {
+        self.follow_stock(record, &effect);
+        let OrderEffect { order, before: _, units: _, attempt, dead_letter, response } = effect;
+        let id = order.id;
+        if let Some(attempt) = attempt {
+            scratch.add_attempt(id, attempt)?;
         }
-        if let Some(units) = units {
-            self.move_units(record, &order, *units);
+        if let Some(listed) = dead_letter
+            && !scratch.list_dead_letter(id, listed)?
+        {
+            self.wrong(record, format_args!("reopens order {id}, which is no dead letter"));
         }
-        self.follow_job(record, &order, transition, scratch)?;
-        self.head.totals.uncount(&before);
-        self.head.totals.count(&order);
+        match response {
+            Some(response) if id.0 >= self.first_answer => scratch.keep_response(id, &response)?,
+            Some(_) => self.last_swept = Some((id, order.created_at)),
+            None => {}
+        }
         match order.status {
             OrderStatus::Pending => self.open.insert(id.0),
             _ => self.open.remove(&id.0),
@@ -283,29 +284,17 @@ impl<'s> Replay<'s> {
         Ok(())
     }
 
-    /// Keeps the errors of the attempts and the list of dead letters.
-    fn follow_job(
-        &mut self,
-        record: &Record,
-        order: &Order,
-        transition: &Transition,
-        scratch: &mut Scratch<'_>,
-    ) -> Result<(), StoreError> {
-        if let Some(error) = transition.error() {
-            let attempt = AttemptError { attempt: order.attempts, at: record.at, error: error.to_owned() };
-            scratch.add_attempt(order.id, attempt)?;
-        }
-        match transition.dead_letter() {
-            Some(true) => {
-                scratch.dead_letters.insert(order.id.0, ())?;
-                self.head.totals.dead_letters += 1;
+    fn follow_stock(&mut self, record: &Record, effect: &OrderEffect) {
+        let order = &effect.order;
+        match self.products.get_mut(&order.product).map(|product| product.apply(effect)) {
+            Some(Ok(())) => {}
+            Some(Err(below_zero)) => {
+                self.wrong(record, format_args!("moves the units of order {}: {below_zero}", order.id));
             }
-            Some(false) => match scratch.dead_letters.remove(order.id.0)? {
-                Some(_) => self.head.totals.dead_letters -= 1,
-                None => self.wrong(record, format!("reopens order {}, which is no dead letter", order.id)),
-            },
-            None => {}
+            None => {
+                let product = order.product;
+                self.wrong(record, format_args!("moves order {} for product {product}, which is not there", order.id));
+            }
         }
-        Ok(())
     }
 }

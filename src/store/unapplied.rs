@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::change::StoredResponse;
 use crate::domain::clock::Bounds;
+use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::AttemptError;
 use crate::domain::order::{Order, OrderId, OrderMap};
 use crate::domain::product::{Product, ProductId};
@@ -144,34 +145,47 @@ impl Unapplied {
         self.removal = later.removal;
     }
 
-    /// A new order, whose number follows the one before it.
-    pub(super) fn add_order(&mut self, order: Arc<Order>) {
-        self.orders.place(order);
+    /// Takes the rows that a change writes. What an order does to its product's row is not among them: that row is put
+    /// when its stock has moved.
+    pub(super) fn apply(&mut self, effect: Effect<'_>) {
+        match effect {
+            Effect::ProductPut(product) => self.put_product(product.clone()),
+            Effect::ProductRemoved(product) => self.remove_product(product),
+            Effect::Order(effect) => self.apply_order(effect),
+            Effect::DeadLetterRemoved(order) => self.list_dead_letter(order, false),
+            // In the head.
+            Effect::Paused(_) | Effect::Forked(_) => {}
+        }
     }
 
-    /// An order that has moved.
-    pub(super) fn put_order(&mut self, order: Arc<Order>) {
-        self.orders.put(order);
+    fn apply_order(&mut self, effect: OrderEffect) {
+        let OrderEffect { order, before, units: _, attempt, dead_letter, response } = effect;
+        let id = order.id;
+        if let Some(attempt) = attempt {
+            self.attempts.entry(id.0).or_default().push(attempt);
+        }
+        if let Some(listed) = dead_letter {
+            self.list_dead_letter(id, listed);
+        }
+        if let Some(response) = response {
+            self.answers.push((id, response));
+        }
+        match before {
+            None => self.orders.place(order),
+            Some(_) => self.orders.put(order),
+        }
     }
 
     pub(super) fn put_product(&mut self, product: Product) {
         self.products.insert(product.id, Some(product));
     }
 
-    pub(super) fn remove_product(&mut self, id: ProductId) {
+    fn remove_product(&mut self, id: ProductId) {
         self.products.insert(id, None);
     }
 
-    pub(super) fn add_attempt(&mut self, order: OrderId, attempt: AttemptError) {
-        self.attempts.entry(order.0).or_default().push(attempt);
-    }
-
-    pub(super) fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
+    fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
         self.dead_letters.insert(order.0, listed);
-    }
-
-    pub(super) fn keep_answer(&mut self, order: OrderId, answer: StoredResponse) {
-        self.answers.push((order, answer));
     }
 
     pub(super) fn answer(&self, order: OrderId) -> Option<StoredResponse> {

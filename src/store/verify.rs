@@ -163,7 +163,7 @@ fn check_orders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), Stor
     let complete = findings.trimmed_through.is_none();
     snapshot.each_order(|order| {
         findings.orders += 1;
-        totals.count(&order);
+        totals.count(order.status, order.job);
         if order.status == OrderStatus::Pending {
             oldest_open.get_or_insert(order.id.0);
         }

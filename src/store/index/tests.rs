@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::domain::change::{Change, StoredResponse};
 use crate::domain::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
+use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId};
-use crate::domain::product::{Product, ProductId, Stock, StockMove, Terms};
+use crate::domain::product::{Product, ProductId, Stock, Terms};
 
 use super::super::{Head, Medium, Store, file_in};
 use super::*;
@@ -105,11 +106,11 @@ impl Shop {
             for order in placed {
                 let answer = StoredResponse { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
                 let order = Arc::new(order.clone());
-                product.stock.apply(StockMove::Hold, 1).unwrap();
-                product.orders += 1;
-                head.totals.count(&order);
-                draft.add_order(Arc::clone(&order));
-                draft.keep_answer(order.id, answer);
+                let effect = OrderEffect::placed(Arc::clone(&order), Some(answer));
+                product.apply(&effect).unwrap();
+                let effect = Effect::Order(effect);
+                head.apply(&effect);
+                draft.apply(effect);
                 changes.push(Change::OrderPlaced { order, answer: Some(answer) });
             }
             draft.put_product(product.clone());
