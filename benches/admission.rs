@@ -60,8 +60,8 @@ fn admission(criterion: &mut Criterion) {
             bencher.iter_custom(|iterations| {
                 on_threads(threads, iterations, || {
                     // It is refused without waiting for anything.
-                    let answer =
-                        pin!(shop.admission.place(request.clone())).poll(&mut Context::from_waker(Waker::noop()));
+                    let answer = pin!(shop.engine.admission.place(request.clone()))
+                        .poll(&mut Context::from_waker(Waker::noop()));
                     assert!(matches!(answer, Poll::Ready(Err(Refusal::SoldOut))), "{answer:?}");
                 })
             });

@@ -119,7 +119,7 @@ fn measure(shop: &mut Shop, tap: &Tap, product: ProductId, batch: usize, time: D
             break (placed, tap.last_frame());
         }
     };
-    let [confirmed, placed] = record::last_two(&shop.store, [confirmed, placed]);
+    let [confirmed, placed] = record::last_two(&shop.engine.store, [confirmed, placed]);
     let each = |time: Duration| time.as_secs_f64() * 1e6 / orders as f64;
     Round {
         commit: each(placing),
@@ -131,7 +131,7 @@ fn measure(shop: &mut Shop, tap: &Tap, product: ProductId, batch: usize, time: D
 
 fn costs(shop: &Shop, recorded: &Recorded, batch: usize) -> Costs {
     assert_eq!(recorded.changes(), batch, "the record is not of one batch");
-    recorded.costs(&shop.store, batch)
+    recorded.costs(&shop.engine.store, batch)
 }
 
 fn print_head() {

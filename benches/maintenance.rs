@@ -82,7 +82,7 @@ fn fill(file: &Path, orders: usize) {
     let mut shop = Shop::open(Medium::File(file.to_owned()));
     let product = shop.add_product(None);
     shop.fill(product, orders);
-    let store = std::sync::Arc::clone(&shop.store);
+    let store = std::sync::Arc::clone(&shop.engine.store);
     shop.close();
     store.close();
 }

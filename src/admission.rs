@@ -1,16 +1,15 @@
-//! The ordered checks between a request and its place at the committer.
+//! The ordered checks between a request and the committer.
 //!
 //! The order is fixed: idempotency, the server is open, product, sale window, purchase limit, stock, as a look; then
-//! the user's rate, a slot of the queue, a claim on the limit, and the units. Stock comes last, so that a refused
+//! the user's rate, a slot of the queue, a claim on the limit, and the units. Stock comes last, so that a rejected
 //! order never held any; and nothing is awaited between taking stock and handing the order over, so that a caller who
 //! hangs up cannot separate the two.
 
 use std::sync::Arc;
 
-use crate::committer::{Claimed, Intake, KeyAnswer, KeyClaim, KeyClaims, OrderPermit, PendingOrder, Receipt};
+use crate::committer::{Claimed, Intake, KeyClaim, KeyClaims, OrderPermit, PendingOrder, PendingReply, Receipt};
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::order::{Priority, Quantity, UserId};
-use crate::domain::product::{Product, ProductId};
+use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
 use crate::inventory::{Inventory, LimitError, Purchases, StockItem};
 use crate::limits::USER_RETRY_AFTER;
@@ -19,44 +18,10 @@ use crate::store::Store;
 
 mod idempotency;
 mod rate_limit;
+mod request;
 
-pub use idempotency::IdempotencyKey;
 pub use rate_limit::{RateLimits, network};
-
-/// An order as asked for: its shape was checked, nothing else.
-#[derive(Clone, Debug)]
-pub struct OrderRequest {
-    /// What to buy.
-    pub product: ProductId,
-    /// Who buys.
-    pub user: UserId,
-    /// How many units.
-    pub quantity: Quantity,
-    /// Its rank in the queue.
-    pub priority: Priority,
-    /// Makes a repetition of the request answer the same.
-    pub key: Option<IdempotencyKey>,
-}
-
-/// An accepted order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// What the buyer is told.
-    pub receipt: Receipt,
-    /// Whether an earlier request with the same key made the order.
-    pub replayed: bool,
-}
-
-impl Accepted {
-    /// What was answered before.
-    const fn again(receipt: Receipt) -> Self {
-        Self { receipt, replayed: true }
-    }
-
-    const fn first(receipt: Receipt) -> Self {
-        Self { receipt, replayed: false }
-    }
-}
+pub use request::{Accepted, IdempotencyKey, OrderRequest};
 
 /// The way in for orders. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -149,7 +114,7 @@ impl Admission {
         // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
         let placing = tokio::spawn(async move {
             let epoch = admission.intake.epoch();
-            let kept = match admission.kept_answers(vec![request.clone()]).await {
+            let kept = match admission.stored_responses(vec![request.clone()]).await {
                 Ok(mut kept) => kept.pop().flatten(),
                 Err(refusal) => Some(Err(refusal)),
             };
@@ -259,7 +224,7 @@ impl Admission {
             return Ok(());
         }
         let places: Vec<usize> = asked.into_iter().map(|at| places[at]).collect();
-        let kept = self.kept_answers(places.iter().map(|at| requests[*at].clone()).collect()).await?;
+        let kept = self.stored_responses(places.iter().map(|at| requests[*at].clone()).collect()).await?;
         for (at, kept) in places.into_iter().zip(kept) {
             if let Some(result) = kept
                 && let Entry::New(Some(claim)) = std::mem::replace(&mut entries[at], Entry::Known(result.clone()))
@@ -354,21 +319,21 @@ impl Admission {
         Refusal::Overloaded { retry_after: self.queue.retry_after(kind) }
     }
 
-    /// What these requests were answered before, if they were and the answer is still kept.
-    async fn kept_answers(
+    /// The stored responses to these requests, where there are any that are young enough.
+    async fn stored_responses(
         &self,
         requests: Vec<OrderRequest>,
     ) -> Result<Vec<Option<Result<Receipt, Refusal>>>, Refusal> {
         // A key that has ended makes a second order, which nobody can take back: a clock that was set ahead ends none.
         let now = self.clock.cautious_now();
-        let kept = self
-            .store
-            .query(move |store| requests.iter().map(|request| idempotency::kept_answer(store, request, now)).collect());
+        let kept = self.store.query(move |store| {
+            requests.iter().map(|request| idempotency::stored_response(store, request, now)).collect()
+        });
         self.intake.unless_stalled(kept).await?.map_err(|_| Refusal::StorageUnavailable)
     }
 }
 
-/// Tells those who repeat a request why it was rejected.
+/// Rejects an order; those who repeat its request learn why as well.
 fn rejected(key: Option<KeyClaim>, refusal: Refusal) -> Refusal {
     if let Some(key) = key {
         key.finish(&Err(refusal.clone()));
@@ -381,10 +346,10 @@ enum Entry {
     /// To be placed, with the claim on its key.
     New(Option<KeyClaim>),
     /// The same request is under way, in this batch or in another.
-    Same(KeyAnswer),
+    Same(PendingReply),
     /// Another request with its key is under way.
-    Other(KeyAnswer, IdempotencyKey),
-    /// Answered before.
+    Other(PendingReply, IdempotencyKey),
+    /// Its response is stored.
     Known(Result<Receipt, Refusal>),
 }
 

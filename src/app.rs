@@ -10,24 +10,18 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admission::{Admission, RateLimits};
 use crate::alerts::Alerts;
-use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
-use crate::domain::job_id::JobIds;
-use crate::fulfillment::{self, Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError, Workers};
+use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
+use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
 use crate::http::{self, AdminToken, ServeConfig};
-use crate::inventory::Inventory;
 use crate::maintenance::counted;
-use crate::metrics::Metrics;
 use crate::monitor::{ClockWatch, WindowWatch};
 use crate::open_files;
-use crate::queue::Queue;
-use crate::regular_file;
 use crate::sample;
-use crate::store::{self, Access, DirectoryLock, Medium, OpenError, Store, StoreError};
+use crate::store::{self, Medium};
 use crate::{limits, logging};
 
 mod signals;
@@ -42,15 +36,9 @@ const BACKLOG: u32 = 4_096;
 /// Why the server did not start, or not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The data directory.
-    #[error("cannot make the data directory {0}: {1}")]
-    DataDir(String, std::io::Error),
-    /// The store.
+    /// The store, or the engine over it.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store, once open.
-    #[error("the store cannot be used: {0}")]
-    Store(#[from] StoreError),
+    Engine(#[from] EngineError),
     /// The fulfilment service.
     #[error(transparent)]
     Fulfillment(#[from] WebhookConfigError),
@@ -94,17 +82,6 @@ pub struct Banner {
     fulfillment: bool,
 }
 
-/// In which state a start found the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// There was none.
-    Nothing,
-    /// As a server leaves it that is told to end.
-    Closed,
-    /// As a server leaves it that is killed.
-    Killed,
-}
-
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "flashsale {}", env!("CARGO_PKG_VERSION"))?;
@@ -112,12 +89,11 @@ impl fmt::Display for Banner {
         let new = if self.found == Found::Nothing { "new; " } else { "" };
         writeln!(f, "  store       {} ({new}{products}, {orders})", self.store)?;
         writeln!(f, "  history     {}", self.history)?;
-        let goes = if self.open == 1 { "goes" } else { "go" };
-        let open = format!("{} {goes} on", counted(self.open as u64, "open order"));
+        let open = counted(self.open as u64, "open order");
         match self.found {
             Found::Nothing => {}
-            Found::Closed => writeln!(f, "  recovered   closed cleanly; {open}")?,
-            Found::Killed => writeln!(f, "  recovered   after an unclean end; {open}")?,
+            Found::Closed => writeln!(f, "  recovery    clean shutdown; {open} resumed")?,
+            Found::Killed => writeln!(f, "  recovery    unclean shutdown; {open} resumed")?,
         }
         let fulfillment = if self.fulfillment { "posted to the fulfilment service" } else { "confirmed at once" };
         writeln!(f, "  orders      {fulfillment}")?;
@@ -133,18 +109,13 @@ impl fmt::Display for Banner {
 /// A server that runs.
 #[derive(Debug)]
 pub struct App {
-    committer: Committer,
-    intake: Intake,
-    workers: Workers,
+    engine: Engine,
     windows: WindowWatch,
     clock_watch: ClockWatch,
-    store: Arc<Store>,
     server: JoinHandle<()>,
     nudges: JoinHandle<()>,
     stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
-    /// Given back when the store is closed: nobody else may work in the directory before.
-    lock: Option<DirectoryLock>,
 }
 
 /// Runs the server until the process is told to end, or until a part has ended that it cannot do without. `announce` is
@@ -211,54 +182,26 @@ impl App {
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
-        let (lock, store, recovered, found) = open_store(medium, &config)?;
+        let opened = OpenedStore::open(medium)?;
+        let (found, recovered) = (opened.found, &opened.recovered);
         let last_record = (recovered.head.sequence > 0).then(|| recovered.head.at());
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
         let history = recovered.head.history();
-        let samples = if config.sample_data { sample::missing(&recovered) } else { Vec::new() };
-        let inventory = Arc::new(Inventory::default());
-        let queue = Queue::new(config.queue_capacity, clock.clone());
-        let queue = Arc::new(queue.with_hold_capacity(config.hold_capacity));
-        let (metrics, alerts) = (Arc::new(Metrics::default()), Arc::new(Alerts::default()));
-        let rooms = committer::Deps {
-            store: Arc::clone(&store),
-            inventory: Arc::clone(&inventory),
-            queue: Arc::clone(&queue),
-            metrics: Arc::clone(&metrics),
-            clock: clock.clone(),
-            journal_keep: config.journal_keep,
-        };
-        let (committer, intake) = Committer::start(rooms, recovered, &Handle::current())?;
+        let samples = if config.sample_data { sample::missing(recovered) } else { Vec::new() };
+        let mut engine = Engine::start(opened, &EngineConfig::from(&config), clock.clone(), &Handle::current())?;
         for product in samples {
-            intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
+            engine.intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
         }
-        let job_ids = Arc::new(JobIds::new(*store.secret()));
-        let rooms = fulfillment::Deps {
-            queue: Arc::clone(&queue),
-            store: Arc::clone(&store),
-            intake: intake.clone(),
-            clock: clock.clone(),
-            job_ids: Arc::clone(&job_ids),
-            metrics: Arc::clone(&metrics),
-        };
-        let workers = Workers::start(&rooms, &method, config.workers);
+        engine.start_workers(&method, config.workers);
         let (listener, address) = listen(socket, config.address)?;
-        let rate_limits = Arc::new(RateLimits::new(&config.rate_limits));
-        let admission = Admission::new(
-            Arc::clone(&inventory),
-            Arc::clone(&queue),
-            Arc::clone(&store),
-            intake.clone(),
-            Arc::clone(&rate_limits),
-            clock.clone(),
-        );
-        let windows = WindowWatch::start(Arc::clone(&inventory), Arc::clone(&alerts), clock.clone());
-        let clock_watch = ClockWatch::start(Arc::clone(&alerts), Arc::clone(&metrics), clock.clone(), last_record);
+        let alerts = Arc::new(Alerts::default());
+        let windows = WindowWatch::start(Arc::clone(&engine.inventory), Arc::clone(&alerts), clock.clone());
+        let clock_watch = ClockWatch::start(Arc::clone(&alerts), Arc::clone(&engine.metrics), clock, last_record);
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
             store: store::file_in(&config.data_dir).display().to_string(),
-            products: inventory.len(),
+            products: engine.inventory.len(),
             history,
             orders,
             open,
@@ -267,15 +210,15 @@ impl App {
             fulfillment: config.fulfillment.is_some(),
         };
         let api = http::api(http::Deps {
-            admission: Arc::new(admission),
-            intake: intake.clone(),
-            inventory,
-            queue,
-            store: Arc::clone(&store),
-            clock,
-            job_ids,
+            admission: Arc::clone(&engine.admission),
+            intake: engine.intake.clone(),
+            inventory: Arc::clone(&engine.inventory),
+            queue: Arc::clone(&engine.queue),
+            store: Arc::clone(&engine.store),
+            clock: engine.clock.clone(),
+            job_ids: Arc::clone(&engine.job_ids),
             token,
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&engine.metrics),
             alerts,
         });
         if max_connections < config.max_connections / 2 {
@@ -287,35 +230,21 @@ impl App {
             max_connections,
             max_per_address: per_address(config.max_per_address, max_connections),
             shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
-            rate_limits,
+            rate_limits: Arc::clone(&engine.rate_limits),
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
-            metrics,
+            metrics: Arc::clone(&engine.metrics),
         };
         let server = tokio::spawn(http::serve(listener, api, serving, stopped));
-        let nudges = tokio::spawn(nudge(intake.stalls(), stop.clone()));
+        let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        let parts = Self {
-            committer,
-            intake,
-            workers,
-            windows,
-            clock_watch,
-            store,
-            server,
-            nudges,
-            stop,
-            shutdown_timeout,
-            lock,
-        };
-        Ok((parts, banner))
+        let app = Self { engine, windows, clock_watch, server, nudges, stop, shutdown_timeout };
+        Ok((app, banner))
     }
 
-    /// Returns the name of a part that the server cannot do without, when that has ended or panicked. The thread that
-    /// writes the tables is not among them: when it ends, the committer opens the store again.
+    /// Returns the name of a part that the server cannot do without, when that has ended or panicked.
     pub async fn ended(&mut self) -> &'static str {
         tokio::select! {
-            () = self.committer.ended() => "the committer",
-            () = self.workers.ended() => "a worker",
+            part = self.engine.ended() => part,
             () = self.windows.ended() => "the watch over sale windows",
             () = self.clock_watch.ended() => "the watch over the clock",
             _ = &mut self.server => "the listener",
@@ -327,24 +256,19 @@ impl App {
     /// committer commits what is left, and the store is closed. Each step has a bound, and what is not done by then is
     /// given up: it is in the store's log, or was not acknowledged.
     pub async fn stop(self) -> Result<(), AppError> {
-        let end = Instant::now() + self.shutdown_timeout;
-        let patience = self.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT);
-        self.intake.shut();
-        self.stop.send_replace(true);
+        let Self { mut engine, server, stop, shutdown_timeout, .. } = self;
+        let end = Instant::now() + shutdown_timeout;
+        let patience = shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT);
+        engine.intake.shut();
+        stop.send_replace(true);
         let served = async {
             // It may have ended before.
-            if !self.server.is_finished() && tokio::time::timeout(patience, self.server).await.is_err() {
+            if !server.is_finished() && tokio::time::timeout(patience, server).await.is_err() {
                 tracing::warn!("the listener had not ended in time");
             }
         };
-        tokio::join!(served, self.workers.stop(patience));
-        self.intake.stop();
-        let (committer, store, lock) = (self.committer, self.store, self.lock);
-        let closing = tokio::task::spawn_blocking(move || {
-            committer.join();
-            store.close();
-            drop(lock);
-        });
+        tokio::join!(served, engine.stop_workers(patience));
+        let closing = tokio::task::spawn_blocking(|| engine.close());
         match tokio::time::timeout_at(end.into(), closing).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(AppError::Ended("the closing of the store")),
@@ -371,30 +295,6 @@ async fn nudge(mut stalls: watch::Receiver<()>, stop: watch::Sender<bool>) {
     while stalls.changed().await.is_ok() {
         stop.send_modify(|_| {});
     }
-}
-
-/// What opening the store gives: for one in files also the lock of its directory.
-type Opened = (Option<DirectoryLock>, Arc<Store>, store::Recovered, Found);
-
-fn open_store(medium: Medium, config: &Config) -> Result<Opened, AppError> {
-    let (lock, was_there) = match &medium {
-        Medium::File(file) => {
-            let directory = |error| AppError::DataDir(config.data_dir.display().to_string(), error);
-            // For its owner only, as are the files in it: they hold the store's secret and the buyers' names.
-            regular_file::make_directory(&config.data_dir).map_err(directory)?;
-            let lock = DirectoryLock::take(&config.data_dir, Access::Writing)?;
-            store::tidy(&config.data_dir).map_err(directory)?;
-            (Some(lock), file.exists())
-        }
-        Medium::Backend { .. } => (None, true),
-    };
-    let (store, recovered) = Store::open(medium)?;
-    let found = match was_there {
-        false => Found::Nothing,
-        true if recovered.unclosed => Found::Killed,
-        true => Found::Closed,
-    };
-    Ok((lock, Arc::new(store), recovered, found))
 }
 
 fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {

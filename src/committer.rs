@@ -1,14 +1,13 @@
 //! The one writer. Everything that changes the store is a command to it.
 //!
 //! It waits for one command, drains what else is waiting up to a bound, applies all to its books, commits once, and
-//! only then shows the new state and answers. What arrives during the sync is the next batch.
+//! only then publishes the new state and replies. What arrives during the sync is the next batch.
 //!
-//! A failed commit has an unknown outcome. So nothing is guessed: no answer but "unavailable", no stock returned, no
+//! A failed commit has an unknown outcome. So nothing is guessed: no reply but "unavailable", no stock returned, no
 //! new order taken, until the store was opened again and everything was rebuilt from it.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -16,56 +15,41 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::domain::clock::Clock;
-use crate::inventory::Inventory;
 use crate::limits::{
     COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,
 };
-use crate::metrics::Metrics;
-use crate::queue::Queue;
-use crate::store::{OpenError, Recovered, Store, StoreError};
+use crate::store::{OpenError, Recovered, StoreError};
 
-mod answer;
 mod batch;
 mod books;
 mod claims;
 mod command;
 mod count;
+mod deps;
 mod edit;
+mod effects;
 mod gate;
 mod intake;
+mod receipt;
+mod reply;
 
-pub use claims::{Answer as KeyAnswer, Claimed, KeyClaim, KeyClaims};
-pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Receipt, Settlement};
+pub use claims::{Claimed, KeyClaim, KeyClaims, PendingReply};
+pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Settlement};
 pub use count::Counts;
-pub use gate::Status;
-pub use intake::{Intake, OrderPermit};
+pub use deps::Deps;
+pub use gate::{OrderPermit, Status};
+pub use intake::Intake;
+pub use receipt::Receipt;
 
-use answer::Answer;
-use batch::{Batch, Effects};
+use batch::Batch;
 use books::Books;
 use command::Command;
 use count::Counter;
+use effects::Effects;
 use gate::Gate;
+use reply::Reply;
 
-/// What the committer works with.
-#[derive(Clone, Debug)]
-pub struct Deps {
-    /// Where it writes.
-    pub store: Arc<Store>,
-    /// What it publishes to.
-    pub inventory: Arc<Inventory>,
-    /// Where jobs go after the commit.
-    pub queue: Arc<Queue>,
-    /// Where commits and expiries are measured.
-    pub metrics: Arc<Metrics>,
-    /// The time of day.
-    pub clock: Clock,
-    /// How old a record of the history becomes before it is trimmed; none are where nothing is said.
-    pub journal_keep: Option<Duration>,
-}
-
-/// The committer's thread, and the task that gives out its answers. Both end after [`Intake::stop`].
+/// The committer's thread, and the task that gives out its replies. Both end after [`Intake::stop`].
 #[derive(Debug)]
 pub struct Committer {
     thread: JoinHandle<()>,
@@ -75,21 +59,21 @@ pub struct Committer {
 }
 
 impl Committer {
-    /// Rebuilds the counters and the queue from what was recovered, and starts the thread. Answers are given out by a
+    /// Rebuilds the counters and the queue from what was recovered, and starts the thread. Replies are given out by a
     /// task on `runtime`.
     pub fn start(deps: Deps, recovered: Recovered, runtime: &Handle) -> Result<(Self, Intake), StoreError> {
         let no_thread = |error: std::io::Error| StoreError::System("thread for the committer", error.to_string());
         let counter = Counter::start(Arc::clone(&deps.store), Arc::clone(&deps.inventory)).map_err(no_thread)?;
         let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
         let books = rebuild(&deps, recovered, None, &gate, counter.counts());
-        let (answers, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
+        let (replies, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
         let answering = runtime.spawn(give_out(committed, Arc::clone(&gate)));
         let (runs, running) = oneshot::channel();
         let (held_over, commands, looked) = (None, Vec::new(), Instant::now());
         let counts = Arc::clone(counter.counts());
-        let writer = Writer { deps, books, receiver, held_over, commands, gate, answers, counts, looked };
+        let writer = Writer { deps, books, receiver, held_over, commands, gate, replies, counts, looked };
         let run = move || {
-            let _guard = (RefusesOnPanic(Arc::clone(&writer.gate)), runs);
+            let _guard = (ClosesOnPanic(Arc::clone(&writer.gate)), runs);
             writer.run();
             counter.stop();
         };
@@ -114,10 +98,10 @@ impl Committer {
     }
 }
 
-/// Nobody commits after a panic: then the server is not ready, and whoever looks after it starts it again.
-struct RefusesOnPanic(Arc<Gate>);
+/// Nobody commits after a panic: then the server is not ready, and its service manager starts it again.
+struct ClosesOnPanic(Arc<Gate>);
 
-impl Drop for RefusesOnPanic {
+impl Drop for ClosesOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.set_status(Status::StorageUnavailable);
@@ -145,22 +129,22 @@ struct Writer {
     /// The batch under way; kept from batch to batch for its memory.
     commands: Vec<Command>,
     gate: Arc<Gate>,
-    answers: mpsc::Sender<Vec<Answer>>,
+    replies: mpsc::Sender<Vec<Reply>>,
     counts: Arc<Counts>,
     /// When the store's files were last looked for.
     looked: Instant,
 }
 
-/// Gives out the answers of committed batches. On the runtime, waking the one who waits is cheap; from a thread
+/// Gives out the replies of committed batches. On the runtime, waking the one who waits is cheap; from a thread
 /// outside, each would cost a lock and often a system call, and the next commit would wait for it. Where none are to be
 /// given out, looks whether that is because a commit has stalled.
-async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>, gate: Arc<Gate>) {
+async fn give_out(mut committed: mpsc::Receiver<Vec<Reply>>, gate: Arc<Gate>) {
     let mut looks = tokio::time::interval(STALL_LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let answers = tokio::select! {
+        let replies = tokio::select! {
             biased;
-            answers = committed.recv() => answers,
+            replies = committed.recv() => replies,
             _ = looks.tick() => {
                 if gate.look_for_stall() {
                     tracing::error!("a commit takes longer than {COMMIT_STALL:?}; no orders until the disk answers");
@@ -168,8 +152,8 @@ async fn give_out(mut committed: mpsc::Receiver<Vec<Answer>>, gate: Arc<Gate>) {
                 continue;
             }
         };
-        let Some(answers) = answers else { return };
-        answers.into_iter().for_each(Answer::send);
+        let Some(replies) = replies else { return };
+        replies.into_iter().for_each(Reply::send);
     }
 }
 
@@ -193,7 +177,7 @@ impl Writer {
                 tracing::warn!("the disk answers again");
             }
             if let Err(error) = done {
-                tracing::error!(%error, "orders are refused until the store is open again");
+                tracing::error!(%error, "orders are rejected until the store is open again");
                 if stop || !self.reopen() {
                     return;
                 }
@@ -267,7 +251,7 @@ impl Writer {
         Err(StoreError::Misplaced(file.display().to_string()))
     }
 
-    /// Applies and commits, then publishes and answers.
+    /// Applies and commits, then publishes and replies.
     fn commit(&mut self) -> Result<(), StoreError> {
         let mut commands = std::mem::take(&mut self.commands);
         let done = self.commit_all(commands.drain(..));
@@ -284,7 +268,7 @@ impl Writer {
             return Ok(());
         }
         let now = self.deps.clock.moment();
-        // Both outlive the transaction: when it fails, orders are refused before anyone hears of it.
+        // Both outlive the transaction: when it fails, orders are rejected before anyone hears of it.
         let mut effects = Effects::default();
         let rows = commands.as_slice().iter().map(Command::rows).sum();
         let began = Instant::now();
@@ -308,21 +292,21 @@ impl Writer {
         if effects.limited {
             self.counts.wake();
         }
-        let answers = effects.publish(&mut self.books, &self.deps, committed);
-        if !answers.is_empty() {
+        let replies = effects.publish(&mut self.books, &self.deps, committed);
+        if !replies.is_empty() {
             // Fails only when the runtime is gone, and those who waited with it.
-            let _ = self.answers.blocking_send(answers);
+            let _ = self.replies.blocking_send(replies);
         }
         Ok(())
     }
 
-    /// Opens the failed store again, as often as it takes, refusing what comes in meanwhile. False when told to stop.
+    /// Opens the failed store again, as often as it takes, and rejects what comes in meanwhile. False if it has to stop.
     fn reopen(&mut self) -> bool {
-        // Whatever is dropped here is dropped unanswered, which its sender reads as "unavailable".
+        // A command that is dropped here gets no reply, which its sender reads as "unavailable".
         self.held_over = None;
         self.counts.close();
         let mut next_try = Instant::now() + REOPEN_PAUSE;
-        let mut said = String::new();
+        let mut logged = String::new();
         loop {
             // A moment and not a pause: commands that keep coming must not put it off.
             match self.receiver.recv_deadline(next_try) {
@@ -338,10 +322,10 @@ impl Writer {
                     return true;
                 }
                 // Once, not once a second.
-                Err(error) if error == said => {}
+                Err(error) if error == logged => {}
                 Err(error) => {
                     tracing::error!(error, "the store cannot be opened yet");
-                    said = error;
+                    logged = error;
                 }
             }
             next_try = Instant::now() + REOPEN_PAUSE;

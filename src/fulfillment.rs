@@ -126,11 +126,11 @@ impl Workers {
 }
 
 /// The life of a worker that asks nobody.
-async fn confirm(rooms: Deps, mut stopped: watch::Receiver<bool>) {
+async fn confirm(rooms: Deps, mut stop: watch::Receiver<bool>) {
     loop {
         let jobs = tokio::select! {
             biased;
-            () = told(&mut stopped) => return,
+            () = stopped(&mut stop) => return,
             jobs = rooms.queue.take(MAX_JOBS_TAKEN) => jobs,
         };
         let settlements = jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect();
@@ -141,7 +141,7 @@ async fn confirm(rooms: Deps, mut stopped: watch::Receiver<bool>) {
 }
 
 /// Wakes delayed jobs in order of time: due attempts become ready, ended holds expire.
-async fn wake(rooms: Deps, mut stopped: watch::Receiver<bool>) {
+async fn wake(rooms: Deps, mut stop: watch::Receiver<bool>) {
     loop {
         let rescheduled = rooms.queue.rescheduled();
         let expired = rooms.queue.wake_due(MAX_EXPIRED_AT_ONCE);
@@ -156,14 +156,14 @@ async fn wake(rooms: Deps, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             () = rescheduled => {}
             () = tokio::time::sleep(pause) => {}
-            () = told(&mut stopped) => return,
+            () = stopped(&mut stop) => return,
         }
     }
 }
 
-/// Returns when the word to stop was given.
-async fn told(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stop| *stop).await;
+/// Returns when the workers have to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn settlement(job: &Job, transition: Transition) -> Settlement {
@@ -181,18 +181,18 @@ struct Poster {
 
 impl Poster {
     /// The worker's life.
-    async fn work(self, mut stopped: watch::Receiver<bool>) {
+    async fn work(self, mut stop: watch::Receiver<bool>) {
         loop {
             let jobs = tokio::select! {
                 biased;
-                () = told(&mut stopped) => return,
+                () = stopped(&mut stop) => return,
                 jobs = self.rooms.queue.take(1) => jobs,
             };
             for job in jobs {
                 let report = match caught(self.post(&job)).await {
                     Some(Ok(report)) => report,
-                    Some(Err(fault)) => self.put_off(&job, &fault, &mut stopped).await,
-                    None => self.put_off(&job, "an attempt panicked", &mut stopped).await,
+                    Some(Err(fault)) => self.put_off(&job, &fault, &mut stop).await,
+                    None => self.put_off(&job, "an attempt panicked", &mut stop).await,
                 };
                 if let Some(report) = report
                     && !self.rooms.intake.settle(vec![report]).await
@@ -238,12 +238,12 @@ impl Poster {
 
     /// Gives a job back after a pause: given back at once it would be taken at once, and meet the same fault. There is
     /// nothing to report.
-    async fn put_off(&self, job: &Job, fault: &str, stopped: &mut watch::Receiver<bool>) -> Option<Settlement> {
+    async fn put_off(&self, job: &Job, fault: &str, stop: &mut watch::Receiver<bool>) -> Option<Settlement> {
         // A stop ends attempts as well. That is no fault.
-        if !*stopped.borrow() {
+        if !*stop.borrow() {
             let _waiting = self.faults.count(fault);
             tokio::select! {
-                () = told(stopped) => {}
+                () = stopped(stop) => {}
                 () = tokio::time::sleep(with_jitter(LOCAL_FAULT_PAUSE, random())) => {}
             }
         }

@@ -13,13 +13,9 @@ use tokio::sync::Notify;
 
 use crate::domain::product::{Product, ProductId};
 
+mod atomic;
 mod counter;
 mod purchases;
-
-/// The counter's integers; the model checker puts its own in their place.
-mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-}
 
 pub use counter::StockCounter;
 pub use purchases::{Base, LimitError, PurchaseClaim, Purchases};

@@ -20,6 +20,7 @@ pub mod config;
 pub mod open_files;
 
 pub mod app;
+pub mod engine;
 pub mod maintenance;
 pub mod sample;
 

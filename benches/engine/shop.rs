@@ -3,19 +3,18 @@
 
 use std::sync::Arc;
 
-use flashsale::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
-use flashsale::committer::{Committer, Deps, Edit, Intake, Settlement};
-use flashsale::config::RateLimitConfig;
+use flashsale::admission::{IdempotencyKey, OrderRequest};
+use flashsale::committer::{Edit, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::clock::Clock;
 use flashsale::domain::money::Money;
 use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
 use flashsale::domain::product::{ProductId, Terms};
 use flashsale::domain::transition::Transition;
-use flashsale::inventory::{Inventory, StockItem};
+use flashsale::engine::{Engine, EngineConfig, OpenedStore};
+use flashsale::inventory::StockItem;
 use flashsale::limits::MAX_STOCK;
-use flashsale::queue::Queue;
-use flashsale::store::{Medium, Store};
+use flashsale::store::Medium;
 use tokio::runtime::Runtime;
 
 /// Unfinished jobs: more than a benchmark has.
@@ -26,12 +25,7 @@ const FILL_BATCH: usize = 4096;
 /// A started engine without workers.
 pub(crate) struct Shop {
     pub(crate) runtime: Runtime,
-    pub(crate) admission: Admission,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) store: Arc<Store>,
-    inventory: Arc<Inventory>,
-    intake: Intake,
-    committer: Committer,
+    pub(crate) engine: Engine,
     users: u64,
 }
 
@@ -40,23 +34,10 @@ impl Shop {
     pub(crate) fn open(medium: Medium) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
-        let (store, recovered) = Store::open(medium).expect("a store");
-        let (store, clock) = (Arc::new(store), Clock::system());
-        let inventory = Arc::new(Inventory::default());
-        let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
-        let rooms = Deps {
-            store: Arc::clone(&store),
-            inventory: Arc::clone(&inventory),
-            queue: Arc::clone(&queue),
-            metrics: Arc::default(),
-            clock: clock.clone(),
-            journal_keep: None,
-        };
-        let (committer, intake) = Committer::start(rooms, recovered, runtime.handle()).expect("a committer");
-        let (items, line) = (Arc::clone(&inventory), Arc::clone(&queue));
-        let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
-        let admission = Admission::new(items, line, Arc::clone(&store), intake.clone(), no_limits, clock);
-        Self { runtime, admission, queue, store, inventory, intake, committer, users: 0 }
+        let opened = OpenedStore::open(medium).expect("a store");
+        let config = EngineConfig { queue_capacity: CAPACITY, ..EngineConfig::default() };
+        let engine = Engine::start(opened, &config, Clock::system(), runtime.handle()).expect("an engine");
+        Self { runtime, engine, users: 0 }
     }
 
     /// A product with all the units there can be.
@@ -71,11 +52,11 @@ impl Shop {
             hold_seconds: None,
         };
         let create = Edit::Create { terms, initial: MAX_STOCK, current: MAX_STOCK };
-        self.runtime.block_on(self.intake.edit(create)).expect("a product").id
+        self.runtime.block_on(self.engine.intake.edit(create)).expect("a product").id
     }
 
     pub(crate) fn item(&self, product: ProductId) -> Arc<StockItem> {
-        self.inventory.item(product).expect("a item")
+        self.engine.inventory.item(product).expect("a stock item")
     }
 
     /// Requests of users who have not ordered before, for one unit each.
@@ -105,7 +86,7 @@ impl Shop {
 
     /// Places orders in one commit; when this returns, they are on disk.
     pub(crate) fn place(&self, requests: Vec<OrderRequest>) -> Vec<OrderId> {
-        let placed = self.runtime.block_on(self.admission.place_many(requests));
+        let placed = self.runtime.block_on(self.engine.admission.place_many(requests));
         placed.into_iter().map(|placed| placed.expect("an order").receipt.order).collect()
     }
 
@@ -113,9 +94,9 @@ impl Shop {
     pub(crate) fn confirm(&self, orders: Vec<OrderId>) {
         let fulfilled = |order| Settlement { order, transition: Transition::Fulfilled, actor: Actor::Worker };
         self.runtime.block_on(async {
-            self.intake.settle(orders.into_iter().map(fulfilled).collect()).await;
+            self.engine.intake.settle(orders.into_iter().map(fulfilled).collect()).await;
             // Changes nothing, and is answered after what came before it.
-            self.intake.set_paused(false).await.expect("an answer");
+            self.engine.intake.set_paused(false).await.expect("an answer");
         });
     }
 
@@ -143,7 +124,6 @@ impl Shop {
 
     /// Stops as a shutdown does.
     pub(crate) fn close(self) {
-        self.intake.stop();
-        self.committer.join();
+        self.engine.close();
     }
 }

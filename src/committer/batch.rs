@@ -1,28 +1,28 @@
 //! One batch: applying commands to the draft of a commit, and what follows once it is on disk.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::change::{Actor, Change, StoredResponse};
-use crate::domain::clock::{Moment, Steady, Timestamp};
+use crate::domain::clock::{Moment, Timestamp};
 use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::JobOutcome;
-use crate::domain::order::{Order, OrderId, OrderMap, OrderStatus, UserId};
-use crate::domain::product::{Product, ProductId, StockMove};
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::product::{NotOnSale, StockMove};
 use crate::domain::refusal::Refusal;
-use crate::domain::transition::Transition;
-use crate::inventory::{LimitError, Purchases, StockItem};
+use crate::domain::transition::{NotPossible, Transition};
+use crate::inventory::LimitError;
 use crate::limits::USER_RETRY_AFTER;
-use crate::metrics::Metrics;
 use crate::queue::{Forecast, Job, QueueChange, Slot, SlotKind};
-use crate::store::{Committed, Draft, StoreError};
+use crate::store::{Draft, StoreError};
 
-use super::Deps;
-use super::answer::Answer;
-use super::books::{Books, OpenOrder, Stocked};
+use super::books::{Books, OpenOrder};
 use super::claims::KeyClaim;
-use super::command::{Command, OperatorMove, PendingOrder, Receipt, Settlement};
+use super::command::{Command, OperatorMove, PendingOrder, Settlement};
+use super::deps::Deps;
+use super::effects::{Effects, GivenBack};
+use super::receipt::Receipt;
+use super::reply::Reply;
 
 /// A batch under way.
 pub(super) struct Batch<'b, 's> {
@@ -37,40 +37,49 @@ pub(super) struct Batch<'b, 's> {
     forecast: Forecast,
 }
 
-/// What happens once the batch is on disk.
-#[derive(Default)]
-pub(super) struct Effects {
-    /// Products whose new state is to be shown.
-    pub(super) touched: BTreeSet<ProductId>,
-    pub(super) created: Option<Product>,
-    pub(super) deleted: Option<ProductId>,
-    pub(super) edited: bool,
-    /// Whether a product with a limit was edited, whose purchases may not be counted.
-    pub(super) limited: bool,
-    /// When the holds that have expired were due to, on the monotonic clock: one that a clock set ahead has ended was
-    /// not, and counts as in time.
-    expired: Vec<Steady>,
-    paused: Option<bool>,
-    queue: Vec<QueueChange>,
-    /// Orders that were placed or moved.
-    orders: u64,
-    /// Orders that came to each status, in the order of [`OrderStatus::ALL`].
-    reached: [u64; 4],
-    /// By the order that gives them back.
-    back: OrderMap<GivenBack>,
-    pub(super) answers: Vec<Answer>,
+/// Why a command is not applied.
+#[derive(Debug)]
+pub(super) enum NotApplied {
+    /// The request is rejected. It has changed nothing, and the batch goes on without it.
+    Refused(Refusal),
+    /// The store failed, and with it the batch.
+    Failed(StoreError),
 }
 
-/// The units that an order gives back.
-struct GivenBack {
-    item: Arc<StockItem>,
-    quantity: u32,
-    /// What users have and the user, where the product limits it.
-    limited: Option<(Arc<Purchases>, UserId)>,
+impl From<Refusal> for NotApplied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
-/// Inside a batch there are two ways to fail: the store did, or the request is refused.
-type Applied<T> = Result<Result<T, Refusal>, StoreError>;
+impl From<NotPossible> for NotApplied {
+    fn from(not_possible: NotPossible) -> Self {
+        Self::Refused(not_possible.into())
+    }
+}
+
+impl From<NotOnSale> for NotApplied {
+    fn from(not_on_sale: NotOnSale) -> Self {
+        Self::Refused(not_on_sale.into())
+    }
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) type Applied<T> = Result<T, NotApplied>;
+
+/// The reply to a command: only a failed store ends the batch.
+fn reply_of<T>(applied: Applied<T>) -> Result<Result<T, Refusal>, StoreError> {
+    match applied {
+        Ok(value) => Ok(Ok(value)),
+        Err(NotApplied::Refused(refusal)) => Ok(Err(refusal)),
+        Err(NotApplied::Failed(error)) => Err(error),
+    }
+}
 
 impl<'b, 's> Batch<'b, 's> {
     pub(super) fn new(
@@ -88,19 +97,19 @@ impl<'b, 's> Batch<'b, 's> {
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
     pub(super) fn apply(&mut self, command: Command) -> Result<(), StoreError> {
-        let answer = match command {
+        let reply = match command {
             Command::Place { mut order, reply, _permit } => {
                 let key = order.key.take();
-                Answer::Placed(reply, self.place(order, key.as_ref())?, key)
+                Reply::Placed(reply, reply_of(self.place(order, key.as_ref()))?, key)
             }
             Command::PlaceMany { orders, reply, _permit } => {
                 let (mut receipts, mut keys) = (Vec::with_capacity(orders.len()), Vec::new());
                 for (at, mut order) in orders.into_iter().enumerate() {
                     let key = order.key.take();
-                    receipts.push(self.place(order, key.as_ref())?);
+                    receipts.push(reply_of(self.place(order, key.as_ref()))?);
                     keys.extend(key.map(|key| (at, key)));
                 }
-                Answer::PlacedMany(reply, receipts, keys)
+                Reply::PlacedMany(reply, receipts, keys)
             }
             Command::Settle { settlements, _permit } => {
                 for settlement in settlements {
@@ -109,18 +118,20 @@ impl<'b, 's> Batch<'b, 's> {
                 return Ok(());
             }
             Command::MoveOrders { orders, to, reply, _permit } => {
-                let moved = orders.into_iter().map(|order| self.move_for_operator(order, to));
-                Answer::Moved(reply, moved.collect::<Result<_, _>>()?)
+                let moved = orders.into_iter().map(|order| reply_of(self.move_for_operator(order, to)));
+                Reply::Moved(reply, moved.collect::<Result<_, _>>()?)
             }
-            Command::Edit { edit, reply, _permit } => Answer::Edited(reply, self.edit(*edit)?.map(Box::new)),
-            Command::DeleteProduct { product, reply, _permit } => Answer::Deleted(reply, self.delete_product(product)?),
+            Command::Edit { edit, reply, _permit } => Reply::Edited(reply, reply_of(self.edit(*edit))?.map(Box::new)),
+            Command::DeleteProduct { product, reply, _permit } => {
+                Reply::Deleted(reply, reply_of(self.delete_product(product))?)
+            }
             Command::SetPaused { paused, reply, _permit } => {
                 self.set_paused(paused)?;
-                Answer::Paused(reply)
+                Reply::Paused(reply)
             }
             Command::Stop => return Ok(()),
         };
-        self.effects.answers.push(answer);
+        self.effects.replies.push(reply);
         Ok(())
     }
 
@@ -146,10 +157,10 @@ impl<'b, 's> Batch<'b, 's> {
         let PendingOrder { user, priority, reservation, slot, claim, key: _, epoch } = pending;
         if epoch != self.books.epoch {
             // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
-            return Ok(Err(Refusal::StorageUnavailable));
+            return Err(Refusal::StorageUnavailable.into());
         }
         let product = reservation.item().id();
-        let Some(stocked) = self.books.products.get_mut(&product) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let stocked = self.books.products.get_mut(&product).ok_or(Refusal::ProductNotFound)?;
         let terms = &stocked.product.terms;
         let hold = terms.hold_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let order = Order {
@@ -192,7 +203,7 @@ impl<'b, 's> Batch<'b, 's> {
         // Whether the product is held may have been edited since the slot was taken.
         let slot = if slot.kind() == kind { slot } else { self.deps.queue.force_slot(kind) };
         self.books.open.insert(order.id, OpenOrder { order, job, _slot: slot });
-        Ok(Ok(receipt))
+        Ok(receipt)
     }
 
     fn receipt(&mut self, order: &Order) -> Receipt {
@@ -214,11 +225,11 @@ impl<'b, 's> Batch<'b, 's> {
     fn move_for_operator(&mut self, id: OrderId, to: OperatorMove) -> Applied<Arc<Order>> {
         let dead = matches!(to, OperatorMove::Retry | OperatorMove::Forget);
         if dead && !self.draft.is_dead_letter(id)? {
-            return Ok(Err(Refusal::JobNotFound));
+            return Err(Refusal::JobNotFound.into());
         }
         let transition = match to {
             OperatorMove::Confirm => {
-                let Some(order) = self.order(id)? else { return Ok(Err(Refusal::OrderNotFound)) };
+                let order = self.order(id)?.ok_or(Refusal::OrderNotFound)?;
                 match order.is_expired() {
                     true => Transition::ConfirmedLate,
                     false => Transition::Confirmed,
@@ -228,8 +239,7 @@ impl<'b, 's> Batch<'b, 's> {
             OperatorMove::Retry => Transition::Reopened,
             OperatorMove::Forget => {
                 self.record(Change::DeadLetterDeleted(id))?;
-                let order = self.order(id)?;
-                return Ok(order.ok_or(Refusal::JobNotFound));
+                return Ok(self.order(id)?.ok_or(Refusal::JobNotFound)?);
             }
         };
         self.move_order(id, transition, Actor::Operator)
@@ -239,8 +249,9 @@ impl<'b, 's> Batch<'b, 's> {
     /// still open was woken too early, by a clock that has stepped back since: it goes back to wait.
     fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
         let Settlement { order, transition, actor } = settlement;
-        let refused = self.is_early(order, &transition) || self.move_order(order, transition, actor)?.is_err();
-        if refused && let Some(OpenOrder { job, .. }) = self.books.open.get(&order) {
+        let rejected =
+            self.is_early(order, &transition) || reply_of(self.move_order(order, transition, actor))?.is_err();
+        if rejected && let Some(OpenOrder { job, .. }) = self.books.open.get(&order) {
             self.effects.queue.push(QueueChange::Move { before: *job, after: *job });
         }
         Ok(())
@@ -261,23 +272,15 @@ impl<'b, 's> Batch<'b, 's> {
 
     /// Moves an order through its state machine, and its units with it.
     fn move_order(&mut self, id: OrderId, transition: Transition, actor: Actor) -> Applied<Arc<Order>> {
-        let Some(before) = self.order(id)? else { return Ok(Err(Refusal::OrderNotFound)) };
-        let effect = match OrderEffect::moved(&before, &transition, self.at) {
-            Ok(effect) => effect,
-            Err(not_possible) => return Ok(Err(not_possible.into())),
-        };
+        let before = self.order(id)?.ok_or(Refusal::OrderNotFound)?;
+        let effect = OrderEffect::moved(&before, &transition, self.at)?;
         let (order, units) = (Arc::clone(&effect.order), effect.units);
         let slot = match (before.job, order.job) {
-            (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => match self.slot_again(&order) {
-                Ok(slot) => Some(slot),
-                Err(refusal) => return Ok(Err(refusal)),
-            },
+            (JobOutcome::Completed | JobOutcome::Failed, JobOutcome::Open) => Some(self.slot_again(&order)?),
             _ => None,
         };
-        if let Some(units) = units
-            && let Err(refusal) = self.move_units(&order, &transition, units)?
-        {
-            return Ok(Err(refusal));
+        if let Some(units) = units {
+            self.move_units(&order, &transition, units)?;
         }
         if transition == Transition::Expired {
             let job = self.books.open.get(&id).and_then(|open| open.job.due);
@@ -291,7 +294,7 @@ impl<'b, 's> Batch<'b, 's> {
         let (product, quantity) = (order.product, order.quantity);
         let change = Change::OrderMoved { order: id, product, quantity, transition, units, actor };
         self.record_order(change, effect)?;
-        Ok(Ok(order))
+        Ok(order)
     }
 
     /// A slot for an order that goes back into the queue: before its units, as for a new one.
@@ -304,36 +307,25 @@ impl<'b, 's> Batch<'b, 's> {
     /// Takes or books the units of a move. Units that come back reach the counter only after the commit.
     fn move_units(&mut self, order: &Order, transition: &Transition, units: StockMove) -> Applied<()> {
         let Some(stocked) = self.books.products.get_mut(&order.product) else {
-            return Err(StoreError::Damaged(format!("order {} is for a product that is not there", order.id)));
+            let what = format!("order {} is for a product that is not there", order.id);
+            return Err(StoreError::Damaged(what).into());
         };
         let limit = stocked.product.terms.per_user_limit;
         let quantity = u64::from(order.quantity);
-        if *transition == Transition::Reopened
-            && let Err(not_on_sale) = stocked.product.terms.check_open(self.at)
-        {
-            return Ok(Err(not_on_sale.into()));
+        if *transition == Transition::Reopened {
+            stocked.product.terms.check_open(self.at)?;
         }
         if units.takes_stock() && !self.effects.keep_back(order.id) {
-            let limited = limit.zip(stocked.item.purchases());
-            let claim = match limited.map(|(limit, all)| (limit, all.claim(&order.user, order.quantity, limit))) {
-                Some((limit, Err(LimitError::Exceeded { left }))) => {
-                    return Ok(Err(Refusal::PurchaseLimitExceeded { limit, left }));
-                }
-                // The limit came since the users of this command were counted.
-                Some((_, Err(LimitError::Uncounted))) => {
-                    return Ok(Err(Refusal::Overloaded { retry_after: USER_RETRY_AFTER }));
-                }
-                Some((_, Ok(claim))) => Some(claim),
-                None => None,
-            };
+            let claim = limit.zip(stocked.item.purchases()).map(|(limit, purchases)| {
+                purchases.claim(&order.user, order.quantity, limit).map_err(|error| match error {
+                    LimitError::Exceeded { left } => Refusal::PurchaseLimitExceeded { limit, left },
+                    // The limit came since the users of this command were counted.
+                    LimitError::Uncounted => Refusal::Overloaded { retry_after: USER_RETRY_AFTER },
+                })
+            });
+            let claim = claim.transpose()?;
             if !stocked.item.try_take(quantity) {
-                return Ok(Err(match transition {
-                    Transition::ConfirmedLate => Refusal::OrderNotPending {
-                        status: OrderStatus::Cancelled,
-                        detail: Some("its hold expired, and too few units are left to reserve them again"),
-                    },
-                    _ => Refusal::SoldOut,
-                }));
+                return Err(too_few_units(transition).into());
             }
             if let Some(claim) = claim {
                 claim.keep(self.books.head.sequence + 1);
@@ -344,7 +336,7 @@ impl<'b, 's> Batch<'b, 's> {
             let back = GivenBack { item: Arc::clone(&stocked.item), quantity: order.quantity, limited };
             self.effects.back.insert(order.id, back);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Keeps the open orders and the queue in step with a move. `slot` is that of one that is opened again.
@@ -411,66 +403,18 @@ impl<'b, 's> Batch<'b, 's> {
     }
 }
 
-impl Effects {
-    /// Notes an order that has come to its status.
-    fn note(&mut self, order: &Order) {
-        self.orders += 1;
-        self.reached[order.status as usize] += 1;
-    }
-
-    /// Counts what a commit did that took so long.
-    pub(super) fn count(&self, metrics: &Metrics, took: Duration) {
-        metrics.observe_commit(took, self.orders, self.reached);
-    }
-
-    /// Lets an order keep what it gives back in this batch, which is not back on the counter yet; whether there is anything.
-    fn keep_back(&mut self, order: OrderId) -> bool {
-        self.back.remove(&order).is_some()
-    }
-
-    /// Shows the new state, first the counters, then the orders, then the queue, and returns the answers: who gets one
-    /// finds everything in place.
-    pub(super) fn publish(self, books: &mut Books, deps: &Deps, committed: Option<Committed>) -> Vec<Answer> {
-        if let Some(product) = self.created {
-            let item = deps.inventory.add(product.clone());
-            books.products.insert(product.id, Stocked { product, item });
-        }
-        if let Some(id) = self.deleted {
-            deps.inventory.remove(id);
-        }
-        for id in self.touched {
-            if let Some(stocked) = books.products.get(&id) {
-                stocked.item.publish(stocked.product.clone());
-            }
-        }
-        // All of the purchases first: who finds a unit on the counter may have it.
-        for GivenBack { quantity, limited, .. } in self.back.values() {
-            if let Some((purchases, user)) = limited {
-                purchases.subtract(user, *quantity, books.head.sequence);
-            }
-        }
-        for GivenBack { item, quantity, .. } in self.back.into_values() {
-            item.put(quantity.into());
-        }
-        if let Some(committed) = committed {
-            deps.store.show(committed);
-        }
-        if self.edited {
-            deps.inventory.note_edit();
-        }
-        if !self.expired.is_empty() {
-            let now = deps.clock.steady();
-            self.expired.iter().for_each(|due| deps.metrics.observe_expiry(now.since(*due)));
-        }
-        deps.queue.apply(&self.queue);
-        if let Some(paused) = self.paused {
-            deps.queue.set_paused(paused);
-        }
-        self.answers
-    }
-}
-
 const fn stored_response(key: u128, receipt: &Receipt) -> StoredResponse {
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
     StoredResponse { key, queue_position, estimated_wait }
+}
+
+/// The refusal of a move whose units are not there.
+const fn too_few_units(transition: &Transition) -> Refusal {
+    match transition {
+        Transition::ConfirmedLate => Refusal::OrderNotPending {
+            status: OrderStatus::Cancelled,
+            detail: Some("its hold expired, and too few units are left to reserve them again"),
+        },
+        _ => Refusal::SoldOut,
+    }
 }

@@ -9,7 +9,7 @@ use crate::inventory::StockItem;
 use crate::queue::{Job, Slot, SlotKind};
 use crate::store::Head;
 
-use super::Deps;
+use super::deps::Deps;
 
 /// The books. Inside a commit they run ahead of the store; after a failed one they are thrown away.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The idempotency keys of the requests under way.
 //!
-//! The first request with a key has a claim on it, which goes with its order to the committer and ends with the answer:
-//! so a caller who hangs up does not take the answer from those who repeat the request.
+//! The first request with a key has a claim on it, which goes with its order to the committer and ends with the reply:
+//! so a caller who hangs up does not take the reply from those who repeat the request.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::refusal::Refusal;
 
-use super::command::Receipt;
+use super::receipt::Receipt;
 
 /// Parts of the map, each with a lock of its own.
 const SHARDS: usize = 16;
@@ -41,12 +41,12 @@ pub enum Claimed {
     /// It is the first.
     First(KeyClaim),
     /// The same request is under way.
-    Same(Answer),
+    Same(PendingReply),
     /// Another request with this key is under way. Which of the two the key belongs to is known when it has ended.
-    Other(Answer),
+    Other(PendingReply),
 }
 
-/// The claim on a key. Dropped without an answer, those who wait are told that the outcome is unknown.
+/// The claim on a key. If it is dropped without a reply, those who wait learn that the outcome is unknown.
 #[derive(Debug)]
 pub struct KeyClaim {
     /// None when it has ended.
@@ -55,9 +55,9 @@ pub struct KeyClaim {
     submitted: bool,
 }
 
-/// The answer of a request that is under way.
+/// The reply to a request that is under way.
 #[derive(Debug)]
-pub struct Answer(oneshot::Receiver<Outcome>);
+pub struct PendingReply(oneshot::Receiver<Outcome>);
 
 impl KeyClaims {
     /// Claims a key for a request that asks for `asked`.
@@ -68,10 +68,10 @@ impl KeyClaims {
             shard.insert(key, UnderWay { asked, waiting: Vec::new() });
             return Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false });
         };
-        let (sender, answer) = oneshot::channel();
+        let (sender, reply) = oneshot::channel();
         first.waiting.push(sender);
-        let answer = Answer(answer);
-        if first.asked == asked { Claimed::Same(answer) } else { Claimed::Other(answer) }
+        let reply = PendingReply(reply);
+        if first.asked == asked { Claimed::Same(reply) } else { Claimed::Other(reply) }
     }
 
     /// By other bits than those that the map looks at first.
@@ -91,7 +91,7 @@ impl KeyClaim {
         self.submitted = true;
     }
 
-    /// Gives the key back and answers those who wait. Called when whoever comes later finds the answer in the store.
+    /// Gives the key back and replies to those who wait. Called when a later request finds the response in the store.
     pub fn finish(mut self, outcome: &Outcome) {
         self.end(Some(outcome));
     }
@@ -101,7 +101,7 @@ impl KeyClaim {
         let under_way = claims.shard(self.key).lock().remove(&self.key);
         let (Some(UnderWay { waiting, .. }), Some(outcome)) = (under_way, outcome) else { return };
         for waiting in waiting {
-            // Whoever waited may have gone.
+            // The caller may have gone.
             let _ = waiting.send(outcome.clone());
         }
     }
@@ -114,13 +114,13 @@ impl Drop for KeyClaim {
     }
 }
 
-impl Answer {
+impl PendingReply {
     /// Waits until the request has ended and its key is free.
     pub async fn ended(self) {
         let _ = self.0.await;
     }
 
-    /// Waits for the first request's answer.
+    /// Waits for the reply to the first request.
     pub async fn wait(self) -> Result<Receipt, Refusal> {
         self.0.await.unwrap_or(Err(Refusal::RequestInFlight))
     }
@@ -139,15 +139,15 @@ mod tests {
         }
     }
 
-    fn same(claims: &Arc<KeyClaims>) -> Answer {
+    fn same(claims: &Arc<KeyClaims>) -> PendingReply {
         match claims.begin(7, &1_u8) {
-            Claimed::Same(answer) => answer,
+            Claimed::Same(reply) => reply,
             other => panic!("{other:?}"),
         }
     }
 
     #[tokio::test]
-    async fn those_who_repeat_a_request_get_its_answer_and_the_key_is_free_again() {
+    async fn those_who_repeat_a_request_get_its_reply_and_the_key_is_free_again() {
         let claims = Arc::new(KeyClaims::default());
         let claim = first(&claims, 1);
         let (one, two) = (same(&claims), same(&claims));

@@ -15,7 +15,8 @@ use crate::inventory::{PurchaseClaim, Reservation};
 use crate::queue::Slot;
 
 use super::claims::KeyClaim;
-use super::intake::OrderPermit;
+use super::gate::OrderPermit;
+use super::receipt::Receipt;
 
 /// An admitted order that is not stored yet. Dropping it gives back its stock, its slot and its claims.
 #[derive(Debug)]
@@ -34,19 +35,6 @@ pub struct PendingOrder {
     pub key: Option<KeyClaim>,
     /// The epoch of the store in which its checks began: see `Intake::epoch`.
     pub epoch: u64,
-}
-
-/// What a buyer is told of an accepted order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The order's number.
-    pub order: OrderId,
-    /// Its place in the line, counted from 1; 0 for a hold, which is not in line.
-    pub queue_position: u64,
-    /// Whole seconds until a worker is expected to take it.
-    pub estimated_wait: u64,
-    /// Until when it can be confirmed, if it is held.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// What became of a job.
@@ -124,19 +112,17 @@ pub struct ProductPatch {
     pub current: Option<u64>,
 }
 
-type Reply<T> = oneshot::Sender<T>;
-
 /// One message to the committer. It carries the permit that made room for it and gives it back when it is taken.
 #[derive(Debug)]
 pub(super) enum Command {
     Place {
         order: PendingOrder,
-        reply: Reply<Result<Receipt, Refusal>>,
+        reply: oneshot::Sender<Result<Receipt, Refusal>>,
         _permit: OrderPermit,
     },
     PlaceMany {
         orders: Vec<PendingOrder>,
-        reply: Reply<Vec<Result<Receipt, Refusal>>>,
+        reply: oneshot::Sender<Vec<Result<Receipt, Refusal>>>,
         _permit: OrderPermit,
     },
     Settle {
@@ -146,22 +132,22 @@ pub(super) enum Command {
     MoveOrders {
         orders: Vec<OrderId>,
         to: OperatorMove,
-        reply: Reply<Vec<Result<Arc<Order>, Refusal>>>,
+        reply: oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>,
         _permit: OwnedSemaphorePermit,
     },
     Edit {
         edit: Box<Edit>,
-        reply: Reply<Result<Box<Product>, Refusal>>,
+        reply: oneshot::Sender<Result<Box<Product>, Refusal>>,
         _permit: OwnedSemaphorePermit,
     },
     DeleteProduct {
         product: ProductId,
-        reply: Reply<Result<(), Refusal>>,
+        reply: oneshot::Sender<Result<(), Refusal>>,
         _permit: OwnedSemaphorePermit,
     },
     SetPaused {
         paused: bool,
-        reply: Reply<()>,
+        reply: oneshot::Sender<()>,
         _permit: OwnedSemaphorePermit,
     },
     Stop,
@@ -179,5 +165,5 @@ impl Command {
     }
 }
 
-/// Commands wait in a channel whose slots all have the size of the largest one, and answers in a list.
+/// Commands wait in a channel whose slots all have the size of the largest one, and replies in a list.
 const _: () = assert!(size_of::<Command>() <= 256);

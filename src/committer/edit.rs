@@ -4,13 +4,10 @@ use crate::domain::change::Change;
 use crate::domain::product::{Product, ProductId, Stock, Terms};
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_PRODUCTS;
-use crate::store::StoreError;
 
-use super::batch::Batch;
+use super::batch::{Applied, Batch};
 use super::books::Stocked;
 use super::command::{Edit, ProductPatch};
-
-type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 
 impl Batch<'_, '_> {
     pub(super) fn edit(&mut self, edit: Edit) -> Applied<Product> {
@@ -23,29 +20,28 @@ impl Batch<'_, '_> {
 
     fn create(&mut self, terms: Terms, stock: Stock) -> Applied<Product> {
         if self.books.products.len() >= MAX_PRODUCTS {
-            return Ok(Err(Refusal::invalid("body", format!("there are {MAX_PRODUCTS} products, which is the most"))));
+            let what = format!("there are {MAX_PRODUCTS} products, which is the most");
+            return Err(Refusal::invalid("body", what).into());
         }
         if !terms.has_valid_window() {
-            return Ok(Err(invalid_window()));
+            return Err(invalid_window().into());
         }
         let id = self.books.head.next_product();
         let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
         self.record(Change::ProductCreated(Box::new(product.clone())))?;
         self.effects.created = Some(product.clone());
-        Ok(Ok(product))
+        Ok(product)
     }
 
     fn update(&mut self, id: ProductId, patch: &ProductPatch) -> Applied<Product> {
-        let Some(stocked) = self.books.products.get_mut(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let stocked = self.books.products.get_mut(&id).ok_or(Refusal::ProductNotFound)?;
         let before = stocked.product.clone();
         let mut after = before.clone();
         patch.apply_terms(&mut after.terms);
         if !after.terms.has_valid_window() {
-            return Ok(Err(invalid_window()));
+            return Err(invalid_window().into());
         }
-        if let Err(refusal) = update_stock(stocked, &mut after.stock, patch) {
-            return Ok(Err(refusal));
-        }
+        update_stock(stocked, &mut after.stock, patch)?;
         after.updated_at = self.at;
         stocked.product = after.clone();
         let limited = after.terms.per_user_limit.is_some();
@@ -55,11 +51,9 @@ impl Batch<'_, '_> {
     }
 
     fn restock(&mut self, id: ProductId, delta: i64) -> Applied<Product> {
-        let Some(stocked) = self.books.products.get_mut(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let stocked = self.books.products.get_mut(&id).ok_or(Refusal::ProductNotFound)?;
         let before = stocked.product.clone();
-        if let Err(refusal) = shift_stock(stocked, delta) {
-            return Ok(Err(refusal));
-        }
+        shift_stock(stocked, delta)?;
         stocked.product.updated_at = self.at;
         let after = stocked.product.clone();
         self.finish_edit(before, after)
@@ -69,19 +63,19 @@ impl Batch<'_, '_> {
         self.effects.touched.insert(after.id);
         self.effects.edited = true;
         self.record(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) })?;
-        Ok(Ok(after))
+        Ok(after)
     }
 
     pub(super) fn delete_product(&mut self, id: ProductId) -> Applied<()> {
-        let Some(stocked) = self.books.products.get(&id) else { return Ok(Err(Refusal::ProductNotFound)) };
+        let stocked = self.books.products.get(&id).ok_or(Refusal::ProductNotFound)?;
         if stocked.product.orders > 0 {
-            return Ok(Err(Refusal::ProductHasOrders));
+            return Err(Refusal::ProductHasOrders.into());
         }
         if let Some(stocked) = self.books.products.remove(&id) {
             self.record(Change::ProductDeleted(Box::new(stocked.product)))?;
         }
         self.effects.deleted = Some(id);
-        Ok(Ok(()))
+        Ok(())
     }
 }
 

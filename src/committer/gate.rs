@@ -1,11 +1,13 @@
-//! Whether orders are taken, and how long the commit under way has taken.
+//! What the intake and the committer's thread share: whether orders are taken, how many are on their way, and how long
+//! the commit under way has taken.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::limits::COMMIT_STALL;
+use crate::limits::{COMMIT_STALL, INTAKE_ORDERS};
 
 /// Whether orders are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +30,29 @@ pub enum Status {
 pub(super) struct Gate {
     /// Never [`Status::StorageSlow`], which follows from `commit`.
     status: AtomicU8,
-    pub(super) orders: AtomicUsize,
-    pub(super) epoch: AtomicU64,
+    /// Orders on their way; at most [`INTAKE_ORDERS`].
+    orders: AtomicUsize,
+    epoch: AtomicU64,
     /// 0 between commits; else when the one under way began, in milliseconds after `born`, plus 1, times 2; odd where
     /// it has stalled.
     commit: AtomicU64,
     born: Instant,
     /// Changed when commits have stalled, and again for as long as they are.
     pub(super) stalls: watch::Sender<()>,
+}
+
+/// Room on the way to the committer for a number of orders. Taken before the stock, so that submitting cannot fail.
+#[derive(Debug)]
+#[must_use = "dropping a permit gives its room back"]
+pub struct OrderPermit {
+    gate: Arc<Gate>,
+    orders: usize,
+}
+
+impl Drop for OrderPermit {
+    fn drop(&mut self) {
+        self.gate.orders.fetch_sub(self.orders, Ordering::Relaxed);
+    }
 }
 
 /// In [`Gate::commit`].
@@ -71,6 +88,17 @@ impl Gate {
         let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
     }
 
+    /// Room for `orders` orders; `None` if too many are on their way.
+    pub(super) fn order_permit(self: &Arc<Self>, orders: usize) -> Option<OrderPermit> {
+        let fits = |taken: usize| taken.checked_add(orders).filter(|taken| *taken <= INTAKE_ORDERS);
+        self.orders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(OrderPermit { gate: Arc::clone(self), orders })
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Counts an epoch of the store. Called when everything is rebuilt from it.
     pub(super) fn next_epoch(&self) -> u64 {
         self.epoch.fetch_add(1, Ordering::AcqRel) + 1
@@ -87,7 +115,7 @@ impl Gate {
     }
 
     /// Notes that it has ended, and everything that follows from it is there for all to see. If it had stalled, the
-    /// books are of the epoch that is returned from here on: orders that were given up meanwhile are refused, as they
+    /// books are of the epoch that is returned from here on: orders that were given up meanwhile are rejected, as they
     /// may come again with the same key.
     pub(super) fn end_commit(&self) -> Option<u64> {
         let began = self.commit.load(Ordering::Acquire) & !STALLED;
@@ -99,7 +127,7 @@ impl Gate {
         Some(epoch)
     }
 
-    /// Notes when the commit under way takes too long, and wakes whoever waits for it. True when it has just come to
+    /// Notes when the commit under way takes too long, and wakes those who wait for it. True when it has just come to
     /// that.
     pub(super) fn look_for_stall(&self) -> bool {
         self.look_for_stall_at(self.born.elapsed())
@@ -129,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_commit_stalls_at_the_bound_and_its_end_opens_the_gate_with_another_opening() {
+    fn a_commit_stalls_at_the_bound_and_its_end_opens_the_gate_in_another_epoch() {
         let gate = Gate::default();
         let mut stalls = gate.stalls.subscribe();
         gate.begin_commit();

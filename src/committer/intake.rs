@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -15,23 +14,10 @@ use crate::domain::refusal::Refusal;
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
 
 use super::claims::KeyClaim;
-use super::command::{Command, Edit, OperatorMove, PendingOrder, Receipt, Settlement};
+use super::command::{Command, Edit, OperatorMove, PendingOrder, Settlement};
 use super::count::Counts;
-use super::gate::{Gate, Status};
-
-/// Room on the way to the committer for a number of orders. Taken before the stock, so that submitting cannot fail.
-#[derive(Debug)]
-#[must_use = "dropping a permit gives its room back"]
-pub struct OrderPermit {
-    gate: Arc<Gate>,
-    orders: usize,
-}
-
-impl Drop for OrderPermit {
-    fn drop(&mut self) {
-        self.gate.orders.fetch_sub(self.orders, Ordering::Relaxed);
-    }
-}
+use super::gate::{Gate, OrderPermit, Status};
+use super::receipt::Receipt;
 
 /// The way to the committer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,9 +43,9 @@ impl Intake {
     }
 
     /// Counts the epochs of the store and the ends of stalls. Asked before the first check of an order and handed in
-    /// with it: an order that was checked against a store that has failed since is refused, and one that was given up.
+    /// with it: an order that was checked against a store that has failed since is rejected, and one that was given up.
     pub fn epoch(&self) -> u64 {
-        self.gate.epoch.load(Ordering::Acquire)
+        self.gate.epoch()
     }
 
     /// Where users of limited products are counted.
@@ -67,7 +53,7 @@ impl Intake {
         &self.counts
     }
 
-    /// Refuses when orders are not taken.
+    /// An error when orders are not taken.
     pub fn check_open(&self) -> Result<(), Refusal> {
         match self.status() {
             Status::Open => Ok(()),
@@ -78,12 +64,12 @@ impl Intake {
         }
     }
 
-    /// Waits for what the committer answers an order, for as long as commits do not stall: from then on its outcome is
-    /// unknown, and nothing of it is stored later unless it was in the commit under way. Whoever polls this must be
-    /// woken by [`Self::stalls`] as well: a timer for each order would be felt.
+    /// Waits for the committer's reply to an order, for as long as commits do not stall: from then on its outcome is
+    /// unknown, and nothing of it is stored later unless it was in the commit under way. The task that polls this must
+    /// be woken by [`Self::stalls`] as well: a timer for each order would cost too much.
     pub async fn receipt<T>(&self, mut receipt: oneshot::Receiver<T>) -> Result<T, Refusal> {
         poll_fn(|context| match Pin::new(&mut receipt).poll(context) {
-            Poll::Ready(answer) => Poll::Ready(answer.map_err(|_| Refusal::StorageUnavailable)),
+            Poll::Ready(reply) => Poll::Ready(reply.map_err(|_| Refusal::StorageUnavailable)),
             Poll::Pending if self.gate.is_stalled() => Poll::Ready(Err(Refusal::StorageUnavailable)),
             Poll::Pending => Poll::Pending,
         })
@@ -109,11 +95,9 @@ impl Intake {
         }
     }
 
-    /// Room for `orders` orders, or none where too many are on their way.
+    /// Room for `orders` orders; `None` if too many are on their way.
     pub fn order_permit(&self, orders: usize) -> Option<OrderPermit> {
-        let fits = |taken: usize| taken.checked_add(orders).filter(|taken| *taken <= INTAKE_ORDERS);
-        self.gate.orders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(OrderPermit { gate: Arc::clone(&self.gate), orders })
+        self.gate.order_permit(orders)
     }
 
     /// Hands an order over and returns where its receipt will come. From here on the committer owns it. A receipt that
@@ -121,7 +105,7 @@ impl Intake {
     pub fn place(&self, mut order: PendingOrder, permit: OrderPermit) -> oneshot::Receiver<Result<Receipt, Refusal>> {
         order.key.iter_mut().for_each(KeyClaim::submit);
         let (reply, receipt) = oneshot::channel();
-        // A refused send drops the command: the order returns its stock, and the receipt says "unavailable".
+        // A send that fails drops the command: the order returns its stock, and the receipt says "unavailable".
         let _ = self.sender.try_send(Command::Place { order, reply, _permit: permit });
         receipt
     }
@@ -172,12 +156,12 @@ impl Intake {
         self.ask(|reply, permit| Command::SetPaused { paused, reply, _permit: permit }).await
     }
 
-    /// Refuses new orders from now on; what was accepted is still committed.
+    /// Rejects new orders from now on; what was accepted is still committed.
     pub fn shut(&self) {
         self.gate.set_status(Status::ShuttingDown);
     }
 
-    /// Tells the committer to finish what is before this and to end. Everything later is refused.
+    /// Lets the committer finish the commands before this one and end. Everything later is rejected.
     pub fn stop(&self) {
         let _ = self.sender.try_send(Command::Stop);
     }
@@ -195,9 +179,9 @@ impl Intake {
         }
         let asked = async {
             let permit = self.permit().await.ok_or(Refusal::ShuttingDown)?;
-            let (reply, answer) = oneshot::channel();
+            let (reply, replied) = oneshot::channel();
             let _ = self.sender.try_send(command(reply, permit));
-            answer.await.map_err(|_| Refusal::StorageUnavailable)
+            replied.await.map_err(|_| Refusal::StorageUnavailable)
         };
         self.unless_stalled(asked).await?
     }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::admission::{Admission, OrderRequest, RateLimits};
-use crate::config::RateLimitConfig;
+use crate::admission::OrderRequest;
 use crate::domain::change::Actor;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::money::Money;
 use crate::domain::order::{Quantity, UserId};
 use crate::domain::product::{ProductId, Terms};
 use crate::domain::transition::Transition;
+use crate::engine::{Engine, EngineConfig, OpenedStore};
 use crate::store::{Medium, file_in};
 
 fn held_product() -> Edit {
@@ -30,21 +30,10 @@ fn held_product() -> Edit {
 async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     let clock = Clock::manual(Timestamp::from_millis(1_000_000));
     let dir = tempfile::tempdir().unwrap();
-    let (store, recovered) = Store::open(Medium::File(file_in(dir.path()))).unwrap();
-    let (store, inventory) = (Arc::new(store), Arc::new(Inventory::default()));
-    let queue = Arc::new(Queue::new(10, clock.clone()));
-    let deps = Deps {
-        store: Arc::clone(&store),
-        inventory: Arc::clone(&inventory),
-        queue: Arc::clone(&queue),
-        metrics: Arc::default(),
-        clock: clock.clone(),
-        journal_keep: None,
-    };
-    let (_committer, intake) = Committer::start(deps, recovered, &Handle::current()).unwrap();
+    let opened = OpenedStore::open(Medium::File(file_in(dir.path()))).unwrap();
+    let engine = Engine::start(opened, &EngineConfig::default(), clock.clone(), &Handle::current()).unwrap();
+    let Engine { queue, intake, admission, .. } = &engine;
     intake.edit(held_product()).await.unwrap();
-    let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
-    let admission = Admission::new(inventory, Arc::clone(&queue), store, intake.clone(), no_limits, clock.clone());
     let request = OrderRequest {
         product: ProductId(1),
         user: UserId::new("ada").unwrap(),
@@ -72,5 +61,5 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
     intake.set_paused(false).await.unwrap();
     assert_eq!(queue.counts().delayed, 0);
-    intake.stop();
+    engine.close();
 }

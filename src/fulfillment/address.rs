@@ -17,14 +17,14 @@ pub struct RefusedAddress {
 
 /// How far calls may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum AddressPolicy {
     /// To public addresses.
     Public,
     /// To every address.
     Everywhere,
 }
 
-impl Reach {
+impl AddressPolicy {
     /// Whether an address may be called.
     pub(super) fn check(self, address: IpAddr) -> Result<(), RefusedAddress> {
         match (self, special_kind(address)) {
@@ -138,8 +138,8 @@ mod tests {
         ] {
             for address in addresses.split(' ') {
                 let address: IpAddr = address.parse().unwrap();
-                assert_eq!(Reach::Public.check(address), Err(RefusedAddress { address, kind }), "{address}");
-                assert_eq!(Reach::Everywhere.check(address), Ok(()), "{address}");
+                assert_eq!(AddressPolicy::Public.check(address), Err(RefusedAddress { address, kind }), "{address}");
+                assert_eq!(AddressPolicy::Everywhere.check(address), Ok(()), "{address}");
             }
         }
     }
@@ -153,7 +153,7 @@ mod tests {
             "2000::1 2001:200::1 2001:db7:ffff::1 2001:db9::1 2606:4700:4700::1111 3ffe:ffff::1 3fff:1000::1",
         ] {
             for address in addresses.split(' ') {
-                assert_eq!(Reach::Public.check(address.parse().unwrap()), Ok(()), "{address}");
+                assert_eq!(AddressPolicy::Public.check(address.parse().unwrap()), Ok(()), "{address}");
             }
         }
     }

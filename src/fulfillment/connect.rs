@@ -1,4 +1,4 @@
-//! Connections to the fulfilment service: each is checked against the [`Reach`] on the very address that it leads to,
+//! Connections to the fulfilment service: each is checked against the [`AddressPolicy`] on the very address that it leads to,
 //! is bounded in time as a whole, and knows whether it has served a request.
 
 use std::error::Error;
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::Service;
 
-use super::address::{Reach, RefusedAddress};
+use super::address::{AddressPolicy, RefusedAddress};
 use super::faults::{causes, is_shortage};
 use super::lookup::{LookupError, Lookups};
 
@@ -69,12 +69,12 @@ pub(super) enum Addresses {
     Named(Arc<Lookups>, u16),
 }
 
-/// Connects to the one host that there is, as far as its [`Reach`] goes. A bare address takes the same way as a name.
+/// Connects to the one host that there is, as far as its [`AddressPolicy`] goes. A bare address takes the same way as a name.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     pub(super) addresses: Addresses,
     /// How far.
-    pub(super) reach: Reach,
+    pub(super) reach: AddressPolicy,
     /// How long all addresses together may take to accept a connection.
     pub(super) patience: Duration,
 }
@@ -237,7 +237,7 @@ impl AsyncWrite for Kept {
 mod tests {
     use super::*;
 
-    fn to(addresses: &[SocketAddr], port: u16, reach: Reach) -> Connector {
+    fn to(addresses: &[SocketAddr], port: u16, reach: AddressPolicy) -> Connector {
         let found = addresses.to_vec();
         let lookups = Lookups::new("shop.example".to_owned(), move |_| Ok(found.clone()));
         let addresses = Addresses::Named(Arc::new(lookups), port);
@@ -250,13 +250,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         for address in ["127.0.0.1:0", "[::ffff:127.0.0.1]:0"] {
             let address = address.parse().unwrap();
-            let error = to(&[address], port, Reach::Public).connect().await.unwrap_err();
+            let error = to(&[address], port, AddressPolicy::Public).connect().await.unwrap_err();
             assert!(matches!(error, ConnectError::Refused(_)), "{address}: {error}");
             let known = SocketAddr::new(address.ip(), port);
-            let known = Connector { addresses: Addresses::Known(known), ..to(&[], 0, Reach::Public) };
+            let known = Connector { addresses: Addresses::Known(known), ..to(&[], 0, AddressPolicy::Public) };
             assert!(matches!(known.connect().await.unwrap_err(), ConnectError::Refused(_)), "{address}");
         }
-        assert!(to(&["127.0.0.1:0".parse().unwrap()], port, Reach::Everywhere).connect().await.is_ok());
+        assert!(to(&["127.0.0.1:0".parse().unwrap()], port, AddressPolicy::Everywhere).connect().await.is_ok());
         let accepted = tokio::time::timeout(Duration::from_millis(200), async {
             listener.accept().await.unwrap();
             listener.accept().await.unwrap();
@@ -269,9 +269,9 @@ mod tests {
         // Nothing listens on a port that was just given back.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let shut: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let error = to(&[shut], port, Reach::Everywhere).connect().await.unwrap_err();
+        let error = to(&[shut], port, AddressPolicy::Everywhere).connect().await.unwrap_err();
         assert!(!error.is_local(), "{error}");
-        let error = to(&[], port, Reach::Everywhere).connect().await.unwrap_err();
+        let error = to(&[], port, AddressPolicy::Everywhere).connect().await.unwrap_err();
         assert!(!error.is_local() && error.to_string().contains("no address"), "{error}");
         let shortage = || ConnectError::Io(io::Error::from_raw_os_error(libc::EMFILE));
         assert!(shortage().is_local());

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::Uri;
 
-use super::address::{Reach, RefusedAddress};
+use super::address::{AddressPolicy, RefusedAddress};
 
 /// From this length in bytes on, what stands in the URL's query is kept out of error texts.
 const MIN_QUERY_SECRET_LEN: usize = 6;
@@ -81,7 +81,7 @@ pub(super) enum Host {
 
 impl Target {
     /// Reads a URL that may be called as far as `reach` goes. Where a name leads is only known when it is called.
-    pub(super) fn parse(text: &str, reach: Reach) -> Result<Self, UrlError> {
+    pub(super) fn parse(text: &str, reach: AddressPolicy) -> Result<Self, UrlError> {
         check_characters(text)?;
         let (scheme, rest) =
             text.split_once("://").ok_or(if text.is_empty() { UrlError::NotAUrl } else { UrlError::NotHttp })?;
@@ -99,7 +99,9 @@ impl Target {
         let port = port.map_or(Ok(usual_port), parse_port)?;
         match &host {
             Host::Address(address) => reach.check(*address)?,
-            Host::Name(name) if reach == Reach::Public && is_localhost(name) => return Err(UrlError::Localhost),
+            Host::Name(name) if reach == AddressPolicy::Public && is_localhost(name) => {
+                return Err(UrlError::Localhost);
+            }
             Host::Name(_) => {}
         }
         let url = text.parse().map_err(|_| UrlError::NotAUrl)?;
@@ -248,11 +250,11 @@ mod tests {
             ("http://localhost./", UrlError::Localhost),
             ("http://shop.localhost/", UrlError::Localhost),
         ] {
-            assert_eq!(Target::parse(url, Reach::Public), Err(expected), "{url}");
+            assert_eq!(Target::parse(url, AddressPolicy::Public), Err(expected), "{url}");
         }
         for url in ["http://127.0.0.1/", "http://10.1.2.3:80/", "http://[::1]/", "http://[::ffff:10.0.0.1]:81/"] {
-            assert!(matches!(Target::parse(url, Reach::Public), Err(UrlError::Refused(_))), "{url}");
-            assert!(Target::parse(url, Reach::Everywhere).is_ok(), "{url}");
+            assert!(matches!(Target::parse(url, AddressPolicy::Public), Err(UrlError::Refused(_))), "{url}");
+            assert!(Target::parse(url, AddressPolicy::Everywhere).is_ok(), "{url}");
         }
     }
 
@@ -275,9 +277,9 @@ mod tests {
             ("https://[2606:4700::1111]/", Host::Address("2606:4700::1111".parse().unwrap()), 443),
             (&longest_url, name(&longest), 80),
         ] {
-            let target = Target::parse(url, Reach::Public).unwrap_or_else(|error| panic!("{url}: {error}"));
+            let target = Target::parse(url, AddressPolicy::Public).unwrap_or_else(|error| panic!("{url}: {error}"));
             assert_eq!((target.host, target.port), (host, port), "{url}");
         }
-        assert!(Target::parse("http://localhost:8080/", Reach::Everywhere).is_ok());
+        assert!(Target::parse("http://localhost:8080/", AddressPolicy::Everywhere).is_ok());
     }
 }

@@ -22,7 +22,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::address::Reach;
+use super::address::AddressPolicy;
 use super::connect::{Addresses, Connector, Dial, History, is_local};
 use super::faults::causes;
 use super::lookup::{self, Lookups, Resolved};
@@ -110,7 +110,7 @@ impl Webhook {
         config: WebhookConfig,
         look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static,
     ) -> Result<Self, WebhookConfigError> {
-        let reach = if config.allow_private { Reach::Everywhere } else { Reach::Public };
+        let reach = if config.allow_private { AddressPolicy::Everywhere } else { AddressPolicy::Public };
         let target = Target::parse(&config.url, reach)?;
         if config.timeout.is_zero() {
             return Err(WebhookConfigError::Timeout);

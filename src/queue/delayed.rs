@@ -12,7 +12,7 @@ use crate::domain::clock::{Deadline, Moment, Timestamp};
 use crate::domain::order::OrderId;
 use crate::limits::{DELAY_SLACK, MAX_DELAY_LINES};
 
-use super::Job;
+use super::job::Job;
 
 /// The delayed jobs.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::domain::order::OrderId;
 
-use super::Job;
+use super::job::Job;
 
 /// Jobs in a chunk, at most.
 const CHUNK: usize = 512;

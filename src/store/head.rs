@@ -79,7 +79,8 @@ impl Head {
     /// Takes the id and the numbers from which a fork goes on. Without open orders, those below the next number are
     /// closed.
     pub(super) const fn fork(&mut self, fork: &Fork) {
-        if self.oldest_open > self.last_order {
+        // Before the first order nothing says so.
+        if self.oldest_open > self.last_order || self.last_order == 0 {
             self.oldest_open = fork.first_order;
         }
         self.history = fork.id.0;

@@ -22,6 +22,25 @@ fn history_behind(words: &str, text: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_store_without_a_record_and_one_without_an_order_are_restored_whole() {
+    let mut server = Server::start().await;
+    for products in 0..2 {
+        for _ in 0..products {
+            server.create(1).await;
+        }
+        server.terminate().await;
+        let (backup, into) = (format!("{products}.backup"), format!("restored-{products}"));
+        assert_done(&server.launch.command(&["backup", "-o", &backup]).await);
+        let (mut other, _) = restored(&server.launch, &backup, &into).await;
+        let product = other.create(1).await;
+        other.order(product, "ada", 1).await.expect(201);
+        other.terminate().await;
+        assert_done(&other.launch.verify().await);
+        server.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn no_restored_store_gives_an_order_a_job_or_a_product_the_name_of_another_one() {
     let mut server = Server::start().await;
     let product = server.create(1_000).await;

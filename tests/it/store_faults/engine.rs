@@ -1,18 +1,13 @@
 //! The engine without HTTP, on a disk of the test's.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flashsale::admission::{Admission, RateLimits};
-use flashsale::committer::{self, Committer, Intake};
-use flashsale::config::RateLimitConfig;
 use flashsale::domain::clock::{Clock, Timestamp};
-use flashsale::domain::job_id::JobIds;
-use flashsale::fulfillment::{self, Method, Workers};
-use flashsale::inventory::Inventory;
-use flashsale::metrics::Metrics;
-use flashsale::queue::Queue;
-use flashsale::store::{Medium, Store};
+use flashsale::engine::{EngineConfig, OpenedStore};
+use flashsale::fulfillment::Method;
+use flashsale::store::Medium;
 
 use super::disk::Disk;
 
@@ -37,16 +32,15 @@ pub(crate) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Resu
 /// Trips to the committer within which workers must have drained a queue.
 const TRIPS_TO_DRAIN: usize = 100_000;
 
-pub(crate) struct Engine {
-    pub(crate) store: Arc<Store>,
-    pub(crate) inventory: Arc<Inventory>,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) intake: Intake,
-    pub(crate) admission: Admission,
-    pub(crate) clock: Clock,
-    pub(crate) metrics: Arc<Metrics>,
-    committer: Committer,
-    workers: Option<Workers>,
+/// The engine that the server starts as well.
+pub(crate) struct Engine(flashsale::engine::Engine);
+
+impl Deref for Engine {
+    type Target = flashsale::engine::Engine;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Engine {
@@ -62,31 +56,12 @@ impl Engine {
 
     /// The same, and records of the history are trimmed when they are older than `journal_keep`.
     pub(crate) fn start_keeping(medium: Medium, clock: &Clock, journal_keep: Option<Duration>) -> Result<Self, String> {
-        let (store, recovered) = Store::open(medium).map_err(|error| error.to_string())?;
-        let store = Arc::new(store);
-        let (inventory, metrics) = (Arc::new(Inventory::default()), Arc::new(Metrics::default()));
-        let queue = Arc::new(Queue::new(CAPACITY, clock.clone()));
-        let rooms = committer::Deps {
-            store: Arc::clone(&store),
-            inventory: Arc::clone(&inventory),
-            queue: Arc::clone(&queue),
-            metrics: Arc::clone(&metrics),
-            clock: clock.clone(),
-            journal_keep,
-        };
+        let config =
+            EngineConfig { queue_capacity: CAPACITY, hold_capacity: CAPACITY, journal_keep, ..EngineConfig::default() };
         let runtime = tokio::runtime::Handle::current();
-        let started = Committer::start(rooms, recovered, &runtime);
-        let (committer, intake) = started.map_err(|error| error.to_string())?;
-        let admission = Admission::new(
-            Arc::clone(&inventory),
-            Arc::clone(&queue),
-            Arc::clone(&store),
-            intake.clone(),
-            Arc::new(RateLimits::new(&RateLimitConfig::default())),
-            clock.clone(),
-        );
-        let clock = clock.clone();
-        Ok(Self { store, inventory, queue, intake, admission, clock, metrics, committer, workers: None })
+        let started = OpenedStore::open(medium)
+            .and_then(|opened| flashsale::engine::Engine::start(opened, &config, clock.clone(), &runtime));
+        started.map(Self).map_err(|error| error.to_string())
     }
 
     /// Waits until what users have of limited products is counted.
@@ -99,15 +74,7 @@ impl Engine {
     }
 
     pub(super) fn start_workers(&mut self) {
-        let rooms = fulfillment::Deps {
-            queue: Arc::clone(&self.queue),
-            store: Arc::clone(&self.store),
-            intake: self.intake.clone(),
-            clock: self.clock.clone(),
-            job_ids: Arc::new(JobIds::new(*self.store.secret())),
-            metrics: Arc::default(),
-        };
-        self.workers = Some(Workers::start(&rooms, &Method::Instant, WORKERS));
+        self.0.start_workers(&Method::Instant, WORKERS);
     }
 
     /// Resumes the queue and returns when workers have finished what is neither held nor delayed.
@@ -124,13 +91,8 @@ impl Engine {
     }
 
     /// Stops in the order of a shutdown. On a disk that is gone it is what a dying process does.
-    pub(crate) async fn stop(self) {
-        if let Some(workers) = self.workers {
-            workers.stop(PATIENCE).await;
-        }
-        self.intake.shut();
-        self.intake.stop();
-        self.committer.join();
-        self.store.close();
+    pub(crate) async fn stop(mut self) {
+        self.0.stop_workers(PATIENCE).await;
+        self.0.close();
     }
 }

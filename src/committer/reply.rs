@@ -1,4 +1,4 @@
-//! Answers that wait for a commit.
+//! Replies that wait for a commit.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
 
 use super::claims::KeyClaim;
-use super::command::Receipt;
+use super::receipt::Receipt;
 
-/// An answer that waits for the commit.
-pub(super) enum Answer {
+/// A reply that waits for the commit.
+pub(super) enum Reply {
     Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>, Option<KeyClaim>),
-    /// The claims with the places of their orders.
+    /// The claims with the indices of their orders.
     PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, Vec<(usize, KeyClaim)>),
     Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
     Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
@@ -22,11 +22,11 @@ pub(super) enum Answer {
     Paused(oneshot::Sender<()>),
 }
 
-impl Answer {
-    /// Sends it. Whoever asked may have gone; what was done stays done.
+impl Reply {
+    /// Sends it. The caller may have gone; what was done stays done.
     pub(super) fn send(self) {
         match self {
-            // The key first: whoever has the answer may ask again.
+            // The key first: a caller that has the reply may ask again.
             Self::Placed(reply, result, key) => {
                 if let Some(key) = key {
                     key.finish(&result);

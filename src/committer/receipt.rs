@@ -1,0 +1,17 @@
+//! The receipt of an accepted order.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::order::OrderId;
+
+/// What the buyer of an accepted order learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The order's number.
+    pub order: OrderId,
+    /// Its place in the line, counted from 1; 0 for a hold, which is not in line.
+    pub queue_position: u64,
+    /// Whole seconds until a worker is expected to take it.
+    pub estimated_wait: u64,
+    /// Until when it can be confirmed, if it is held.
+    pub expires_at: Option<Timestamp>,
+}
