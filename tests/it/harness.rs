@@ -2,9 +2,13 @@
 
 mod checks;
 mod client;
+pub(crate) mod disk;
 mod endpoint;
+pub(crate) mod engine;
+pub(crate) mod gate;
 mod problem;
 mod process;
+pub(crate) mod rng;
 mod wire;
 
 use std::fs::File;

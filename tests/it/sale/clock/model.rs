@@ -9,7 +9,7 @@ use flashsale::domain::filter::Span;
 use flashsale::domain::order::{OrderId, OrderStatus};
 use proptest::prelude::*;
 
-use crate::store_faults::engine::block_on;
+use crate::harness::engine::block_on;
 
 use super::shop::{DAY, HOLD, HOUR, Shop, window};
 

@@ -8,8 +8,8 @@ use flashsale::store::{Medium, Part};
 use parking_lot::{Condvar, Mutex};
 use redb::StorageBackend;
 
-use crate::store_faults::disk::Disk;
-use crate::store_faults::engine::PATIENCE;
+use super::disk::Disk;
+use super::engine::PATIENCE;
 
 #[derive(Debug, Default)]
 pub(crate) struct Gate {

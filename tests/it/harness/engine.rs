@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn start_workers(&mut self) {
+    pub(crate) fn start_workers(&mut self) {
         let rooms = fulfillment::Deps {
             queue: Arc::clone(&self.queue),
             store: Arc::clone(&self.store),
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Resumes the queue and returns when workers have finished what is neither held nor delayed.
-    pub(super) async fn drain(&self) -> Result<(), String> {
+    pub(crate) async fn drain(&self) -> Result<(), String> {
         for _ in 0..TRIPS_TO_DRAIN {
             // The trip to the committer is what gives the workers time.
             self.intake.set_paused(false).await.map_err(|refusal| format!("resuming: {refusal:?}"))?;

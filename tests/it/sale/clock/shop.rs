@@ -16,9 +16,9 @@ use flashsale::domain::transition::Transition;
 use flashsale::metrics::{Format, Gauges};
 use flashsale::store::{Head, StoreError};
 
-use crate::hold_model::gate::Gate;
-use crate::store_faults::disk::Disk;
-use crate::store_faults::engine::{Engine, clock};
+use crate::harness::disk::Disk;
+use crate::harness::engine::{Engine, clock};
+use crate::harness::gate::Gate;
 
 /// Milliseconds.
 pub(super) const HOUR: i64 = 3_600_000;

@@ -13,14 +13,14 @@ use flashsale::domain::order::{OrderId, UserId};
 use flashsale::domain::product::{ProductId, Terms};
 use flashsale::domain::transition::Transition;
 
-use crate::store_faults::disk::{Disk, Fault, Loss};
-use crate::store_faults::engine::{Engine, clock};
+use crate::harness::disk::{Disk, Fault, Loss};
+use crate::harness::engine::{Engine, clock};
 
 use super::event::{Action, Event, Sequence, Stage};
-use super::gate::Gate;
 use super::model::{Answer, Kind, LIMIT, Model, STOCK};
 use super::request::{Ask, Asked, BUYER, Reply, ask_all, order_request, submit};
 use super::sight::{Rows, Sight, Written};
+use crate::harness::gate::Gate;
 
 /// Orders that share an engine.
 pub(super) const MOST_CASES: usize = 128;

@@ -12,9 +12,9 @@ use flashsale::domain::refusal::Refusal;
 use flashsale::domain::transition::Transition;
 use tokio::task::JoinSet;
 
-use super::engine::Engine;
 use super::ledger::{Deed, Fate, Ledger, Request, word};
-use super::rng::Rng;
+use crate::harness::engine::Engine;
+use crate::harness::rng::Rng;
 
 /// Sold at once, with stock for everybody.
 pub(super) const PLENTY: ProductId = ProductId(1);

@@ -9,11 +9,11 @@ use flashsale::domain::order::OrderStatus;
 use parking_lot::Mutex;
 
 use super::audit::{audit, check_started};
-use super::disk::{Disk, Fault, Loss};
-use super::engine::{Engine, block_on, clock};
 use super::ledger::{Fate, Ledger};
-use super::rng::Rng;
 use super::script;
+use crate::harness::disk::{Disk, Fault, Loss};
+use crate::harness::engine::{Engine, block_on, clock};
+use crate::harness::rng::Rng;
 
 /// Seeds of a normal run; the variable asks for more, or for a single one.
 const SEEDS: u64 = 300;

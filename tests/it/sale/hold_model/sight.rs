@@ -9,7 +9,7 @@ use flashsale::domain::order::{Order, OrderId, UserId};
 use flashsale::domain::product::{Product, ProductId, StockMove};
 use flashsale::inventory::LimitError;
 
-use crate::store_faults::engine::Engine;
+use crate::harness::engine::Engine;
 
 use super::model::{LIMIT, World};
 use super::request::{BUYER, RIVAL};

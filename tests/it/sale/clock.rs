@@ -13,7 +13,7 @@ use flashsale::domain::order::Failure;
 use flashsale::domain::order::OrderStatus::{Cancelled, Confirmed, Pending};
 use flashsale::domain::transition::Transition;
 
-use crate::store_faults::engine::block_on;
+use crate::harness::engine::block_on;
 
 use shop::{DAY, HOLD, HOUR, Shop};
 

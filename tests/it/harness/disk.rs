@@ -155,37 +155,37 @@ impl Disk {
     }
 
     /// Nothing goes wrong any more.
-    pub(super) fn repair(&self) {
+    pub(crate) fn repair(&self) {
         self.state.lock().fault = None;
     }
 
     /// Lets writes and syncs of a part hang until [`Self::release`].
-    pub(super) fn hang(&self, part: Part) {
+    pub(crate) fn hang(&self, part: Part) {
         self.state.lock().hangs = Some(part);
     }
 
     /// Lets what hangs go on.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         self.state.lock().hangs = None;
         self.changed.notify_all();
     }
 
     /// Whether something hangs.
-    pub(super) fn is_hanging(&self) -> bool {
+    pub(crate) fn is_hanging(&self) -> bool {
         self.state.lock().hanging > 0
     }
 
     /// From the n-th sync on, counted from the making of the disk, syncs say that all is durable and do nothing.
-    pub(super) fn lie_after(&self, honest_syncs: u64) {
+    pub(crate) fn lie_after(&self, honest_syncs: u64) {
         self.state.lock().honest_syncs = honest_syncs;
     }
 
-    pub(super) fn syncs(&self) -> u64 {
+    pub(crate) fn syncs(&self) -> u64 {
         self.state.lock().syncs
     }
 
     /// Whether power is on and the process alive.
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.state.lock().running
     }
 
@@ -208,12 +208,12 @@ impl Disk {
     }
 
     /// How often the disk was opened.
-    pub(super) fn openings(&self) -> u64 {
+    pub(crate) fn openings(&self) -> u64 {
         self.state.lock().files[Part::Tables as usize].handle
     }
 
     /// Returns when the disk was opened more than `openings` times, or `at_most` later.
-    pub(super) fn wait_for_opening(&self, openings: u64, at_most: Duration) {
+    pub(crate) fn wait_for_opening(&self, openings: u64, at_most: Duration) {
         let mut state = self.state.lock();
         let not_yet = |state: &mut State| state.files[Part::Tables as usize].handle <= openings;
         self.changed.wait_while_for(&mut state, not_yet, at_most);

@@ -11,8 +11,8 @@ use flashsale::domain::transition::Transition;
 use flashsale::inventory::LimitError;
 use flashsale::store::{Snapshot, Store};
 
-use super::engine::Engine;
 use super::ledger::Deed;
+use crate::harness::engine::Engine;
 
 /// Returns an error that says what does not hold.
 macro_rules! ensure {

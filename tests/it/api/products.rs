@@ -1,5 +1,7 @@
 //! Products: made, read, changed, deleted, counted, audited.
 
+mod ledger;
+
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -14,7 +14,7 @@ use flashsale::domain::product::ProductId;
 use flashsale::domain::refusal::Refusal;
 use flashsale::domain::transition::Transition;
 
-use crate::store_faults::engine::Engine;
+use crate::harness::engine::Engine;
 
 use super::event::Action;
 use super::model::{Answer, UNITS};

@@ -10,11 +10,11 @@ use flashsale::domain::product::ProductId;
 use flashsale::domain::refusal::Refusal;
 
 use super::audit::audit;
-use super::disk::{Disk, Fault, Loss, Until};
-use super::engine::{Engine, PATIENCE, block_on, clock};
 use super::ledger::{Fate, Ledger};
-use super::rng::Rng;
 use super::script::{self, HELD, PLENTY, SCARCE};
+use crate::harness::disk::{Disk, Fault, Loss, Until};
+use crate::harness::engine::{Engine, PATIENCE, block_on, clock};
+use crate::harness::rng::Rng;
 
 /// Runs of each kind of failure. Each waits for a pause of the server's, so they all run at the same time.
 const SEEDS: u64 = 8;

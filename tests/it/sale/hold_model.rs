@@ -10,7 +10,6 @@
 //! with at most one restart (two where they are short) and one pair of things at once.
 
 mod event;
-pub(crate) mod gate;
 mod model;
 mod request;
 mod sale;
@@ -23,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flashsale::domain::order::OrderStatus::{Cancelled, Confirmed, Failed, Pending};
 use parking_lot::Mutex;
 
-use crate::store_faults::engine::block_on;
+use crate::harness::engine::block_on;
 
 use event::Action::{
     self, AttemptFailed, Cancel, Confirm, Exhausted, Expired, Forget, Fulfilled, Rejected, Retry, Rival,
