@@ -50,12 +50,17 @@ fn no_room_knows_what_it_must_not() {
 
 #[test]
 fn no_files_use_each_other_in_a_circle() {
-    let circles = circles(&shipped(), Items::Shipped);
+    let mut sources = shipped();
+    sources.retain(|(file, _)| {
+        let name = file.with_extension("");
+        !SRC.not_yet_untied.iter().any(|room| name.starts_with(room))
+    });
+    let circles = circles(&sources, Items::Shipped);
     assert!(circles.is_empty(), "circles in src:\n{}", circles.join("\n"));
 }
 
 #[test]
-fn these_tests_have_walls_too() {
+fn the_tests_have_walls_too() {
     let sources = files("tests/it");
     let mut broken: Vec<_> = sources.iter().flat_map(|(file, text)| TESTS.broken_walls(file, text)).collect();
     broken.extend(circles(&sources, Items::All));

@@ -1,6 +1,7 @@
 //! The store on a disk that tears, drops and fails writes.
 
 mod audit;
+mod deed;
 mod failures;
 mod ledger;
 mod power;

@@ -1,17 +1,18 @@
-//! No circle between files: each file can be read and changed after those that it uses.
+//! No circle between files: there is an order in which each file can be understood after those that it uses.
 //!
-//! A file uses another one when its code names something that is defined there. To find where, a path is followed from
-//! module to module as the compiler would, through `use` under the same or another name and through globs, to the file
-//! that defines the first item on it. Hence:
+//! A file uses another one when its code names something that is defined there. To find where, a path is resolved
+//! from module to module as the compiler does it, through `use`, renames and globs, to the file that defines the first
+//! item on the path. Hence:
 //!
-//! - What a module only passes on (`pub use child::Item`) is defined in the child. A child that imports it "from its
-//!   parent" uses the sibling that defines it, not the parent.
-//! - `mod child;` and a `pub use` from a module below are not uses: a folder's first file may list what is in the folder.
-//!   If its own code names such an item as well, that is a use. A private `use` is always one.
-//! - A path that ends at a module uses nothing yet; what is named through it does.
-//! - A child that names what its parent defines, below a parent that names what the child defines, is a circle.
-//! - What a macro defines is not seen, so a path to it ends at the file of the module in which it is looked for. Nor are
-//!   methods: an `impl` may be anywhere.
+//! - `pub use child::Item` in a parent leaves `Item` defined in the child. Another child that imports it through the
+//!   parent uses the child that defines it, not the parent.
+//! - `mod child;` and a `pub use` of something below are not uses: the first file of a folder may list its contents. If
+//!   its own code names such an item too, that is a use. A private `use` of an item always is one.
+//! - A path that ends at a module is not a use. What is named through the module is.
+//! - So a child that names what its parent defines makes a circle with a parent that names what the child defines.
+//!
+//! Two things are not seen: what a macro defines (a path to it counts as one to the file of the module that the path
+//! leads to), and in which file an `impl` has its methods.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Crate {
         let steps = steps.checked_sub(1)?;
         let (first, rest) = path.split_first()?;
         let (mut target, mut rest) = match first.as_str() {
-            "crate" | "flashsale" => (Target::Module(ModulePath::new()), rest),
+            "crate" => (Target::Module(ModulePath::new()), rest),
             "self" => (Target::Module(module.to_vec()), rest),
             "super" => (Target::Module(module.split_last()?.1.to_vec()), rest),
             name => (self.step(module, name, steps)?, rest),
@@ -90,11 +91,11 @@ impl Crate {
     /// What a name in a module is, if the module has it.
     fn step(&self, path: &[String], name: &str, steps: usize) -> Option<Target> {
         let steps = steps.checked_sub(1)?;
-        let (file, module) = self.modules.get(path)?;
         let child = [path, &[name.to_owned()]].concat();
         if self.modules.contains_key(&child) {
             return Some(Target::Module(child));
         }
+        let (file, module) = self.modules.get(path)?;
         if module.items.contains(name) {
             return Some(Target::Item(*file));
         }

@@ -11,7 +11,7 @@ use flashsale::domain::transition::Transition;
 use flashsale::inventory::LimitError;
 use flashsale::store::{Snapshot, Store};
 
-use super::ledger::Deed;
+use super::deed::Deed;
 use crate::harness::engine::Engine;
 
 /// Returns an error that says what does not hold.

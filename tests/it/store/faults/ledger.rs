@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use flashsale::admission::{Accepted, OrderRequest};
-use flashsale::committer::{OperatorMove, Receipt};
+use flashsale::committer::Receipt;
 use flashsale::domain::money::Money;
 use flashsale::domain::order::{Order, OrderId};
-use flashsale::domain::product::ProductId;
 use flashsale::domain::refusal::Refusal;
 
 use super::audit::History;
+use super::deed::Deed;
 
 /// What a client knows of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Told no, or found to be nowhere: there must be no order.
+    /// Seen no, or found to be nowhere: there must be no order.
     Refused,
-    /// Told that nobody knows: there may be one order.
+    /// Seen that nobody knows: there may be one order.
     Unknown,
-    /// Told yes: there must be this order.
+    /// Seen yes: there must be this order.
     Accepted(Receipt),
-    /// Told that nobody knows, and found in the store since: there must be this order.
+    /// Seen that nobody knows, and found in the store since: there must be this order.
     Found(OrderId),
 }
 
@@ -30,16 +30,9 @@ pub(super) struct Request {
     pub(super) fate: Fate,
 }
 
-/// Something an operator did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Deed {
-    Moved(OrderId, &'static str),
-    Restocked(ProductId, i64),
-}
-
 /// How often a deed was acknowledged, and how often its outcome is open.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told {
+struct Seen {
     done: u64,
     unknown: u64,
 }
@@ -47,7 +40,7 @@ struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) requests: Vec<Request>,
-    deeds: BTreeMap<Deed, Told>,
+    deeds: BTreeMap<Deed, Seen>,
 }
 
 impl Ledger {
@@ -124,7 +117,7 @@ impl Ledger {
             if times < told.done || times > told.done + told.unknown {
                 return Err(format!("{deed:?} was done {times} times; told: {told:?}"));
             }
-            *told = Told { done: times, unknown: 0 };
+            *told = Seen { done: times, unknown: 0 };
         }
         Ok(())
     }
@@ -160,14 +153,4 @@ impl Request {
 /// Whether a refusal leaves open what became of the request.
 const fn is_open(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::StorageUnavailable | Refusal::RequestInFlight)
-}
-
-/// The word for a move.
-pub(super) const fn word(to: OperatorMove) -> &'static str {
-    match to {
-        OperatorMove::Confirm => "confirmed",
-        OperatorMove::Cancel => "cancelled",
-        OperatorMove::Retry => "retried",
-        OperatorMove::Forget => "forgotten",
-    }
 }

@@ -12,7 +12,8 @@ use flashsale::domain::refusal::Refusal;
 use flashsale::domain::transition::Transition;
 use tokio::task::JoinSet;
 
-use super::ledger::{Deed, Fate, Ledger, Request, word};
+use super::deed::{Deed, word};
+use super::ledger::{Fate, Ledger, Request};
 use crate::harness::engine::Engine;
 use crate::harness::rng::Rng;
 
