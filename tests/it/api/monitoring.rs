@@ -16,6 +16,12 @@ async fn sample(server: &Server, name: &str) -> Option<f64> {
     line.rsplit_once(' ')?.1.parse().ok()
 }
 
+/// Waits for a value: an order is read as confirmed a moment before its job leaves the queue.
+async fn await_sample(server: &Server, name: &str, value: f64) {
+    eventually(&format!("{name} to be {value}"), async || (sample(server, name).await == Some(value)).then_some(()))
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_became_of_orders_stands_in_the_metrics() {
     let server = Server::start().await;
@@ -36,7 +42,7 @@ async fn what_became_of_orders_stands_in_the_metrics() {
         ("flash_sale_orders_rejected_total{code=\"product_not_found\"}", 1.0),
         ("flash_sale_queue_length", 0.0),
     ] {
-        assert_eq!(sample(&server, name).await, Some(value), "{name}");
+        await_sample(&server, name, value).await;
     }
     let level = format!("flash_sale_inventory_levels{{product_id=\"{product}\"}}");
     assert_eq!(sample(&server, &level).await, Some(1.0));
@@ -51,10 +57,10 @@ async fn what_became_of_orders_stands_in_the_metrics() {
 async fn how_late_a_hold_expired_is_a_metric() {
     let server = Server::start().await;
     let product = server.create_with(json!({"initialStock": 1, "holdSeconds": 1})).await;
-    let order = server.order(product, "ada", 1).await.expect(201).body["orderId"].as_u64().unwrap();
     assert_eq!(sample(&server, "flash_sale_hold_expiry_lag_seconds_count").await, Some(0.0));
+    let order = server.order(product, "ada", 1).await.expect(201).body["orderId"].as_u64().unwrap();
     server.order_becomes(order, "cancelled").await;
-    assert_eq!(sample(&server, "flash_sale_hold_expiry_lag_seconds_count").await, Some(1.0));
+    await_sample(&server, "flash_sale_hold_expiry_lag_seconds_count", 1.0).await;
     let lag = sample(&server, "flash_sale_hold_expiry_lag_seconds_sum").await.unwrap();
     assert!((0.0..30.0).contains(&lag), "{lag}");
 }

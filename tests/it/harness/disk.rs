@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     WriteFails { after: u64, until: Until },
     /// A sync fails.
     SyncFails { after: u64, until: Until },
-    /// The thread that writes panics.
+    /// The thread that writes the log panics. The one that writes the tables, whenever it likes, does not.
     Panics,
 }
 
@@ -223,7 +223,7 @@ impl Disk {
 impl State {
     /// Puts an operation into the cache, if it may happen. One that fails may still reach the disk, whole or in part.
     fn issue(&mut self, part: Part, operation: Operation) -> Result<()> {
-        let hit = self.fault_at(Kind::Write);
+        let hit = self.fault_at(part, Kind::Write);
         if matches!(hit, Some(Fault::Kill { .. })) {
             return self.fail(hit);
         }
@@ -234,7 +234,7 @@ impl State {
     }
 
     fn sync(&mut self, part: Part) -> Result<()> {
-        let hit = self.fault_at(Kind::Sync);
+        let hit = self.fault_at(part, Kind::Sync);
         self.fail(hit)?;
         self.syncs += 1;
         if self.syncs <= self.honest_syncs {
@@ -246,13 +246,13 @@ impl State {
         Ok(())
     }
 
-    /// The fault that an operation of this kind runs into.
-    fn fault_at(&mut self, kind: Kind) -> Option<Fault> {
+    /// The fault that an operation of this kind on a part runs into.
+    fn fault_at(&mut self, part: Part, kind: Kind) -> Option<Fault> {
         let hit = match self.fault.as_mut()? {
             Fault::PowerCut { after } | Fault::Kill { after } => passed(after),
             Fault::WriteFails { after, .. } => kind == Kind::Write && passed(after),
             Fault::SyncFails { after, .. } => kind == Kind::Sync && passed(after),
-            Fault::Panics => kind == Kind::Write,
+            Fault::Panics => part == Part::Log && kind == Kind::Write,
         };
         self.fault.filter(|_| hit)
     }

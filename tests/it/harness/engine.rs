@@ -20,7 +20,7 @@ const WORKERS: usize = 2;
 /// Unfinished jobs: more than a script ever has.
 const CAPACITY: usize = 10_000;
 /// After this a test is stuck.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A clock that stands still.
 pub(crate) fn clock() -> Clock {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long a condition may take to come true. Far above what is ever needed, so that a slow machine fails no test.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition.
 const POLL: Duration = Duration::from_millis(10);

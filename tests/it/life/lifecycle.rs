@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer, within,
+    Answer, Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer, within,
     write_all,
 };
 
@@ -135,7 +135,10 @@ async fn a_request_that_has_not_arrived_whole_at_sigterm_is_dropped_and_places_n
     // The connection may be closed by then.
     let _ = write_all(&stream, body.as_bytes()).await;
     let answer = within("the end of the connection", read_answer(&stream)).await;
-    assert_eq!(answer, "");
+    // On a busy machine the rest may come before the server has dropped the request; then it is rejected.
+    if !answer.is_empty() {
+        assert_problem(&Answer::parse(&answer), 503, "shutting_down");
+    }
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     server.restart().await;

@@ -89,9 +89,9 @@ async fn busy_server() -> (Server, Endpoint) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_gives_up_what_takes_longer_than_it_may() {
     let (mut server, _endpoint) = busy_server().await;
-    let told = Instant::now();
+    let asked = Instant::now();
     server.terminate().await;
-    assert!(told.elapsed() < Duration::from_secs(30), "it took {:?}", told.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(45), "it took {:?}", asked.elapsed());
     server.restart().await;
     server.order_becomes(1, "confirmed").await;
 }

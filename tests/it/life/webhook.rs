@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::harness::{Delivery, Endpoint, Launch, Reply, Server, assert_time, eventually, order_id};
 
+/// A time-out in milliseconds within which an endpoint that answers does so on a busy machine, too.
+const LONG_ENOUGH: &str = "3000";
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 fn with(endpoint: &Endpoint) -> Launch {
@@ -236,7 +238,7 @@ async fn a_retried_order_has_all_of_its_attempts_again() {
 async fn an_endpoint_that_hangs_is_given_up_and_asked_again() {
     let endpoint = Endpoint::start().await;
     endpoint.script([Reply::Hang], Reply::Status(200));
-    let server = with(&endpoint).env("FULFILLMENT_TIMEOUT_MS", "100").start().await;
+    let server = with(&endpoint).env("FULFILLMENT_TIMEOUT_MS", LONG_ENOUGH).start().await;
     let order = order_ends(&server, "confirmed").await;
     assert_eq!(order["attempts"], 2);
     let deliveries = endpoint.deliveries();
@@ -256,7 +258,7 @@ async fn an_answer_after_the_time_out_moves_nothing() {
     let endpoint = Endpoint::start().await;
     // The yes to the first attempt comes when it has been given up and the second one has been refused for good.
     endpoint.script([Reply::AfterDeliveries(2, 200)], Reply::Status(422));
-    let server = with(&endpoint).env("FULFILLMENT_TIMEOUT_MS", "100").start().await;
+    let server = with(&endpoint).env("FULFILLMENT_TIMEOUT_MS", LONG_ENOUGH).start().await;
     let order = order_ends(&server, "failed").await;
     assert_eq!(endpoint.deliveries().len(), 2);
     assert_eq!(server.get(&format!("/orders/{}", order["id"])).await.body["status"], "failed");

@@ -19,9 +19,13 @@ async fn large_bodies_that_do_not_end_leave_room_for_orders_and_give_it_back() {
         held.push(stranger);
     }
     let mut answer = vec![0; 4096];
+    // On a busy machine the first ones may be given up for being slow before the last ones have come.
     let refused = eventually("a batch for which there is no room", async || {
-        let read = held.iter().find_map(|stranger| stranger.try_read(&mut answer).ok())?;
-        Some(Answer::parse(&String::from_utf8_lossy(&answer[..read])))
+        held.iter().find_map(|stranger| {
+            let read = stranger.try_read(&mut answer).ok().filter(|read| *read > 0)?;
+            let answer = Answer::parse(&String::from_utf8_lossy(&answer[..read]));
+            (answer.status != 408).then_some(answer)
+        })
     })
     .await;
     assert_problem(&refused, 503, "overloaded");

@@ -23,10 +23,10 @@ async fn half_a_request_and_a_response_that_nobody_reads_do_not_hold_up_the_stop
     server.order(product, "grace", 1).await.expect(201);
     tokio::time::sleep(Duration::from_millis(500)).await;
     server.signal_term();
-    let told = Instant::now();
+    let asked = Instant::now();
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     // What half of a body or of a head may take to arrive is 15 and 30 seconds.
-    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(14), "{:?}", asked.elapsed());
     assert!(!exited.stderr.contains("still open"), "{}", exited.stderr);
 }

@@ -141,18 +141,23 @@ async fn create(client: &Client) -> u64 {
     client.post("/inventory", product).await.expect(201).body["id"].as_u64().unwrap()
 }
 
+/// Places an order and waits until no worker will commit anything of it any more; gives its number.
+async fn order_to_its_end(client: &Client, product: u64) -> u64 {
+    let order = order_id(&client.order(product, "ada", 1).await.expect(201));
+    eventually("the order to be confirmed", async || {
+        let found = client.get(&format!("/orders/{order}")).await.expect(200).body;
+        (found["status"] == "confirmed").then_some(order)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_disk_hangs_says_so_to_buyers_and_probes_and_goes_on_when_it_answers() {
     let disk = Disk::new(3);
     let (app, client) = serve(&disk).await;
     let product = create(&client).await;
-    let before = order_id(&client.order(product, "ada", 1).await.expect(201));
-    // The commit that hangs must be bob's, not that of ada's end.
-    eventually("ada's order done", async || {
-        let order = client.get(&format!("/orders/{before}")).await.expect(200).body;
-        (order["status"] == "confirmed").then_some(())
-    })
-    .await;
+    // The commit that hangs must be bob's.
+    let before = order_to_its_end(&client, product).await;
     let _released = Releases(Arc::clone(&disk));
     disk.hang(Part::Log);
     let unknown = client.order(product, "bob", 1).await;
@@ -195,7 +200,8 @@ async fn a_committer_that_panics_is_noticed_and_the_rest_is_stopped() {
     let disk = Disk::new(5);
     let (mut app, client) = serve(&disk).await;
     let product = create(&client).await;
-    client.order(product, "ada", 1).await.expect(201);
+    // The commit that panics must be bob's.
+    order_to_its_end(&client, product).await;
     disk.arm(Fault::Panics);
     assert_problem(&client.order(product, "bob", 1).await, 503, "storage_unavailable");
     assert_eq!(within("the end of a part", app.ended()).await, "the committer");
