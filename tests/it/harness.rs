@@ -198,7 +198,7 @@ impl Launch {
 }
 
 /// A running server. When it is dropped, its stock must add up, it must go with exit code 0, and what it leaves must
-/// stand up to `flashsale verify`.
+/// pass `flashsale verify`.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Option<Process>,

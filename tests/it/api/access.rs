@@ -25,7 +25,7 @@ async fn operations(server: &Server) -> Vec<(Method, String, bool)> {
         let methods = methods.as_object().unwrap().clone();
         methods.into_iter().map(move |(method, operation)| {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            // Where an empty requirement stands beside it, the token is asked for by some requests only.
+            // With an empty requirement beside it, only some requests need the token.
             let needed = operation["security"].as_array().is_some_and(|any| !any.contains(&json!({})));
             (method, path.clone(), needed)
         })

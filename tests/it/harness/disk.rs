@@ -1,4 +1,4 @@
-//! A disk in memory that may forget what it was not told to sync. It has one file for each part of a store.
+//! A disk in memory that may lose what was not synced. It has one file for each part of a store.
 //!
 //! Writes go to a cache that readers see at once. A sync makes them durable. When the power goes, every write since
 //! then is kept, lost or torn between two sectors, each by chance and in any order.
@@ -54,7 +54,7 @@ pub(crate) enum Loss {
 #[derive(Debug)]
 pub(crate) struct Disk {
     state: Mutex<State>,
-    /// Told when it was opened, and when something begins to hang or ends to.
+    /// Notified when the disk was opened, and when something begins or ends to hang.
     changed: Condvar,
 }
 
@@ -95,7 +95,7 @@ enum Operation {
     SetLength(usize),
 }
 
-/// What is done to the disk, as far as faults tell it apart.
+/// What is done to the disk, as far as faults distinguish it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Write,
@@ -164,7 +164,7 @@ impl Disk {
         self.state.lock().hangs = Some(part);
     }
 
-    /// Lets what hangs go on.
+    /// Lets what hangs continue.
     pub(crate) fn release(&self) {
         self.state.lock().hangs = None;
         self.changed.notify_all();
@@ -200,7 +200,7 @@ impl Disk {
         }
     }
 
-    /// Power is on again, and a new process can start. Nothing goes wrong until it is told to.
+    /// Power is on again, and a new process can start. Nothing goes wrong until the next fault is armed.
     pub(crate) fn restart(&self) {
         let mut state = self.state.lock();
         (state.running, state.fault, state.hangs) = (true, None, None);

@@ -22,7 +22,7 @@ const CAPACITY: usize = 10_000;
 /// After this a test is stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A clock that stands still.
+/// A clock that moves only by hand.
 pub(crate) fn clock() -> Clock {
     Clock::manual(Timestamp::from_millis(1_700_000_000_000))
 }

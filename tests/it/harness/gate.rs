@@ -1,5 +1,5 @@
-//! A gate in front of the syncs of a store's log: while it is shut, the committer stands in a commit, and whatever is
-//! submitted meanwhile is the next one.
+//! A gate in front of the syncs of a store's log: while it is shut, the committer waits inside a commit, and everything
+//! submitted meanwhile is in the next one.
 
 use std::io::Result;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct State {
     shut: bool,
     /// Whether the next sync may pass all the same.
     one_may_pass: bool,
-    /// Whether a sync stands before the gate.
+    /// Whether a sync waits at the gate.
     waiting: bool,
     /// Syncs since it was shut last.
     syncs: u32,
@@ -59,7 +59,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Returns when a commit stands before the gate, written and not synced.
+    /// Returns when a commit waits at the gate, written and not synced.
     pub(crate) fn wait_for_commit(&self) -> std::result::Result<(), String> {
         let timeout = self.changed.wait_while_for(&mut self.state.lock(), |state| !state.waiting, PATIENCE);
         if timeout.timed_out() { Err("no commit came".to_owned()) } else { Ok(()) }

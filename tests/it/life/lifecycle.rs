@@ -38,8 +38,8 @@ async fn a_restarted_server_says_what_it_recovered() {
     }
     server.restart().await;
     let output = server.output();
-    let tells = |line: &str| line.contains("137") && line.to_lowercase().contains("order");
-    assert!(output.lines().any(tells), "not a word of 137 orders: {output}");
+    let says = |line: &str| line.contains("137") && line.to_lowercase().contains("order");
+    assert!(output.lines().any(says), "not a word of 137 orders: {output}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -292,7 +292,7 @@ async fn a_private_address_is_never_called_unless_it_is_allowed() {
             .env("FULFILLMENT_URL", &url)
             .env("FULFILLMENT_ATTEMPTS", "2")
             .env("FULFILLMENT_RETRY_DELAY_MS", "5");
-        // Refusing to start is as good as refusing to call, as long as it says why.
+        // It may also refuse to start, if it says why.
         match launch.try_start().await {
             Ok(server) => {
                 let order = order_ends(&server, "failed").await;

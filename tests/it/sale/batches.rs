@@ -68,7 +68,7 @@ fn count_accepted(results: &[Value]) -> usize {
     placed.into_iter().map(accepted).collect::<HashSet<_>>().len()
 }
 
-/// Fails unless the result is that of `first`, told again.
+/// Fails unless the result is that of `first`, replayed.
 fn assert_replayed(result: &Value, first: &Value) {
     assert_eq!(result, &with(first.clone(), "idempotencyReplayed", true));
 }

@@ -1,7 +1,7 @@
 //! Every order of events in the life of an order, against a model: confirm, cancel, expire and retry, the reports of
 //! workers and of the clock, another buyer who wants the same units, and restarts.
 //!
-//! The model is the contract, told one thing after the other. After each event everything that can be seen is compared
+//! The model is the contract, one event after the other. After each event everything that can be seen is compared
 //! with it: the answer, the order, its job, the stock and the purchase limits; and at the end what the history says of
 //! the units. Sequences that restart and look into the queue in the same places share an engine, each with an order and
 //! a product of its own: so there can be many.
@@ -11,9 +11,9 @@
 
 mod event;
 mod model;
+mod observed;
 mod request;
 mod sale;
-mod sight;
 
 use std::collections::BTreeSet;
 use std::slice::from_ref;

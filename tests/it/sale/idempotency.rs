@@ -21,7 +21,7 @@ fn is_replayed(answer: &Answer) -> bool {
     }
 }
 
-/// Fails unless the answer is `first`, told again.
+/// Fails unless the answer is `first`, replayed.
 fn assert_replay_of(answer: &Answer, first: &Answer) {
     assert_eq!(answer.status, 201, "{answer}");
     assert!(is_replayed(answer), "{:?}", answer.headers);
@@ -149,14 +149,14 @@ async fn buyers_who_ask_again_after_a_kill_have_one_order_each() {
             (key, asked.ok())
         });
     }
-    let mut told = HashMap::new();
-    while told.len() < 20 {
-        told.extend([buyers.join_next().await.unwrap().unwrap()]);
+    let mut replied = HashMap::new();
+    while replied.len() < 20 {
+        replied.extend([buyers.join_next().await.unwrap().unwrap()]);
     }
     server.kill9().await;
-    told.extend(buyers.join_all().await);
+    replied.extend(buyers.join_all().await);
     server.restart().await;
-    for (buyer, first) in &told {
+    for (buyer, first) in &replied {
         let again = place_keyed(&server, buyer, &order(product, buyer)).await.expect(201);
         if let Some(first) = first {
             assert_replay_of(&again, first);

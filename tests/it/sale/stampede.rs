@@ -1,4 +1,4 @@
-//! Crowds: every unit is sold exactly once, and nobody is told `sold_out` while a unit was left.
+//! Crowds: every unit is sold exactly once, and no buyer gets `sold_out` while a unit is left.
 
 use serde_json::json;
 use tokio::task::JoinSet;

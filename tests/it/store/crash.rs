@@ -17,7 +17,7 @@ const SCARCE_UNITS: u64 = 300;
 type Allowed = &'static [&'static str];
 
 /// What the buyers know for sure. A user name is used for one order only, so that an order which was not acknowledged
-/// can still be told from one that was made twice.
+/// can be distinguished from one that was made twice.
 #[derive(Debug, Default)]
 struct Ledger {
     acknowledged: HashMap<u64, Claim>,
@@ -166,7 +166,7 @@ async fn every_acknowledged_order_survives_being_killed_again_and_again() {
         .await;
         server.kill9().await;
         while let Some(buyer) = buyers.join_next().await {
-            buyer.expect("a buyer who was told the truth");
+            buyer.expect("a buyer whose checks passed");
         }
         if round % 3 == 0 {
             server.launch.start_and_kill().await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Endpoint, Reply, Server, assert_problem, assert_refused, assert_time, job_id, order_id};
 
-/// A server whose every order fails: two attempts each, unless the endpoint is told to reject at once.
+/// A server whose every order fails: two attempts each, unless the endpoint rejects at once.
 async fn server_without_luck(endpoint: &Endpoint) -> Server {
     endpoint.script([], Reply::Status(500));
     Server::with()

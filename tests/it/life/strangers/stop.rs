@@ -1,4 +1,4 @@
-//! A server that is told to stop waits for requests that it works on, and for nothing else.
+//! A server that stops waits only for the requests that it works on.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Everything at once, by chance, against a model that is told one thing after the other: holds, keys, a window, the
+//! Everything at once, by chance, against a model that takes one event after the other: holds, keys, a window, the
 //! trimming and searches, under a clock that is set both ways between commits, in them, and between two runs.
 
 use std::collections::BTreeMap;

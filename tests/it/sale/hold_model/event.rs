@@ -42,7 +42,7 @@ pub(super) enum Event {
     Close,
     /// The power goes in the commit of an action, which is lost.
     Cut(Action),
-    /// The process dies in the commit of an action, which is on disk; nobody was told.
+    /// The process dies in the commit of an action, which is on disk; there was no reply.
     Kill(Action),
 }
 

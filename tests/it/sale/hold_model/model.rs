@@ -1,4 +1,4 @@
-//! The reference: one order, its product and one other buyer, as the contract tells it, one thing after the other.
+//! The reference: one order, its product and one other buyer, as the contract has it, one event after the other.
 
 use flashsale::domain::job::{JobOutcome, JobState};
 use flashsale::domain::order::OrderStatus;
@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Plain,
 }
 
-/// What whoever asks is told.
+/// The reply to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Answer {
     /// Reports are not answered.
@@ -41,7 +41,7 @@ pub(super) enum Answer {
     Other(&'static str),
 }
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Pending,

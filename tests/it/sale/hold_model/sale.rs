@@ -18,8 +18,8 @@ use crate::harness::engine::{Engine, clock};
 
 use super::event::{Action, Event, Sequence, Stage};
 use super::model::{Answer, Kind, LIMIT, Model, STOCK};
+use super::observed::{Observed, Rows, Written};
 use super::request::{Ask, Asked, BUYER, Reply, ask_all, order_request, submit};
-use super::sight::{Rows, Sight, Written};
 use crate::harness::gate::Gate;
 
 /// Orders that share an engine.
@@ -197,22 +197,22 @@ impl Sale {
 
     async fn act(&mut self, engine: &Engine, step: usize) -> Result<(), Deviation> {
         let asked = self.submit_together(engine, || self.submit_actions(engine, step))?;
-        let mut told = vec![Vec::new(); self.cases.len()];
+        let mut replies = vec![Vec::new(); self.cases.len()];
         for reply in self.answers(asked).await? {
-            told[reply.case].push(reply.answer);
+            replies[reply.case].push(reply.answer);
             self.seen.insert((reply.action, reply.answer));
             if reply.action == Action::Rival {
                 self.cases[reply.case].rival = reply.rival;
             }
         }
-        for (number, (case, told)) in self.cases.iter_mut().zip(told).enumerate() {
+        for (number, (case, replies)) in self.cases.iter_mut().zip(replies).enumerate() {
             let event = case.sequence[step];
             let outcomes: Vec<_> = case.models.iter().flat_map(|model| outcomes(model, event)).collect();
-            let fitting = outcomes.iter().filter(|(_, answers)| *answers == told);
+            let fitting = outcomes.iter().filter(|(_, answers)| *answers == replies);
             case.models = fitting.map(|(model, _)| model.clone()).collect();
             if case.models.is_empty() {
                 let expected: Vec<_> = outcomes.iter().map(|(_, answers)| answers).collect();
-                return Err(Deviation { case: number, why: format!("told {told:?}, not one of {expected:?}") });
+                return Err(Deviation { case: number, why: format!("replied {replies:?}, not one of {expected:?}") });
             }
         }
         Ok(())
@@ -249,7 +249,7 @@ impl Sale {
             counted.map_err(|refusal| format!("{BUYER} is not counted: {refusal:?}"))?;
         }
         engine.await_counts();
-        let sight = Sight::of(&engine)?;
+        let observed = Observed::of(&engine)?;
         for (number, case) in self.cases.iter_mut().enumerate() {
             if let Event::Kill(action) = case.sequence[step] {
                 for model in &mut case.models {
@@ -257,7 +257,7 @@ impl Sale {
                 }
                 continue;
             }
-            let rows = Some(sight.rows(case.order, case.product)?);
+            let rows = Some(observed.rows(case.order, case.product)?);
             if rows != case.rows {
                 let why = format!("{rows:?} after the restart, {:?} before it", case.rows);
                 return Err(Deviation { case: number, why });
@@ -290,7 +290,7 @@ impl Sale {
             let Ok(replies) = asked.await else { continue };
             let done = replies.into_iter().find(|reply| matches!(reply.answer, Answer::Done(_)));
             if let Some(Reply { case, answer, .. }) = done {
-                return Err(Deviation { case, why: format!("told {answer:?} of a commit that failed") });
+                return Err(Deviation { case, why: format!("replied {answer:?} for a commit that failed") });
             }
         }
         Ok(())
@@ -298,11 +298,11 @@ impl Sale {
 
     /// Compares everything with the models.
     fn compare(&mut self, engine: &Engine) -> Result<(), Deviation> {
-        let sight = Sight::of(engine)?;
+        let observed = Observed::of(engine)?;
         for (number, case) in self.cases.iter_mut().enumerate() {
             let deviation = |why| Deviation { case: number, why };
-            let rows = sight.rows(case.order, case.product).map_err(deviation)?;
-            let world = sight.world(&rows).map_err(deviation)?;
+            let rows = observed.rows(case.order, case.product).map_err(deviation)?;
+            let world = observed.world(&rows).map_err(deviation)?;
             if !case.models.iter().any(|model| model.world() == world) {
                 let expected: Vec<_> = case.models.iter().map(Model::world).collect();
                 return Err(deviation(format!("found {world:?}, not one of {expected:?}")));

@@ -173,14 +173,14 @@ async fn lose_sight_of_the_last_unit(seed: u64) -> Result<(), String> {
 }
 
 /// A commit fails and has happened all the same. Its request comes again and looks for its answer just before the
-/// store is opened again, and goes on just after.
+/// store is opened again, and continues just after.
 fn repeat_across_a_recovery(seed: u64) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|e| e.to_string())?;
     let (disk, engine) = runtime.block_on(start(seed))?;
     let openings = disk.openings();
     disk.arm(Fault::SyncFails { after: 0, until: Until::Once });
     expect(runtime.block_on(place(&engine, PLENTY, "ada", Some("once"))), &Err(FULL))?;
-    // The look-up runs on a thread of its own; the request goes on only when the runtime does.
+    // The look-up runs on a thread of its own; the request continues only when the runtime does.
     let admission = engine.admission.clone();
     let again = runtime.spawn(async move { admission.place(request(PLENTY, "ada", Some("once"))).await });
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What clients asked for and were told, against what the store says.
+//! Requests of clients and the replies to them, against what the store says.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use super::deed::Deed;
 /// What a client knows of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Seen no, or found to be nowhere: there must be no order.
+    /// Rejected, or not found afterwards: there must be no order.
     Refused,
-    /// Seen that nobody knows: there may be one order.
+    /// The reply left it open: there may be one order.
     Unknown,
-    /// Seen yes: there must be this order.
+    /// Accepted: there must be this order.
     Accepted(Receipt),
-    /// Seen that nobody knows, and found in the store since: there must be this order.
+    /// The reply left it open, and it was found in the store since: there must be this order.
     Found(OrderId),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Request {
 
 /// How often a deed was acknowledged, and how often its outcome is open.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct Acknowledged {
     done: u64,
     unknown: u64,
 }
@@ -40,7 +40,7 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) requests: Vec<Request>,
-    deeds: BTreeMap<Deed, Seen>,
+    deeds: BTreeMap<Deed, Acknowledged>,
 }
 
 impl Ledger {
@@ -57,12 +57,12 @@ impl Ledger {
     /// Writes down the answer to a request, which may have been answered before.
     pub(super) fn answered(&mut self, request: usize, answer: &Result<Accepted, Refusal>) -> Result<(), String> {
         let Request { order, fate } = &mut self.requests[request];
-        let told = match answer {
+        let reply = match answer {
             Ok(accepted) => Fate::Accepted(accepted.receipt),
             Err(refusal) if is_open(refusal) => Fate::Unknown,
             Err(_) => Fate::Refused,
         };
-        match (*fate, told) {
+        match (*fate, reply) {
             (Fate::Accepted(before), Fate::Accepted(now)) if before != now => {
                 return Err(format!("{order:?} was answered {before:?} and then {now:?}"));
             }
@@ -73,17 +73,17 @@ impl Ledger {
                 return Err(format!("{order:?} made an order and was then refused: {answer:?}"));
             }
             (Fate::Accepted(_) | Fate::Found(_), Fate::Unknown) => {}
-            _ => *fate = told,
+            _ => *fate = reply,
         }
         Ok(())
     }
 
     /// Writes down the answer to an operator.
     pub(super) fn did<T>(&mut self, deed: Deed, answer: &Result<T, Refusal>) {
-        let told = self.deeds.entry(deed).or_default();
+        let counted = self.deeds.entry(deed).or_default();
         match answer {
-            Ok(_) => told.done += 1,
-            Err(refusal) if is_open(refusal) => told.unknown += 1,
+            Ok(_) => counted.done += 1,
+            Err(refusal) if is_open(refusal) => counted.unknown += 1,
             Err(_) => {}
         }
     }
@@ -112,12 +112,12 @@ impl Ledger {
         for deed in history.deeds.keys() {
             self.deeds.entry(*deed).or_default();
         }
-        for (deed, told) in &mut self.deeds {
+        for (deed, counted) in &mut self.deeds {
             let times = history.deeds.get(deed).copied().unwrap_or(0);
-            if times < told.done || times > told.done + told.unknown {
-                return Err(format!("{deed:?} was done {times} times; told: {told:?}"));
+            if times < counted.done || times > counted.done + counted.unknown {
+                return Err(format!("{deed:?} was done {times} times; acknowledged: {counted:?}"));
             }
-            *told = Seen { done: times, unknown: 0 };
+            *counted = Acknowledged { done: times, unknown: 0 };
         }
         Ok(())
     }

@@ -30,8 +30,8 @@ const STOCK: [u64; 3] = [1_000_000, 60, 5];
 /// Things done at the same time.
 const MOST_AT_ONCE: u64 = 6;
 
-/// What was asked, and what was told.
-enum Told {
+/// Requests and the replies to them.
+enum Replied {
     Placed(Vec<(usize, Result<Accepted, Refusal>)>),
     Moved(OperatorMove, Vec<(OrderId, Result<(), Refusal>)>),
     Restocked(ProductId, i64, Result<(), Refusal>),
@@ -55,7 +55,7 @@ pub(super) async fn create_products(engine: &Engine) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Does a few things at the same time and writes down what was told. The error is a broken promise. Whether something
+/// Does a few things at the same time and writes down the replies. The error is a broken promise. Whether something
 /// was answered as unavailable is returned.
 pub(super) async fn step(engine: &Engine, ledger: &mut Ledger, rng: &mut Rng) -> Result<bool, String> {
     let mut tasks = JoinSet::new();
@@ -65,10 +65,10 @@ pub(super) async fn step(engine: &Engine, ledger: &mut Ledger, rng: &mut Rng) ->
         start_something(engine, ledger, rng, &mut repeatable, &mut tasks);
     }
     let mut unavailable = false;
-    while let Some(told) = tasks.join_next().await {
-        let told = told.map_err(|panic| panic.to_string())?;
-        unavailable |= told.was_unavailable();
-        told.write_down(ledger)?;
+    while let Some(reply) = tasks.join_next().await {
+        let reply = reply.map_err(|panic| panic.to_string())?;
+        unavailable |= reply.was_unavailable();
+        reply.write_down(ledger)?;
     }
     Ok(unavailable)
 }
@@ -80,14 +80,14 @@ fn start_something(
     ledger: &mut Ledger,
     rng: &mut Rng,
     repeatable: &mut Vec<usize>,
-    tasks: &mut JoinSet<Told>,
+    tasks: &mut JoinSet<Replied>,
 ) {
     let (admission, intake) = (engine.admission.clone(), engine.intake.clone());
     match rng.below(100) {
         0..45 => {
             let request = new_request(ledger, rng);
             let order = ledger.requests[request].order.clone();
-            tasks.spawn(async move { Told::Placed(vec![(request, admission.place(order).await)]) });
+            tasks.spawn(async move { Replied::Placed(vec![(request, admission.place(order).await)]) });
         }
         45..60 => {
             let requests: Vec<_> = (0..=rng.below(8)).map(|_| new_request(ledger, rng)).collect();
@@ -106,23 +106,23 @@ fn start_something(
             let to = *rng.pick(&all);
             let orders: Vec<_> = (0..=rng.below(3)).filter_map(|_| recent(&known, rng)).collect();
             tasks.spawn(async move {
-                let told = match intake.move_orders(orders.clone(), to).await {
+                let reply = match intake.move_orders(orders.clone(), to).await {
                     Ok(results) => results.into_iter().map(|result| result.map(drop)).collect(),
                     Err(refusal) => vec![Err(refusal); orders.len()],
                 };
-                Told::Moved(to, orders.into_iter().zip(told).collect())
+                Replied::Moved(to, orders.into_iter().zip(reply).collect())
             });
         }
         88..91 => {
             let (product, delta) = (*rng.pick(&[HELD, SCARCE]), rng.below(5) as i64 - 1);
             tasks.spawn(async move {
-                let told = intake.edit(Edit::Restock { product, delta }).await;
-                Told::Restocked(product, delta, told.map(drop))
+                let reply = intake.edit(Edit::Restock { product, delta }).await;
+                Replied::Restocked(product, delta, reply.map(drop))
             });
         }
         91..94 => {
             let paused = rng.chance(1, 2);
-            tasks.spawn(async move { Told::Nothing(intake.set_paused(paused).await) });
+            tasks.spawn(async move { Replied::Nothing(intake.set_paused(paused).await) });
         }
         94..97 => {
             engine.clock.advance(Duration::from_secs(200));
@@ -147,17 +147,17 @@ fn start_something(
     }
 }
 
-/// A report has no answer; one that nobody took is as good as one that was lost.
-fn reported(_taken: bool) -> Told {
-    Told::Nothing(Ok(()))
+/// A report has no answer; one that was not taken counts as lost.
+fn reported(_taken: bool) -> Replied {
+    Replied::Nothing(Ok(()))
 }
 
-fn place_many(engine: &Engine, ledger: &Ledger, requests: Vec<usize>, tasks: &mut JoinSet<Told>) {
+fn place_many(engine: &Engine, ledger: &Ledger, requests: Vec<usize>, tasks: &mut JoinSet<Replied>) {
     let admission = engine.admission.clone();
     let orders = requests.iter().map(|request| ledger.requests[*request].order.clone()).collect();
     tasks.spawn(async move {
         let answers = admission.place_many(orders).await;
-        Told::Placed(requests.into_iter().zip(answers).collect())
+        Replied::Placed(requests.into_iter().zip(answers).collect())
     });
 }
 
@@ -187,7 +187,7 @@ fn recent(known: &[OrderId], rng: &mut Rng) -> Option<OrderId> {
     (!latest.is_empty()).then(|| *rng.pick(latest))
 }
 
-impl Told {
+impl Replied {
     fn was_unavailable(&self) -> bool {
         let unavailable = |refusal: &Refusal| *refusal == Refusal::StorageUnavailable;
         match self {

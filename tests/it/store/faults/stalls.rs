@@ -1,4 +1,4 @@
-//! The disk hangs, or a part of the server ends: nobody waits for ever, and nothing is lost or doubled.
+//! The disk hangs, or a part of the server ends: every wait ends, and nothing is lost or doubled.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::harness::disk::{Disk, Fault, Until};
 use crate::harness::engine::block_on;
 use crate::harness::{self, Client, assert_problem, eventually, order_id, within};
 
-/// Lets what hangs go on, also where a test fails: the runtime would wait for it.
+/// Lets what hangs continue, also when a test fails: the runtime would wait for it.
 struct Releases(Arc<Disk>);
 
 impl Drop for Releases {

@@ -1,4 +1,4 @@
-//! Logs that are gone, damaged, or another's: told as what they are, and gone on without only on purpose.
+//! Logs that are gone, damaged, or another store's: each is named, and a store continues without its log only when asked to.
 
 use std::path::{Path, PathBuf};
 

@@ -22,13 +22,13 @@ pub(super) struct Rows {
 }
 
 /// A look at an engine that is doing nothing.
-pub(super) struct Sight<'e> {
+pub(super) struct Observed<'e> {
     engine: &'e Engine,
     jobs: HashMap<OrderId, JobState>,
     users: [UserId; 2],
 }
 
-impl<'e> Sight<'e> {
+impl<'e> Observed<'e> {
     pub(super) fn of(engine: &'e Engine) -> Result<Self, String> {
         let mut jobs = HashMap::new();
         for state in JobState::ALL {
