@@ -1,4 +1,4 @@
-//! Logs that are gone, damaged, or another store's: each is named, and a store continues without its log only when asked to.
+//! Logs that are gone, damaged, or another store's: each is named, and only `drop-log` lets a store do without its log.
 
 use std::path::{Path, PathBuf};
 
