@@ -2,9 +2,14 @@
 
 mod checks;
 mod client;
+pub(crate) mod disk;
 mod endpoint;
+pub(crate) mod engine;
+pub(crate) mod gate;
 mod problem;
 mod process;
+pub(crate) mod rng;
+mod wait;
 mod wire;
 
 use std::fs::File;
@@ -13,7 +18,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -27,34 +31,8 @@ pub(crate) use client::{Answer, Client, request};
 pub(crate) use endpoint::{Delivery, Endpoint, Reply};
 pub(crate) use problem::{assert_problem, assert_refused, assert_time, named_fields};
 pub(crate) use process::{Exited, Process};
+pub(crate) use wait::{eventually, within};
 pub(crate) use wire::{read_answer, write_all};
-
-/// How long a condition may take to come true. Far above what is ever needed, so that a slow machine fails no test.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Between two looks at a condition.
-const POLL: Duration = Duration::from_millis(10);
-
-/// Waits for a future, and fails when it takes for ever.
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
-    }
-}
-
-/// Waits until `probe` finds what it looks for.
-pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = probe().await {
-                return found;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    within(what, looking).await
-}
 
 /// How a server is started: its arguments, its environment and its directory, which lives as long as this does.
 #[derive(Clone, Debug)]
@@ -220,7 +198,7 @@ impl Launch {
 }
 
 /// A running server. When it is dropped, its stock must add up, it must go with exit code 0, and what it leaves must
-/// stand up to `flashsale verify`.
+/// pass `flashsale verify`.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Option<Process>,

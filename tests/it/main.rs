@@ -9,28 +9,9 @@
     reason = "a test fails by panicking, and starts its own threads, tasks and processes"
 )]
 
-mod access;
-mod bad_input;
-mod batches;
-mod cli;
-mod clock;
-mod crash;
+mod api;
 mod harness;
-mod headers;
-mod hold_model;
-mod holds;
-mod idempotency;
-mod inventory;
-mod ledger;
-mod lifecycle;
-mod maintenance;
-mod monitoring;
-mod orders;
-mod purchase_limits;
-mod queue;
-mod stampede;
-mod store_faults;
-mod strangers;
-mod survival;
-mod walls;
-mod webhook;
+mod life;
+mod sale;
+mod store;
+mod tidy;

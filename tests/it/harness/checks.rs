@@ -16,7 +16,7 @@ pub(crate) fn assert_conserved(product: &Value) {
     assert_eq!(initial + adjusted, current + held + sold, "not conserved: {product}");
 }
 
-/// All products as they stand, each of them conserved.
+/// All products, each of them conserved.
 pub(crate) async fn products(client: &Client) -> Vec<Value> {
     let answer = client.get("/inventory").await.expect(200);
     answer.array().iter().for_each(assert_conserved);

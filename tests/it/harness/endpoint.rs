@@ -1,4 +1,4 @@
-//! A fulfilment service that behaves as badly as a test tells it to.
+//! A fulfilment service that misbehaves by the script of a test.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -181,11 +181,11 @@ async fn answer(stream: &TcpStream, state: &State, reply: Reply) -> Option<()> {
 }
 
 fn answer_text(status: u16, headers: &str) -> String {
-    format!("HTTP/1.1 {status} As Told\r\n{headers}Content-Length: 0\r\n\r\n")
+    format!("HTTP/1.1 {status} As Scripted\r\n{headers}Content-Length: 0\r\n\r\n")
 }
 
 fn half_body(status: u16) -> String {
-    format!("HTTP/1.1 {status} As Told\r\nContent-Length: 100\r\n\r\nonly this")
+    format!("HTTP/1.1 {status} As Scripted\r\nContent-Length: 100\r\n\r\nonly this")
 }
 
 /// Reads one request from the connection; None at its end.

@@ -46,8 +46,8 @@ impl Process {
     /// Where the process says that it listens, as `127.0.0.1:port`; addresses that occur in `foreign` are not meant.
     pub(crate) fn address(&self, foreign: &str) -> Option<String> {
         let output = self.output();
-        let told = output.split("http://127.0.0.1:").skip(1);
-        let ports = told.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(""));
+        let shown = output.split("http://127.0.0.1:").skip(1);
+        let ports = shown.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(""));
         let mut addresses = ports.filter(|port| !port.is_empty()).map(|port| format!("127.0.0.1:{port}"));
         addresses.find(|address| !foreign.contains(address))
     }

@@ -1,0 +1,9 @@
+//! The API, route by route, and the rules of HTTP that hold for all of them.
+
+mod access;
+mod bad_input;
+mod headers;
+mod monitoring;
+mod orders;
+mod products;
+mod queue;

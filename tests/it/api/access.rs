@@ -1,0 +1,114 @@
+//! Who may use what where an admin token is set.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Server, assert_problem, job_id, order_id};
+
+const TOKEN: &str = "correct-horse-battery-staple";
+
+async fn guarded() -> Server {
+    Server::with().env("ADMIN_TOKEN", TOKEN).env("RUST_LOG", "trace").start().await
+}
+
+/// Every operation of the server's description: its method, its path with something in the place of its variable
+/// parts, and whether it is described as an operator's.
+async fn operations(server: &Server) -> Vec<(Method, String, bool)> {
+    let description = server.get_root("/openapi.json").await.expect(200).body;
+    let paths = description["paths"].as_object().unwrap().clone();
+    let filled = |path: &str| {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "7" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let of_path = |(path, methods): (String, Value)| {
+        let path = filled(&path);
+        let methods = methods.as_object().unwrap().clone();
+        methods.into_iter().map(move |(method, operation)| {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            // With an empty requirement beside it, only some requests need the token.
+            let needed = operation["security"].as_array().is_some_and(|any| !any.contains(&json!({})));
+            (method, path.clone(), needed)
+        })
+    };
+    paths.into_iter().flat_map(of_path).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operator_route_needs_the_token_and_no_public_one_does() {
+    let server = guarded().await;
+    let strangers = [None, Some("wrong"), Some(&TOKEN[1..]), Some("")];
+    let operations = operations(&server).await;
+    let public = operations.iter().filter(|(.., operator)| !operator).map(|(_, path, _)| path.as_str());
+    let expected = [
+        "/api/v1/inventory",
+        "/api/v1/inventory/7",
+        "/api/v1/monitoring/health",
+        "/api/v1/orders",
+        "/api/v1/orders/queue/7",
+        "/docs",
+        "/docs/7",
+        "/livez",
+        "/openapi.json",
+        "/readyz",
+    ];
+    assert_eq!(public.collect::<Vec<_>>(), expected);
+    for (method, path, operator) in operations {
+        let body = (method == Method::POST || method == Method::PUT).then(|| json!({}));
+        for token in strangers {
+            let answer = server.client().with_token(token).send(method.clone(), &path, body.as_ref()).await;
+            match operator {
+                true => assert_problem(&answer, 401, "unauthorized"),
+                false => assert_ne!(answer.status, 401, "{method} {path}"),
+            }
+        }
+        if !path.ends_with("/backup") {
+            let answer = server.send(method.clone(), &path, body.as_ref()).await;
+            assert_ne!(answer.status, 401, "{method} {path} with the token");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_follows_an_order_by_its_job_and_reads_no_one_elses() {
+    let server = guarded().await;
+    let product = server.create(5).await;
+    let buyer = server.client().with_token(None);
+    let placed = buyer.order(product, "ada", 1).await.expect(201);
+    let order = order_id(&placed);
+    server.order_becomes(order, "confirmed").await;
+    let job = job_id(&placed);
+    assert_eq!(buyer.get(&format!("/orders/queue/{job}")).await.expect(200).body["status"], "completed");
+    for path in [format!("/orders/{order}"), "/orders/user/ada".to_owned(), "/orders".to_owned()] {
+        assert_problem(&buyer.get(&path).await, 401, "unauthorized");
+    }
+    for guessed in ["1", "1-0", &format!("{:x}-{}", order + 1, &job[2..])] {
+        assert_problem(&buyer.get(&format!("/orders/queue/{guessed}")).await, 404, "job_not_found");
+    }
+    let urgent = json!({"productId": product, "userId": "ada", "quantity": 1, "priority": "high"});
+    assert_problem(&buyer.post("/orders", urgent.clone()).await, 401, "unauthorized");
+    server.post("/orders", urgent).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_the_query_opens_nothing_and_the_token_is_in_no_log() {
+    let server = guarded().await;
+    let stranger = server.client().with_token(None);
+    for query in ["token", "access_token", "admin_token", "authorization"] {
+        assert_problem(&stranger.get(&format!("/orders?{query}={TOKEN}")).await, 401, "unauthorized");
+    }
+    server.get("/orders").await.expect(200);
+    server.create(1).await;
+    assert!(!server.output().contains(TOKEN), "{}", server.output());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_token_may_come_from_a_file() {
+    let launch = Server::with();
+    let file = launch.directory().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let mut server = launch.env("ADMIN_TOKEN_FILE", file.to_str().unwrap()).start().await;
+    let stranger = server.client();
+    assert_problem(&stranger.get("/orders").await, 401, "unauthorized");
+    stranger.clone().with_token(Some(TOKEN)).get("/orders").await.expect(200);
+    server.terminate().await;
+}

@@ -1,0 +1,7 @@
+//! The life of a server: how it starts, stops and survives, and what it is connected to.
+
+mod cli;
+mod lifecycle;
+mod strangers;
+mod survival;
+mod webhook;

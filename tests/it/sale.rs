@@ -1,0 +1,9 @@
+//! The sale: crowds, holds, limits of purchases, sale windows, batches and repeated requests.
+
+mod batches;
+mod clock;
+mod hold_model;
+mod holds;
+mod idempotency;
+mod purchase_limits;
+mod stampede;

@@ -1,0 +1,5 @@
+//! The store: crashes, failing disks, and what maintains it.
+
+mod crash;
+mod faults;
+mod maintenance;
