@@ -67,18 +67,7 @@ pub(crate) const SRC: House = House {
         // The name for a method of that name.
         (&[".spawn"], STARTERS),
     ],
-    not_yet_untied: &[
-        "admission",
-        "api",
-        "cli",
-        "committer",
-        "domain",
-        "engine",
-        "http",
-        "inventory",
-        "maintenance",
-        "store",
-    ],
+    not_yet_untied: &["api", "cli", "http", "maintenance", "store"],
 };
 
 /// Rooms that own threads or tasks, and so start them.
