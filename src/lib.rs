@@ -32,6 +32,7 @@ pub mod monitor;
 pub mod committer;
 
 pub mod alerts;
+pub mod client;
 pub mod inventory;
 pub mod metrics;
 pub mod queue;

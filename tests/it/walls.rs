@@ -28,6 +28,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("open_files", 1),
     ("view", 1),
     ("alerts", 2),
+    ("client", 2),
     ("inventory", 2),
     ("metrics", 2),
     ("queue", 2),
