@@ -1,5 +1,5 @@
 //! The command line: the list of commands. Each command is one file with its arguments and its `run`; a new one is a
-//! file in `cli/`, its `mod` line and its row in [`commands!`] below.
+//! file in `cli/`, its `mod` line and its row in `commands!` below.
 
 use std::process::ExitCode;
 

@@ -41,7 +41,7 @@ pub enum MaintenanceError {
     #[error("the store {0} and its log are whole, so there is nothing to drop; start the server")]
     LogIsWhole(String),
     /// Records are lost on purpose only.
-    #[error("nothing was changed; to continue without the lost records, copy the directory of {0} and add --yes")]
+    #[error("nothing was changed; to continue without the lost records, copy the directory of {0}, then add --yes")]
     NotConfirmed(String),
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]

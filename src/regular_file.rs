@@ -1,6 +1,6 @@
-//! Opens files by a name that comes from outside: a setting, an argument, a path in the data directory. Only regular files
-//! are opened: a pipe would be waited for and a device read without end, and a write through a link would destroy a file
-//! that has another name.
+//! Opens files by a name that comes from outside: a setting, an argument, a path in the data directory. Only regular
+//! files are opened: a pipe would be waited for and a device read without end, and a write through a link would destroy
+//! a file that has another name.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -68,7 +68,8 @@ fn unfit(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, Unfit(why.to_owned()))
 }
 
-/// Makes a directory for its owner only, and those above it that are missing. Their names are on disk when this returns.
+/// Makes a directory for its owner only, and those above it that are missing. When this returns, their names are on
+/// disk.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());

@@ -14,8 +14,8 @@ const PRODUCTS: [(&str, u128, u64, bool); 5] = [
     ("Apple Watch Series 9", 39_999, 75, true),
 ];
 
-/// The edits that create the products that a store lacks: all if it is empty, and the rest if a start was killed while it
-/// created them and nothing has happened since.
+/// The edits that create the products that a store lacks: all if it is empty, and the rest if a start was killed while
+/// it created them and nothing has happened since.
 pub fn missing(recovered: &Recovered) -> Vec<Edit> {
     let Recovered { head, products, .. } = recovered;
     let begun =

@@ -18,7 +18,7 @@ pub(super) struct Backup {
     /// File to write; it holds the store's secret and the buyers' names
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Replace the file if it exists; a store or its log is never replaced, not even with --force
+    /// Replace the file if it exists, unless it is a store or its log: those are never replaced
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -38,7 +38,7 @@ enum FormatName {
     Ndjson,
 }
 
-/// Export orders, products, jobs or the history of a stopped store as CSV or NDJSON
+/// Export the orders, products, jobs or journal of a stopped store as CSV or NDJSON
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// What to export
@@ -49,7 +49,7 @@ pub(super) struct Export {
     /// File to write; if unset, rows go to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if it exists; a store or its log is never replaced, not even with --force
+    /// Replace the file if it exists, unless it is a store or its log: those are never replaced
     #[arg(long)]
     force: bool,
     /// Only orders with this status, or jobs in this state

@@ -7,8 +7,8 @@ use super::env_file::EnvFile;
 /// A name in the `.env` file that is nearly a setting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the file .env sets {name}, which is not a setting; did you mean {meant}? A variable of another program with such a \
-     name belongs in another file"
+    "the file .env sets {name}, which is not a setting; did you mean {meant}? A variable of another program with such \
+     a name belongs in another file"
 )]
 pub(super) struct Misspelt {
     name: String,
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_nearly_a_setting_is_told_with_the_one_that_is_meant() {
+    fn a_name_that_is_nearly_a_setting_is_shown_with_the_one_that_is_meant() {
         for (name, meant) in [
             ("ADMIN_TOKE", "ADMIN_TOKEN"),
             ("ADMIN_TOKENS", "ADMIN_TOKEN"),

@@ -7,7 +7,7 @@ use crate::http;
 use super::output::say;
 use super::run::{CommandError, Run};
 
-/// Print the API description (OpenAPI 3.1) of a server with an admin token
+/// Print the API description (OpenAPI 3.1) as a server with an admin token serves it
 #[derive(Debug, Args)]
 pub(super) struct Openapi;
 

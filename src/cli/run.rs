@@ -9,7 +9,7 @@ use crate::maintenance::MaintenanceError;
 
 use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
-use super::shared_args::LogArgs;
+use super::shared_args::{LogArgs, LogError};
 
 /// A command with its arguments.
 pub(super) trait Run {
@@ -34,10 +34,8 @@ pub(super) enum CommandError {
     Misspelt(#[from] Misspelt),
     #[error("cannot start: {0}")]
     Start(io::Error),
-    #[error("cannot start the log: {0}")]
-    Log(io::Error),
-    #[error("not a log filter: {0}")]
-    LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

@@ -41,25 +41,26 @@ pub(super) struct Serve {
     /// Number of workers that fulfil orders
     #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
     workers: u32,
-    /// Most unfinished jobs, holds not counted; beyond it, orders are rejected with 503
+    /// Maximum number of unfinished jobs, holds not counted; beyond it, orders are rejected with 503
     #[arg(
         long, env = "QUEUE_CAPACITY", default_value_t = DEFAULT_QUEUE_CAPACITY,
         value_parser = within::<u32>(1..=10_000_000)
     )]
     queue_capacity: u32,
-    /// Most held orders, in addition to these jobs; beyond it, orders that would be held are rejected with 503
+    /// Maximum number of held orders, in addition to these jobs; beyond it, orders that would be held are rejected
+    /// with 503
     #[arg(
         long, env = "HOLD_CAPACITY", default_value_t = DEFAULT_HOLD_CAPACITY,
         value_parser = within::<u32>(1..=10_000_000)
     )]
     hold_capacity: u32,
-    /// Most connections at once; beyond it, connections without a request so far are closed first
+    /// Maximum number of connections; beyond it, connections without a request so far are closed first
     #[arg(
         long, env = "MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
         value_parser = within::<u32>(1..=1_000_000)
     )]
     max_connections: u32,
-    /// Most connections at once from one client address, never more than half of all; 0 for no limit
+    /// Maximum number of connections from one client address, at most half of all; 0 for no limit
     #[arg(
         long, env = "MAX_CONNECTIONS_PER_IP", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_name = "N",
         value_parser = within::<u32>(0..=1_000_000)

@@ -2,7 +2,7 @@
 //!
 //! The structs have no doc comments: clap would take them for the description of the command that they are part of.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,7 +10,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::logging::Log;
 
-use super::run::CommandError;
 use super::values::log_filter;
 
 // Where the store is.
@@ -32,6 +31,15 @@ pub(super) struct LogArgs {
     pub(super) log_format: LogFormat,
 }
 
+/// Why the log did not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LogError {
+    #[error("not a log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("cannot start the log: {0}")]
+    Start(#[from] io::Error),
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// For people
@@ -44,14 +52,14 @@ pub(super) enum LogFormat {
 impl LogArgs {
     /// Starts the process's log. From here on, everything on standard error goes through the log's thread, so that
     /// nothing waits for a reader.
-    pub(super) fn start(&self) -> Result<(), CommandError> {
+    pub(super) fn start(&self) -> Result<(), LogError> {
         let filter = EnvFilter::try_new(&self.log)?;
-        let log = Log::start().map_err(CommandError::Log)?;
+        let log = Log::start()?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
         // Lines that fail are counted. An error about one, on standard error, would wait for a reader.
         let builder = builder.log_internal_errors(false);
         match self.log_format {
-            LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+            LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
             LogFormat::Json => builder.json().flatten_event(true).init(),
         }
         // The default hook writes to standard error, and waits for a reader.

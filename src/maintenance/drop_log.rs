@@ -31,7 +31,12 @@ impl fmt::Display for LostLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let WithoutLog { history, sequence, at, from_log, orders, products, log } = &self.found;
         let (orders, products) = (counted(*orders, "order"), counted(*products, "product"));
-        writeln!(f, "kept:  the history {history} up to record {sequence}, {at}, with {orders} and {products}")?;
+        let (up_to, since) = match sequence {
+            // No record, so no time of one.
+            0 => (String::new(), String::new()),
+            _ => (format!(" up to record {sequence}, {at}"), format!(" after {at}")),
+        };
+        writeln!(f, "kept:  the history {history}{up_to}, with {orders} and {products}")?;
         if *from_log > 0 {
             writeln!(f, "       ({} of it can be read from the log)", counted(*from_log, "record"))?;
         }
@@ -43,7 +48,7 @@ impl fmt::Display for LostLog {
         write!(
             f,
             "lost:  every record after {sequence}: orders, confirmations, cancellations and changes of stock that were \
-             acknowledged after {at}; their number is unknown"
+             acknowledged{since}; their number is unknown"
         )
     }
 }

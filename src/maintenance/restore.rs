@@ -31,8 +31,8 @@ pub struct Restored {
 }
 
 /// Puts the store of a backup into a data directory. The backup is checked to its end before anything is written; the
-/// new store is built beside its place, verified, and renamed. A store that is there is an error; with `force` it is kept
-/// under another name.
+/// new store is built beside its place, verified, and renamed. A store that is there is an error; with `force` it is
+/// kept under another name.
 pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, MaintenanceError> {
     let mut bar = Bar::new();
     let unusable = |error| MaintenanceError::Backup(backup.display().to_string(), error);
@@ -75,8 +75,8 @@ fn open(backup: &Path) -> Result<Reader<BufReader<File>>, ArchiveError> {
     Reader::new(BufReader::with_capacity(BUFFER_BYTES, regular_file::open(backup)?))
 }
 
-/// Makes one file of the store that is to be replaced, if there is one, and gives its head. A damaged one may be replaced
-/// as well.
+/// Makes one file of the store that is to be replaced, if there is one, and gives its head. A damaged one may be
+/// replaced as well.
 fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
     if !file.exists() {
         return Ok(None);
@@ -106,8 +106,8 @@ fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), Maintenance
     if report.is_sound() { Ok(()) } else { Err(MaintenanceError::Unsound(report)) }
 }
 
-/// Puts the new store in its place, and gives the name under which the old one is kept. At every moment there is a store
-/// in the place, or one that [`store::tidy`] puts there.
+/// Puts the new store in its place, and gives the name under which the old one is kept. At every moment there is a
+/// store in the place, or one that [`store::tidy`] puts there.
 fn put_in_place(fresh: &Path, file: &Path, now: Timestamp) -> io::Result<Option<PathBuf>> {
     let (kept, log) = (dated(file, "before-restore", now), store::log_beside(file));
     let kept_log = store::log_beside(&kept);
