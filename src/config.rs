@@ -1,4 +1,4 @@
-//! What the server was told: resolved, checked, and without any trace of where it came from.
+//! The settings of the server: resolved, checked, and independent of where they come from.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -12,59 +12,59 @@ use crate::regular_file;
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// The address to listen on.
     pub address: SocketAddr,
-    /// Where the store is.
+    /// The directory of the store.
     pub data_dir: PathBuf,
-    /// The operator's credential.
+    /// The token that operator routes require. `None` leaves them open.
     pub admin_token: Option<Secret>,
-    /// Whether an empty store gets the sample products.
+    /// Whether the sample products are created in an empty store.
     pub sample_data: bool,
-    /// Workers that fulfil orders.
+    /// Number of workers that fulfil orders.
     pub workers: usize,
-    /// Jobs that are not finished.
+    /// Most unfinished jobs, holds not counted.
     pub queue_capacity: usize,
-    /// Held orders.
+    /// Most held orders.
     pub hold_capacity: usize,
-    /// Connections at once.
+    /// Most connections at once.
     pub max_connections: usize,
-    /// Connections at once of each client address; 0 for no limit.
+    /// Most connections at once from one client address; 0 for no limit.
     pub max_per_address: usize,
-    /// How orders are fulfilled; without a service, at once.
+    /// The fulfilment service. Without one, orders are confirmed at once.
     pub fulfillment: Option<FulfillmentConfig>,
-    /// How old a record of the history becomes before it is trimmed; none are where nothing is said.
+    /// Journal records older than this are trimmed. `None` keeps all.
     pub journal_keep: Option<Duration>,
-    /// How long to wait on the way down.
+    /// Longest time from the signal to stop until the store is closed.
     pub shutdown_timeout: Duration,
-    /// What callers may send.
+    /// How many requests are accepted.
     pub rate_limits: RateLimitConfig,
 }
 
-/// What callers may send.
+/// How many requests are accepted.
 #[derive(Clone, Debug, Default)]
 pub struct RateLimitConfig {
-    /// Orders a second for each user; 0 for no limit.
+    /// Orders per second for each user; 0 for no limit.
     pub per_user: u32,
-    /// Requests a second for each client address; 0 for no limit.
+    /// Requests per second for each client address; 0 for no limit.
     pub per_address: u32,
-    /// Peers whose `X-Forwarded-For` is believed.
+    /// Peers whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// The fulfilment service.
 #[derive(Clone, Debug)]
 pub struct FulfillmentConfig {
-    /// Where orders are posted.
+    /// The URL that orders are posted to.
     pub url: Secret,
-    /// The signing key.
+    /// The key that signs the posts.
     pub secret: Option<Secret>,
-    /// The longest that one attempt may take.
+    /// Longest time for one attempt.
     pub timeout: Duration,
-    /// Attempts in all.
+    /// Number of attempts before an order fails.
     pub attempts: u32,
-    /// The pause after the first failed attempt.
+    /// Pause after the first failed attempt.
     pub first_delay: Duration,
-    /// Whether addresses outside of the public internet may be called.
+    /// Whether the service may be on an address outside of the public internet.
     pub allow_private: bool,
 }
 
@@ -73,12 +73,12 @@ pub struct FulfillmentConfig {
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text to itself.
+    /// Hides a text.
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text, for the one who needs it.
+    /// The text, to use it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -90,21 +90,19 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Settings that cannot be used together.
+/// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The host is not known here.
-    #[error("HOST {0:?} is not an address of this machine; set HOST to an IP address such as 127.0.0.1 or 0.0.0.0")]
+    /// Neither an IP address nor a name that is known.
+    #[error("HOST {0:?} cannot be resolved to an address; set HOST to an IP address such as 127.0.0.1 or 0.0.0.0")]
     Host(String),
-    /// Listening to others with everything open.
-    #[error(
-        "HOST {0} can be reached from other machines, and everything would be open to them; set ADMIN_TOKEN as well"
-    )]
+    /// Other machines could use operator routes.
+    #[error("other machines can reach HOST {0}, and operator routes would be open to them; set ADMIN_TOKEN as well")]
     OpenToOthers(String),
-    /// A token too short to be one.
-    #[error("{0} must be 8 visible ASCII characters or more; `openssl rand -hex 16` makes a good one")]
+    /// A token that is easy to guess, or that no header can have.
+    #[error("{0} must be at least 8 visible ASCII characters; `openssl rand -hex 16` makes a good one")]
     WeakToken(String),
-    /// A file that was named for a secret.
+    /// The file of a secret cannot be read.
     #[error("{variable}_FILE names {path}, which cannot be read: {error}")]
     SecretFile {
         /// The variable of the secret.
@@ -114,16 +112,16 @@ pub enum ConfigError {
         /// Why not.
         error: std::io::Error,
     },
-    /// A secret that was given twice.
-    #[error("{0} and {0}_FILE are both set; keep one of them")]
+    /// A secret that is set twice.
+    #[error("{0} and {0}_FILE are both set; unset one of them")]
     SecretTwice(&'static str),
 }
 
-/// Finds the address to listen on. Without a token only this machine may be able to reach it.
+/// Finds the address to listen on. Without a token, it must be one that only this machine can reach.
 pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAddr, ConfigError> {
     let found = match host.parse::<IpAddr>() {
         Ok(address) => Some(SocketAddr::new(address, port)),
-        // The system would read `127.1`, `0x7f000001` and `017700000001` as addresses of old.
+        // The system would read `127.1`, `0x7f000001` and `017700000001` as addresses in forms of old.
         Err(_) if is_numeric(host) => None,
         Err(_) => (host, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next()),
     };
@@ -134,14 +132,14 @@ pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAd
     }
 }
 
-/// Whether a host ends in a number, as names do not (WHATWG URL, "ends in a number").
+/// Whether a host ends in a number, which no name does (WHATWG URL, "ends in a number").
 fn is_numeric(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit('.').next().unwrap_or_default();
     last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X")
 }
 
-/// Whether a URL has no port or one that can be connected to; `Uri` takes any other for none.
+/// Whether a URL has no port, or one that can be connected to. `Uri` reads any other port as none.
 pub fn has_usable_port(url: &Uri) -> bool {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     let port = authority.rsplit('@').next().and_then(|rest| rest.strip_prefix(url.host().unwrap_or_default()));
@@ -154,14 +152,14 @@ pub fn has_usable_port(url: &Uri) -> bool {
     }
 }
 
-/// The operator's token, checked, from `ADMIN_TOKEN` or its `_FILE` twin.
+/// The admin token, checked, from `ADMIN_TOKEN` or from the file that `ADMIN_TOKEN_FILE` names.
 pub fn admin_token(value: Option<String>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
     let token = secret("ADMIN_TOKEN", value, file.clone())?;
     if token.as_ref().is_none_or(is_strong) {
         return Ok(token);
     }
     Err(ConfigError::WeakToken(match file {
-        Some(file) => format!("what is in the file of ADMIN_TOKEN_FILE, {},", file.display()),
+        Some(file) => format!("the token in the file of ADMIN_TOKEN_FILE, {},", file.display()),
         None => "ADMIN_TOKEN".to_owned(),
     }))
 }
@@ -170,7 +168,8 @@ fn is_strong(token: &Secret) -> bool {
     token.0.len() >= 8 && token.0.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A secret from a variable or from the file that its `_FILE` twin names. An empty variable is as good as none.
+/// A secret from a variable, or from the file that the variable with `_FILE` at its end names. An empty variable counts
+/// as unset.
 pub fn secret(
     variable: &'static str,
     value: Option<String>,
@@ -234,7 +233,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for weak in ["short", "with a space in it", "ünïcödé-töken"] {
             let error = admin_token(Some(weak.to_owned()), None).unwrap_err().to_string();
-            assert!(error.starts_with("ADMIN_TOKEN must be 8"), "{weak}: {error}");
+            assert!(error.starts_with("ADMIN_TOKEN must be at least 8"), "{weak}: {error}");
             std::fs::write(file.path(), weak).unwrap();
             let error = admin_token(None, Some(file.path().to_owned())).unwrap_err().to_string();
             assert!(error.contains("ADMIN_TOKEN_FILE") && !error.contains(weak), "{weak}: {error}");

@@ -11,6 +11,7 @@
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
 //! | [`alerts`] | what the clock does: sale windows and alerts, for subscribers |
 //! | [`metrics`] | what is counted, and its names |
+//! | [`client`] | requests to a running server, for commands |
 //!
 //! The [`domain`] is pure and below all of them. [`app`] starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
 //! writes the log's lines.
@@ -33,6 +34,7 @@ pub mod monitor;
 pub mod committer;
 
 pub mod alerts;
+pub mod client;
 pub mod inventory;
 pub mod metrics;
 pub mod queue;

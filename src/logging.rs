@@ -1,5 +1,5 @@
-//! The log's lines go through a bounded queue to a thread that writes them: whoever logs waits for no reader, and no
-//! write that fails ends anything. Lines that find no room, or that cannot be written, are lost and counted.
+//! The log's lines go through a bounded queue to a thread that writes them, so logging never waits for a reader, and a
+//! failed write ends nothing. Lines that do not fit the queue, or that cannot be written, are lost and counted.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -11,10 +11,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::limits::LOG_BUFFER_LINES;
 
-/// The process's log, once it is started.
+/// The process's log, once it has been started.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// Where log lines are written to; each call of `write` is one line. Cheap to clone.
+/// A handle to write log lines with; each call of `write` is one line. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Log {
     lines: Sender<Line>,
@@ -24,14 +24,14 @@ pub struct Log {
 #[derive(Debug)]
 enum Line {
     Text(Vec<u8>),
-    /// Answered when everything before it was written or lost.
+    /// Acknowledged when all lines before it were written or lost.
     Flush(Sender<()>),
 }
 
 impl Log {
     /// Starts the process's log, which writes to standard error.
     pub fn start() -> io::Result<Self> {
-        // A handle of its own: a write that blocks must not hold the lock that panics and last words need.
+        // A handle of its own: a write that blocks must not hold the lock that other writes to standard error need.
         let out = std::fs::File::from(io::stderr().as_fd().try_clone_to_owned()?);
         let log = Self::over(out)?;
         Ok(LOG.get_or_init(|| log).clone())
@@ -40,7 +40,7 @@ impl Log {
     fn over(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, queued) = bounded(LOG_BUFFER_LINES);
         let lost = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer { out, lost: Arc::clone(&lost), told: 0, torn: false };
+        let mut writer = Writer { out, lost: Arc::clone(&lost), reported: 0, torn: false };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&queued))?;
         Ok(Self { lines, lost })
     }
@@ -52,6 +52,11 @@ impl Log {
             let _ = flushed.recv_timeout(at_most / 2);
         }
     }
+}
+
+/// The process's log, if it was started.
+pub fn started() -> Option<Log> {
+    LOG.get().cloned()
 }
 
 /// Lines of the process's log that were lost.
@@ -70,7 +75,7 @@ pub fn flush(at_most: Duration) {
 pub fn announce(text: String) {
     let write = move || {
         let mut out = io::stdout().lock();
-        // Nobody may be reading.
+        // If standard output is closed, the text is lost.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     };
     let _ = std::thread::Builder::new().name("banner".to_owned()).spawn(write);
@@ -93,8 +98,8 @@ impl Write for Log {
 struct Writer<W> {
     out: W,
     lost: Arc<AtomicU64>,
-    /// Lost lines that the log tells of.
-    told: u64,
+    /// Lost lines that the log has reported.
+    reported: u64,
     /// Whether the last write broke off within a line.
     torn: bool,
 }
@@ -103,7 +108,7 @@ impl<W: Write> Writer<W> {
     fn run(&mut self, queued: &Receiver<Line>) {
         for line in queued {
             match line {
-                Line::Text(line) if self.write(&line).is_ok() => self.tell_of_lost(),
+                Line::Text(line) if self.write(&line).is_ok() => self.report_lost(),
                 Line::Text(_) => drop(self.lost.fetch_add(1, Ordering::Relaxed)),
                 Line::Flush(done) => drop(done.try_send(())),
             }
@@ -130,12 +135,15 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Tells once how many lines were lost, as a line that can get lost like others.
-    fn tell_of_lost(&mut self) {
+    /// Reports lost lines once, in a line that can get lost like any other.
+    fn report_lost(&mut self) {
         let lost = self.lost.load(Ordering::Relaxed);
-        if lost > self.told {
-            tracing::warn!(lines = lost - self.told, "log lines were lost: nobody read them, or there was no room");
-            self.told = lost;
+        if lost > self.reported {
+            tracing::warn!(
+                lines = lost - self.reported,
+                "log lines were lost: standard error could not be written, or was not read fast enough"
+            );
+            self.reported = lost;
         }
     }
 }
@@ -155,7 +163,7 @@ mod tests {
     #[derive(Default)]
     struct OutState {
         written: Vec<u8>,
-        /// Bytes for which there is still room.
+        /// Bytes that still fit. `None` is no limit.
         room: Option<usize>,
     }
 
@@ -195,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_blocks_keeps_nobody_who_logs_and_lines_without_room_are_counted() {
+    fn a_write_that_blocks_keeps_no_caller_waiting_and_lines_without_room_are_counted() {
         let out = Out::default();
         let mut log = Log::over(out.clone()).unwrap();
         let blocked = out.0.lock();

@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::limits::{MAX_LEAVING, RESERVED_FILES};
 
-/// Raises the limit of open files as far as the system lets this process. Gives the limit in force, if there is one.
+/// Raises the limit of open files as far as the system allows. Gives the limit then in force; `None` is no limit.
 pub fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -13,19 +13,19 @@ pub fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::debug!(%error, "the limit of open files could not be raised");
+            tracing::debug!(%error, "cannot raise the limit of open files");
             limit.current
         }
     }
 }
 
-/// How many of the connections that are wanted fit the limit of open files beside everything else: the store, the log,
-/// and two connections to the fulfilment service for each worker.
+/// How many of the wanted connections fit the limit of open files, beside all other files: those of the store and the
+/// log, and two connections to the fulfilment service for each worker.
 pub fn connections(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
     let Some(limit) = limit else { return wanted };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let others = RESERVED_FILES + MAX_LEAVING + 2 * workers;
-    // Where there is next to nothing, a part of it.
+    // With a very low limit, an eighth of it.
     wanted.min(limit.saturating_sub(others).max(limit / 8)).max(1)
 }
 

@@ -1,6 +1,6 @@
-//! Files by a name that comes from outside: a setting, an argument, a place in the data directory. What is opened is a
-//! regular file and nothing else: a pipe would be waited for without end, a device read without end, and what is
-//! written through a link would destroy what somebody else calls by another name.
+//! Opens files by a name that comes from outside: a setting, an argument, a path in the data directory. Only regular
+//! files are opened: a pipe would be waited for and a device read without end, and a write through a link would destroy
+//! a file that has another name.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Opens a file to read it. Links are followed: secrets are mounted as links.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Without waiting for whoever writes into a pipe.
+    // Opening a pipe must not wait for a writer.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
@@ -27,7 +27,7 @@ pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
     }
 }
 
-/// Opens a file to write it, as the options say; no link, and nothing that has another name as well.
+/// Opens a file to write it, with these options; a link, or a file that has a second name, is an error.
 pub fn open_own(path: &Path, options: &mut OpenOptions, flags: i32) -> io::Result<File> {
     let opened = options.custom_flags(flags | libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
     let file = opened.map_err(|error| match error.raw_os_error() {
@@ -37,14 +37,14 @@ pub fn open_own(path: &Path, options: &mut OpenOptions, flags: i32) -> io::Resul
     })?;
     let found = file.metadata()?;
     match (found.is_file(), found.nlink()) {
-        // None where it was removed just now.
+        // It has no name if it was removed just now.
         (true, 0 | 1) => Ok(file),
         (true, _) => Err(unfit("it has another name as well (a hard link)")),
         (false, _) => Err(unfit("it is not a regular file")),
     }
 }
 
-/// Fails unless there is a regular file with one name, and no link, at a path.
+/// Fails unless a path is that of a regular file with one name, and no link.
 pub fn check_own(path: &Path) -> io::Result<()> {
     let found = std::fs::symlink_metadata(path)?;
     match (found.file_type().is_symlink(), found.is_file(), found.nlink()) {
@@ -55,7 +55,7 @@ pub fn check_own(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether an error says that a file is not of the kind that it must be.
+/// Whether an error means that a file is not of the kind that it must be.
 pub fn is_unfit(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Unfit>())
 }
@@ -68,7 +68,8 @@ fn unfit(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, Unfit(why.to_owned()))
 }
 
-/// Makes a directory for its owner only, and those above it that are missing, their names on disk when this returns.
+/// Makes a directory for its owner only, and those above it that are missing. When this returns, their names are on
+/// disk.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());

@@ -14,8 +14,8 @@ const PRODUCTS: [(&str, u128, u64, bool); 5] = [
     ("Apple Watch Series 9", 39_999, 75, true),
 ];
 
-/// What creates those that a store lacks: all where it is empty, and the rest where a start was killed while it created
-/// them and nothing has happened since.
+/// The edits that create the products that a store lacks: all if it is empty, and the rest if a start was killed while
+/// it created them and nothing has happened since.
 pub fn missing(recovered: &Recovered) -> Vec<Edit> {
     let Recovered { head, products, .. } = recovered;
     let begun =
@@ -26,7 +26,7 @@ pub fn missing(recovered: &Recovered) -> Vec<Edit> {
     all().skip(products.len()).map(Sample::create).collect()
 }
 
-/// What creates them all, in the order of their numbers.
+/// The edits that create all of them, in the order of their numbers.
 pub fn products() -> impl Iterator<Item = Edit> {
     all().map(Sample::create)
 }
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// A store in which the first so many of them were created.
+    /// A store in which the first `count` of them were created.
     fn with_first(count: usize) -> Recovered {
         let at = Timestamp::from_millis(1_700_000_000_000);
         let product = |(id, sample): (u64, Sample)| Product {

@@ -2,10 +2,10 @@
 //!
 //! A line is empty, a comment after `#`, or `NAME=value`, with `export` before it or not. A value is
 //! - plain: up to the end of the line or to ` #`; it has no white space, quote or backslash inside;
-//! - in single quotes: everything between them is what it is, over several lines as well;
-//! - in double quotes: the same, but for `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, which stand for a character.
+//! - in single quotes: everything between them as it is, also over several lines;
+//! - in double quotes: the same, except for the escapes `\n`, `\r`, `\t`, `\"`, `\\` and `\$`.
 //!
-//! Nothing in a value is ever substituted: `$` is a plain character. A name stands in the file once.
+//! Nothing in a value is ever substituted: `$` is a plain character. A file sets a name once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,38 +14,65 @@ use std::path::Path;
 use crate::limits::MAX_SETTING_FILE_BYTES;
 use crate::regular_file;
 
-/// What a `.env` file says: variables and their values.
+/// The variables of a `.env` file, and their values.
 pub(super) type EnvFile = BTreeMap<String, String>;
 
 const NAME: &str = ".env";
 
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EnvFileError {
+    #[error("cannot read the file {NAME}: {0}")]
+    Read(#[source] io::Error),
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
+/// A line that cannot be used, by its number, counted from 1. Its text may be a secret and is not part of the error.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the file {NAME} {fault}")]
+pub(super) struct LineError {
+    line: usize,
+    fault: Fault,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Fault {
+    #[error("is not NAME=value; put quotes around a value with spaces or special characters")]
+    NoEntry,
+    #[error("opens a quote that is not closed")]
+    OpenQuote,
+    #[error("has an unknown escape in double quotes; the known ones are \\n, \\r, \\t, \\\", \\\\ and \\$")]
+    Escape,
+    #[error("sets {0}, which an earlier line has set")]
+    Again(String),
+}
+
 /// Reads the file. A missing one is the normal case.
-pub(super) fn load() -> Result<EnvFile, String> {
+pub(super) fn load() -> Result<EnvFile, EnvFileError> {
     let text = match regular_file::read_text(Path::new(NAME), MAX_SETTING_FILE_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(EnvFile::new()),
-        Err(error) => return Err(format!("the file {NAME} cannot be read: {error}")),
+        Err(error) => return Err(EnvFileError::Read(error)),
     };
-    parse(&text)
+    Ok(parse(&text)?)
 }
 
-/// An error gives the number of the line and not its text, which may be a secret.
-fn parse(text: &str) -> Result<EnvFile, String> {
+fn parse(text: &str) -> Result<EnvFile, LineError> {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut found = EnvFile::new();
     while !reader.rest.is_empty() {
         let line = reader.line;
-        let entry = reader.entry().map_err(|message| format!("line {line} of the file {NAME} {message}"))?;
+        let entry = reader.entry().map_err(|fault| LineError { line, fault })?;
         let Some((name, value)) = entry else { continue };
         if found.contains_key(name) {
-            return Err(format!("line {line} of the file {NAME} sets {name}, which an earlier line has set"));
+            return Err(LineError { line, fault: Fault::Again(name.to_owned()) });
         }
         found.insert(name.to_owned(), value);
     }
     Ok(found)
 }
-
-const NO_ENTRY: &str = "is not NAME=value; put quotes around odd values";
 
 struct Reader<'t> {
     rest: &'t str,
@@ -54,8 +81,8 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    /// Reads one line, or several where a value in quotes goes over them.
-    fn entry(&mut self) -> Result<Option<(&'t str, String)>, &'static str> {
+    /// Reads one line, or several if a value in quotes spans them.
+    fn entry(&mut self) -> Result<Option<(&'t str, String)>, Fault> {
         self.skip_blanks();
         if self.is_at_end_of_entry(true) {
             self.end_line();
@@ -67,7 +94,7 @@ impl<'t> Reader<'t> {
             name = self.name();
         }
         self.skip_blanks();
-        self.rest = self.rest.strip_prefix('=').filter(|_| is_name(name)).ok_or(NO_ENTRY)?;
+        self.rest = self.rest.strip_prefix('=').filter(|_| is_name(name)).ok_or(Fault::NoEntry)?;
         let is_apart = self.skip_blanks();
         if self.is_at_end_of_entry(is_apart) {
             self.end_line();
@@ -80,7 +107,7 @@ impl<'t> Reader<'t> {
         };
         let is_apart = self.skip_blanks();
         if !self.is_at_end_of_entry(is_apart) {
-            return Err(NO_ENTRY);
+            return Err(Fault::NoEntry);
         }
         self.end_line();
         Ok(Some((name, value)))
@@ -121,26 +148,26 @@ impl<'t> Reader<'t> {
         taken
     }
 
-    fn plain(&mut self) -> Result<&'t str, &'static str> {
+    fn plain(&mut self) -> Result<&'t str, Fault> {
         let end = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
         let value = self.take(end);
         let is_odd = value.starts_with('#') || value.contains(['\'', '"', '\\', '`', '\0']);
-        if is_odd { Err(NO_ENTRY) } else { Ok(value) }
+        if is_odd { Err(Fault::NoEntry) } else { Ok(value) }
     }
 
-    fn single_quoted(&mut self) -> Result<String, &'static str> {
+    fn single_quoted(&mut self) -> Result<String, Fault> {
         self.take(1);
-        let end = self.rest.find('\'').ok_or("begins a value in quotes that does not end")?;
+        let end = self.rest.find('\'').ok_or(Fault::OpenQuote)?;
         let value = self.take(end).to_owned();
         self.take(1);
         check_nul(value)
     }
 
-    fn double_quoted(&mut self) -> Result<String, &'static str> {
+    fn double_quoted(&mut self) -> Result<String, Fault> {
         self.take(1);
         let mut value = String::new();
         loop {
-            let end = self.rest.find(['"', '\\']).ok_or("begins a value in quotes that does not end")?;
+            let end = self.rest.find(['"', '\\']).ok_or(Fault::OpenQuote)?;
             value.push_str(self.take(end));
             if self.take(1) == "\"" {
                 return check_nul(value);
@@ -150,7 +177,7 @@ impl<'t> Reader<'t> {
                 Some('r') => '\r',
                 Some('t') => '\t',
                 Some(c @ ('"' | '\\' | '$')) => c,
-                _ => return Err("has a backslash in double quotes that stands before none of n, r, t, \", \\ and $"),
+                _ => return Err(Fault::Escape),
             });
             self.take(1);
         }
@@ -162,8 +189,8 @@ fn is_name(text: &str) -> bool {
 }
 
 /// No variable can hold a NUL.
-fn check_nul(value: String) -> Result<String, &'static str> {
-    if value.contains('\0') { Err(NO_ENTRY) } else { Ok(value) }
+fn check_nul(value: String) -> Result<String, Fault> {
+    if value.contains('\0') { Err(Fault::NoEntry) } else { Ok(value) }
 }
 
 #[cfg(test)]
@@ -187,7 +214,7 @@ mod tests {
             ("A=1\nB=2\nA=SECRET\n", 3),
             (long.as_str(), 3),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line} of")), "{text:?}: {error}");
             assert!(!error.contains("SECRET"), "{error}");
         }
@@ -278,7 +305,7 @@ mod tests {
         #[test]
         fn no_text_makes_the_reader_fail_otherwise_than_it_says(text in "(?s).{0,80}") {
             if let Err(error) = parse(&text) {
-                prop_assert!(error.starts_with("line "), "{}", error);
+                prop_assert!(error.to_string().starts_with("line "), "{}", error);
             }
         }
     }

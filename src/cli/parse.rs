@@ -1,4 +1,4 @@
-//! From the words of the command line, the environment and a `.env` file to what the program is told.
+//! Reads the command line, the environment and a `.env` file.
 
 use std::ffi::OsString;
 
@@ -7,33 +7,31 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 use super::env_file::{self, EnvFile};
-use super::{Cli, Command, misspelt};
+use super::misspelt::{Settings, Warning};
+use super::run::CommandError;
 
-/// What the program was told, and what about it looks like a mistake.
+/// The command line that was read, and what looks like a mistake.
 #[derive(Debug)]
-pub struct Parsed {
-    /// What to do.
-    pub command: Command,
-    /// Variables that are nearly ours, a sentence each.
-    pub warnings: Vec<String>,
+pub(super) struct Parsed<C> {
+    /// Commands and options.
+    pub(super) cli: C,
+    /// Variables that are nearly a setting.
+    pub(super) warnings: Vec<Warning>,
 }
 
-/// What the program was told. Where that is not to be understood, or is a call for help, the process says so and ends;
-/// the error is what else is in the way.
-pub fn parse() -> Result<Parsed, String> {
+/// Reads what the process was started with. A request for help is an error as well.
+pub(super) fn parse<C: CommandFactory + FromArgMatches>() -> Result<Parsed<C>, CommandError> {
     let words = with_command(std::env::args_os().collect());
-    // Only who uses settings stumbles over a file with wrong ones.
-    if !uses_settings(&words) {
-        let command = read(&words, &EnvFile::new()).unwrap_or_else(|error| error.exit());
-        return Ok(Parsed { command, warnings: Vec::new() });
+    // A wrong file fails only the commands that have settings.
+    if !uses_settings(&C::command(), &words) {
+        return Ok(Parsed { cli: read(&words, &EnvFile::new())?, warnings: Vec::new() });
     }
     let file = env_file::load()?;
-    let command = read(&words, &file).unwrap_or_else(|error| error.exit());
-    let settings = misspelt::Settings::of(&Cli::command());
+    let cli = read(&words, &file)?;
+    let settings = Settings::of(&C::command());
     settings.check_file(&file)?;
-    #[allow(clippy::disallowed_methods, reason = "this is cli")]
     let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    Ok(Parsed { command, warnings: settings.warnings(environment, &file) })
+    Ok(Parsed { cli, warnings: settings.warnings(environment, &file) })
 }
 
 /// `flashsale --port 4000` is `flashsale serve --port 4000`.
@@ -53,23 +51,19 @@ fn with_command(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-fn uses_settings(words: &[OsString]) -> bool {
-    let definition = Cli::command();
+fn uses_settings(definition: &clap::Command, words: &[OsString]) -> bool {
     let command = words.get(1).and_then(|word| definition.find_subcommand(word));
     command.is_some_and(|command| command.get_arguments().any(|arg| arg.get_env().is_some()))
 }
 
-fn read(words: &[OsString], file: &EnvFile) -> Result<Command, clap::Error> {
-    let definition = Cli::command().mut_subcommands(|command| command.mut_args(|arg| with_file(arg, file)));
-    let read = definition.clone().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
-    match read {
-        Ok(cli) => Ok(cli.command),
-        Err(error) => Err(naming_variable(error, words)),
-    }
+fn read<C: CommandFactory + FromArgMatches>(words: &[OsString], file: &EnvFile) -> Result<C, clap::Error> {
+    let definition = C::command().mut_subcommands(|command| command.mut_args(|arg| with_file(arg, file)));
+    let read = definition.try_get_matches_from(words).and_then(|found| C::from_arg_matches(&found));
+    read.map_err(|error| naming_variable(C::command(), error, words))
 }
 
-/// Where a variable is not set in the environment, the file is asked, and then the default holds. An empty variable is
-/// as good as none: what starts a server in a container often passes all of them on.
+/// A variable that is unset in the environment is looked up in the file, before the default. An empty variable counts
+/// as unset: what starts a server in a container often passes all of them on.
 fn with_file(arg: clap::Arg, file: &EnvFile) -> clap::Arg {
     let Some(variable) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else { return arg };
     #[allow(clippy::disallowed_methods, reason = "this is cli")]
@@ -89,10 +83,9 @@ fn with_file(arg: clap::Arg, file: &EnvFile) -> clap::Arg {
     }
 }
 
-/// Names the variable in an error about a value where it stood in one, not the flag that nobody gave.
-fn naming_variable(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+/// In an error about the value of a variable, names the variable instead of the flag, which was not given.
+fn naming_variable(mut definition: clap::Command, mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else { return error };
-    let mut definition = Cli::command();
     // Before this, its parts have no names to be compared.
     definition.build();
     let command = words.get(1).and_then(|word| definition.find_subcommand(word));
@@ -113,6 +106,11 @@ fn naming_variable(mut error: clap::Error, words: &[OsString]) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn read_command(words: &[&str]) -> Result<Command, clap::Error> {
+        super::read::<Cli>(&self::words(words), &EnvFile::new()).map(|cli| cli.command)
+    }
 
     fn words(words: &[&str]) -> Vec<OsString> {
         with_command([&["flashsale"], words].concat().into_iter().map(OsString::from).collect())
@@ -120,14 +118,12 @@ mod tests {
 
     #[test]
     fn no_word_is_serve_with_its_flags() {
-        let Ok(Command::Serve(serve)) = read(&words(&["--port", "4000", "--sample-data"]), &EnvFile::new()) else {
-            panic!()
-        };
+        let Ok(Command::Serve(serve)) = read_command(&["--port", "4000", "--sample-data"]) else { panic!() };
         assert!(serve.port == 4000 && serve.sample_data);
-        assert!(matches!(read(&words(&[]), &EnvFile::new()), Ok(Command::Serve(_))));
-        assert!(matches!(read(&words(&["version"]), &EnvFile::new()), Ok(Command::Version)));
+        assert!(matches!(read_command(&[]), Ok(Command::Serve(_))));
+        assert!(matches!(read_command(&["version"]), Ok(Command::Version(_))));
         for help in [&["--help"][..], &["-V"], &["help", "serve"], &["--port", "1", "--help"]] {
-            let error = read(&words(help), &EnvFile::new()).unwrap_err();
+            let error = read_command(help).unwrap_err();
             assert_eq!(error.exit_code(), 0, "{help:?}: {error}");
         }
     }
@@ -148,7 +144,7 @@ mod tests {
             (&["--help"], false),
             (&["dance"], false),
         ] {
-            assert_eq!(uses_settings(&words(command)), uses, "{command:?}");
+            assert_eq!(uses_settings(&Cli::command(), &words(command)), uses, "{command:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is read from the text of a flag or a variable. Each error says what must be there instead.
+//! Reads values from the text of a flag or a variable. Each error says what must be there instead.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -9,23 +9,48 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{TimeError, Timestamp};
+
+/// Why a value cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("must be a whole number from {least} to {most}")]
+    Number { least: String, most: String },
+    #[error("must be an IP address or a network such as 10.0.0.0/8 or 2001:db8::/32")]
+    Network,
+    #[error("must have IPv4 addresses in the form of IPv4: 10.0.0.0/8 instead of ::ffff:10.0.0.0/104")]
+    MappedAddress,
+    #[error("must be a network without host bits: {0}")]
+    HostBits(IpNet),
+    #[error(
+        "must be a level (off, error, warn, info, debug, trace) or modules with levels, such as \
+         flashsale=debug,hyper=warn"
+    )]
+    LogFilter,
+    /// For orders or jobs, whose words these are.
+    #[error("--status must be one of {0}")]
+    Status(String),
+    #[error("--status is for orders and jobs only")]
+    NoStatus,
+}
 
 /// A number within bounds: decimal digits, without a sign, a space or zeros before it.
-pub(super) fn within<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+pub(super) fn within<T>(
+    bounds: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, ValueError> + Clone + Send + Sync + 'static
 where
     T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
 {
     move |text: &str| {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         let number = is_plain.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
-        number.ok_or_else(|| format!("must be a whole number from {} to {}", bounds.start(), bounds.end()))
+        number.ok_or_else(|| ValueError::Number { least: bounds.start().to_string(), most: bounds.end().to_string() })
     }
 }
 
-/// A network, or one address as the network that has only it; spaces around it are those of a list. Addresses of IPv4
-/// are written as such: as a part of IPv6 they would match no client.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+/// A network, or one address as the network that has only it. Spaces around it are those of a list. IPv4 addresses in
+/// the form of IPv6 are rejected: they would match no client.
+pub(super) fn network(text: &str) -> Result<IpNet, ValueError> {
     let text = text.trim_matches(' ');
     // The standard library reads addresses in one form only; the length of a prefix has no sign and no zeros before it.
     let network = match text.split_once('/') {
@@ -36,35 +61,31 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
             network.filter(|network| network.prefix_len().to_string() == length)
         }
     };
-    let network = network.ok_or("must be an IP address or a network such as 10.0.0.0/8 or 2001:db8::/32")?;
+    let network = network.ok_or(ValueError::Network)?;
     if let IpNet::V6(v6) = network
         && v6.addr().to_ipv4_mapped().is_some()
     {
-        return Err("must have IPv4 addresses as such: 10.0.0.0/8 instead of ::ffff:10.0.0.0/104".to_owned());
+        return Err(ValueError::MappedAddress);
     }
     match network.trunc() {
         whole if whole == network => Ok(network),
-        whole => Err(format!("must be a network without bits of a host in it: {whole}")),
+        whole => Err(ValueError::HostBits(whole)),
     }
 }
 
 /// A moment.
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|error| error.to_string())
+pub(super) fn moment(text: &str) -> Result<Timestamp, TimeError> {
+    Timestamp::parse(text)
 }
 
-/// A log filter. A lone word is a level or a part of this program: anything else would log nothing, and is mostly a
-/// level with a wrong letter.
-pub(super) fn log_filter(text: &str) -> Result<String, String> {
+/// A log filter. A lone word must be a level or a module of this program: anything else would log nothing, and is
+/// mostly a level with a wrong letter.
+pub(super) fn log_filter(text: &str) -> Result<String, ValueError> {
     let lone = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
     let known = |word: &str| word.parse::<LevelFilter>().is_ok() || word.split("::").next() == Some("flashsale");
     match EnvFilter::try_new(text).is_ok() && lone.into_iter().all(known) {
         true => Ok(text.to_owned()),
-        false => {
-            Err("must be a level (off, error, warn, info, debug, trace) or parts of the program with levels, such \
-                      as flashsale=debug,hyper=warn"
-                .to_owned())
-        }
+        false => Err(ValueError::LogFilter),
     }
 }
 
@@ -94,7 +115,8 @@ mod tests {
             "１",
             "99999999999999999999",
         ] {
-            assert_eq!(number(wrong), Err("must be a whole number from 1 to 4096".to_owned()), "{wrong}");
+            let error = number(wrong).unwrap_err().to_string();
+            assert_eq!(error, "must be a whole number from 1 to 4096", "{wrong}");
         }
     }
 
@@ -130,7 +152,7 @@ mod tests {
         ] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
-        let error = network("10.0.0.1/8").unwrap_err();
+        let error = network("10.0.0.1/8").unwrap_err().to_string();
         assert!(error.ends_with("10.0.0.0/8"), "{error}");
     }
 

@@ -3,35 +3,32 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use crate::config::Secret;
+use crate::client::{Client, Download};
 use crate::store::Store;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
 
 use super::output::Output;
 use super::progress::Bar;
-use super::remote::Download;
 use super::{MaintenanceError, lock_to_read};
 
+/// The route that streams a backup.
+const ROUTE: &str = "/admin/backup";
+
 /// Where a backup comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Source<'s> {
     /// The store of a stopped server, in its data directory.
     Stopped(&'s Path),
-    /// A server that runs.
-    Running {
-        /// Its address, such as `http://127.0.0.1:3000`.
-        server: &'s str,
-        /// The operator's credential, where it needs one.
-        token: Option<&'s Secret>,
-    },
+    /// A running server.
+    Running(Client),
 }
 
-/// Writes a backup to `file`, which is there whole at the end or not at all, and says what it holds.
-pub fn backup(source: Source<'_>, file: &Path, force: bool) -> Result<Contents, MaintenanceError> {
+/// Writes a backup to `file`, and says what it holds. The file appears when it is whole, or not at all.
+pub fn backup(source: &Source<'_>, file: &Path, force: bool) -> Result<Contents, MaintenanceError> {
     let mut output = Output::create(file, force)?;
     let contents = match source {
         Source::Stopped(data_dir) => copy_store(data_dir, &mut output, file),
-        Source::Running { server, token } => copy_stream(server, token, &mut output, file),
+        Source::Running(client) => copy_stream(client, &mut output, file),
     }?;
     output.finish()?;
     Ok(contents)
@@ -55,16 +52,12 @@ fn copy_store(data_dir: &Path, output: &mut Output, file: &Path) -> Result<Conte
     Ok(snapshot.contents()?)
 }
 
-/// Every byte that comes is checked and written; a stream that breaks off or was altered is no backup.
-fn copy_stream(
-    server: &str,
-    token: Option<&Secret>,
-    output: &mut Output,
-    file: &Path,
-) -> Result<Contents, MaintenanceError> {
+/// Every byte is checked as it is written: a stream that breaks off or was altered is an error.
+fn copy_stream(client: &Client, output: &mut Output, file: &Path) -> Result<Contents, MaintenanceError> {
+    let server = || client.server().to_owned();
     let mut bar = Bar::new();
-    bar.show("asking the server", 0, 0);
-    let download = Download::start(server, token)?;
+    bar.show("connecting to the server", 0, 0);
+    let download = Download::start(client, ROUTE).map_err(|error| MaintenanceError::Server(server(), error))?;
     let mut tee = Tee { download, output, failed: None };
     let copied = Reader::new(&mut tee).and_then(|reader| {
         let contents = reader.contents();
@@ -73,15 +66,15 @@ fn copy_stream(
     match (copied, tee.failed) {
         (Ok(contents), _) => Ok(contents),
         (Err(_), Some(error)) => Err(MaintenanceError::writing(file, error)),
-        (Err(error), None) => Err(MaintenanceError::Server(server.to_owned(), format!("what it sent: {error}"))),
+        (Err(error), None) => Err(MaintenanceError::Received(server(), error)),
     }
 }
 
-/// Writes what is read.
+/// Writes every byte that is read.
 struct Tee<'t> {
     download: Download,
     output: &'t mut Output,
-    /// Why it could not be written, if that is why reading ended.
+    /// Why writing failed, if that is why reading ended.
     failed: Option<io::Error>,
 }
 

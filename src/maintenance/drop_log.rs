@@ -9,54 +9,72 @@ use crate::store::{self, Access, DirectoryLock, FoundLog, WithoutLog};
 
 use super::{MaintenanceError, counted, dated, existing_store};
 
-/// What a store without its log still has, and what is lost.
+/// A stopped store whose log is missing or damaged, and locked as long as this lives. Displays as what is kept and what
+/// is lost without the log.
 #[derive(Debug)]
-pub struct Loss(WithoutLog);
+pub struct LostLog {
+    found: WithoutLog,
+    file: PathBuf,
+    _lock: DirectoryLock,
+}
 
-/// What going on without a log did.
+/// What dropping a log did.
 #[derive(Debug)]
 pub struct Dropped {
     /// Where the store's history begins.
     pub fork: Fork,
-    /// Where the log is that was there, if one was.
+    /// Where the old log is, if there was one.
     pub kept: Option<PathBuf>,
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for LostLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WithoutLog { history, sequence, at, from_log, orders, products, log } = &self.0;
+        let WithoutLog { history, sequence, at, from_log, orders, products, log } = &self.found;
         let (orders, products) = (counted(*orders, "order"), counted(*products, "product"));
-        writeln!(f, "there: the history {history} up to record {sequence}, {at}, with {orders} and {products}")?;
+        let (up_to, since) = match sequence {
+            // No record, so no time of one.
+            0 => (String::new(), String::new()),
+            _ => (format!(" up to record {sequence}, {at}"), format!(" after {at}")),
+        };
+        writeln!(f, "kept:  the history {history}{up_to}, with {orders} and {products}")?;
         if *from_log > 0 {
-            writeln!(f, "       {} of it can be read from the log", counted(*from_log, "record"))?;
+            writeln!(f, "       ({} of it can be read from the log)", counted(*from_log, "record"))?;
         }
         match log {
-            FoundLog::Missing => writeln!(f, "log:   it is not there")?,
-            FoundLog::Foreign(what) => writeln!(f, "log:   what is in its place is another one: {what}")?,
+            FoundLog::Missing => writeln!(f, "log:   it is missing")?,
+            FoundLog::Foreign(what) => writeln!(f, "log:   the one in its place is not the store's: {what}")?,
             FoundLog::Damaged(what) => writeln!(f, "log:   it is damaged: {what}")?,
         }
         write!(
             f,
             "lost:  every record after {sequence}: orders, confirmations, cancellations and changes of stock that were \
-             acknowledged after {at}; nobody knows how many"
+             acknowledged{since}; their number is unknown"
         )
     }
 }
 
-/// Says what is lost without the log of the store in a data directory, to `tell`. With `yes` the store goes on without
-/// it: what is in the log's place is kept under another name, and the history forks.
-pub fn drop_log(data_dir: &Path, yes: bool, tell: impl FnOnce(&Loss)) -> Result<Dropped, MaintenanceError> {
-    let _lock =
-        DirectoryLock::take(data_dir, Access::Writing).map_err(|error| MaintenanceError::locking(data_dir, error))?;
-    let file = existing_store(data_dir)?;
-    let Some(found) = store::look_without_log(&file)? else {
-        return Err(MaintenanceError::LogIsWhole(file.display().to_string()));
-    };
-    tell(&Loss(found));
-    if !yes {
-        return Err(MaintenanceError::NotSaid(file.display().to_string()));
+impl LostLog {
+    /// Looks at the store in a data directory and changes nothing. A store that can be opened as it is, is an error.
+    pub fn find(data_dir: &Path) -> Result<Self, MaintenanceError> {
+        let lock = DirectoryLock::take(data_dir, Access::Writing);
+        let lock = lock.map_err(|error| MaintenanceError::locking(data_dir, error))?;
+        let file = existing_store(data_dir)?;
+        match store::look_without_log(&file)? {
+            Some(found) => Ok(Self { found, file, _lock: lock }),
+            None => Err(MaintenanceError::LogIsWhole(file.display().to_string())),
+        }
     }
-    let now = Clock::system().now();
-    let (fork, kept) = store::drop_log(&file, &dated(&file, "dropped", now), now)?;
-    Ok(Dropped { fork, kept })
+
+    /// The store's file.
+    pub fn store(&self) -> &Path {
+        &self.file
+    }
+
+    /// Makes the store whole without its log: what is in the log's place is kept under another name, and the history
+    /// forks.
+    pub fn drop_log(self) -> Result<Dropped, MaintenanceError> {
+        let now = Clock::system().now();
+        let (fork, kept) = store::drop_log(&self.file, &dated(&self.file, "dropped", now), now)?;
+        Ok(Dropped { fork, kept })
+    }
 }

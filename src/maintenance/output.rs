@@ -1,4 +1,4 @@
-//! A file that is there whole or not at all.
+//! A file that appears whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -13,12 +13,12 @@ use super::MaintenanceError;
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// What the tables' file of every store begins with, as any file of redb does.
+/// The first bytes of the tables' file of every store, as of any file of redb.
 const TABLES_MAGIC: [u8; 4] = *b"redb";
-/// What every log begins with.
+/// The first bytes of every log.
 const LOG_MAGIC: [u8; 4] = *b"FSwL";
 
-/// A file under way. It is written beside its place and put there when it is finished; given up, it is removed.
+/// A file that is being written beside its place, and is renamed when it is finished. Removed when dropped before.
 #[derive(Debug)]
 pub(super) struct Output {
     out: BufWriter<File>,
@@ -30,18 +30,19 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Begins a file that only its owner can read. One that is there is refused, or with `force` replaced at the end.
+    /// Begins a file that only its owner can read. A file in its place is an error; with `force` it is replaced at the
+    /// end.
     pub(super) fn create(path: &Path, force: bool) -> Result<Self, MaintenanceError> {
         check_free(path, force)?;
         let partial = with_suffix(path, ".partial");
         let failed = |error| MaintenanceError::writing(&partial, error);
         let file = loop {
-            // One that is left of a run that was killed is used again; one that is being written is locked.
+            // One that a killed run left is used again; one that is being written is locked.
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false).mode(0o600);
             let file = regular_file::open_own(&partial, &mut options, 0).map_err(failed)?;
             match file.try_lock() {
-                // Between the opening and the lock a run may have ended, which takes the name away from its file.
+                // Between the opening and the lock, another run may have ended and have renamed or removed its file.
                 Ok(()) if !is_named(&file, &partial).map_err(failed)? => {}
                 Ok(()) => break file,
                 Err(std::fs::TryLockError::WouldBlock) => {
@@ -54,7 +55,7 @@ impl Output {
         let mut output = Self { out, path: path.to_owned(), partial, force, placed: true };
         check_free(&output.partial, true)?;
         output.placed = false;
-        // That run may also have put a file into the place.
+        // That run may also have put a file in place.
         check_free(path, force)?;
         output.out.get_ref().set_len(0).map_err(|error| MaintenanceError::writing(&output.partial, error))?;
         Ok(output)
@@ -89,7 +90,7 @@ impl Write for Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if !self.placed {
-            // What is not finished is of no use. Where it cannot be removed, its name says so.
+            // An unfinished file is of no use. If it cannot be removed, its name says so.
             let _ = std::fs::remove_file(&self.partial);
         }
     }
@@ -105,7 +106,7 @@ fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a file can be put at a path. A store is never replaced, whatever was said.
+/// Whether a file can be put at a path. A store is never replaced, even with `force`.
 fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
     let name = || path.display().to_string();
     match std::fs::symlink_metadata(path) {
@@ -116,8 +117,8 @@ fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
     }
 }
 
-/// Whether a path is that of a store's tables or of its log, or one at which a store would look for them: where one of
-/// the two is, anything in the place of the other would be taken for it.
+/// Whether a path is that of a store's tables or log, or one at which a store would look for them: beside one of the
+/// two, any file in the place of the other would be taken for it.
 fn is_of_a_store(path: &Path) -> bool {
     let tables = path.with_extension("");
     begins_with(path, &[TABLES_MAGIC, LOG_MAGIC])
@@ -127,7 +128,7 @@ fn is_of_a_store(path: &Path) -> bool {
 
 /// Whether there is a file that begins with one of these.
 fn begins_with(path: &Path, magics: &[[u8; 4]]) -> bool {
-    // Opening what is no file may wait for ever.
+    // Opening a pipe may wait without end.
     let mut begin = [0; 4];
     path.is_file()
         && File::open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())

@@ -1,4 +1,4 @@
-//! How far a long piece of work is, shown on a terminal and nowhere else.
+//! The progress of long work, shown on a terminal and nowhere else.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,7 +14,7 @@ impl Bar {
         Self { bar: ProgressBar::new(0), what: "" }
     }
 
-    /// Shows what is being done, how much of it is done, and of how much; of 0 where that is not known.
+    /// Shows what is being done, how much of it is done, and of how much; `total` is 0 if unknown.
     pub(super) fn show(&mut self, what: &'static str, done: u64, total: u64) {
         if what != self.what {
             self.what = what;

@@ -26,13 +26,13 @@ pub struct Restored {
     pub contents: Contents,
     /// Where the restored store's history begins.
     pub fork: Fork,
-    /// Where the store is that was there before, or what was left of one, if anything was.
+    /// Where the store that was replaced is kept, or what was left of one, if there was any.
     pub kept: Option<PathBuf>,
 }
 
 /// Puts the store of a backup into a data directory. The backup is checked to its end before anything is written; the
-/// new store is built beside and verified, and put in place by a rename. A store that is there is refused, or with
-/// `force` kept under another name.
+/// new store is built beside its place, verified, and renamed. A store that is there is an error; with `force` it is
+/// kept under another name.
 pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, MaintenanceError> {
     let mut bar = Bar::new();
     let unusable = |error| MaintenanceError::Backup(backup.display().to_string(), error);
@@ -48,7 +48,7 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<Restored, 
         return Err(MaintenanceError::InTheWay(backup.display().to_string()));
     }
     store::tidy(data_dir).map_err(|error| MaintenanceError::writing(data_dir, error))?;
-    // What the store that goes has given is never given again, even where the clock is wrong.
+    // Numbers that the replaced store has given are never given again, even if the clock is wrong.
     let given = gather(&file, force)?.map_or_else(Given::default, |head| Given::by(&head));
     let fresh = Fresh(fresh);
     fresh.remove().map_err(|error| MaintenanceError::writing(&fresh.0, error))?;
@@ -75,8 +75,8 @@ fn open(backup: &Path) -> Result<Reader<BufReader<File>>, ArchiveError> {
     Reader::new(BufReader::with_capacity(BUFFER_BYTES, regular_file::open(backup)?))
 }
 
-/// Makes one file of the store that is there, if there is one and it may go, and gives its head. A damaged one may go
-/// as well.
+/// Makes one file of the store that is to be replaced, if there is one, and gives its head. A damaged one may be
+/// replaced as well.
 fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
     if !file.exists() {
         return Ok(None);
@@ -88,7 +88,7 @@ fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
     let head = store.snapshot()?.head()?;
     drop(store);
     if store::log_beside(file).exists() {
-        // It was killed. What is only in its log goes into its tables, so that the one file is all that is kept.
+        // Its server was killed. What is only in its log goes into its tables, so that one file is all that is kept.
         Store::open(Medium::File(file.to_owned()))?.0.close();
     }
     Ok(Some(head))
@@ -106,8 +106,8 @@ fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), Maintenance
     if report.is_sound() { Ok(()) } else { Err(MaintenanceError::Unsound(report)) }
 }
 
-/// Puts the new store in its place; what is there is kept under another name, which is given. At no moment is there no
-/// store in the place, or only one that [`store::tidy`] puts there.
+/// Puts the new store in its place, and gives the name under which the old one is kept. At every moment there is a
+/// store in the place, or one that [`store::tidy`] puts there.
 fn put_in_place(fresh: &Path, file: &Path, now: Timestamp) -> io::Result<Option<PathBuf>> {
     let (kept, log) = (dated(file, "before-restore", now), store::log_beside(file));
     let kept_log = store::log_beside(&kept);
@@ -116,8 +116,8 @@ fn put_in_place(fresh: &Path, file: &Path, now: Timestamp) -> io::Result<Option<
         store::exchange(fresh, file, &kept)?;
     }
     if logged {
-        // Of a damaged store, of which both may be needed, or of one that is gone, whose last orders may be in it
-        // alone. It is never left beside a store that it does not belong to.
+        // The log of a damaged store, of which both may be needed, or of a missing one, whose last orders may be in the
+        // log alone. It is never left beside a store that it does not belong to.
         std::fs::rename(&log, &kept_log)?;
     }
     if !replaced {
@@ -127,7 +127,7 @@ fn put_in_place(fresh: &Path, file: &Path, now: Timestamp) -> io::Result<Option<
     Ok(if replaced { Some(kept) } else { logged.then_some(kept_log) })
 }
 
-/// The new store until it is in its place; given up, it is removed.
+/// The new store until it is in its place. Removed when dropped before.
 struct Fresh(PathBuf);
 
 impl Fresh {

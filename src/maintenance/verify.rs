@@ -36,14 +36,17 @@ impl fmt::Display for Report {
         writeln!(f, "checked {records} of the history, {orders} and {}", counted(*products, "product"))?;
         writeln!(f, "the history is {history}")?;
         for Fork { after, previous, first_order, .. } in forks.iter().skip(forks.len().saturating_sub(MAX_LISTED)) {
-            writeln!(f, "  it left {previous} after record {after}; its orders went on with number {first_order}")?;
+            writeln!(
+                f,
+                "  it forked from {previous} after record {after}; its orders continue with number {first_order}"
+            )?;
         }
         match trimmed_through {
             None => writeln!(f, "the history is complete; every table was compared with it")?,
             Some(cut) => writeln!(
                 f,
-                "the history was trimmed up to record {cut}: its rest and the counts were checked, but the tables \
-                 could not be compared with it"
+                "the history was trimmed up to record {cut}: the rest of it and the counts were checked, but the \
+                 tables could not be compared with it"
             )?,
         }
         for problem in problems {
@@ -57,8 +60,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`, or beside the
-/// store.
+/// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`; if that is
+/// `None`, beside the store.
 pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, MaintenanceError> {
     let (_lock, file) = lock_to_read(data_dir)?;
     let mut bar = Bar::new();

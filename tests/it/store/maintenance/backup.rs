@@ -134,7 +134,7 @@ async fn a_restore_over_a_running_store_is_refused_and_over_a_stopped_one_keeps_
     server.create(5).await;
     let backup = backup.to_str().unwrap();
     for args in [&["restore", backup][..], &["restore", backup, "--force"]] {
-        assert_refused(&server.launch.command(args).await, "a server is using the store");
+        assert_refused(&server.launch.command(args).await, "a server or another command is using the store");
     }
     server.terminate().await;
     let data = server.launch.data_dir();
@@ -250,12 +250,12 @@ async fn no_backup_or_export_replaces_a_store_or_its_log() {
 async fn a_backup_replaces_no_file_and_leaves_none_behind_when_it_fails() {
     let (launch, backup) = backed_up().await;
     let before = std::fs::read(&backup).unwrap();
-    assert_refused(&launch.command(&["backup", "-o", "a.backup"]).await, "is there already");
+    assert_refused(&launch.command(&["backup", "-o", "a.backup"]).await, "already exists");
     assert_refused(&launch.command(&["backup", "-o", "/dev/full", "--force"]).await, "is not a regular file");
     let missing = ["backup", "-o", "a.backup", "--force", "--data-dir", "nowhere"];
     assert_refused(&launch.command(&missing).await, "there is no store");
     let unreachable = ["backup", "-o", "a.backup", "--force", "--server", "http://127.0.0.1:1"];
-    assert_refused(&launch.command(&unreachable).await, "no backup could be had from the server");
+    assert_refused(&launch.command(&unreachable).await, "cannot get a backup from the server");
     assert!(std::fs::read(&backup).unwrap() == before, "a failed backup has replaced the one before");
     assert_done(&launch.command(&["backup", "-o", "a.backup", "--force"]).await);
     assert_eq!(names(launch.directory()), ["a.backup", "data"]);

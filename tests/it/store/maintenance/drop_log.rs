@@ -85,19 +85,19 @@ async fn a_store_goes_on_without_its_log_when_it_is_told_to_and_gives_no_name_ag
     let mut server = killed(7).await;
     let data = server.launch.data_dir();
     let whole = server.launch.command(&["drop-log", "--yes"]).await;
-    assert_refused(&whole, "are whole, and nothing has to be dropped");
+    assert_refused(&whole, "are whole, so there is nothing to drop");
     // What the tables have of it is what was there when the server started.
     std::fs::remove_file(log_in(&data)).unwrap();
     let before = contents(&data);
     let asked = server.launch.command(&["drop-log"]).await;
     assert_refused(&asked, "nothing was changed");
-    for told in ["with 0 orders and 0 products", "log:   it is not there", "lost:  every record after 0"] {
+    for told in ["with 0 orders and 0 products", "log:   it is missing", "lost:  every record after 0"] {
         assert!(asked.stdout.contains(told), "{told:?}: {asked:?}");
     }
     assert!(contents(&data) == before, "something was changed");
     let dropped = server.launch.command(&["drop-log", "--yes"]).await;
     assert_done(&dropped);
-    assert!(dropped.stdout.contains("orders go on with number"), "{dropped:?}");
+    assert!(dropped.stdout.contains("the next order gets number"), "{dropped:?}");
     server.restart().await;
     let product = server.create(5).await;
     assert!(product > 1 << 20, "the number of a product that is lost");

@@ -197,7 +197,7 @@ async fn csv_has_the_names_and_the_values_that_json_has_and_its_names_without_a_
 async fn an_export_replaces_no_file_unless_it_is_told_to() {
     let launch = eventful().await;
     std::fs::write(launch.directory().join("out"), "mine").unwrap();
-    assert_refused(&launch.command(&["export", "orders", "-o", "out"]).await, "out is there already");
+    assert_refused(&launch.command(&["export", "orders", "-o", "out"]).await, "out already exists");
     assert_refused(&launch.command(&["export", "orders", "-o", "data"]).await, "data is not a regular file");
     assert_refused(&launch.command(&["export", "orders", "-o", "no/such/place"]).await, "cannot write");
     assert_eq!(std::fs::read(launch.directory().join("out")).unwrap(), b"mine");

@@ -65,14 +65,14 @@ async fn no_restored_store_gives_an_order_a_job_or_a_product_the_name_of_another
         assert!(products.insert(other.create(1).await), "the number of another product");
         // A stranger's link shows nothing.
         other.get(&format!("/orders/queue/{}", job_id(&after))).await.expect(404);
-        let id = history_behind("its own history is", &said);
+        let id = history_behind("the new history is", &said);
         assert!(id.len() == 32 && histories.insert(id.clone()), "{said}");
         assert_eq!(history_behind("  history", &other.output()), id);
         other.terminate().await;
         let verified = other.launch.verify().await;
         assert_done(&verified);
         assert_eq!(history_behind("the history is", &verified.stdout), id);
-        assert!(verified.stdout.contains("its orders went on with number"), "{verified:?}");
+        assert!(verified.stdout.contains("its orders continue with number"), "{verified:?}");
         other.restart().await;
     }
     assert_ne!(histories.len(), 1);

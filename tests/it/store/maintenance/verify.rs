@@ -48,7 +48,7 @@ async fn a_killed_store_is_checked_as_it_would_recover_and_not_a_byte_of_it_chan
 #[tokio::test]
 async fn the_store_of_a_running_server_is_left_to_it() {
     let server = Server::start().await;
-    assert_refused(&server.launch.verify().await, "a server is using the store");
+    assert_refused(&server.launch.verify().await, "a server or another command is using the store");
 }
 
 #[tokio::test]

@@ -1,0 +1,123 @@
+//! `flashsale export`.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::filter::{OrderFilter, Span};
+use crate::domain::job::JobState;
+use crate::domain::order::OrderStatus;
+use crate::domain::product::ProductId;
+use crate::maintenance::{self, Format, Subject, counted};
+
+use super::output::say;
+use super::run::{CommandError, Run};
+use super::shared_args::StoreArgs;
+use super::values::{ValueError, moment, within};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SubjectName {
+    /// One row per order
+    Orders,
+    /// One row per product
+    Products,
+    /// One row per job
+    Jobs,
+    /// One row per change in the history
+    Journal,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// For spreadsheets: a text that a spreadsheet would take for a formula gets a leading apostrophe
+    Csv,
+    /// One JSON object per line; texts are not changed
+    #[default]
+    Ndjson,
+}
+
+/// Export the orders, products, jobs or journal of a stopped store as CSV or NDJSON
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// What to export
+    subject: SubjectName,
+    /// Format of the rows
+    #[arg(long, value_enum, default_value_t)]
+    format: FormatName,
+    /// File to write; if unset, rows go to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists, unless it is a store or its log: those are never replaced
+    #[arg(long)]
+    force: bool,
+    /// Only orders with this status, or jobs in this state
+    #[arg(long)]
+    status: Option<String>,
+    /// Only rows about this product
+    #[arg(long, value_name = "ID", value_parser = within::<u64>(0..=u64::MAX))]
+    product_id: Option<u64>,
+    /// Only rows about this user
+    #[arg(long, value_name = "USER")]
+    user_id: Option<String>,
+    /// Only rows from this time on (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Only rows up to this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+impl Run for Export {
+    fn run(self) -> Result<(), CommandError> {
+        let subject = self.subject().map_err(wrong_usage)?;
+        let format = match self.format {
+            FormatName::Csv => Format::Csv,
+            FormatName::Ndjson => Format::Ndjson,
+        };
+        let (data_dir, file) = (&self.store.data_dir, self.output.as_deref());
+        let rows = maintenance::export(data_dir, &subject, &self.filter(), format, file, self.force)?;
+        match file {
+            Some(file) => say(&format!("{} has {}", file.display(), counted(rows, "row"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Export {
+    /// What is exported, unless the status does not fit the subject.
+    fn subject(&self) -> Result<Subject, ValueError> {
+        let status = self.status.as_deref();
+        match (self.subject, status) {
+            (SubjectName::Orders, None) => Ok(Subject::Orders(None)),
+            (SubjectName::Orders, Some(word)) => match OrderStatus::ALL.into_iter().find(|it| it.as_str() == word) {
+                Some(status) => Ok(Subject::Orders(Some(status))),
+                None => Err(ValueError::Status(OrderStatus::ALL.map(OrderStatus::as_str).join(", "))),
+            },
+            (SubjectName::Jobs, None) => Ok(Subject::Jobs(None)),
+            (SubjectName::Jobs, Some(word)) => match JobState::ALL.into_iter().find(|it| it.as_str() == word) {
+                Some(state) => Ok(Subject::Jobs(Some(state))),
+                None => Err(ValueError::Status(JobState::ALL.map(JobState::as_str).join(", "))),
+            },
+            (SubjectName::Products, None) => Ok(Subject::Products),
+            (SubjectName::Journal, None) => Ok(Subject::Journal),
+            (_, Some(_)) => Err(ValueError::NoStatus),
+        }
+    }
+
+    /// Which rows are exported.
+    fn filter(&self) -> OrderFilter {
+        let product = self.product_id.map(ProductId);
+        let accepted = Span { from: self.from, to: self.to };
+        OrderFilter { product, user: self.user_id.clone(), accepted, ..OrderFilter::default() }
+    }
+}
+
+/// An error as clap shows those that it finds itself.
+fn wrong_usage(error: ValueError) -> clap::Error {
+    let definition = clap::Command::new("export").bin_name("flashsale export");
+    Export::augment_args(definition).error(ErrorKind::InvalidValue, error)
+}

@@ -1,0 +1,18 @@
+//! `flashsale openapi`.
+
+use clap::Args;
+
+use crate::http;
+
+use super::output::say;
+use super::run::{CommandError, Run};
+
+/// Print the API description (OpenAPI 3.1) as a server with an admin token serves it
+#[derive(Debug, Args)]
+pub(super) struct Openapi;
+
+impl Run for Openapi {
+    fn run(self) -> Result<(), CommandError> {
+        say(&http::openapi_text(http::Access::Operator).trim_end())
+    }
+}

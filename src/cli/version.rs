@@ -1,0 +1,16 @@
+//! `flashsale version`.
+
+use clap::Args;
+
+use super::output::say;
+use super::run::{CommandError, Run};
+
+/// Print the version
+#[derive(Debug, Args)]
+pub(super) struct Version;
+
+impl Run for Version {
+    fn run(self) -> Result<(), CommandError> {
+        say(&format!("flashsale {}", env!("CARGO_PKG_VERSION")))
+    }
+}

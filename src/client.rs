@@ -1,0 +1,244 @@
+//! Requests to a running server: over HTTP/1.1, with or without TLS, with the operator's token if there is one.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
+use hyper_util::rt::TokioExecutor;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Runtime;
+
+use crate::config::{Secret, has_usable_port};
+
+/// Where the routes of the API begin.
+const ROOT: &str = "/api/v1";
+
+/// The longest wait for a connection, for a response, and for more of a body.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most bytes of a problem's body that are read.
+const MAX_PROBLEM_BYTES: usize = 64 * 1024;
+
+/// The most characters of a problem's detail that are shown.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// Why a server cannot be asked, or gave no response of use.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not the URL of a server.
+    #[error("{0:?} is not the URL of a server; give one such as http://127.0.0.1:3000")]
+    NotAServer(String),
+    /// The certificates of this machine cannot be read.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[source] io::Error),
+    /// The token has characters that no header may have.
+    #[error("the admin token cannot be sent in a header")]
+    TokenUnfit,
+    /// The operating system gives no runtime.
+    #[error("cannot start a request: {0}")]
+    Runtime(#[source] io::Error),
+    /// No response within a minute.
+    #[error("it did not respond in time")]
+    TimedOut,
+    /// No connection, or one that broke off.
+    #[error("{}", innermost(.0))]
+    Failed(#[source] HttpError),
+    /// The server has another token.
+    #[error("it does not accept this admin token")]
+    WrongToken,
+    /// The server has a token, and none was sent.
+    #[error("it needs the admin token; set ADMIN_TOKEN")]
+    TokenNeeded,
+    /// Any other response than `200 OK`.
+    #[error("it responded {status}: {detail}")]
+    Rejected {
+        /// The status.
+        status: StatusCode,
+        /// The reason, for people: at most 300 characters.
+        detail: String,
+    },
+}
+
+/// A server, and the connections to it. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    server: Arc<str>,
+    token: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client of the server at a URL such as `http://127.0.0.1:3000`, which has no path. Nothing is sent yet.
+    pub fn new(server: &str, token: Option<&Secret>) -> Result<Self, ClientError> {
+        let root = parse_server(server)?;
+        let token = token.map(|token| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
+            value.set_sensitive(true);
+            Ok::<_, hyper::header::InvalidHeaderValue>(value)
+        });
+        let token = token.transpose().map_err(|_| ClientError::TokenUnfit)?;
+        let http = http_client(&root).map_err(ClientError::Tls)?;
+        Ok(Self { http, server: server.strip_suffix('/').unwrap_or(server).into(), token })
+    }
+
+    /// The server's URL, without a slash at its end.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Asks for a path below `/api/v1`, such as `/admin/backup`, and gives the response if it is `200 OK`.
+    pub async fn get(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
+        let uri = format!("{}{ROOT}{path}", self.server);
+        let uri: Uri = uri.parse().map_err(|_| ClientError::NotAServer(uri))?;
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
+        let response = tokio::time::timeout(PATIENCE, self.http.request(request)).await;
+        let response = response.map_err(|_| ClientError::TimedOut)?.map_err(ClientError::Failed)?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::UNAUTHORIZED if self.token.is_some() => Err(ClientError::WrongToken),
+            StatusCode::UNAUTHORIZED => Err(ClientError::TokenNeeded),
+            status => Err(ClientError::Rejected { status, detail: detail(response).await }),
+        }
+    }
+}
+
+/// The body of a response, for a thread that may block. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Download {
+    runtime: Runtime,
+    body: Incoming,
+    chunk: Bytes,
+}
+
+impl Download {
+    /// Asks for a path as [`Client::get`] does. Outside of a runtime only: it has its own.
+    pub fn start(client: &Client, path: &str) -> Result<Self, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(ClientError::Runtime)?;
+        let response = runtime.block_on(client.get(path))?;
+        Ok(Self { runtime, body: response.into_body(), chunk: Bytes::new() })
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            let frame = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.body.frame()).await });
+            let Some(frame) = frame.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? else { return Ok(0) };
+            let frame = frame.map_err(|_| io::Error::other("the connection broke off"))?;
+            self.chunk = frame.into_data().unwrap_or_default();
+        }
+        let len = out.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut out[..len]);
+        Ok(len)
+    }
+}
+
+/// The URL of a server: a scheme, a host, maybe a port, and nothing else.
+fn parse_server(server: &str) -> Result<Uri, ClientError> {
+    let not_a_server = || ClientError::NotAServer(server.to_owned());
+    let root = format!("{}{ROOT}", server.strip_suffix('/').unwrap_or(server));
+    let uri: Uri = root.parse().map_err(|_| not_a_server())?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let is_server = !authority.contains('@') && uri.path() == ROOT && uri.query().is_none() && has_usable_port(&uri);
+    match matches!(uri.scheme_str(), Some("http" | "https")) && is_server {
+        true => Ok(uri),
+        false => Err(not_a_server()),
+    }
+}
+
+fn http_client(root: &Uri) -> io::Result<HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let config = match root.scheme_str() {
+        Some("https") => config.with_native_roots()?,
+        _ => config.with_root_certificates(RootCertStore::empty()),
+    };
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(PATIENCE));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(config.with_no_client_auth())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Ok(HttpClient::builder(TokioExecutor::new()).build(connector))
+}
+
+/// The reason that a problem gives for people.
+async fn detail(response: Response<Incoming>) -> String {
+    let body = Limited::new(response.into_body(), MAX_PROBLEM_BYTES).collect();
+    let body = tokio::time::timeout(PATIENCE, body).await.ok().and_then(Result::ok);
+    let problem = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok());
+    let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("it gives no reason");
+    detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect()
+}
+
+fn innermost(mut error: &dyn std::error::Error) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_url_of_a_server_is_asked() {
+        assert_eq!(parse_server("http://localhost:3000/").unwrap(), "http://localhost:3000/api/v1");
+        assert_eq!(parse_server("https://shop.example").unwrap().scheme_str(), Some("https"));
+        assert_eq!(Client::new("http://localhost:3000/", None).unwrap().server(), "http://localhost:3000");
+        for wrong in [
+            "",
+            "localhost:3000",
+            "ftp://shop.example",
+            "http://me:pw@shop.example",
+            "http://shop.example/x",
+            "http://shop.example//",
+            "http://shop.example?x",
+            "http://shop.example#x",
+            "http://shop.example:99999",
+            "http://shop.example:0",
+            "http://shop.example:",
+            " http://shop.example",
+        ] {
+            assert!(matches!(Client::new(wrong, None), Err(ClientError::NotAServer(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown_and_one_that_no_header_can_have_is_refused() {
+        let token = Secret::new("hunter2hunter2".to_owned());
+        let client = Client::new("http://localhost:3000", Some(&token)).unwrap();
+        assert!(!format!("{client:?} {:?}", client.token).contains("hunter2"));
+        let token = Secret::new("two\nlines".to_owned());
+        assert!(matches!(Client::new("http://localhost:3000", Some(&token)), Err(ClientError::TokenUnfit)));
+    }
+}
