@@ -300,7 +300,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Opens the failed store again, as often as it takes, and rejects what comes in meanwhile. False if it has to stop.
+    /// Opens the failed store again, as often as it takes, and rejects commands meanwhile. False if it has to stop.
     fn reopen(&mut self) -> bool {
         // A command that is dropped here gets no reply, which its sender reads as "unavailable".
         self.held_over = None;

@@ -1,35 +1,41 @@
-//! A flash-sale backend in one binary. The rooms, in the order in which an order meets them:
+//! A flash-sale backend in one binary. Its rooms by floor; a room uses the floors below its own:
 //!
 //! | room | what it does |
 //! |---|---|
-//! | [`http`] | reads the request, writes the answer |
-//! | [`admission`] | the ordered checks, last of them the stock |
+//! | [`cli`] | the commands and their arguments |
+//! | [`app`] | composes the server, and stops it in reverse |
+//! | [`http`] | the HTTP protocol and the routes |
+//! | [`engine`] | the engine without HTTP: store, committer, queue and workers together |
+//! | [`admission`] | the ordered checks of an order, last of them the stock |
+//! | [`fulfillment`] | workers that fulfil orders, with retries and dead letters |
+//! | [`monitor`] | watches sale windows and the clock, and raises alerts |
+//! | [`maintenance`] | looks after a store: backup, restore, verify, export |
+//! | [`sample`] | the sample products |
+//! | [`committer`] | the one writer: commits what was admitted in batches, then publishes and replies |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
-//! | [`committer`] | the one writer: batches what was admitted, commits once, then answers |
-//! | [`store`] | a redb file and a log: orders, products, the journal of everything that happened |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
-//! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
-//! | [`alerts`] | what the clock does: sale windows and alerts, for subscribers |
+//! | [`store`] | what is on disk: orders, products, the journal of everything that happened |
+//! | [`alerts`] | the alerts that are raised, and events for subscribers |
 //! | [`metrics`] | what is counted, and its names |
-//! | [`client`] | requests to a running server, for commands |
+//! | [`client`] | requests to a running server |
+//! | [`view`], [`config`] | the JSON shapes that more than one room shows; the settings |
+//! | [`domain`] | what orders and products are and what can happen to them, without I/O |
+//! | [`limits`] | all bounds |
 //!
-//! The [`domain`] is pure and below all of them. [`app`] starts the rooms and stops them; [`cli`] and [`config`] say how; [`maintenance`] looks after a store; [`logging`]
-//! writes the log's lines.
+//! [`logging`] writes the log's lines; [`open_files`] and [`regular_file`] are about files of the system.
 
 pub mod cli;
-pub mod config;
-pub mod open_files;
 
 pub mod app;
-pub mod engine;
-pub mod maintenance;
-pub mod sample;
 
+pub mod engine;
 pub mod http;
 
 pub mod admission;
 pub mod fulfillment;
+pub mod maintenance;
 pub mod monitor;
+pub mod sample;
 
 pub mod committer;
 
@@ -40,10 +46,12 @@ pub mod metrics;
 pub mod queue;
 pub mod store;
 
+pub mod config;
+pub mod logging;
+pub mod open_files;
 pub mod view;
 
-pub mod logging;
-pub mod regular_file;
-
 pub mod domain;
+
 pub mod limits;
+pub mod regular_file;

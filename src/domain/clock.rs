@@ -1,53 +1,16 @@
 //! The time of day, the only place that asks for it, and the monotonic time beside it, which nobody can set.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod rfc3339;
+mod timestamp;
 
 pub use rfc3339::TimeError;
+pub use timestamp::{MAX_TIMESTAMP, Timestamp};
 
-/// A moment, in milliseconds since the Unix epoch. Displays as RFC 3339 UTC with milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
-
-/// The last moment that RFC 3339 can write, `9999-12-31T23:59:59.999Z`.
-pub const MAX_TIMESTAMP: Timestamp = Timestamp(253_402_300_799_999);
-
-impl Timestamp {
-    /// A moment from milliseconds since the Unix epoch.
-    pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since the Unix epoch.
-    pub const fn millis(self) -> i64 {
-        self.0
-    }
-
-    /// This moment moved forward; stops at [`MAX_TIMESTAMP`].
-    pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(whole_millis(span))).min(MAX_TIMESTAMP)
-    }
-
-    /// The time from `earlier` to this moment; zero when `earlier` is later.
-    pub fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-
-    /// Reads an RFC 3339 text with any offset; what lies below a millisecond is cut off.
-    pub fn parse(text: &str) -> Result<Self, TimeError> {
-        rfc3339::read(text)
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        rfc3339::write(*self, f)
-    }
-}
+use timestamp::whole_millis;
 
 /// A moment on the monotonic clock, in milliseconds since its [`Clock`] was made; negative for what came before that.
 /// It knows no time of day, and nobody can set it.
@@ -83,17 +46,17 @@ pub struct Moment {
 impl Moment {
     /// Milliseconds by which the wall clock is ahead of the monotonic one: what moves when the wall clock is set.
     pub const fn offset(self) -> i64 {
-        self.wall.0.saturating_sub(self.steady.0)
+        self.wall.millis().saturating_sub(self.steady.0)
     }
 
     /// Where a time of day lies on the monotonic clock, if nobody sets the wall clock.
     pub const fn steady_at(self, wall: Timestamp) -> Steady {
-        Steady(wall.0.saturating_sub(self.offset()))
+        Steady(wall.millis().saturating_sub(self.offset()))
     }
 
     /// The time of day if the wall clock were ahead of the monotonic one by `offset` milliseconds.
     pub const fn wall_at(self, offset: i64) -> Timestamp {
-        Timestamp(self.steady.0.saturating_add(offset))
+        Timestamp::from_millis(self.steady.0.saturating_add(offset))
     }
 
     /// What ends at a time of day, as seen at this moment.
@@ -137,7 +100,7 @@ impl Deadline {
 
     /// Milliseconds by which the wall clock was ahead of the monotonic one when this was set.
     pub const fn offset(self) -> i64 {
-        self.wall.0.saturating_sub(self.steady.0)
+        self.wall.millis().saturating_sub(self.steady.0)
     }
 }
 
@@ -172,7 +135,7 @@ impl Clock {
     /// A clock that stands still at `start` until [`Clock::advance`] or [`Clock::step_wall`] moves it; its clones move
     /// with it.
     pub fn manual(start: Timestamp) -> Self {
-        Self::from_now(Hands::Manual(Arc::new(ManualHands { wall: start.0.into(), steady: 0.into() })))
+        Self::from_now(Hands::Manual(Arc::new(ManualHands { wall: start.millis().into(), steady: 0.into() })))
     }
 
     /// The same clock as a process sees it that starts now: its monotonic time says nothing of what was before.
@@ -195,9 +158,9 @@ impl Clock {
         match &self.hands {
             Hands::System(_) => {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(whole_millis(since_epoch))
+                Timestamp::from_millis(whole_millis(since_epoch))
             }
-            Hands::Manual(hands) => Timestamp(hands.wall.load(Ordering::SeqCst)),
+            Hands::Manual(hands) => Timestamp::from_millis(hands.wall.load(Ordering::SeqCst)),
         }
     }
 
@@ -248,10 +211,6 @@ impl Clock {
             hands.wall.fetch_add(millis, Ordering::SeqCst);
         }
     }
-}
-
-fn whole_millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The one state machine that moves an order, without I/O.
 //!
-//! The committer, the replay of the journal and the tests all move orders through [`Order::apply`], so one function says
-//! which moves exist and what each does to the stock.
+//! The committer, the replay of the journal and the tests all move orders through [`Order::apply`], so one function
+//! says which moves exist and what each does to the stock.
 
 use std::time::Duration;
 

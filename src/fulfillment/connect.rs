@@ -1,5 +1,5 @@
-//! Connections to the fulfilment service: each is checked against the [`AddressPolicy`] on the very address that it leads to,
-//! is bounded in time as a whole, and knows whether it has served a request.
+//! Connections to the fulfilment service: each is checked against the [`AddressPolicy`] on the very IP address that it
+//! leads to, is bounded in time as a whole, and knows whether it has served a request.
 
 use std::error::Error;
 use std::io;
@@ -69,7 +69,8 @@ pub(super) enum Addresses {
     Named(Arc<Lookups>, u16),
 }
 
-/// Connects to the one host that there is, as far as its [`AddressPolicy`] goes. A bare address takes the same way as a name.
+/// Connects to the one host that there is, as far as its [`AddressPolicy`] allows. A bare IP address takes the same way
+/// as a name.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     pub(super) addresses: Addresses,

@@ -37,8 +37,8 @@ pub enum Subject {
     Journal,
 }
 
-/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output where none is given; gives their number. A file
-/// that is there is refused, or with `force` replaced.
+/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output if there is none. Returns their
+/// number. An existing file is an error, or with `force` replaced.
 pub fn export(
     data_dir: &Path,
     subject: &Subject,

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use super::{MAX_TIMESTAMP, Timestamp};
+use super::timestamp::{MAX_TIMESTAMP, Timestamp};
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
@@ -24,13 +24,15 @@ pub enum TimeError {
     OutOfRange,
 }
 
-/// Reads a moment; what lies below a millisecond is cut off.
-pub(super) fn read(text: &str) -> Result<Timestamp, TimeError> {
-    let millis = millis(text.as_bytes()).ok_or(TimeError::NotATime)?;
-    let moment = Timestamp::from_millis(millis);
-    match moment >= Timestamp::default() && moment <= MAX_TIMESTAMP {
-        true => Ok(moment),
-        false => Err(TimeError::OutOfRange),
+impl Timestamp {
+    /// Reads an RFC 3339 text with any offset; what lies below a millisecond is cut off.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        let millis = millis(text.as_bytes()).ok_or(TimeError::NotATime)?;
+        let moment = Self::from_millis(millis);
+        match moment >= Self::default() && moment <= MAX_TIMESTAMP {
+            true => Ok(moment),
+            false => Err(TimeError::OutOfRange),
+        }
     }
 }
 
@@ -78,21 +80,23 @@ fn digits(text: &[u8]) -> Option<i64> {
     digits?.parse().ok()
 }
 
-/// Writes a moment. One that RFC 3339 has no year for is written as its milliseconds.
-pub(super) fn write(moment: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match EPOCH.checked_add(SignedDuration::from_millis(moment.millis())) {
-        Ok(at) if at.year() >= 0 => write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            at.year(),
-            at.month(),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second(),
-            at.subsec_nanosecond() / 1_000_000
-        ),
-        _ => write!(f, "{}", moment.millis()),
+/// One that RFC 3339 has no year for is written as its milliseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match EPOCH.checked_add(SignedDuration::from_millis(self.millis())) {
+            Ok(at) if at.year() >= 0 => write!(
+                f,
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+                at.year(),
+                at.month(),
+                at.day(),
+                at.hour(),
+                at.minute(),
+                at.second(),
+                at.subsec_nanosecond() / 1_000_000
+            ),
+            _ => write!(f, "{}", self.millis()),
+        }
     }
 }
 
@@ -121,7 +125,7 @@ mod tests {
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"),
             ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(read(text).map(|moment| moment.to_string()).as_deref(), Ok(meant), "{text}");
+            assert_eq!(Timestamp::parse(text).map(|moment| moment.to_string()).as_deref(), Ok(meant), "{text}");
         }
     }
 
@@ -177,12 +181,12 @@ mod tests {
             "２０２６-01-31T12:00:00Z",
             "2026-01-31T12:00:00Zz",
         ] {
-            assert_eq!(read(text), Err(TimeError::NotATime), "{text:?}");
+            assert_eq!(Timestamp::parse(text), Err(TimeError::NotATime), "{text:?}");
         }
         for text in
             ["1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01"]
         {
-            assert_eq!(read(text), Err(TimeError::OutOfRange), "{text}");
+            assert_eq!(Timestamp::parse(text), Err(TimeError::OutOfRange), "{text}");
         }
     }
 
@@ -192,7 +196,7 @@ mod tests {
             let moment = Timestamp::from_millis(millis);
             let text = moment.to_string();
             prop_assert_eq!(text.len(), "2026-01-31T12:00:00.000Z".len());
-            prop_assert_eq!(read(&text), Ok(moment));
+            prop_assert_eq!(Timestamp::parse(&text), Ok(moment));
         }
 
         #[test]
@@ -205,14 +209,14 @@ mod tests {
             for (sign, ahead) in [('+', minutes), ('-', -minutes)] {
                 let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
                 let expected = Timestamp::from_millis(millis - ahead * 60_000);
-                prop_assert_eq!(read(&text.replace('Z', &zone)), Ok(expected));
+                prop_assert_eq!(Timestamp::parse(&text.replace('Z', &zone)), Ok(expected));
             }
         }
 
         #[test]
         fn no_text_makes_the_reader_fail_otherwise_than_it_says(text in "[0-9TtZz:+.,-]{0,40}|\\PC{0,30}") {
-            if let Ok(moment) = read(&text) {
-                prop_assert_eq!(read(&moment.to_string()), Ok(moment));
+            if let Ok(moment) = Timestamp::parse(&text) {
+                prop_assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
             }
         }
     }

@@ -180,10 +180,10 @@ async fn a_new_store_is_announced_as_new_and_no_other() {
     server.create(1).await;
     server.restart().await;
     assert!(server.output().contains("(1 product, 0 orders)"), "{}", server.output());
-    assert!(server.output().contains("recovered   closed cleanly; 0 open orders go on"), "{}", server.output());
+    assert!(server.output().contains("recovery    clean shutdown; 0 open orders resumed"), "{}", server.output());
     server.kill9().await;
     server.restart().await;
-    assert!(server.output().contains("recovered   after an unclean end;"), "{}", server.output());
+    assert!(server.output().contains("recovery    unclean shutdown;"), "{}", server.output());
 }
 
 /// Runs the binary with something of its own as standard output.
