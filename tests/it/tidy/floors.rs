@@ -73,6 +73,7 @@ pub(crate) const SRC: House = House {
 /// Rooms that own threads or tasks, and so start them.
 const STARTERS: &[&str] = &[
     "admission",
+    "api",
     "app",
     "committer",
     "engine",
