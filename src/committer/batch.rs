@@ -25,10 +25,10 @@ use super::claims::KeyClaim;
 use super::command::{Command, OperatorMove, PendingOrder, Receipt, Settlement};
 
 /// A batch under way.
-pub(super) struct Batch<'b, 's> {
+pub(super) struct Batch<'b> {
     pub(super) books: &'b mut Books,
     pub(super) deps: &'b Deps,
-    pub(super) draft: &'b mut Draft<'s>,
+    pub(super) draft: &'b mut Draft,
     /// The time of day of all its changes; it can be earlier than that of the batch before.
     pub(super) at: Timestamp,
     now: Moment,
@@ -72,11 +72,11 @@ struct GivenBack {
 /// Inside a batch there are two ways to fail: the store did, or the request is refused.
 type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 
-impl<'b, 's> Batch<'b, 's> {
+impl<'b> Batch<'b> {
     pub(super) fn new(
         books: &'b mut Books,
         deps: &'b Deps,
-        draft: &'b mut Draft<'s>,
+        draft: &'b mut Draft,
         effects: &'b mut Effects,
         now: Moment,
         rows: usize,
@@ -453,7 +453,7 @@ impl Effects {
             item.put(quantity.into());
         }
         if let Some(committed) = committed {
-            deps.store.show(committed);
+            deps.store.publish(committed);
         }
         if self.edited {
             deps.inventory.note_edit();

@@ -12,7 +12,7 @@ use super::command::{Edit, ProductPatch};
 
 type Applied<T> = Result<Result<T, Refusal>, StoreError>;
 
-impl Batch<'_, '_> {
+impl Batch<'_> {
     pub(super) fn edit(&mut self, edit: Edit) -> Applied<Product> {
         match edit {
             Edit::Create { terms, initial, current } => self.create(terms, Stock::new(initial, current)),
