@@ -58,7 +58,7 @@ fn measure() {
             let opened = Command::new(own).env(OPEN, &copy).status().expect("a process");
             assert!(opened.success(), "the copy was not opened");
         }
-        std::fs::remove_file(store::log_beside(&left)).expect("the log goes");
+        std::fs::remove_file(store::wal_beside(&left)).expect("the log goes");
         std::fs::remove_file(left).expect("the file goes");
     }
 }
@@ -66,7 +66,7 @@ fn measure() {
 /// Copies an open store to which nothing is committed meanwhile. The log first: what the tables take from it by then
 /// is in both.
 fn copy_store(from: &Path, to: &Path) {
-    std::fs::copy(store::log_beside(from), store::log_beside(to)).expect("a copy of the log");
+    std::fs::copy(store::wal_beside(from), store::wal_beside(to)).expect("a copy of the log");
     std::fs::copy(from, to).expect("a copy of the tables");
 }
 

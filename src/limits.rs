@@ -92,17 +92,18 @@ pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 pub const FILTER_BITS: usize = 24;
 /// Filters of one index, 3 MiB each: for 33 million orders. The runs of older orders are read.
 pub const MAX_FILTERS: usize = 32;
-/// Bytes of each half of the write-ahead log. When one is full, the tables are synced and the other is filled.
-pub const LOG_HALF_BYTES: u64 = 16 * 1024 * 1024;
-/// Bytes by which a half grows, until it has its full length.
-pub const LOG_GROWTH_BYTES: u64 = 1024 * 1024;
-/// Rows that make the tables follow the log at once.
-pub const FOLLOW_ROWS: usize = 32 * 1024;
+/// Bytes of each of the two segments of the write-ahead log. When one is full, the tables are synced and the other is
+/// filled.
+pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes by which a segment grows, until it has its full length.
+pub const WAL_GROWTH_BYTES: u64 = 1024 * 1024;
+/// Rows in the memtable that are written into the tables at once.
+pub const MEMTABLE_FLUSH_ROWS: usize = 32 * 1024;
 /// How long committed rows wait for others to share a transaction with, unless a reader needs them.
-pub const FOLLOW_LINGER: Duration = Duration::from_millis(100);
+pub const MEMTABLE_LINGER: Duration = Duration::from_millis(100);
 /// Committed rows in memory that the tables do not have; the committer waits where there are more.
-pub const MAX_UNAPPLIED_ROWS: usize = 64 * 1024;
-/// Orders kept in memory while the history is told again.
+pub const MAX_MEMTABLE_ROWS: usize = 64 * 1024;
+/// Orders kept in memory while the history is replayed.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
 pub const STORE_CACHE_BYTES: usize = 32 * 1024 * 1024;
@@ -236,14 +237,14 @@ pub const MAX_PER_USER_LIMIT: u32 = 1_000_000;
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
-// The longest record fits a half of the log: rows with the longest names, four bytes a character, and their fixed part,
-// and the errors of as many reports as there can be.
+// The longest record fits a segment of the log: rows with the longest names, four bytes a character, and their fixed
+// part, and the errors of as many reports as there can be.
 const _: () = assert!(
     (MAX_COMMIT_ROWS + larger(MAX_BATCH_ORDERS, MAX_EXPIRED_AT_ONCE)) * (MAX_NAME_CHARS * 4 + 160)
         + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
-        < LOG_HALF_BYTES as usize
+        < WAL_SEGMENT_BYTES as usize
 );
-const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * LOG_HALF_BYTES);
+const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * WAL_SEGMENT_BYTES);
 const _: () = assert!(MAX_ORDER_BODY_BYTES <= MAX_BODY_BYTES && MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
 const _: () = assert!(MAX_BATCH_BODY_BYTES * 16 <= MAX_ARRIVING_BYTES);
 // Orders that wait for a disk that hangs are answered before a stop gives their connections up.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use flashsale::domain::change::Record;
-use flashsale::limits::FOLLOW_ROWS;
+use flashsale::limits::MEMTABLE_FLUSH_ROWS;
 use flashsale::store::{Head, Store, StoreError};
 use redb::{Database, Durability, TableDefinition};
 
@@ -101,7 +101,7 @@ impl Recorded {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let database = Database::create(directory.path().join("history")).expect("a file");
         // The tables' thread counts orders and records as rows.
-        let records = (FOLLOW_ROWS / (orders + 1)).max(1) as u64;
+        let records = (MEMTABLE_FLUSH_ROWS / (orders + 1)).max(1) as u64;
         let (mut sequence, mut taken) = (0, Duration::ZERO);
         while taken < TIMED {
             let start = Instant::now();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use flashsale::limits::LOG_HALF_BYTES;
+use flashsale::limits::WAL_SEGMENT_BYTES;
 use flashsale::store::{self, Medium, Part};
 use parking_lot::Mutex;
 use redb::StorageBackend;
@@ -42,14 +42,14 @@ impl Tap {
         let open = move |part| -> Box<dyn StorageBackend> {
             match part {
                 Part::Tables => Box::new(backend(&tables)),
-                Part::Log => {
-                    let file = Arc::new(backend(&store::log_beside(&tables)));
+                Part::Wal => {
+                    let file = Arc::new(backend(&store::wal_beside(&tables)));
                     *tap.log.lock() = Some(Arc::clone(&file));
                     Box::new(Tapped { file, tap: Arc::clone(&tap) })
                 }
             }
         };
-        Medium::Backend { open: Arc::new(open), log_half_bytes: LOG_HALF_BYTES }
+        Medium::Backend { open: Arc::new(open), wal_segment_bytes: WAL_SEGMENT_BYTES }
     }
 
     /// Time spent in writing and syncing the log so far.

@@ -25,10 +25,10 @@ use super::receipt::Receipt;
 use super::reply::Reply;
 
 /// A batch under way.
-pub(super) struct Batch<'b, 's> {
+pub(super) struct Batch<'b> {
     pub(super) books: &'b mut Books,
     pub(super) deps: &'b Deps,
-    pub(super) draft: &'b mut Draft<'s>,
+    pub(super) draft: &'b mut Draft,
     /// The time of day of all its changes; it can be earlier than that of the batch before.
     pub(super) at: Timestamp,
     now: Moment,
@@ -81,11 +81,11 @@ fn reply_of<T>(applied: Applied<T>) -> Result<Result<T, Refusal>, StoreError> {
     }
 }
 
-impl<'b, 's> Batch<'b, 's> {
+impl<'b> Batch<'b> {
     pub(super) fn new(
         books: &'b mut Books,
         deps: &'b Deps,
-        draft: &'b mut Draft<'s>,
+        draft: &'b mut Draft,
         effects: &'b mut Effects,
         now: Moment,
         rows: usize,

@@ -9,7 +9,7 @@ use super::batch::{Applied, Batch};
 use super::books::Stocked;
 use super::command::{Edit, ProductPatch};
 
-impl Batch<'_, '_> {
+impl Batch<'_> {
     pub(super) fn edit(&mut self, edit: Edit) -> Applied<Product> {
         match edit {
             Edit::Create { terms, initial, current } => self.create(terms, Stock::new(initial, current)),
@@ -93,8 +93,8 @@ fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
     // What the counter gave is in the books as well: the counter never has more than they say.
     stock.adjust(delta).map_err(|_| Refusal::SoldOut)?;
     if delta > 0 {
-        // Published before the commit, a unit could be sold that is not there; so an edit commits alone, and the counter
-        // is filled by the one thread that would commit such a sale later.
+        // Published before the commit, a unit could be sold that is not there; so an edit commits alone, and the
+        // counter is filled by the one thread that would commit such a sale later.
         stocked.item.put(units);
     }
     Ok(())

@@ -90,7 +90,7 @@ impl Effects {
             item.put(quantity.into());
         }
         if let Some(committed) = committed {
-            deps.store.show(committed);
+            deps.store.publish(committed);
         }
         if self.edited {
             deps.inventory.note_edit();

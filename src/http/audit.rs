@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::product::{Product, ProductId};
 use crate::domain::refusal::Refusal;
-use crate::store::{Reader, Scan, Store, StoreError, tally};
+use crate::store::{OrderSums, Reader, Scan, Store, StoreError};
 
 use super::error;
 
@@ -40,11 +40,11 @@ pub(super) async fn audit(State(store): State<Arc<Store>>) -> Result<Response, R
 /// All of it from one snapshot, so that what is under way cannot blur it.
 fn audited(reader: &Reader) -> Result<Vec<AuditedProduct>, StoreError> {
     let snapshot = reader.snapshot()?;
-    let by_orders: BTreeMap<ProductId, tally::Tally> = tally::by_product(&snapshot)?;
+    let by_orders: BTreeMap<ProductId, OrderSums> = OrderSums::by_product(&snapshot)?;
     Ok(snapshot.products()?.iter().map(|product| row(product, by_orders.get(&product.id))).collect())
 }
 
-fn row(product: &Product, by_orders: Option<&tally::Tally>) -> AuditedProduct {
+fn row(product: &Product, by_orders: Option<&OrderSums>) -> AuditedProduct {
     let stock = product.stock;
     let by_orders = by_orders.copied().unwrap_or_default();
     AuditedProduct {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::regular_file;
-use crate::store::{log_beside, sync_directory_of, with_suffix};
+use crate::store::{sync_directory_of, wal_beside, with_suffix};
 
 use super::MaintenanceError;
 
@@ -122,8 +122,8 @@ fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
 fn is_of_a_store(path: &Path) -> bool {
     let tables = path.with_extension("");
     begins_with(path, &[TABLES_MAGIC, LOG_MAGIC])
-        || begins_with(&log_beside(path), &[LOG_MAGIC])
-        || (log_beside(&tables) == path && begins_with(&tables, &[TABLES_MAGIC]))
+        || begins_with(&wal_beside(path), &[LOG_MAGIC])
+        || (wal_beside(&tables) == path && begins_with(&tables, &[TABLES_MAGIC]))
 }
 
 /// Whether there is a file that begins with one of these.

@@ -87,7 +87,7 @@ fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
     let Ok(store) = Store::inspect(file) else { return Ok(None) };
     let head = store.snapshot()?.head()?;
     drop(store);
-    if store::log_beside(file).exists() {
+    if store::wal_beside(file).exists() {
         // Its server was killed. What is only in its log goes into its tables, so that one file is all that is kept.
         Store::open(Medium::File(file.to_owned()))?.0.close();
     }
@@ -109,8 +109,8 @@ fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), Maintenance
 /// Puts the new store in its place, and gives the name under which the old one is kept. At every moment there is a
 /// store in the place, or one that [`store::tidy`] puts there.
 fn put_in_place(fresh: &Path, file: &Path, now: Timestamp) -> io::Result<Option<PathBuf>> {
-    let (kept, log) = (dated(file, "before-restore", now), store::log_beside(file));
-    let kept_log = store::log_beside(&kept);
+    let (kept, log) = (dated(file, "before-restore", now), store::wal_beside(file));
+    let kept_log = store::wal_beside(&kept);
     let (replaced, logged) = (file.exists(), log.exists());
     if replaced {
         store::exchange(fresh, file, &kept)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::domain::change::Fork;
-use crate::store::{Findings, Store};
+use crate::store::{self, Store};
 
 use super::progress::Bar;
 use super::{MaintenanceError, counted, lock_to_read};
@@ -15,23 +15,23 @@ const MAX_LISTED: usize = 20;
 /// What a check found.
 #[derive(Debug)]
 pub struct Report {
-    findings: Findings,
+    found: store::Report,
 }
 
 impl Report {
-    pub(super) const fn new(findings: Findings) -> Self {
-        Self { findings }
+    pub(super) const fn new(found: store::Report) -> Self {
+        Self { found }
     }
 
     /// Whether nothing is wrong.
     pub const fn is_sound(&self) -> bool {
-        self.findings.problems.is_empty()
+        self.found.problems.is_empty()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { history, forks, records, orders, products, trimmed_through, problems } = &self.findings;
+        let store::Report { history, forks, records, orders, products, trimmed_through, problems } = &self.found;
         let (records, orders) = (counted(*records, "record"), counted(*orders, "order"));
         writeln!(f, "checked {records} of the history, {orders} and {}", counted(*products, "product"))?;
         writeln!(f, "the history is {history}")?;
@@ -68,6 +68,6 @@ pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, Mai
     bar.show("checking the pages of the file", 0, 0);
     let store = Store::inspect(&file)?;
     let scratch_dir = scratch_dir.unwrap_or(data_dir);
-    let findings = store.verify(scratch_dir, &mut |what, done, of| bar.show(what, done, of));
-    Ok(Report::new(findings.map_err(|error| MaintenanceError::checking(scratch_dir, error))?))
+    let found = store.verify(scratch_dir, &mut |what, done, of| bar.show(what, done, of));
+    Ok(Report::new(found.map_err(|error| MaintenanceError::checking(scratch_dir, error))?))
 }

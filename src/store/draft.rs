@@ -1,4 +1,4 @@
-//! One commit as it is drawn up: what it changes, and what it looks up meanwhile.
+//! One commit while it is built: what it changes, and what it looks up meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,34 +9,49 @@ use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::Product;
 
-use super::unapplied::{Removal, Unapplied};
-use super::{Head, Store, StoreError, index, journal};
+use super::error::StoreError;
+use super::head::Head;
+use super::journal::record;
+use super::memtable::{Memtable, Removal};
+use super::reader::Reader;
+use super::tables::index::entry::of_user;
 
-/// A commit under way. Nothing of it is anywhere else until [`Store::commit`].
+/// A commit under way. Nothing of it is anywhere else until it is committed.
 #[derive(Debug)]
-pub struct Draft<'s> {
-    store: &'s Store,
-    pub(super) changes: Unapplied,
+pub struct Draft {
+    reader: Reader,
+    changes: Memtable,
 }
 
-impl<'s> Draft<'s> {
-    pub(super) fn new(store: &'s Store) -> Self {
-        Self { store, changes: Unapplied::default() }
+/// A commit that is on disk and that no reader has seen yet: see `Store::publish`.
+#[derive(Debug)]
+#[must_use = "what is never published is not in the tables"]
+pub struct Committed(pub(in crate::store) Memtable);
+
+impl Draft {
+    /// A draft on what `reader` sees.
+    pub(in crate::store) fn new(reader: Reader) -> Self {
+        Self { reader, changes: Memtable::default() }
+    }
+
+    /// What is to be committed; none where nothing was concluded.
+    pub(in crate::store) fn finish(self) -> Option<Committed> {
+        (!self.changes.is_empty()).then_some(Committed(self.changes))
     }
 
     /// Takes the rows that a change writes. Orders come in the order of their numbers.
     pub fn apply(&mut self, effect: Effect<'_>) {
         if let Effect::Order(OrderEffect { order, before: None, .. }) = &effect {
-            self.changes.placed.push((index::of_user(order.user.as_str()), order.id.0));
+            self.changes.placed.push((of_user(order.user.as_str()), order.id.0));
         }
         self.changes.apply(effect);
     }
 
-    /// Looks up an order. Every commit before this one is shown, so nobody waits for the tables.
+    /// Looks up an order. Every commit before this one is published, so nothing waits for the tables.
     pub fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
         match self.changes.order(id) {
             Some(order) => Ok(Some(Arc::clone(order))),
-            None => self.store.order(id),
+            None => self.reader.order(id),
         }
     }
 
@@ -49,11 +64,11 @@ impl<'s> Draft<'s> {
     pub fn is_dead_letter(&self, order: OrderId) -> Result<bool, StoreError> {
         match self.changes.dead_letters.get(&order.0) {
             Some(listed) => Ok(*listed),
-            None => self.store.is_dead_letter(order),
+            None => self.reader.is_dead_letter(order),
         }
     }
 
-    /// Lets kept answers that are too old be removed, and, if a time to keep them is given, records of the history.
+    /// Lets stored responses that are too old be removed, and, if a time to keep them is given, records of the history.
     pub fn remove_old(&mut self, now: Bounds, journal_keep: Option<Duration>) {
         self.changes.removal = Some(Removal { now, journal_keep });
     }
@@ -62,7 +77,7 @@ impl<'s> Draft<'s> {
     pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: &[Change]) -> Result<(), StoreError> {
         // Most changes take less; a vector that grows is copied again and again.
         let mut row = Vec::with_capacity(64 + 64 * changes.len());
-        let sequence = journal::append(head, at, changes, &mut row)?;
+        let sequence = record::append(head, at, changes, &mut row)?;
         self.changes.records.push((sequence, row));
         self.changes.head = Some(head.clone());
         Ok(())

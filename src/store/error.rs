@@ -2,9 +2,11 @@
 
 use std::io;
 
+use redb::DatabaseError;
+
 use crate::domain::clock::Timestamp;
 
-use super::FORMAT;
+use super::format::FORMAT;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +100,7 @@ pub enum OpenError {
     /// The disk is full.
     #[error("there is no space left to open {0}; free some on its disk and start again, nothing is lost")]
     Full(String),
-    /// The operating system refused.
+    /// The operating system failed.
     #[error("cannot open {0}: {1}")]
     Io(String, io::Error),
     /// The store could be opened and not be used.
@@ -107,9 +109,21 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// For a file of tables that redb does not open.
+    pub(in crate::store) fn database(name: &str, error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen => Self::InUse(name.to_owned()),
+            DatabaseError::Storage(redb::StorageError::Io(error)) => Self::io(name, error),
+            DatabaseError::Storage(redb::StorageError::PreviousIo) => {
+                Self::reading(name, redb::Error::PreviousIo.into())
+            }
+            other => Self::Damaged(name.to_owned(), other.to_string()),
+        }
+    }
+
     /// For an input or output that failed. What is missing or makes no sense in a file is damage; all else is not the
     /// file's fault.
-    pub(super) fn io(name: &str, error: io::Error) -> Self {
+    pub(in crate::store) fn io(name: &str, error: io::Error) -> Self {
         match error.kind() {
             kind if is_full(kind) => Self::Full(name.to_owned()),
             io::ErrorKind::InvalidData => Self::Damaged(name.to_owned(), error.to_string()),
@@ -119,7 +133,7 @@ impl OpenError {
     }
 
     /// For tables that were opened and could then not be read or brought up to date.
-    pub(super) fn reading(name: &str, error: StoreError) -> Self {
+    pub(in crate::store) fn reading(name: &str, error: StoreError) -> Self {
         match error {
             StoreError::Damaged(what) => Self::Damaged(name.to_owned(), what),
             StoreError::Failed(error) => match *error {
@@ -134,7 +148,7 @@ impl OpenError {
     }
 
     /// For a format that is not ours.
-    pub(super) const fn other_format(found: u32) -> Self {
+    pub(in crate::store) const fn other_format(found: u32) -> Self {
         if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
     }
 }
@@ -163,7 +177,7 @@ pub enum StoreError {
     /// A row does not say what its table promises.
     #[error("the store holds a damaged row: {0}")]
     Damaged(String),
-    /// The system refused what the store needs of it.
+    /// The system does not give what the store needs of it.
     #[error("the system gives no {0}: {1}")]
     System(&'static str, String),
     /// The clock cannot be right, and numbers are made from it.

@@ -9,7 +9,9 @@ use crate::domain::order::OrderId;
 use crate::domain::product::ProductId;
 use crate::domain::totals::Totals;
 
-use super::times::Times;
+pub(super) mod times;
+
+use times::Times;
 
 /// The end of the history and the totals up to there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub struct Head {
     /// When the last record was written, in milliseconds since the epoch; it can be before an earlier one.
     at: i64,
     /// Where to look for the records and orders of a time.
-    pub(super) times: Times,
+    pub(in crate::store) times: Times,
     /// The id of the history.
     history: [u8; 16],
     /// The highest number that an order has or that was skipped: no count, as numbers jump where a history forks.
@@ -32,7 +34,7 @@ pub struct Head {
     pub oldest_open: u64,
     /// All orders up to this number are in the index by user.
     pub indexed_through: u64,
-    /// All orders up to this number whose answer is kept are in the index by idempotency key.
+    /// All orders up to this number whose response is stored are in the index by idempotency key.
     pub keyed_through: u64,
     /// Whether the queue is paused.
     pub paused: bool,
@@ -53,7 +55,7 @@ pub struct Cut {
 
 impl Head {
     /// Before the first record of a history.
-    pub(super) fn of_new(history: HistoryId) -> Self {
+    pub(in crate::store) fn of_new(history: HistoryId) -> Self {
         Self { history: history.0, ..Self::default() }
     }
 
@@ -62,7 +64,7 @@ impl Head {
         HistoryId(self.history)
     }
 
-    /// Follows what a change does to the numbers, the totals and the queue's state.
+    /// Applies what a change does to the numbers, the totals and the queue's state.
     pub fn apply(&mut self, effect: &Effect<'_>) {
         match effect {
             Effect::ProductPut(product) => self.last_product = self.last_product.max(product.id.0),
@@ -78,7 +80,7 @@ impl Head {
 
     /// Takes the id and the numbers from which a fork goes on. Without open orders, those below the next number are
     /// closed.
-    pub(super) const fn fork(&mut self, fork: &Fork) {
+    pub(in crate::store) const fn fork(&mut self, fork: &Fork) {
         // Before the first order nothing says so.
         if self.oldest_open > self.last_order || self.last_order == 0 {
             self.oldest_open = fork.first_order;

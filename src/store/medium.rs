@@ -9,7 +9,7 @@ use redb::StorageBackend;
 pub const FILE_NAME: &str = "flashsale.redb";
 
 /// What the log's name has after that of the tables' file.
-const LOG_SUFFIX: &str = ".wal";
+const WAL_SUFFIX: &str = ".wal";
 
 /// Where the bytes are: files, or what a test puts in their place.
 #[derive(Clone)]
@@ -20,8 +20,8 @@ pub enum Medium {
     Backend {
         /// Makes the backend of a part.
         open: Arc<dyn Fn(Part) -> Box<dyn StorageBackend> + Send + Sync>,
-        /// Bytes of each half of the log: a multiple of 4096, and enough for the longest record.
-        log_half_bytes: u64,
+        /// Bytes of each segment of the log: a multiple of 4096, and enough for the longest record.
+        wal_segment_bytes: u64,
     },
 }
 
@@ -31,7 +31,7 @@ pub enum Part {
     /// The redb database.
     Tables,
     /// The write-ahead log.
-    Log,
+    Wal,
 }
 
 impl std::fmt::Debug for Medium {
@@ -51,23 +51,23 @@ impl std::fmt::Display for Medium {
 
 impl Medium {
     /// Whether anything is in the place of the log.
-    pub(super) fn has_log(&self) -> bool {
-        matches!(self, Self::File(path) if log_beside(path).exists())
+    pub(in crate::store) fn has_wal(&self) -> bool {
+        matches!(self, Self::File(path) if wal_beside(path).exists())
     }
 
-    /// Removes a log that nobody needs. One that stays is written over by the next start.
-    pub(super) fn remove_log(&self) {
+    /// Removes a log that is not needed any more. One that stays is written over by the next start.
+    pub(in crate::store) fn remove_wal(&self) {
         if let Self::File(path) = self
-            && let Err(error) = std::fs::remove_file(log_beside(path))
+            && let Err(error) = std::fs::remove_file(wal_beside(path))
         {
             tracing::warn!(%error, "the log could not be removed; the next start writes over it");
         }
     }
 
     /// What the log is called in messages.
-    pub(super) fn log_name(&self) -> String {
+    pub(in crate::store) fn wal_name(&self) -> String {
         match self {
-            Self::File(path) => log_beside(path).display().to_string(),
+            Self::File(path) => wal_beside(path).display().to_string(),
             Self::Backend { .. } => "the log".to_owned(),
         }
     }
@@ -87,8 +87,8 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The log of the store in `file`.
-pub fn log_beside(file: &Path) -> PathBuf {
-    with_suffix(file, LOG_SUFFIX)
+pub fn wal_beside(file: &Path) -> PathBuf {
+    with_suffix(file, WAL_SUFFIX)
 }
 
 /// The store's file in a data directory.

@@ -3,16 +3,21 @@
 use std::io::Read;
 use std::path::Path;
 
-use redb::{Database, Key, Table, Value, WriteTransaction};
+use redb::{Database, Key, Table, TableDefinition, Value, WriteTransaction};
 
 use crate::domain::change::Fork;
 use crate::domain::clock::Timestamp;
 
-use super::super::index::runs::BlockKey;
-use super::super::verify::OnProgress;
-use super::super::{Given, StoreError, builder, fork, new, read, tables};
-use super::reader::Frame;
-use super::{ArchiveError, Reader};
+use crate::store::error::StoreError;
+use crate::store::open::create::private_file;
+use crate::store::open::fork::{self, Given};
+use crate::store::progress::OnProgress;
+use crate::store::random::random;
+use crate::store::tables::database::builder;
+use crate::store::tables::definitions::{self, VisitTable};
+
+use super::error::ArchiveError;
+use super::reader::{Frame, Reader};
 
 /// Bytes of rows in one transaction.
 const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
@@ -26,8 +31,8 @@ pub fn check<R: Read>(mut reader: Reader<R>, progress: &mut OnProgress<'_>) -> R
     Ok(())
 }
 
-/// Makes a store of a backup in `file`, which must not exist. Its history forks, and its numbers go on above those that
-/// are known to be `given`. What is left after an error is no store.
+/// Makes a store of a backup in `file`, which must not exist. Its history forks, and its numbers continue above those
+/// that are known to be `given`. What is left after an error is no store.
 pub fn build<R: Read>(
     mut reader: Reader<R>,
     file: &Path,
@@ -37,7 +42,7 @@ pub fn build<R: Read>(
 ) -> Result<Fork, ArchiveError> {
     let total = reader.contents().rows;
     // Made first, so that a file that is there is never opened.
-    new::private_file(file).map_err(StoreError::from)?;
+    private_file(file).map_err(StoreError::from)?;
     let database = builder().create(file).map_err(StoreError::from)?;
     let mut ended = false;
     while !ended {
@@ -52,11 +57,11 @@ pub fn build<R: Read>(
 fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, StoreError> {
     let transaction = database.begin_write()?;
     let fork = fork::fork(&transaction, given, now)?;
-    let instance: [u8; 8] = read::random()?;
+    let instance: [u8; 8] = random()?;
     {
-        let mut state = transaction.open_table(tables::STATE)?;
-        state.insert(tables::STATE_INSTANCE, instance.as_slice())?;
-        state.remove(tables::STATE_LOG)?;
+        let mut state = transaction.open_table(definitions::STATE)?;
+        state.insert(definitions::STATE_INSTANCE, instance.as_slice())?;
+        state.remove(definitions::STATE_WAL)?;
     }
     transaction.commit()?;
     Ok(fork)
@@ -81,66 +86,59 @@ fn load_some<R: Read>(reader: &mut Reader<R>, database: &Database) -> Result<boo
     Ok(ended)
 }
 
-type Rows<'t, K> = Table<'t, K, &'static [u8]>;
-
+/// All tables, open in one transaction, by their numbers.
 struct All<'t> {
-    state: Rows<'t, &'static str>,
-    products: Rows<'t, u64>,
-    orders: Rows<'t, u64>,
-    journal: Rows<'t, u64>,
-    orders_by_user: Rows<'t, BlockKey>,
-    attempts: Rows<'t, u64>,
-    dead_letters: Table<'t, u64, ()>,
-    answers: Rows<'t, u64>,
-    orders_by_key: Rows<'t, BlockKey>,
+    transaction: &'t WriteTransaction,
+    tables: Vec<Box<dyn Insert + 't>>,
 }
 
 impl<'t> All<'t> {
     fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        Ok(Self {
-            state: transaction.open_table(tables::STATE)?,
-            products: transaction.open_table(tables::PRODUCTS)?,
-            orders: transaction.open_table(tables::ORDERS)?,
-            journal: transaction.open_table(tables::JOURNAL)?,
-            orders_by_user: transaction.open_table(tables::ORDERS_BY_USER)?,
-            attempts: transaction.open_table(tables::ATTEMPTS)?,
-            dead_letters: transaction.open_table(tables::DEAD_LETTERS)?,
-            answers: transaction.open_table(tables::ANSWERS)?,
-            orders_by_key: transaction.open_table(tables::ORDERS_BY_KEY)?,
-        })
+        let mut all = Self { transaction, tables: Vec::new() };
+        definitions::each(&mut all)?;
+        Ok(all)
     }
 
     /// Inserts the rows of a frame; the bytes that they had.
     fn insert(&mut self, frame: Frame<'_>) -> Result<usize, StoreError> {
         let mut bytes = 0;
+        let Some(table) = self.tables.get_mut(usize::from(frame.table)) else {
+            return Err(StoreError::Damaged(format!("a backup has rows of table {}", frame.table)));
+        };
         for (key, value) in frame.rows {
             bytes += key.len() + value.len();
-            match frame.table {
-                0 => insert(&mut self.state, key, value)?,
-                1 => insert(&mut self.products, key, value)?,
-                2 => insert(&mut self.orders, key, value)?,
-                3 => insert(&mut self.journal, key, value)?,
-                4 => insert(&mut self.orders_by_user, key, value)?,
-                5 => insert(&mut self.attempts, key, value)?,
-                6 => insert(&mut self.dead_letters, key, value)?,
-                7 => insert(&mut self.answers, key, value)?,
-                _ => insert(&mut self.orders_by_key, key, value)?,
-            }
+            table.insert(key, value)?;
         }
         Ok(bytes)
     }
 }
 
-fn insert<K: Key + 'static, V: Value + 'static>(
-    table: &mut Table<'_, K, V>,
-    key: &[u8],
-    value: &[u8],
-) -> Result<(), StoreError> {
-    // Text is the only kind of key without a fixed width; bytes are the only such kind of value.
-    let key_fits = K::fixed_width().map_or_else(|| std::str::from_utf8(key).is_ok(), |width| width == key.len());
-    if !key_fits || V::fixed_width().is_some_and(|width| width != value.len()) {
-        return Err(StoreError::Damaged("a row of a backup does not fit its table".to_owned()));
+impl VisitTable for All<'_> {
+    type Error = StoreError;
+
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        _: u8,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), StoreError> {
+        self.tables.push(Box::new(self.transaction.open_table(table)?));
+        Ok(())
     }
-    table.insert(K::from_bytes(key), V::from_bytes(value))?;
-    Ok(())
+}
+
+/// A table that takes rows as bytes.
+trait Insert {
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
+}
+
+impl<K: Key + 'static, V: Value + 'static> Insert for Table<'_, K, V> {
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        // Text is the only kind of key without a fixed width; bytes are the only such kind of value.
+        let key_fits = K::fixed_width().map_or_else(|| std::str::from_utf8(key).is_ok(), |width| width == key.len());
+        if !key_fits || V::fixed_width().is_some_and(|width| width != value.len()) {
+            return Err(StoreError::Damaged("a row of a backup does not fit its table".to_owned()));
+        }
+        Table::insert(self, K::from_bytes(key), V::from_bytes(value))?;
+        Ok(())
+    }
 }

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Timestamp;
 
-use super::{
-    ArchiveError, Contents, END, FORMAT, FRAME_HEAD_BYTES, HASH_BYTES, HEAD_BYTES, MAGIC, MAX_FRAME_BYTES, ROWS,
-    TABLES, VERSION,
-};
+use crate::store::format::FORMAT;
+use crate::store::tables::definitions::NAMES;
+
+use super::error::ArchiveError;
+use super::form::{Contents, END, FRAME_HEAD_BYTES, HASH_BYTES, HEAD_BYTES, MAGIC, MAX_FRAME_BYTES, ROWS, VERSION};
 
 /// Reads a backup from its beginning to its end.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Reader<R> {
     contents: Contents,
     frames: u32,
     last_table: u8,
-    counts: [u64; TABLES.len()],
+    counts: [u64; NAMES.len()],
     buffer: Vec<u8>,
 }
 
@@ -62,7 +63,7 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Result<Self, ArchiveError> {
         let contents = Contents { sequence: 0, at: Timestamp::default(), rows: 0, history: HistoryId::default() };
         let whole = blake3::Hasher::new();
-        let counts = [0; TABLES.len()];
+        let counts = [0; NAMES.len()];
         let mut reader = Self { input, whole, at: 0, contents, frames: 0, last_table: 0, counts, buffer: Vec::new() };
         let mut head = [0; HEAD_BYTES];
         let (magic, rest) = head.split_at_mut(MAGIC.len());
@@ -129,7 +130,7 @@ impl<R: Read> Reader<R> {
             return damaged("rows do not fit their hash");
         }
         match kind {
-            ROWS if usize::from(table) < TABLES.len() && table >= self.last_table => {
+            ROWS if usize::from(table) < NAMES.len() && table >= self.last_table => {
                 if Rows(&self.buffer).count() != rows as usize {
                     return damaged("a frame has another number of rows than it says");
                 }

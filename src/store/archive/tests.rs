@@ -1,6 +1,13 @@
-//! A backup is read back as it was written, or refused.
+//! A backup is read back as it was written, or rejected.
 
-use super::*;
+use crate::domain::change::HistoryId;
+use crate::domain::clock::Timestamp;
+use crate::store::format::FORMAT;
+
+use super::error::ArchiveError;
+use super::form::{Contents, FRAME_BYTES, FRAME_HEAD_BYTES, HASH_BYTES, HEAD_BYTES, VERSION};
+use super::reader::Reader;
+use super::writer::Writer;
 
 fn backup() -> Vec<u8> {
     let contents =
@@ -40,7 +47,7 @@ fn a_backup_is_read_back() {
 #[test]
 fn no_flipped_bit_gets_through() {
     let mut bytes = backup();
-    // All bits where something stands beside rows, and a sample of those in rows.
+    // All bits of what is beside rows, and a sample of those in rows.
     let end = bytes.len() - 256;
     let places = (0..12_000).chain((12_000..end).step_by(997)).chain(end..bytes.len());
     for place in places {
@@ -60,7 +67,7 @@ fn no_flipped_bit_gets_through() {
 }
 
 #[test]
-fn a_cut_backup_is_told_as_cut() {
+fn a_cut_backup_is_reported_as_cut() {
     let bytes = backup();
     let lengths = (0..12_000).chain((12_000..bytes.len() - 300).step_by(1_009)).chain(bytes.len() - 300..bytes.len());
     for len in lengths {

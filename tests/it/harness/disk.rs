@@ -16,7 +16,7 @@ use super::rng::Rng;
 /// Bytes that reach the disk together or not at all.
 const SECTOR: usize = 512;
 /// Bytes of each half of a store's log: so few that they are filled again and again.
-const LOG_HALF_BYTES: u64 = 32 * 1024;
+const WAL_SEGMENT_BYTES: u64 = 32 * 1024;
 
 /// What goes wrong. `after` counts the operations of the kind that still go well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Disk {
     /// The medium of a store on this disk.
     pub(crate) fn medium(self: &Arc<Self>) -> Medium {
         let disk = Arc::clone(self);
-        Medium::Backend { open: Arc::new(move |part| Box::new(disk.open(part))), log_half_bytes: LOG_HALF_BYTES }
+        Medium::Backend { open: Arc::new(move |part| Box::new(disk.open(part))), wal_segment_bytes: WAL_SEGMENT_BYTES }
     }
 
     fn open(self: &Arc<Self>, part: Part) -> Handle {
@@ -252,7 +252,7 @@ impl State {
             Fault::PowerCut { after } | Fault::Kill { after } => passed(after),
             Fault::WriteFails { after, .. } => kind == Kind::Write && passed(after),
             Fault::SyncFails { after, .. } => kind == Kind::Sync && passed(after),
-            Fault::Panics => part == Part::Log && kind == Kind::Write,
+            Fault::Panics => part == Part::Wal && kind == Kind::Write,
         };
         self.fault.filter(|_| hit)
     }

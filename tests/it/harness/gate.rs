@@ -31,15 +31,15 @@ struct State {
 impl Gate {
     /// The medium of a store on `disk`, with this gate before the syncs of its log.
     pub(crate) fn medium(self: &Arc<Self>, disk: &Arc<Disk>) -> Medium {
-        let Medium::Backend { open, log_half_bytes } = disk.medium() else { unreachable!("a disk in memory") };
+        let Medium::Backend { open, wal_segment_bytes } = disk.medium() else { unreachable!("a disk in memory") };
         let gate = Arc::clone(self);
         let open = move |part| -> Box<dyn StorageBackend> {
             match part {
-                Part::Log => Box::new(Gated { gate: Arc::clone(&gate), backend: open(part) }),
+                Part::Wal => Box::new(Gated { gate: Arc::clone(&gate), backend: open(part) }),
                 Part::Tables => open(part),
             }
         };
-        Medium::Backend { open: Arc::new(open), log_half_bytes }
+        Medium::Backend { open: Arc::new(open), wal_segment_bytes }
     }
 
     pub(crate) fn shut(&self) {

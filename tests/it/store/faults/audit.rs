@@ -172,7 +172,7 @@ fn compare_answers(store: &Store, history: &History) -> Result<(), String> {
             store.keys_to_look_up(&[*key]).is_ok_and(|places| places == [0]),
             "the key of order {order} is said to be new"
         );
-        let kept = store.kept_answer(*key).map_err(|error| error.to_string())?;
+        let kept = store.stored_response(*key).map_err(|error| error.to_string())?;
         let kept = kept.map(|(order, answer)| (order.id, answer));
         ensure!(kept == Some((*order, *answer)), "the answer for order {order} is {kept:?}");
     }
@@ -204,8 +204,8 @@ fn compare_index(store: &Store, history: &History) -> Result<(), String> {
         by_user.entry(&order.user).or_default().push(order.clone());
     }
     for (user, orders) in by_user {
-        let found =
-            store.orders_of_user(user.as_str(), None, usize::MAX, |_| true).map_err(|error| error.to_string())?.rows;
+        let found = store.reader().and_then(|reader| reader.orders_of_user(user.as_str(), None, usize::MAX, |_| true));
+        let found = found.map_err(|error| error.to_string())?.rows;
         ensure!(found == orders, "{user:?} has {found:?}; the journal says {orders:?}");
     }
     Ok(())

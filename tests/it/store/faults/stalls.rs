@@ -70,7 +70,7 @@ fn orders_that_wait_for_a_disk_that_hangs_are_told_so_and_none_is_lost_or_double
         let (disk, engine) = start(2).await?;
         let item = engine.inventory.item(PLENTY).ok_or("no item")?;
         let before = item.available();
-        disk.hang(Part::Log);
+        disk.hang(Part::Wal);
         let order = |user: &'static str| {
             let (admission, intake) = (engine.admission.clone(), engine.intake.clone());
             // Stands for the connection, which wakes what waits in it.
@@ -159,7 +159,7 @@ async fn a_server_whose_disk_hangs_says_so_to_buyers_and_probes_and_goes_on_when
     // The commit that hangs must be bob's.
     let before = order_to_its_end(&client, product).await;
     let _released = Releases(Arc::clone(&disk));
-    disk.hang(Part::Log);
+    disk.hang(Part::Wal);
     let unknown = client.order(product, "bob", 1).await;
     assert_problem(&unknown, 503, "storage_unavailable");
     assert!(unknown.body["detail"].as_str().unwrap().contains("Idempotency-Key"), "{unknown}");
@@ -182,7 +182,7 @@ async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
     let (app, client) = serve(&disk).await;
     let product = create(&client).await;
     let _released = Releases(Arc::clone(&disk));
-    disk.hang(Part::Log);
+    disk.hang(Part::Wal);
     let order = json!({"productId": product, "userId": "ada", "quantity": 1}).to_string();
     let order = harness::request(Method::POST, "/api/v1/orders", Some("application/json"), order.as_bytes());
     let order = tokio::spawn(async move { client.try_send(order).await });

@@ -1,6 +1,6 @@
 //! `flashsale verify` on stores that nobody has tampered with.
 
-use flashsale::store::log_beside;
+use flashsale::store::wal_beside;
 
 use super::{SmallDisk, assert_done, assert_refused, eventful, larger_than_a_small_disk, names, store_in};
 use crate::harness::{Launch, Server};
@@ -82,7 +82,7 @@ async fn a_killed_store_without_its_whole_log_and_a_log_without_its_store_are_re
     server.kill9().await;
     let launch = &server.launch;
     let file = store_in(&launch.data_dir());
-    let log = log_beside(&file);
+    let log = wal_beside(&file);
     let (tables, frames) = (std::fs::read(&file).unwrap(), std::fs::read(&log).unwrap());
     for len in [0, 1, 20_480, frames.len() - 4_096] {
         std::fs::write(&log, &frames[..len]).unwrap();

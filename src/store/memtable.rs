@@ -1,0 +1,199 @@
+//! The memtable: what commits have changed and the tables do not have yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::change::StoredResponse;
+use crate::domain::clock::Bounds;
+use crate::domain::effect::{Effect, OrderEffect};
+use crate::domain::job::AttemptError;
+use crate::domain::order::{Order, OrderId, OrderMap};
+use crate::domain::product::{Product, ProductId};
+
+use super::head::Head;
+use super::tables::index::entry::Entry;
+
+/// The changes of one commit or of several in a row, each row as the last of them left it.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Memtable {
+    pub(in crate::store) orders: Orders,
+    /// None for one that was deleted.
+    pub(in crate::store) products: BTreeMap<ProductId, Option<Product>>,
+    /// To be added to those that an order has.
+    pub(in crate::store) attempts: BTreeMap<u64, Vec<AttemptError>>,
+    /// Whether an order's job is on the list of dead letters.
+    pub(in crate::store) dead_letters: BTreeMap<u64, bool>,
+    /// The responses to those who gave a key, by the number of the order.
+    pub(in crate::store) responses: Vec<(OrderId, StoredResponse)>,
+    /// Rows of the index by user for new orders.
+    pub(in crate::store) placed: Vec<Entry>,
+    /// Sequences and records, in order.
+    pub(in crate::store) records: Vec<(u64, Vec<u8>)>,
+    /// As the last record left it; none before the first.
+    pub(in crate::store) head: Option<Head>,
+    /// What is too old to be kept; none while a store is opened.
+    pub(in crate::store) removal: Option<Removal>,
+}
+
+/// What is removed because of its age.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Removal {
+    /// The present moment: ages are taken at the earliest that it can be.
+    pub(in crate::store) now: Bounds,
+    /// How long records of the history are kept, if not for ever.
+    pub(in crate::store) journal_keep: Option<Duration>,
+}
+
+/// Changed orders. New ones have consecutive numbers but where a history forks, and most moves are of new ones; so most
+/// are found by their place.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Orders {
+    /// The number of the first new one.
+    first: u64,
+    placed: Vec<Arc<Order>>,
+    /// Those that were there before the new ones.
+    moved: OrderMap<Arc<Order>>,
+}
+
+impl Orders {
+    /// Adds a new order, whose number is above all others.
+    fn place(&mut self, order: Arc<Order>) {
+        self.begin_at(order.id.0);
+        self.placed.push(order);
+    }
+
+    /// Makes `number` the next one. Where numbers jump, those before the jump are no longer found by their place.
+    fn begin_at(&mut self, number: u64) {
+        if number != self.first + self.placed.len() as u64 {
+            self.moved.extend(self.placed.drain(..).map(|order| (order.id, order)));
+            self.first = number;
+        }
+    }
+
+    /// Puts an order in the place of what it was before.
+    fn put(&mut self, order: Arc<Order>) {
+        match self.index(order.id).and_then(|index| self.placed.get_mut(index)) {
+            Some(before) => *before = order,
+            None => drop(self.moved.insert(order.id, order)),
+        }
+    }
+
+    fn get(&self, id: OrderId) -> Option<&Arc<Order>> {
+        self.index(id).and_then(|index| self.placed.get(index)).or_else(|| self.moved.get(&id))
+    }
+
+    fn index(&self, id: OrderId) -> Option<usize> {
+        usize::try_from(id.0.checked_sub(self.first)?).ok()
+    }
+
+    fn len(&self) -> usize {
+        self.placed.len() + self.moved.len()
+    }
+
+    fn merge(&mut self, later: Self) {
+        later.moved.into_values().for_each(|order| self.put(order));
+        if !later.placed.is_empty() {
+            self.begin_at(later.first);
+            if self.placed.is_empty() {
+                self.placed = later.placed;
+            } else {
+                self.placed.extend(later.placed);
+            }
+        }
+    }
+
+    /// All of them by number.
+    pub(in crate::store) fn sorted(&self) -> impl Iterator<Item = &Arc<Order>> {
+        let mut moved: Vec<_> = self.moved.values().collect();
+        moved.sort_unstable_by_key(|order| order.id);
+        moved.into_iter().chain(&self.placed)
+    }
+}
+
+impl Memtable {
+    /// How much it is: rows, roughly.
+    pub(in crate::store) fn rows(&self) -> usize {
+        self.orders.len() + self.products.len() + self.attempts.len() + self.records.len()
+    }
+
+    pub(in crate::store) const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The last record's sequence; 0 where there is none.
+    pub(in crate::store) fn sequence(&self) -> u64 {
+        self.records.last().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// Adds what came next.
+    pub(in crate::store) fn merge(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        self.orders.merge(later.orders);
+        self.products.extend(later.products);
+        for (order, attempts) in later.attempts {
+            self.attempts.entry(order).or_default().extend(attempts);
+        }
+        self.dead_letters.extend(later.dead_letters);
+        self.responses.extend(later.responses);
+        self.placed.extend(later.placed);
+        self.records.extend(later.records);
+        self.head = later.head;
+        self.removal = later.removal;
+    }
+
+    /// Takes the rows that a change writes. What an order does to its product's row is not among them: that row is put
+    /// when its stock has moved.
+    pub(in crate::store) fn apply(&mut self, effect: Effect<'_>) {
+        match effect {
+            Effect::ProductPut(product) => self.put_product(product.clone()),
+            Effect::ProductRemoved(product) => self.remove_product(product),
+            Effect::Order(effect) => self.apply_order(effect),
+            Effect::DeadLetterRemoved(order) => self.list_dead_letter(order, false),
+            // In the head.
+            Effect::Paused(_) | Effect::Forked(_) => {}
+        }
+    }
+
+    fn apply_order(&mut self, effect: OrderEffect) {
+        let OrderEffect { order, before, units: _, attempt, dead_letter, response } = effect;
+        let id = order.id;
+        if let Some(attempt) = attempt {
+            self.attempts.entry(id.0).or_default().push(attempt);
+        }
+        if let Some(listed) = dead_letter {
+            self.list_dead_letter(id, listed);
+        }
+        if let Some(response) = response {
+            self.responses.push((id, response));
+        }
+        match before {
+            None => self.orders.place(order),
+            Some(_) => self.orders.put(order),
+        }
+    }
+
+    pub(in crate::store) fn put_product(&mut self, product: Product) {
+        self.products.insert(product.id, Some(product));
+    }
+
+    fn remove_product(&mut self, id: ProductId) {
+        self.products.insert(id, None);
+    }
+
+    fn list_dead_letter(&mut self, order: OrderId, listed: bool) {
+        self.dead_letters.insert(order.0, listed);
+    }
+
+    pub(in crate::store) fn response(&self, order: OrderId) -> Option<StoredResponse> {
+        let at = self.responses.binary_search_by_key(&order, |(order, _)| *order).ok()?;
+        Some(self.responses[at].1)
+    }
+
+    pub(in crate::store) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
+        self.orders.get(id)
+    }
+}

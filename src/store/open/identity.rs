@@ -1,0 +1,83 @@
+//! What the tables say about themselves, read once at an opening.
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableError};
+
+use crate::store::error::{OpenError, StoreError};
+use crate::store::format::FORMAT;
+use crate::store::head::Head;
+use crate::store::rows::encoding;
+use crate::store::rows::wal_mark::WalMark;
+use crate::store::tables::definitions;
+
+/// What the tables of our format say about themselves.
+#[derive(Debug)]
+pub(in crate::store) struct Identity {
+    /// The store's secret.
+    pub(in crate::store) secret: [u8; 32],
+    /// Tells this file from others that were or will be in its place.
+    pub(in crate::store) instance: [u8; 8],
+    /// The log that was started last; none where no log was ever started.
+    pub(in crate::store) mark: Option<WalMark>,
+    /// The end of the history as the tables have it, and its id. Their log may go further.
+    pub(in crate::store) head: Head,
+}
+
+impl Identity {
+    /// Reads it, in one transaction; none in an empty file. Another format is an error, before anything else is read.
+    /// `name` is what the store is called in messages.
+    pub(in crate::store) fn read(database: &Database, name: &str) -> Result<Option<Self>, OpenError> {
+        match read(database).map_err(|error| OpenError::reading(name, error))? {
+            Found::Nothing => Ok(None),
+            Found::OtherFormat(found) => Err(OpenError::other_format(found)),
+            Found::Ours(identity) => Ok(Some(*identity)),
+        }
+    }
+
+    /// The same of a file that must be a store.
+    pub(in crate::store) fn expect(database: &Database, name: &str) -> Result<Self, OpenError> {
+        let no_tables = || StoreError::Damaged("it has no tables".to_owned());
+        Self::read(database, name)?.ok_or_else(|| OpenError::reading(name, no_tables()))
+    }
+
+    /// The mark of a log that may have records which the tables do not have; none where the tables are closed.
+    pub(in crate::store) fn open_mark(&self) -> Option<&WalMark> {
+        self.mark.as_ref().filter(|mark| mark.open)
+    }
+}
+
+enum Found {
+    Nothing,
+    OtherFormat(u32),
+    Ours(Box<Identity>),
+}
+
+fn read(database: &Database) -> Result<Found, StoreError> {
+    let transaction = database.begin_read()?;
+    let state = match transaction.open_table(definitions::STATE) {
+        Ok(state) => state,
+        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {
+            return Ok(Found::Nothing);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let row = state.get(definitions::STATE_FORMAT)?;
+    let row = row.ok_or_else(|| StoreError::Damaged("there is no format version".to_owned()))?;
+    let bytes = row.value().try_into().map_err(|_| StoreError::Damaged("a strange format version".to_owned()))?;
+    match u32::from_le_bytes(bytes) {
+        FORMAT => {}
+        found => return Ok(Found::OtherFormat(found)),
+    }
+    let mark = state.get(definitions::STATE_WAL)?.map(|row| encoding::decode(row.value())).transpose()?;
+    let head = state.get(definitions::STATE_HEAD)?;
+    let head = encoding::decode(head.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())?;
+    let (secret, instance) = (fixed(&state, definitions::STATE_SECRET)?, fixed(&state, definitions::STATE_INSTANCE)?);
+    Ok(Found::Ours(Box::new(Identity { secret, instance, mark, head })))
+}
+
+fn fixed<const N: usize>(
+    state: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<[u8; N], StoreError> {
+    let row = state.get(name)?;
+    row.and_then(|row| row.value().try_into().ok()).ok_or_else(|| StoreError::Damaged(format!("there is no {name}")))
+}

@@ -1,0 +1,74 @@
+//! The row of a product.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
+use crate::domain::product::{Product, ProductId, Stock, Terms};
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct ProductRow<'a> {
+    name: &'a str,
+    price: u128,
+    flash_sale_active: bool,
+    per_user_limit: Option<u32>,
+    sale_starts_at: Option<i64>,
+    sale_ends_at: Option<i64>,
+    hold_seconds: Option<u32>,
+    initial: u64,
+    adjusted: i64,
+    current: u64,
+    held: u64,
+    sold: u64,
+    orders: u64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl<'a> ProductRow<'a> {
+    pub(in crate::store) fn of(product: &'a Product) -> Self {
+        let Product { terms, stock, .. } = product;
+        Self {
+            name: &terms.name,
+            price: terms.price.cents(),
+            flash_sale_active: terms.flash_sale_active,
+            per_user_limit: terms.per_user_limit,
+            sale_starts_at: terms.sale_starts_at.map(Timestamp::millis),
+            sale_ends_at: terms.sale_ends_at.map(Timestamp::millis),
+            hold_seconds: terms.hold_seconds,
+            initial: stock.initial,
+            adjusted: stock.adjusted,
+            current: stock.current,
+            held: stock.held,
+            sold: stock.sold,
+            orders: product.orders,
+            created_at: product.created_at.millis(),
+            updated_at: product.updated_at.millis(),
+        }
+    }
+
+    pub(in crate::store) fn product(&self, id: ProductId) -> Product {
+        Product {
+            id,
+            terms: Terms {
+                name: self.name.to_owned(),
+                price: Money::from_cents(self.price),
+                flash_sale_active: self.flash_sale_active,
+                per_user_limit: self.per_user_limit,
+                sale_starts_at: self.sale_starts_at.map(Timestamp::from_millis),
+                sale_ends_at: self.sale_ends_at.map(Timestamp::from_millis),
+                hold_seconds: self.hold_seconds,
+            },
+            stock: Stock {
+                initial: self.initial,
+                adjusted: self.adjusted,
+                current: self.current,
+                held: self.held,
+                sold: self.sold,
+            },
+            orders: self.orders,
+            created_at: Timestamp::from_millis(self.created_at),
+            updated_at: Timestamp::from_millis(self.updated_at),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The indexes of orders: by user, and by idempotency key. Both are written behind the orders.
+//!
+//! A row for a random name touches a page of its own, which in a small commit costs more than the order itself. So the
+//! newest entries stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
+//! the transactions that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
+//! 1996). Of the runs in the tables a filter in memory says which need not be read: for a name that is new, none.
+//!
+//! The head says up to which order each index goes. What is above it is read again when the store is opened and, if it
+//! is enough, written as a run at once; a run that was begun is removed.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::limits::{INDEX_RUN, INDEX_SLICE};
+
+pub(in crate::store) mod entry;
+pub(in crate::store) mod filter;
+mod recent;
+pub(in crate::store) mod runs;
+
+use entry::Entry;
+use filter::{Filter, Filters};
+use recent::Recent;
+
+/// An index: what is not in the tables, or not surely, and what is known of the runs that are.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Index {
+    recent: Recent,
+    sealed: Option<Sealed>,
+    filters: Filters,
+}
+
+/// A full run on its way to disk.
+#[derive(Debug)]
+struct Sealed {
+    /// As they came, to be looked up.
+    entries: Arc<Recent>,
+    /// To be written; empty until they are sorted.
+    sorted: Vec<Entry>,
+    /// The last order.
+    run: u64,
+    /// How many of `sorted` are in the tables.
+    written: usize,
+    filter: Arc<Filter>,
+}
+
+/// What is due of an index.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Slice {
+    /// The run that the rows belong to.
+    pub(in crate::store) run: u64,
+    /// Whether they are its first.
+    pub(in crate::store) first: bool,
+    pub(in crate::store) rows: Vec<Entry>,
+    /// The number up to which all orders are in the index with these rows, if that moves.
+    pub(in crate::store) through: Option<u64>,
+    filter: Option<Arc<Filter>>,
+}
+
+/// What is due of both.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Slices {
+    pub(in crate::store) users: Slice,
+    pub(in crate::store) keys: Slice,
+}
+
+/// Where orders of a name may be.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Candidates {
+    /// In memory, newest first; all are younger than those in the runs.
+    pub(in crate::store) orders: Vec<u64>,
+    /// Runs in the tables, newest first.
+    pub(in crate::store) runs: Vec<u64>,
+}
+
+impl Candidates {
+    pub(in crate::store) const fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.runs.is_empty()
+    }
+}
+
+impl Index {
+    /// Starts over with the entries that are not in whole runs, and with the runs, oldest first.
+    pub(in crate::store) fn recovered(entries: Vec<Entry>, runs: Vec<u64>) -> Self {
+        let mut recent = Recent::default();
+        recent.add(entries);
+        Self { recent, filters: Filters::none_of(runs), ..Self::default() }
+    }
+
+    /// Orders that were just accepted.
+    pub(in crate::store) fn add(&mut self, placed: impl IntoIterator<Item = Entry>) {
+        self.recent.add(placed);
+    }
+
+    /// The next rows to write: as many as have come in, so that a run is on disk before the next one is full, but none
+    /// until there are enough of them to share pages. A run that is longer goes faster by as much.
+    pub(in crate::store) fn slice_to_write(&self) -> Slice {
+        let Some(sealed) = &self.sealed else { return Slice::default() };
+        let all = sealed.sorted.len();
+        let end = all.min(self.recent.len() * all.div_ceil(INDEX_RUN)).max(sealed.written);
+        let due = end - sealed.written;
+        if due == 0 || (due < INDEX_SLICE && end < all) {
+            return Slice::default();
+        }
+        Slice {
+            run: sealed.run,
+            first: sealed.written == 0,
+            rows: sealed.sorted[sealed.written..end].to_vec(),
+            through: (end == all).then_some(sealed.run),
+            filter: Some(Arc::clone(&sealed.filter)),
+        }
+    }
+
+    /// So many more rows of the run are in the tables, and in its filter. Returns the entries of the next run if there
+    /// is one to be sorted.
+    fn mark_written(&mut self, written: usize) -> Option<Arc<Recent>> {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.written += written;
+            if sealed.sorted.is_empty() || sealed.written < sealed.sorted.len() {
+                return None;
+            }
+            self.filters.add_run(sealed.run, sealed.written);
+            self.sealed = None;
+        }
+        let (_, run) = self.recent.entries().last().copied().filter(|_| self.recent.len() >= INDEX_RUN)?;
+        let entries = Arc::new(std::mem::take(&mut self.recent));
+        let filter = self.filters.of_next_run(entries.len());
+        self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted: Vec::new(), run, written: 0, filter });
+        Some(entries)
+    }
+
+    /// Forgets the runs before this one, which were removed.
+    pub(in crate::store) fn forget_below(&mut self, run: u64) {
+        self.filters.forget_below(run);
+    }
+
+    /// Whether there may be orders of this name; false is sure.
+    pub(in crate::store) fn may_have(&self, hash: u64) -> bool {
+        self.in_memory(hash).next().is_some() || self.filters.may_have(hash)
+    }
+
+    /// Where orders of this name may be.
+    pub(in crate::store) fn find(&self, hash: u64) -> Candidates {
+        Candidates { orders: self.in_memory(hash).collect(), runs: self.filters.runs_with(hash) }
+    }
+
+    /// A filter for these whole runs, oldest first, which had none.
+    pub(in crate::store) fn add_filter(&mut self, filter: Filter, runs: Vec<u64>) {
+        self.filters.add_filter(filter, runs);
+    }
+
+    fn in_memory(&self, hash: u64) -> impl Iterator<Item = u64> {
+        let sealed = self.sealed.iter().flat_map(move |sealed| sealed.entries.find(hash));
+        self.recent.find(hash).chain(sealed)
+    }
+
+    /// Entries in memory beside those of a run that is being written.
+    #[cfg(test)]
+    pub(in crate::store) fn recent_len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// Whole runs.
+    #[cfg(test)]
+    pub(in crate::store) fn run_count(&self) -> usize {
+        self.filters.run_count()
+    }
+
+    /// The newest run without a filter that is older than `before`, if it can have one.
+    pub(in crate::store) fn next_bare(&self, before: u64) -> Option<u64> {
+        self.filters.next_bare(before)
+    }
+}
+
+/// Notes that a slice is in the tables. What takes long is done without the lock.
+pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
+    if let Some(filter) = &slice.filter {
+        slice.rows.iter().for_each(|(hash, _)| filter.add(*hash));
+    }
+    let full = index.write().mark_written(slice.rows.len());
+    if let Some(full) = full {
+        let mut sorted = full.entries().to_vec();
+        sorted.sort_unstable();
+        if let Some(sealed) = &mut index.write().sealed {
+            sealed.sorted = sorted;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

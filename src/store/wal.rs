@@ -1,0 +1,4 @@
+//! The write-ahead log.
+
+pub(super) mod file;
+pub(super) mod frames;
