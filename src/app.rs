@@ -118,7 +118,7 @@ pub struct App {
     shutdown_timeout: Duration,
 }
 
-/// Runs the server until the process is told to end, or until a part has ended that it cannot do without. `announce` is
+/// Runs the server until a signal ends the process, or until a part has ended that it cannot do without. `announce` is
 /// called once it listens.
 pub fn run(config: Config, announce: impl FnOnce(&Banner)) -> Result<(), AppError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

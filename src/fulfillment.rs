@@ -2,8 +2,8 @@
 //!
 //! Without a fulfilment service workers confirm orders at once. With one, each order is posted there, and
 //! tried again with exponential back-off and jitter until it is answered or the attempts are used up. What this machine
-//! lacks for an attempt is no attempt: the job goes back. A worker that dies with the process has reported nothing: the
-//! job is found open in the store and done again, under the same webhook id.
+//! lacks for an attempt is not an attempt: the job goes back. A worker that dies with the process has reported nothing:
+//! the job is found open in the store and done again, under the same webhook id.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -120,7 +120,7 @@ impl Workers {
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, all).await.is_err() {
-            tracing::warn!("workers were still busy at the end; their jobs go on at the next start");
+            tracing::warn!("workers were still busy at the end; their jobs resume at the next start");
         }
     }
 }
@@ -239,7 +239,7 @@ impl Poster {
     /// Gives a job back after a pause: given back at once it would be taken at once, and meet the same fault. There is
     /// nothing to report.
     async fn put_off(&self, job: &Job, fault: &str, stop: &mut watch::Receiver<bool>) -> Option<Settlement> {
-        // A stop ends attempts as well. That is no fault.
+        // A stop ends attempts as well. That is not a fault.
         if !*stop.borrow() {
             let _waiting = self.faults.count(fault);
             tokio::select! {

@@ -1,7 +1,7 @@
 //! The stock that buyers compete for: one lock-free counter for each product.
 //!
 //! A counter is never above what the store says is available: it runs ahead by the reservations that are not committed
-//! yet. Beside it stands the product as last committed, which is what readers are shown, so that they always see an
+//! yet. Beside it is the product as last committed, which is what readers see, so that they always see an
 //! equation that holds.
 
 use std::collections::BTreeMap;
@@ -23,13 +23,13 @@ pub use purchases::{Base, LimitError, PurchaseClaim, Purchases};
 /// All products, by number.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// Replaced as a whole, which is rare: whoever goes over all of them holds no lock.
+    /// Replaced as a whole, which is rare: a reader that goes over all of them holds no lock.
     items: RwLock<Arc<StockItems>>,
     /// Counts what is shown: see [`Inventory::version`].
     version: Arc<AtomicU64>,
     /// Limited products whose purchases are not all counted.
     uncounted: Arc<AtomicUsize>,
-    /// Wakes whoever follows the products' terms.
+    /// Wakes those who follow the products' terms.
     edited: Notify,
 }
 

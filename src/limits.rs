@@ -21,7 +21,7 @@ pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of requests that are still arriving, over all connections; those of requests below 8 KiB do not count.
 pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of a body, unread by its handler, that are read so that its connection can go on.
+/// Bytes of a body, unread by its handler, that are read so that its connection can be used again.
 pub const MAX_DRAINED_BYTES: u64 = 16 * 1024;
 /// How long they may take to arrive.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -123,7 +123,7 @@ pub const MAX_SCANS_IN_LINE: usize = 64;
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
 /// Connections at once of one client address.
 pub const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 5_000;
-/// Connections that were told to make room and are not gone yet.
+/// Connections that have to make room and are not closed yet.
 pub const MAX_LEAVING: usize = 64;
 /// Open files that connections leave to the store, the log, exports and backups, and the runtime; posts to the
 /// fulfilment service come on top, two for each worker.
@@ -193,7 +193,7 @@ pub const RESPONSE_BODY_TIMEOUT: Duration = Duration::from_millis(500);
 pub const LOCAL_FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between two tries to open a failed store again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
-/// How long a commit may take before orders are rejected and those that wait for one are told that nobody knows.
+/// How long a commit may take before orders are rejected and those that wait learn that their outcome is unknown.
 pub const COMMIT_STALL: Duration = Duration::from_secs(5);
 /// The pause between two looks at how long the commit under way has taken.
 pub const STALL_LOOK: Duration = Duration::from_millis(500);
@@ -201,8 +201,7 @@ pub const STALL_LOOK: Duration = Duration::from_millis(500);
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// Bytes that a full disk must have free before the store is opened again.
 pub const REOPEN_ROOM_BYTES: u64 = 1024 * 1024;
-/// The longest sleep of whoever waits for a time of day, so that a clock which was set, or a machine that slept, is
-/// followed.
+/// Longest timer sleep: bounds how late a changed clock or a suspend is noticed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// A difference between the two clocks that appears from one look to the next, beyond which the wall clock was set.
 pub const CLOCK_STEP: Duration = Duration::from_secs(1);

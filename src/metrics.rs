@@ -115,7 +115,7 @@ fn prometheus(open_metrics: &str) -> String {
 /// What is read when the metrics are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
-    /// Orders by where they stand, in the order of [`OrderStatus::ALL`].
+    /// Orders by status, in the order of [`OrderStatus::ALL`].
     pub orders: [u64; 4],
     /// Orders whose jobs are dead letters.
     pub dead_letters: u64,
@@ -272,7 +272,7 @@ impl Gauges {
         for (status, count) in OrderStatus::ALL.into_iter().zip(self.orders) {
             orders.get_or_create(&Status { status: status.as_str() }).set(count.cast_signed());
         }
-        registry.register("order_levels", "Orders, by where they stand", orders);
+        registry.register("order_levels", "Orders, by status", orders);
         let dead_letters = Gauge::<i64>::default();
         dead_letters.set(self.dead_letters.cast_signed());
         registry.register("dead_letters", "Dead letters", dead_letters);

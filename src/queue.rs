@@ -1,7 +1,7 @@
 //! The work queue: jobs ready by priority and then by order number, delayed ones by time, active ones by worker.
 //!
 //! It lives in memory and is rebuilt from the store at every start. Only the committer adds and ends jobs, after the
-//! commit that says so; workers take, the clock wakes. A job is little more than a number: its order stands in the
+//! commit that says so; workers take, the clock wakes. A job is little more than a number: its order is in the
 //! store.
 
 use std::collections::{BTreeMap, BinaryHeap};
@@ -205,7 +205,7 @@ impl Queue {
         self.rescheduled.notify_one();
     }
 
-    /// Holds workers back, or lets them go on.
+    /// Pauses or resumes the workers.
     pub fn set_paused(&self, paused: bool) {
         self.inner.lock().paused = paused;
         self.ready.notify_one();

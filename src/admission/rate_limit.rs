@@ -45,7 +45,7 @@ impl RateLimits {
         self.users.as_ref().map_or(Ok(()), |limit| limit.check(user.as_str().as_bytes(), &self.clock))
     }
 
-    /// Counts a request of a client address, as [`network`] tells them apart.
+    /// Counts a request of a client address, as [`network`] distinguishes them.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         let Some(limit) = &self.addresses else { return Ok(()) };
         match network(address) {

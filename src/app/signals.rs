@@ -18,7 +18,7 @@ pub fn survive_file_size_limit() -> io::Result<()> {
 pub(super) struct Ends {
     terminate: Signal,
     interrupt: Signal,
-    /// None where whoever started the process has it ignore hang-ups, as `nohup` does.
+    /// `None` if the process was started to ignore hang-ups, as `nohup` does.
     hang_up: Option<Signal>,
     /// Whether the next signal ends the process at once. In the handler itself, so that no thread need be free for it.
     at_once: Arc<AtomicBool>,

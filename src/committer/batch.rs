@@ -40,7 +40,7 @@ pub(super) struct Batch<'b> {
 /// Why a command is not applied.
 #[derive(Debug)]
 pub(super) enum NotApplied {
-    /// The request is rejected. It has changed nothing, and the batch goes on without it.
+    /// The request is rejected. It has changed nothing, and the batch continues without it.
     Refused(Refusal),
     /// The store failed, and with it the batch.
     Failed(StoreError),

@@ -20,7 +20,7 @@ use crate::inventory::{Base, Inventory, Purchases};
 use crate::limits::{REOPEN_PAUSE, USER_RETRY_AFTER};
 use crate::store::{Snapshot, Store, StoreError, lower_priority};
 
-/// Orders between two looks at whether to go on.
+/// Orders read between two checks for a stop.
 const ORDERS_A_LOOK: u64 = 1_024;
 
 /// What is counted at present, and from what.

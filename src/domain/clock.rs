@@ -132,7 +132,7 @@ impl Clock {
         Self::from_now(Hands::System(Instant::now()))
     }
 
-    /// A clock that stands still at `start` until [`Clock::advance`] or [`Clock::step_wall`] moves it; its clones move
+    /// A clock that stays at `start` until [`Clock::advance`] or [`Clock::step_wall`] moves it; its clones move
     /// with it.
     pub fn manual(start: Timestamp) -> Self {
         Self::from_now(Hands::Manual(Arc::new(ManualHands { wall: start.millis().into(), steady: 0.into() })))
@@ -164,7 +164,7 @@ impl Clock {
         }
     }
 
-    /// The monotonic time. It stands still while the machine sleeps.
+    /// The monotonic time. It stops while the machine sleeps.
     pub fn steady(&self) -> Steady {
         match &self.hands {
             Hands::System(zero) => Steady(whole_millis(zero.elapsed())),

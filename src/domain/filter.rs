@@ -4,7 +4,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderFields, OrderStatus};
 use crate::domain::product::ProductId;
 
-/// A span of time, both ends in it; an end that is missing is no bound.
+/// A span of time, both ends in it; a missing end does not bound it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Nothing earlier.
@@ -37,7 +37,7 @@ pub struct OrderFilter {
 }
 
 impl OrderFilter {
-    /// Whether it keeps an order, as far as these fields tell: all but its reason.
+    /// Whether it keeps an order, by these fields: all but its reason.
     pub fn keeps_fields(&self, order: &OrderFields<'_>) -> bool {
         self.status.is_none_or(|status| order.status == status)
             && self.product.is_none_or(|product| order.product == product)

@@ -37,7 +37,7 @@ impl JobState {
     }
 }
 
-/// Where the job of an order stands in the store. What an open job is doing at the moment, the queue knows.
+/// What became of the job of an order, as the store has it. What an open job is doing now, the queue knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     /// Not finished.

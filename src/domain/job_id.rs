@@ -40,7 +40,7 @@ impl JobIds {
     pub fn order(&self, job_id: &str) -> Option<OrderId> {
         let (number, _) = job_id.split_once('-')?;
         let order = OrderId(u64::from_str_radix(number, 16).ok()?);
-        // Hashes compare in constant time, so that answers do not tell how many digits were right.
+        // Hashes compare in constant time, so that responses do not reveal how many digits were right.
         let ours = blake3::hash(self.job_id(order).as_bytes());
         (blake3::hash(job_id.as_bytes()) == ours).then_some(order)
     }

@@ -54,7 +54,7 @@ impl UserId {
 pub enum Priority {
     /// After everything else.
     Low,
-    /// Where nothing is said.
+    /// The default.
     #[default]
     Normal,
     /// Before normal ones.
@@ -78,7 +78,7 @@ impl Priority {
     }
 }
 
-/// Where an order stands for its buyer.
+/// The status of an order, as its buyer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderStatus {
     /// Its units are held.
@@ -145,7 +145,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An order as it stands in the store.
+/// An order as the store has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Its number.
@@ -160,9 +160,9 @@ pub struct Order {
     pub unit_price: Money,
     /// Its rank in the queue.
     pub priority: Priority,
-    /// Where it stands.
+    /// Its status.
     pub status: OrderStatus,
-    /// Where its job stands.
+    /// What became of its job.
     pub job: JobOutcome,
     /// Fulfilment attempts made since it was last placed in the queue.
     pub attempts: u32,

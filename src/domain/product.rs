@@ -108,7 +108,7 @@ pub enum SalePhase {
     Ended(Timestamp),
 }
 
-/// A product as it stands in the store.
+/// A product as the store has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Its number.

@@ -46,7 +46,7 @@ pub enum Refusal {
     },
     /// The order is not where the request needs it.
     OrderNotPending {
-        /// Where it stands.
+        /// Its status.
         status: OrderStatus,
         /// What else there is to say.
         detail: Option<&'static str>,
@@ -114,7 +114,7 @@ pub struct RateLimited {
 }
 
 /// The one list of the codes: each kind of refusal, an example of it, and its code. It does not compile while a kind
-/// is missing, so whoever walks the examples has seen every code.
+/// is missing, so the examples show every code.
 macro_rules! codes {
     ($($kind:pat, $example:expr => $code:literal;)*) => {
         impl Refusal {

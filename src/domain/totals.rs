@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::job::JobOutcome;
 use crate::domain::order::OrderStatus;
 
-/// How many orders and jobs stand where.
+/// How many orders and jobs are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Orders by status, in the order of [`OrderStatus::ALL`].

@@ -64,8 +64,8 @@ impl Transition {
         }
     }
 
-    /// The statuses before and after it, where it moved `units`: what [`Order::apply`] decided, told from what the
-    /// history keeps of it.
+    /// The statuses before and after it, where it moved `units`: what [`Order::apply`] decided, derived from
+    /// what the history keeps of it.
     pub const fn statuses(&self, units: Option<StockMove>) -> [OrderStatus; 2] {
         use OrderStatus::{Cancelled, Confirmed, Failed, Pending};
         match (self, units) {
@@ -80,7 +80,7 @@ impl Transition {
     }
 }
 
-/// A transition that does not exist from where the order stands; nothing was changed.
+/// A transition that does not exist from the order's status; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the order is {}", .0.as_str())]
 pub struct NotPossible(pub OrderStatus);
@@ -96,7 +96,7 @@ impl Order {
                 (Failed, Some(StockMove::Release))
             }
             (Pending, Transition::Cancelled) => (Cancelled, Some(StockMove::Release)),
-            // Whether its end has come is not told by `at` alone, as the wall clock can be set: the committer knows.
+            // `at` alone does not say whether its end has come, as the wall clock can be set: the committer knows.
             (Pending, Transition::Expired) if self.expires_at.is_some() => (Cancelled, Some(StockMove::Release)),
             (Confirmed, Transition::Cancelled) => (Cancelled, Some(StockMove::TakeBack)),
             (Failed, Transition::Reopened) => (Pending, Some(StockMove::Hold)),

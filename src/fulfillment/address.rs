@@ -58,7 +58,7 @@ const SPECIAL_V4: [(Ipv4Addr, u32, &str); 17] = [
 ];
 
 /// The same for IPv6, from the IANA IPv6 Special-Purpose Address Registry. What lies outside of 2000::/3 is refused in
-/// any case; it stands here only for its name.
+/// any case; it is here only for its name.
 const SPECIAL_V6: [(Ipv6Addr, u32, &str); 11] = [
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),

@@ -129,8 +129,8 @@ impl Connector {
     }
 }
 
-/// Connects with TLS where the URL asks for it. The client goes on connecting when an attempt has been given up, so the
-/// whole is bounded here, and ends at once when the server stops: nothing was sent.
+/// Connects with TLS where the URL asks for it. The client continues to connect when an attempt has been given up, so
+/// the whole is bounded here, and ends at once when the server stops: nothing was sent.
 #[derive(Clone)]
 pub(super) struct Dial {
     pub(super) tls: HttpsConnector<Connector>,

@@ -6,7 +6,7 @@ use hyper::Uri;
 
 use super::address::{AddressPolicy, RefusedAddress};
 
-/// From this length in bytes on, what stands in the URL's query is kept out of error texts.
+/// From this length in bytes on, the URL's query is kept out of error texts.
 const MIN_QUERY_SECRET_LEN: usize = 6;
 
 /// The same for each part of its path, where words of a name are more likely than a key.
@@ -46,8 +46,8 @@ pub enum UrlError {
          and 63 between two dots, or an IPv4 address of four numbers"
     )]
     Host,
-    /// Something in brackets, or with colons, that is no IPv6 address.
-    #[error("an IPv6 address in the fulfilment URL must stand in brackets, as in [2001:db8::1], without a zone (%)")]
+    /// Something in brackets, or with colons, that is not an IPv6 address.
+    #[error("an IPv6 address in the fulfilment URL must be in brackets, as in [2001:db8::1], without a zone (%)")]
     Ipv6,
     /// A port that does not exist.
     #[error("the port in the fulfilment URL must be a number from 1 to 65535; leave out the colon for the usual one")]
@@ -159,7 +159,7 @@ fn parse_host(text: &str) -> Result<Host, UrlError> {
     }
     // A dot at the end says that no search domain is to be added.
     let name = text.strip_suffix('.').unwrap_or(text);
-    // The system reads 127.1, 2130706433 and 0x7f.1 as addresses, and so must whoever reads this URL.
+    // The system reads 127.1, 2130706433 and 0x7f.1 as addresses, and so must the reader of this URL.
     let is_number = |label: &str| {
         let hex = label.strip_prefix("0x").or(label.strip_prefix("0X"));
         hex.map_or_else(

@@ -147,12 +147,12 @@ impl Webhook {
     /// is JSON. Ends within the configured time-out and follows no redirect.
     pub async fn deliver(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
         let verdict = self.attempt(id, at, body).await;
-        self.tell(&verdict);
+        self.log(&verdict);
         verdict
     }
 
     /// Logs that attempts begin to fail and that they succeed again; a line for each would fill the log.
-    fn tell(&self, verdict: &Verdict) {
+    fn log(&self, verdict: &Verdict) {
         match verdict {
             Verdict::Fulfilled => {
                 if self.failing.swap(false, Ordering::Relaxed) {
@@ -161,7 +161,10 @@ impl Webhook {
             }
             Verdict::Rejected(error) | Verdict::Retry(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error, "an order was not fulfilled; the next ones are told when one is again");
+                    tracing::warn!(
+                        error,
+                        "an order was not fulfilled; further failures are logged after the next success"
+                    );
                 }
             }
             Verdict::NotMade(_) => {}
@@ -238,7 +241,7 @@ impl Webhook {
         }
     }
 
-    /// The beginning of an answer's body as it may stand in an error: without what we sent in confidence.
+    /// The beginning of a response's body for an error: without what we sent in confidence.
     fn quote(&self, answer: &[u8], signature: Option<&HeaderValue>) -> String {
         let signature = signature.and_then(|value| value.to_str().ok()).map(|value| value.trim_start_matches("v1,"));
         let secrets = self.secrets.iter().map(String::as_str).chain(signature);

@@ -2,7 +2,7 @@
 //!
 //! The units are a base, which is what the orders of some moment in the history add up to, and all changes since. The
 //! changes are counted from the first moment on; the base of many orders takes a while to read. Until all of it is
-//! here, a user whose share of it is not is [`LimitError::Uncounted`]: whoever asks reads that share and asks again.
+//! here, a user whose share of it is not is [`LimitError::Uncounted`]: the caller reads that share and asks again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

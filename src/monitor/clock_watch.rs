@@ -1,4 +1,4 @@
-//! Watches what the server stands on and no request shows: the wall clock, which can be set.
+//! Watches the wall clock, which can be set and no request shows it.
 
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ impl Watched {
         }
     }
 
-    /// What grows slowly is no step: a clock that is slewed takes the monotonic one with it.
+    /// A difference that grows slowly is not a step: a clock that is slewed takes the monotonic one with it.
     fn look(&mut self, now: Moment) {
         let before = std::mem::replace(&mut self.offset, now.offset());
         let step = self.offset.saturating_sub(before);

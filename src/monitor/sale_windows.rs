@@ -70,8 +70,8 @@ impl Phases {
         products.iter().filter_map(|product| product.terms.next_phase_at(now)).min()
     }
 
-    /// A sale that runs when it is seen for the first time, after a start of the server, raises its alert and tells no
-    /// event.
+    /// A sale that runs when it is seen for the first time, after a start of the server, raises its alert and publishes
+    /// no event.
     fn change(&self, product: &Product, before: Option<Option<SalePhase>>, phase: Option<SalePhase>) {
         self.resolve(product.id);
         let id = product.id;
@@ -123,37 +123,37 @@ mod tests {
     #[test]
     fn a_sale_is_announced_at_its_start_and_at_its_end_to_the_millisecond() {
         let alerts = Arc::new(Alerts::default());
-        let mut told = alerts.subscribe();
+        let mut published = alerts.subscribe();
         let mut phases = Phases { alerts: Arc::clone(&alerts), seen: HashMap::new() };
         let sale = [cap(Some(1_000), Some(2_000))];
         assert_eq!(phases.follow(&sale, at(999)), Some(at(1_000)));
-        assert!(told.try_recv().is_err() && alerts.alerts().is_empty());
+        assert!(published.try_recv().is_err() && alerts.alerts().is_empty());
         assert_eq!(phases.follow(&sale, at(1_000)), Some(at(2_000)));
-        assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(1_000) });
+        assert_eq!(published.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(1_000) });
         let started = alerts.alerts().pop().unwrap();
         assert_eq!((started.code, started.since), (AlertCode::SaleStarted, at(1_000)));
-        assert_eq!(told.try_recv().unwrap(), Event::AlertRaised(started.clone()));
+        assert_eq!(published.try_recv().unwrap(), Event::AlertRaised(started.clone()));
         phases.follow(&sale, at(1_999));
-        assert!(told.try_recv().is_err(), "nothing is told twice");
+        assert!(published.try_recv().is_err(), "nothing is told twice");
         assert_eq!(phases.follow(&sale, at(2_500)), None);
-        assert_eq!(told.try_recv().unwrap(), Event::AlertResolved(started));
-        assert_eq!(told.try_recv().unwrap(), Event::SaleEnded { product: ProductId(1), at: at(2_000) });
+        assert_eq!(published.try_recv().unwrap(), Event::AlertResolved(started));
+        assert_eq!(published.try_recv().unwrap(), Event::SaleEnded { product: ProductId(1), at: at(2_000) });
         assert_eq!(alerts.alerts()[0].code, AlertCode::SaleEnded);
     }
 
     #[test]
     fn a_start_of_the_server_announces_no_sale_again_and_an_edit_ends_its_alert() {
         let alerts = Arc::new(Alerts::default());
-        let mut told = alerts.subscribe();
+        let mut published = alerts.subscribe();
         let mut phases = Phases { alerts: Arc::clone(&alerts), seen: HashMap::new() };
         phases.follow(&[cap(Some(1_000), None)], at(5_000));
-        assert!(matches!(told.try_recv(), Ok(Event::AlertRaised(alert)) if alert.since == at(1_000)));
+        assert!(matches!(published.try_recv(), Ok(Event::AlertRaised(alert)) if alert.since == at(1_000)));
         phases.follow(&[cap(None, None)], at(5_001));
-        assert!(matches!(told.try_recv(), Ok(Event::AlertResolved(_))));
-        assert!(told.try_recv().is_err() && alerts.alerts().is_empty());
+        assert!(matches!(published.try_recv(), Ok(Event::AlertResolved(_))));
+        assert!(published.try_recv().is_err() && alerts.alerts().is_empty());
         phases.follow(&[cap(Some(6_000), None)], at(5_002));
         phases.follow(&[cap(Some(5_003), None)], at(5_003));
-        assert_eq!(told.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(5_003) });
+        assert_eq!(published.try_recv().unwrap(), Event::SaleStarted { product: ProductId(1), at: at(5_003) });
         phases.follow(&[], at(5_004));
         assert!(alerts.alerts().is_empty(), "a product that is gone has no alerts");
     }

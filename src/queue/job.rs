@@ -43,7 +43,7 @@ impl Job {
         Self { order: order.id, priority: order.priority, due, placed: now.steady_at(order.created_at) }
     }
 
-    /// The job as it goes on when its order has moved. What was due at a time of day stays due when it was.
+    /// The job after its order has moved. What was due at a time of day stays due when it was.
     pub fn moved(&self, after: &Order, now: Moment) -> Self {
         let moved = Self { placed: self.placed, ..Self::of(after, now) };
         match (self.due, moved.due) {

@@ -352,7 +352,7 @@ fn what_cannot_be_used_is_refused_at_the_start_without_repeating_it() {
         ("http://s3cret example/", None, "must not contain spaces"),
         ("http://shop.example:s3cret/", None, "a number from 1 to 65535"),
         ("http://s3cret!/", None, "must be a name of letters"),
-        ("http://[s3cret]/", None, "must stand in brackets"),
+        ("http://[s3cret]/", None, "must be in brackets"),
         ("http://s3crét/", None, "punycode"),
         ("http://localhost/s3cret", None, "--fulfillment-allow-private"),
         ("https://ada:s3cret@shop.example/", None, "user name or password"),

@@ -67,7 +67,7 @@ async fn a_hang_up_ends_a_server_in_order() {
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     server.restart().await;
-    assert!(server.output().contains("closed cleanly"), "{}", server.output());
+    assert!(server.output().contains("clean shutdown;"), "{}", server.output());
 }
 
 /// A server with an order at a service that does not answer, for longer than a stop may take.
