@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, RateLimits};
 use crate::alerts::Alerts;
+use crate::api::{self, Api};
 use crate::committer::{self, Committer, Intake};
 use crate::config::{Config, FulfillmentConfig};
 use crate::domain::change::HistoryId;
@@ -266,7 +267,7 @@ impl App {
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
-        let api = http::api(http::Deps {
+        let api = Api::new(api::Deps {
             admission: Arc::new(admission),
             intake: intake.clone(),
             inventory,

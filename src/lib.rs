@@ -2,12 +2,14 @@
 //!
 //! | room | what it does |
 //! |---|---|
-//! | [`http`] | reads the request, writes the answer |
+//! | [`http`] | the protocol: connections, bounds, bodies, refusals |
+//! | [`api`] | the routes of the REST API and their description |
 //! | [`admission`] | the ordered checks, last of them the stock |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
 //! | [`committer`] | the one writer: batches what was admitted, commits once, then answers |
 //! | [`store`] | a redb file and a log: orders, products, the journal of everything that happened |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
+//! | [`operator`] | what an operator asks and does, for all who ask on its behalf |
 //! | [`fulfillment`] | workers that fulfil them, with retries and dead letters |
 //! | [`alerts`] | what the clock does: sale windows and alerts, for subscribers |
 //! | [`metrics`] | what is counted, and its names |
@@ -23,11 +25,14 @@ pub mod app;
 pub mod maintenance;
 pub mod sample;
 
+pub mod api;
+
 pub mod http;
 
 pub mod admission;
 pub mod fulfillment;
 pub mod monitor;
+pub mod operator;
 
 pub mod committer;
 

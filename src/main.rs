@@ -9,7 +9,7 @@ use flashsale::cli::{
 use flashsale::logging::{self, Log};
 use flashsale::maintenance::{self, counted};
 use flashsale::store::archive::Contents;
-use flashsale::{app, http, limits};
+use flashsale::{api, app, http, limits};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => restore(&args),
         Command::DropLog(args) => drop_log(&args),
         Command::Export(args) => export(&args),
-        Command::Openapi => say(http::openapi_text(http::Access::Operator).trim_end()),
+        Command::Openapi => say(api::description(http::Access::Operator).trim_end()),
         Command::Completions { shell } => {
             // Into memory first: the generators panic where they cannot write.
             let mut script = Vec::new();

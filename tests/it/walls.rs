@@ -38,21 +38,24 @@ const ROOMS: &[(&str, u8)] = &[
     ("maintenance", 4),
     ("mirror", 4),
     ("monitor", 4),
+    ("operator", 4),
     ("rehearsal", 4),
     ("sample", 4),
     ("dashboard", 5),
     ("feed", 5),
     ("http", 5),
-    ("app", 6),
-    ("cli", 7),
-    ("main", 8),
+    ("api", 6),
+    ("app", 7),
+    ("cli", 8),
+    ("main", 9),
     // The map of the crate; it declares the rooms and does nothing.
-    ("lib", 8),
+    ("lib", 9),
 ];
 
 /// Rooms that own threads or tasks, and so start them.
 const STARTERS: &[&str] = &[
     "admission",
+    "api",
     "app",
     "committer",
     "feed",
@@ -68,9 +71,9 @@ const STARTERS: &[&str] = &[
 
 /// What is used in some rooms only.
 const ONLY_IN: &[(&[&str], &[&str])] = &[
-    (&["axum"], &["app", "dashboard", "feed", "http"]),
-    (&["utoipa"], &["http"]),
-    (&["utoipa_swagger_ui"], &["http"]),
+    (&["axum"], &["api", "app", "dashboard", "feed", "http"]),
+    (&["utoipa"], &["api", "http"]),
+    (&["utoipa_swagger_ui"], &["api"]),
     (&["redb"], &["store"]),
     (&["rustix"], &["http", "open_files", "store"]),
     (&["tokio_postgres"], &["mirror"]),

@@ -1,0 +1,28 @@
+//! Reading one product.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::route::{self, Route};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
+use crate::http::PathParam;
+use crate::http::schema::{id, named};
+use crate::inventory::Inventory;
+use crate::view::ProductView;
+
+pub(super) fn route() -> Route {
+    let description = route::public("/inventory/{id}", "getProduct", "Read a product")
+        .part("id", "The product.", id())
+        .responds("The product.", named("Product"))
+        .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound));
+    route::get(read, description)
+}
+
+async fn read(State(inventory): State<Arc<Inventory>>, id: PathParam) -> Result<Response, Refusal> {
+    let item = inventory.item(ProductId(id.id()?)).ok_or(Refusal::ProductNotFound)?;
+    Ok(Json(ProductView::of(&item.product())).into_response())
+}
