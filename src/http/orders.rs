@@ -64,7 +64,7 @@ pub(super) fn job_view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobVie
         JobOutcome::Completed => (JobState::Completed, None),
         JobOutcome::Failed => (JobState::Failed, None),
     };
-    JobView::of(order, state.as_str(), queue_position, job_ids)
+    JobView::of(order, state, queue_position, job_ids)
 }
 
 /// `GET /orders/queue/{jobId}`
