@@ -27,8 +27,13 @@ const PARTS: [(&str, &str, &str); 2] = [
 const SWAGGER_UI: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
 
 pub(super) fn routes() -> Vec<Route> {
-    let document = route::root(Access::Public, "/openapi.json", "describe", "Read this document")
-        .responds("An OpenAPI 3.1 document.", any_object("The document."));
+    let document = route::root(Access::Public, "/openapi.json", "describe", "Read this document").responds_with(
+        StatusCode::OK,
+        "An OpenAPI 3.1 document.",
+        "application/json",
+        any_object("The document."),
+        &[],
+    );
     let shown = route::root(Access::Public, "/docs", "readDocs", "Read this document as a page").responds_with(
         StatusCode::OK,
         "The page.",

@@ -7,19 +7,18 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::alerts::{AlertCode, Alerts};
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clock;
 use crate::domain::job::JobState;
 use crate::domain::order::OrderStatus;
 use crate::http::Access;
-use crate::http::schema::{named, text};
+use crate::http::schema::text;
 use crate::logging;
 use crate::metrics::{Format, Gauges, Metrics};
 use crate::queue::Queue;
 use crate::store::Store;
-use crate::view::AsText;
+use crate::view::alert::AlertsView;
 
 use super::openapi::Operation;
 use super::product_list::ProductLists;
@@ -30,7 +29,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn routes() -> Vec<Route> {
     let raised = route::operator("/monitoring/alerts", "listAlerts", "List the conditions that hold")
-        .responds("The alerts that are raised.", named("Alerts"));
+        .responds::<AlertsView<'_>>("The alerts that are raised.");
     let at_root = route::root(Access::Operator, "/metrics", "scrape", "Read the metrics");
     let below = route::operator("/metrics", "scrapeApi", "Read the metrics, below the base path");
     vec![route::get(alerts, raised), route::get(metrics, scraped(at_root)), route::get(metrics, scraped(below))]
@@ -79,14 +78,5 @@ async fn metrics(
 }
 
 async fn alerts(State(alerts): State<Arc<Alerts>>) -> Response {
-    let alerts = alerts.alerts().into_iter().map(|alert| {
-        json!({
-            "severity": alert.code.severity().as_str(),
-            "code": alert.code.as_str(),
-            "message": alert.message,
-            "productId": alert.product.map(|product| product.0),
-            "since": AsText::<Timestamp>(alert.since),
-        })
-    });
-    Json(json!({ "alerts": alerts.collect::<Vec<_>>() })).into_response()
+    Json(AlertsView::of(&alerts.alerts())).into_response()
 }

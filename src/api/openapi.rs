@@ -11,10 +11,11 @@ use utoipa::openapi::{InfoBuilder, License, OpenApi, OpenApiBuilder};
 
 use crate::domain::refusal::Refusal;
 use crate::http::Access;
+use crate::view;
+use crate::view::problem::ProblemView;
 
 mod headers;
 mod operation;
-mod responses;
 
 pub(super) use operation::Operation;
 #[cfg(test)]
@@ -57,8 +58,9 @@ pub(super) fn text(chapters: Vec<Chapter>, operators: Access) -> String {
 }
 
 fn document(chapters: Vec<Chapter>, operators: Access) -> OpenApi {
-    let mut components = ComponentsBuilder::new().schemas_from_iter(responses::schemas());
-    let (mut paths, mut tags, mut shapes) = (PathsBuilder::new(), Vec::new(), BTreeMap::new());
+    let mut components = ComponentsBuilder::new();
+    let (mut paths, mut tags) = (PathsBuilder::new(), Vec::new());
+    let mut shapes: BTreeMap<_, _> = view::schema::named::<ProblemView<'_>>().into_iter().collect();
     for Chapter { tag, about, operations } in chapters {
         tags.push(TagBuilder::new().name(tag).description(Some(about)).build());
         for operation in operations {

@@ -7,11 +7,11 @@ use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Serialize;
 
 use crate::domain::order::OrderStatus;
 use crate::domain::refusal::{FieldError, RateLimited, Refusal};
 use crate::limits::RATE_WINDOW_SECONDS;
+use crate::view::problem::ProblemView;
 
 use super::headers;
 
@@ -101,53 +101,12 @@ fn not_pending(status: OrderStatus, detail: Option<&str>) -> String {
     detail.map_or_else(|| format!("The order is {status}"), |detail| format!("The order is {status}: {detail}"))
 }
 
-/// A problem document (RFC 9457) with the members that older clients read.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Problem<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    instance: &'a str,
-    code: &'static str,
-    status_code: u16,
-    message: &'a str,
-    error: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Vec<Field<'a>>>,
-}
-
-#[derive(Serialize)]
-struct Field<'a> {
-    field: &'a str,
-    message: &'a str,
-}
-
 /// The problem document for a refusal of a request to `path`.
 pub fn problem_document(refusal: &Refusal, path: &str) -> Vec<u8> {
     let status = status(refusal);
     let title = status.canonical_reason().unwrap_or("Error");
     let message = message(refusal);
-    let errors = match refusal {
-        Refusal::InvalidRequest(errors) => {
-            Some(errors.iter().map(|error| Field { field: &error.field, message: &error.message }).collect())
-        }
-        _ => None,
-    };
-    let code = refusal.code();
-    let problem = Problem {
-        r#type: format!("urn:flashsale:problem:{code}"),
-        title,
-        status: status.as_u16(),
-        detail: &message,
-        instance: path,
-        code,
-        status_code: status.as_u16(),
-        message: &message,
-        error: title,
-        errors,
-    };
+    let problem = ProblemView::of(refusal, status.as_u16(), title, &message, path);
     let mut body = Vec::with_capacity(512);
     // Strings and numbers only, into memory: this cannot fail.
     let _ = serde_json::to_writer(&mut body, &problem);

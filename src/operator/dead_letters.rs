@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::committer::{Intake, OperatorMove};
-use crate::domain::clock::Timestamp;
 use crate::domain::filter::OrderFilter;
 use crate::domain::job::AttemptError;
 use crate::domain::job_id::JobIds;
-use crate::domain::order::{Failure, Order, OrderId};
+use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_PAGE;
 use crate::store::{Page, Scan, Store, StoreError};
-use crate::view::AsText;
+use crate::view::job::DeadLetterView;
+use crate::view::queue::MovedView;
 
 use super::orders;
 
@@ -24,15 +22,6 @@ pub struct DeadLetter {
     pub order: Order,
     /// The attempts that failed.
     pub attempts: Vec<AttemptError>,
-}
-
-/// What became of the dead letters that match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Moved {
-    /// How many match.
-    pub matched: usize,
-    /// How many were moved; none on a dry run.
-    pub done: usize,
 }
 
 /// A page of the dead letters that a filter keeps, newest first, below `before`.
@@ -70,8 +59,8 @@ pub async fn move_all(
     filter: &OrderFilter,
     to: OperatorMove,
     dry_run: bool,
-) -> Result<Moved, Refusal> {
-    let mut sum = Moved::default();
+) -> Result<MovedView, Refusal> {
+    let mut sum = MovedView { done: 0, matched: 0 };
     let (mut before, mut full) = (None, false);
     loop {
         let filter = filter.clone();
@@ -79,11 +68,11 @@ pub async fn move_all(
             reader.snapshot()?.dead_letters(before, MAX_PAGE, |order| filter.keeps(order))
         });
         let page = page.await?;
-        sum.matched += page.rows.len();
+        sum.matched += page.rows.len() as u64;
         let orders: Vec<_> = page.rows.iter().map(|order| order.id).collect();
         if !dry_run && !full && !orders.is_empty() {
             let moved = intake.move_orders(orders, to).await?;
-            sum.done += moved.iter().filter(|moved| moved.is_ok()).count();
+            sum.done += moved.iter().filter(|moved| moved.is_ok()).count() as u64;
             full = moved.iter().any(|moved| matches!(moved, Err(Refusal::Overloaded { .. })));
         }
         match page.next {
@@ -93,50 +82,9 @@ pub async fn move_all(
     }
 }
 
-/// A dead letter as clients see it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeadLetterView<'a> {
-    job_id: String,
-    order_id: u64,
-    product_id: u64,
-    user_id: &'a str,
-    quantity: u32,
-    reason: Option<&'static str>,
-    failed_reason: Option<String>,
-    attempts_made: u32,
-    attempts: Vec<AttemptView<'a>>,
-    failed_at: Option<AsText<Timestamp>>,
-}
-
-#[derive(Debug, Serialize)]
-struct AttemptView<'a> {
-    attempt: u32,
-    at: AsText<Timestamp>,
-    error: &'a str,
-}
-
 impl DeadLetter {
     /// The view of it.
     pub fn view(&self, job_ids: &JobIds) -> DeadLetterView<'_> {
-        let Self { order, attempts } = self;
-        let attempts = attempts.iter();
-        let attempts = attempts.map(|attempt| AttemptView {
-            attempt: attempt.attempt,
-            at: AsText(attempt.at),
-            error: &attempt.error,
-        });
-        DeadLetterView {
-            job_id: job_ids.job_id(order.id),
-            order_id: order.id.0,
-            product_id: order.product.0,
-            user_id: order.user.as_str(),
-            quantity: order.quantity,
-            reason: order.failure.as_ref().map(Failure::code),
-            failed_reason: order.failure.as_ref().map(ToString::to_string),
-            attempts_made: order.attempts,
-            attempts: attempts.collect(),
-            failed_at: order.finished_at.map(AsText),
-        }
+        DeadLetterView::of(&self.order, &self.attempts, job_ids)
     }
 }

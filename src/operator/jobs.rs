@@ -20,7 +20,7 @@ pub fn view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
         JobOutcome::Completed => (JobState::Completed, None),
         JobOutcome::Failed => (JobState::Failed, None),
     };
-    JobView::of(order, state.as_str(), queue_position, job_ids)
+    JobView::of(order, state, queue_position, job_ids)
 }
 
 /// A job by its number.

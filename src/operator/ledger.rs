@@ -2,33 +2,31 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::{Value, json};
-
 use crate::domain::change::{Change, Record};
 use crate::domain::clock::Timestamp;
-use crate::domain::order::OrderStatus;
-use crate::domain::product::{Product, ProductId};
+use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::domain::transition::Transition;
 use crate::limits::{MAX_SCANNED_CHANGES, MAX_SCANNED_RECORDS};
 use crate::store::{Page, Reader, Scan, Store, StoreError};
-use crate::view::{AsText, ProductView};
+use crate::view::change::{ChangeView, LedgerEntryView};
 
-/// One change of a product: what it added to each of the three kinds of stock, the product before and after.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A change of a product, and when it was made.
+#[derive(Clone, Debug)]
 pub struct Entry {
     sequence: u64,
-    at: AsText<Timestamp>,
-    kind: &'static str,
-    actor: &'static str,
-    order_id: Option<u64>,
-    current_delta: i64,
-    held_delta: i64,
-    sold_delta: i64,
-    before: Option<Value>,
-    after: Option<Value>,
+    at: Timestamp,
+    change: Change,
+}
+
+impl Entry {
+    /// The view of it. All entries of a page have one.
+    pub fn view(&self) -> Option<LedgerEntryView<'_>> {
+        ChangeView::of(&self.change).ledger_entry(self.sequence, self.at)
+    }
+
+    fn is_of(&self, product: ProductId) -> bool {
+        ChangeView::of(&self.change).product == Some(product) && self.view().is_some()
+    }
 }
 
 /// A page of a product's ledger below a position, newest first. A page may be short and yet have a next one.
@@ -75,11 +73,11 @@ fn page_of(
             return Ok(Page { rows, next: Some(position((1 << OFFSET_BITS) - 1)) });
         }
         changes += record.changes.len();
-        for (offset, change) in record.changes.iter().enumerate().rev() {
-            if position(offset) >= before {
+        for (offset, change) in record.changes.into_iter().enumerate().rev() {
+            let entry = Entry { sequence: record.sequence, at: record.at, change };
+            if position(offset) >= before || !entry.is_of(product) {
                 continue;
             }
-            let Some(entry) = entry(&record, change, product) else { continue };
             if rows.len() == limit {
                 return Ok(Page { rows, next: Some(position(offset) + 1) });
             }
@@ -89,69 +87,13 @@ fn page_of(
     Ok(Page { rows, next: None })
 }
 
-/// The ledger's entry for a change, if it touched this product.
-fn entry(record: &Record, change: &Change, wanted: ProductId) -> Option<Entry> {
-    let (kind, product, order) = match change {
-        Change::ProductCreated(product) => ("created", product.id, None),
-        Change::ProductEdited { before, after } if before.stock != after.stock => ("adjusted", after.id, None),
-        Change::ProductEdited { after, .. } => ("edited", after.id, None),
-        Change::OrderPlaced { order, .. } => ("reserved", order.product, Some(order.id.0)),
-        Change::OrderMoved { order, product, transition, units: Some(_), .. } => {
-            (kind(transition), *product, Some(order.0))
-        }
-        _ => return None,
-    };
-    if product != wanted {
-        return None;
-    }
-    let [current_delta, held_delta, sold_delta] = change.deltas()?;
-    let [before, after] = sides(change);
-    Some(Entry {
-        sequence: record.sequence,
-        at: AsText(record.at),
-        kind,
-        actor: change.actor().as_str(),
-        order_id: order,
-        current_delta,
-        held_delta,
-        sold_delta,
-        before,
-        after,
-    })
-}
-
-/// What a change found and what it left: the product, or of an order its status.
-fn sides(change: &Change) -> [Option<Value>; 2] {
-    // Numbers and texts only: this cannot fail.
-    let product = |product: &Product| Some(serde_json::to_value(ProductView::of(product)).unwrap_or_default());
-    let status = |status: OrderStatus| Some(json!({"status": status.as_str()}));
-    match change {
-        Change::ProductCreated(created) => [None, product(created)],
-        Change::ProductEdited { before, after } => [product(before), product(after)],
-        Change::OrderPlaced { order, .. } => [None, status(order.status)],
-        Change::OrderMoved { transition, units, .. } => transition.statuses(*units).map(status),
-        _ => [None, None],
-    }
-}
-
-const fn kind(transition: &Transition) -> &'static str {
-    match transition {
-        Transition::Fulfilled | Transition::Confirmed => "sold",
-        Transition::ConfirmedLate => "sold_late",
-        Transition::AttemptFailed { .. } => "attempt_failed",
-        Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => "failed",
-        Transition::Cancelled => "cancelled",
-        Transition::Expired => "expired",
-        Transition::Reopened => "reserved_again",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::change::Actor;
     use crate::domain::order::OrderId;
     use crate::domain::product::StockMove;
+    use crate::domain::transition::Transition;
 
     const PRODUCT: ProductId = ProductId(1);
 
@@ -191,7 +133,9 @@ mod tests {
                 let older = older.cloned().inspect(|record| read.push(record.changes.len())).map(Ok);
                 let page = page_of(older, PRODUCT, before, limit, ScanLimit { records, changes }).unwrap();
                 assert!(page.rows.len() <= limit && page.next.is_none_or(|next| next < before));
-                orders.extend(page.rows.iter().map(|entry| entry.order_id.unwrap()));
+                orders.extend(
+                    page.rows.iter().filter_map(|entry| ChangeView::of(&entry.change).order).map(|order| order.0),
+                );
                 position = page.next;
                 // The last record may be one that was not looked at any more, and the one before it the one too many.
                 let within: usize = read.iter().rev().skip(2).sum();

@@ -1,37 +1,45 @@
-//! Sums over the queue, the orders and the stock.
-
-use serde_json::{Value, json};
+//! Sums over the queue, the orders and the stock. What is about orders and jobs is all in memory, so that it is also known
+//! while the store is away.
 
 use crate::domain::product::Product;
 use crate::domain::totals::Totals;
 use crate::queue::{Queue, QueueCounts, SlotKind};
 use crate::store::Store;
+use crate::view::order::OrderMetricsView;
+use crate::view::product::StockMetricsView;
+use crate::view::queue::{JobCountsView, QueueView};
+use crate::view::text::hundredths;
 
-/// Jobs by state.
-pub fn states(counts: &QueueCounts, totals: &Totals) -> Value {
-    json!({
-        "waiting": counts.waiting,
-        "prioritized": counts.prioritized,
-        "delayed": counts.delayed,
-        "active": counts.active,
-        "completed": totals.completed_jobs,
-        "failed": totals.failed_jobs,
-    })
+/// Orders by status, and jobs by state.
+pub fn orders(store: &Store, queue: &Queue) -> OrderMetricsView {
+    let totals = store.head().totals;
+    OrderMetricsView::of(&totals, jobs(&queue.counts(), &totals))
 }
 
-/// The queue at a glance. All of it is in memory, so that it is also known while the store is away.
-pub fn queue(store: &Store, queue: &Queue) -> Value {
-    let head = store.head();
+/// The queue at a glance.
+pub fn queue(store: &Store, queue: &Queue) -> QueueView {
+    let totals = store.head().totals;
     let counts = queue.counts();
-    json!({
-        "counts": states(&counts, &head.totals),
-        "deadLetters": head.totals.dead_letters,
-        "paused": counts.paused,
-        "capacity": queue.capacity(SlotKind::Work),
-        "holdCapacity": queue.capacity(SlotKind::Hold),
-        "oldestJobAgeMs": counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        "completedPerSecond": (counts.completed_per_second * 100.0).round() / 100.0,
-    })
+    QueueView {
+        counts: jobs(&counts, &totals),
+        dead_letters: totals.dead_letters,
+        paused: counts.paused,
+        capacity: queue.capacity(SlotKind::Work) as u64,
+        hold_capacity: queue.capacity(SlotKind::Hold) as u64,
+        oldest_job_age_ms: counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        completed_per_second: hundredths(counts.completed_per_second),
+    }
+}
+
+fn jobs(counts: &QueueCounts, totals: &Totals) -> JobCountsView {
+    JobCountsView {
+        active: counts.active as u64,
+        completed: totals.completed_jobs,
+        delayed: counts.delayed as u64,
+        failed: totals.failed_jobs,
+        prioritized: counts.prioritized as u64,
+        waiting: counts.waiting as u64,
+    }
 }
 
 /// What all products add up to.
@@ -63,10 +71,17 @@ impl StockTotals {
         self.gone += stock.held + stock.sold;
     }
 
-    /// Percent of all units that are held or sold, with two digits.
-    pub fn utilization(&self) -> f64 {
+    /// The view of it.
+    pub fn view(&self) -> StockMetricsView {
         let all = self.current + self.gone;
         let percent = if all == 0 { 0.0 } else { self.gone as f64 * 100.0 / all as f64 };
-        (percent * 100.0).round() / 100.0
+        StockMetricsView {
+            low_stock_products: self.low_stock,
+            out_of_stock_products: self.out_of_stock,
+            stock_utilization: hundredths(percent),
+            total_current_stock: self.current,
+            total_initial_stock: self.initial,
+            total_products: self.products,
+        }
     }
 }

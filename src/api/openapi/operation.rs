@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use axum::routing::MethodFilter;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::link::LinkBuilder;
@@ -19,11 +20,14 @@ use crate::domain::refusal::Refusal;
 use crate::http::schema::{self, Shape};
 use crate::http::{self, Access, Object};
 use crate::limits::{DEFAULT_PAGE, MAX_PAGE};
+use crate::view;
 
 use super::headers;
 
 /// The name of the operator's credential.
 pub(super) const SECURITY: &str = "adminToken";
+
+const JSON: &str = "application/json";
 
 /// The media type of refusals.
 const PROBLEM: &str = "application/problem+json";
@@ -161,7 +165,7 @@ impl Operation {
         let content = ContentBuilder::new().schema(Some(schema::named(name))).examples_from_iter(examples).build();
         let about = format!("At most {limit} bytes.");
         let body = RequestBodyBuilder::new().required(Some(Required::True)).description(Some(about));
-        let body = body.content("application/json", content).build();
+        let body = body.content(JSON, content).build();
         let described = Self { operation: self.operation.request_body(Some(body)), ..self };
         described.refuses(|refusal| {
             matches!(
@@ -172,6 +176,12 @@ impl Operation {
                     | Refusal::UnsupportedContentCoding
             )
         })
+    }
+
+    /// The shapes of a view.
+    fn shapes_of<T: ToSchema>(mut self) -> Self {
+        self.shapes.extend(view::schema::named::<T>());
+        self
     }
 
     /// A shape that it refers to.
@@ -185,9 +195,20 @@ impl Operation {
         self.respond(StatusCode::NO_CONTENT, ResponseBuilder::new().description(about))
     }
 
-    /// A response of 200 in JSON.
-    pub(in crate::api) fn responds(self, about: &str, shape: Shape) -> Self {
-        self.responds_with(StatusCode::OK, about, "application/json", shape, &[])
+    /// A response of 200 with a view.
+    pub(in crate::api) fn responds<T: ToSchema>(self, about: &str) -> Self {
+        self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, view::schema::reference::<T>(), &[])
+    }
+
+    /// A response with a view that is described where it is used and under no name.
+    pub(in crate::api) fn responds_inline<T: ToSchema>(self, status: StatusCode, about: &str) -> Self {
+        self.responds_with(status, about, JSON, view::schema::of::<T>(), &[])
+    }
+
+    /// A response of 200 with a list of views.
+    pub(in crate::api) fn responds_list<T: ToSchema>(self, about: &str) -> Self {
+        let rows = schema::list(view::schema::reference::<T>());
+        self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, rows, &[])
     }
 
     /// A response of 200 of one of several kinds.
@@ -199,20 +220,22 @@ impl Operation {
     }
 
     /// A response of 201 that says where to find what was made.
-    pub(in crate::api) fn creates(self, about: &str, shape: Shape, more: &[&str]) -> Self {
+    pub(in crate::api) fn creates<T: ToSchema>(self, about: &str, more: &[&str]) -> Self {
         let headers = [&["Location"], more].concat();
-        self.responds_with(StatusCode::CREATED, about, "application/json", shape, &headers)
+        let made = view::schema::reference::<T>();
+        self.shapes_of::<T>().responds_with(StatusCode::CREATED, about, JSON, made, &headers)
     }
 
     /// A response of 200 with a page of a list, and the parameters that choose it.
-    pub(in crate::api) fn responds_page(self, about: &str, row: &str) -> Self {
+    pub(in crate::api) fn responds_page<T: ToSchema>(self, about: &str) -> Self {
         let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
         let limit = schema::with_default(schema::whole(1, most), json!(DEFAULT_PAGE));
         let cursor = schema::pattern("^[0-9a-f]+-[0-9a-f]{16}$", 18, 33);
-        let rows = schema::list_of(0, MAX_PAGE, schema::named(row));
-        self.query("limit", "Rows on the page, at most.", limit)
+        let rows = schema::list_of(0, MAX_PAGE, view::schema::reference::<T>());
+        self.shapes_of::<T>()
+            .query("limit", "Rows on the page, at most.", limit)
             .query("cursor", "From the `Link` header of the page before; good for this list only.", cursor)
-            .responds_with(StatusCode::OK, about, "application/json", rows, &["Link"])
+            .responds_with(StatusCode::OK, about, JSON, rows, &["Link"])
     }
 
     /// A response of any status and kind.

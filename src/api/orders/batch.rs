@@ -20,6 +20,7 @@ use crate::http::schema::{any_of, anything, list_of, named, object};
 use crate::http::{self, As, BatchBody, Form, Name, Value};
 use crate::limits::{MAX_BATCH_BODY_BYTES, MAX_BATCH_ORDERS};
 use crate::metrics::Metrics;
+use crate::view::receipt::{BatchRefusedView, BatchResultsView};
 
 use super::fields::{BATCH_ORDER, KEY, read_order};
 use super::place::IDEMPOTENCY_KEY;
@@ -43,7 +44,7 @@ pub(super) fn route() -> Route {
         .shape(BATCH_ORDER.name, BATCH_ORDER.shape())
         .shape("Batch", object("Orders to place in one trip.", [(ORDERS, "", orders)]))
         .body_of("Batch", MAX_BATCH_BODY_BYTES, [("orders", example)])
-        .responds("The results.", named("BatchResults"));
+        .responds::<BatchResultsView<'_>>("The results.");
     route::post(place, description)
 }
 
@@ -231,26 +232,18 @@ fn document(results: impl ExactSizeIterator<Item = Result<Accepted, Refusal>>, j
         }
         match result {
             Ok(accepted) => receipt::push_entry(&mut text, &accepted, job_ids),
-            Err(refusal) => text.push_str(&entry(&refusal).to_string()),
+            Err(refusal) => push_refused(&mut text, &refusal),
         }
     }
     text.push_str("]}");
     text
 }
 
-/// A refusal as the result of one order.
-fn entry(refusal: &Refusal) -> serde_json::Value {
-    let mut entry = json!({
-        "status": http::status(refusal).as_u16(),
-        "code": refusal.code(),
-        "message": http::message(refusal),
-    });
-    if let Refusal::InvalidRequest(errors) = refusal {
-        let fields = errors.iter().map(|error| json!({ "field": error.field, "message": error.message }));
-        entry["errors"] = fields.collect();
-    }
-    if let Some(seconds) = http::retry_after(refusal) {
-        entry["retryAfter"] = seconds.into();
-    }
-    entry
+/// Appends the result of an order that was rejected.
+fn push_refused(text: &mut String, refusal: &Refusal) {
+    let message = http::message(refusal);
+    let status = http::status(refusal).as_u16();
+    let view = BatchRefusedView::of(refusal, status, &message, http::retry_after(refusal));
+    // Texts and numbers only: this cannot fail.
+    text.push_str(&serde_json::to_string(&view).unwrap_or_default());
 }

@@ -11,7 +11,7 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::{id, named};
+use crate::http::schema::id;
 use crate::inventory::Inventory;
 use crate::operator::orders;
 use crate::store::Store;
@@ -20,7 +20,7 @@ use crate::view::OrderView;
 pub(super) fn route() -> Route {
     let description = route::operator("/orders/{id}", "getOrder", "Read an order, with its product")
         .part("id", "The order.", id())
-        .responds("The order.", named("Order"))
+        .responds::<OrderView<'_>>("The order.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound))
         .reads();
     route::get(read, description)

@@ -26,7 +26,7 @@ pub(super) fn route() -> Route {
         .query("userId", "Only orders of this user.", text())
         .query("from", "Only orders accepted at this moment or later.", sent_moment())
         .query("to", "Only orders accepted at this moment or earlier.", sent_moment())
-        .responds_page("A page of orders.", "Order")
+        .responds_page::<OrderView<'_>>("A page of orders.")
         .scans();
     route::get(list, description)
 }

@@ -21,7 +21,7 @@ pub(super) fn route() -> Route {
     let description =
         route::operator("/orders/user/{userId}", "listOrdersOfUser", "List a user's orders, newest first")
             .part("userId", "The user, as orders name it.", with_example(some_text(), json!("ada")))
-            .responds_page("A page of orders.", "Order")
+            .responds_page::<OrderView<'_>>("A page of orders.")
             .scans();
     route::get(list, description)
 }

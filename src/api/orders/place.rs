@@ -19,10 +19,10 @@ use crate::domain::digits::push_decimal;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::named;
 use crate::http::{self, AdminToken, Form, Reader, Rule};
 use crate::limits::MAX_ORDER_BODY_BYTES;
 use crate::metrics::Metrics;
+use crate::view::receipt::ReceiptView;
 
 use super::fields::{Key, NEW_ORDER, read_order};
 use super::receipt;
@@ -40,7 +40,7 @@ pub(super) fn route() -> Route {
         )
         .header("Idempotency-Key", "Makes a repetition of the request safe.", Key.shape())
         .body(&NEW_ORDER, MAX_ORDER_BODY_BYTES, [("order", order), ("textNumbers", text_numbers)])
-        .creates("The order is accepted.", named("Receipt"), &["Idempotency-Replayed"])
+        .creates::<ReceiptView>("The order is accepted.", &["Idempotency-Replayed"])
         .leads_to(&["followOrder"], "jobId", "jobId")
         .leads_to(&["getOrder", "confirmOrder", "cancelOrder"], "id", "orderId")
         .sells()

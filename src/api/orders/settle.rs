@@ -12,7 +12,7 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::{id, named};
+use crate::http::schema::id;
 use crate::operator::orders;
 use crate::view::OrderView;
 
@@ -23,7 +23,7 @@ pub(super) fn confirm_route() -> Route {
              are reserved again.",
         )
         .part("id", "The order.", id())
-        .responds("The order, confirmed.", named("Order"))
+        .responds::<OrderView<'_>>("The order, confirmed.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
         .refuses(|refusal| matches!(refusal, Refusal::PurchaseLimitExceeded { .. }))
         .writes();
@@ -34,7 +34,7 @@ pub(super) fn cancel_route() -> Route {
     let description = route::operator("/orders/{id}/cancel", "cancelOrder", "Cancel an order")
         .about("Its units return to the stock, also those of a confirmed order.")
         .part("id", "The order.", id())
-        .responds("The order, cancelled.", named("Order"))
+        .responds::<OrderView<'_>>("The order, cancelled.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
         .writes();
     route::post(cancel, description)

@@ -11,7 +11,6 @@ use crate::api::route::{self, BASE, Route};
 use crate::committer::{Edit, Intake};
 use crate::domain::product::Terms;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::named;
 use crate::http::{Form, JsonBody};
 use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
@@ -26,7 +25,7 @@ pub(super) fn route() -> Route {
     });
     let description = route::operator("/inventory", "createProduct", "Create a product")
         .body(&NEW_PRODUCT, MAX_BODY_BYTES, [("product", product), ("withHold", with_hold)])
-        .creates("The product.", named("Product"), &[])
+        .creates::<ProductView<'_>>("The product.", &[])
         .leads_to(&["getProduct", "updateProduct", "deleteProduct", "restockProduct", "readLedger"], "id", "id")
         .writes();
     route::post(create, description)

@@ -10,14 +10,14 @@ use crate::api::route::{self, Route};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::{id, named};
+use crate::http::schema::id;
 use crate::inventory::Inventory;
 use crate::view::ProductView;
 
 pub(super) fn route() -> Route {
     let description = route::public("/inventory/{id}", "getProduct", "Read a product")
         .part("id", "The product.", id())
-        .responds("The product.", named("Product"))
+        .responds::<ProductView<'_>>("The product.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound));
     route::get(read, description)
 }

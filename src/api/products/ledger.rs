@@ -12,14 +12,15 @@ use crate::domain::refusal::Refusal;
 use crate::http::schema::id;
 use crate::http::{Cursors, PathParam, Query, page_response};
 use crate::inventory::Inventory;
-use crate::operator::ledger;
+use crate::operator::ledger::{self, Entry};
 use crate::store::Store;
+use crate::view::change::LedgerEntryView;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/inventory/{id}/ledger", "readLedger", "Read every change of a product's stock")
         .part("id", "The product.", id())
         .about("Newest first.")
-        .responds_page("A page of the ledger.", "LedgerEntry")
+        .responds_page::<LedgerEntryView<'_>>("A page of the ledger.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound))
         .scans();
     route::get(read, description)
@@ -39,5 +40,6 @@ async fn read(
     query.finish()?;
     inventory.item(product).ok_or(Refusal::ProductNotFound)?;
     let page = ledger::page(&store, product, position, limit).await?;
-    Ok(page_response(&page.rows, page.next, &uri, &cursors, &list))
+    let rows: Vec<_> = page.rows.iter().filter_map(Entry::view).collect();
+    Ok(page_response(&rows, page.next, &uri, &cursors, &list))
 }

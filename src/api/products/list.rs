@@ -10,11 +10,11 @@ use axum::response::Response;
 
 use crate::api::product_list::ProductLists;
 use crate::api::route::{self, Route};
-use crate::http::schema::{list as list_of, named};
+use crate::view::ProductView;
 
 pub(super) fn route() -> Route {
     let description = route::public("/inventory", "listProducts", "List the products, newest first")
-        .responds("The products.", list_of(named("Product")));
+        .responds_list::<ProductView<'_>>("The products.");
     route::get(list, description)
 }
 

@@ -4,28 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::api::product_list::ProductLists;
 use crate::api::route::{self, Route};
-use crate::http::schema::named;
+use crate::view::product::StockMetricsView;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/inventory/metrics", "getStockMetrics", "Add up the stock")
-        .responds("The totals.", named("StockMetrics"));
+        .responds::<StockMetricsView>("The totals.");
     route::get(metrics, description)
 }
 
-async fn metrics(State(lists): State<Arc<ProductLists>>) -> Response {
-    let totals = lists.latest().await.totals;
-    Json(json!({
-        "totalProducts": totals.products,
-        "outOfStockProducts": totals.out_of_stock,
-        "lowStockProducts": totals.low_stock,
-        "totalInitialStock": totals.initial,
-        "totalCurrentStock": totals.current,
-        "stockUtilization": totals.utilization(),
-    }))
-    .into_response()
+async fn metrics(State(lists): State<Arc<ProductLists>>) -> Json<StockMetricsView> {
+    Json(lists.latest().await.totals.view())
 }

@@ -9,7 +9,7 @@ use crate::api::route::{self, Route};
 use crate::committer::{Edit, Intake};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{id, named};
+use crate::http::schema::id;
 use crate::http::{Delta, Field, Form, JsonBody, Object, PathParam};
 use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
@@ -31,7 +31,7 @@ pub(super) fn route() -> Route {
     let description = route::operator("/inventory/{id}/restock", "restockProduct", "Add units, or take them away")
         .part("id", "The product.", id())
         .body(&RESTOCK, MAX_BODY_BYTES, examples)
-        .responds("The product.", named("Product"))
+        .responds::<ProductView<'_>>("The product.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound | Refusal::SoldOut))
         .writes();
     route::post(restock, description)

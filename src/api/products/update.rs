@@ -9,7 +9,7 @@ use crate::api::route::{self, Route};
 use crate::committer::{Edit, Intake, ProductPatch};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{id, named};
+use crate::http::schema::id;
 use crate::http::{Form, JsonBody, PathParam};
 use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
@@ -25,7 +25,7 @@ pub(super) fn route() -> Route {
              adjustment.",
         )
         .body(&PRODUCT_CHANGES, MAX_BODY_BYTES, [("startTheSale", start_the_sale)])
-        .responds("The product.", named("Product"))
+        .responds::<ProductView<'_>>("The product.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound | Refusal::SoldOut))
         .writes();
     route::put(update, description)

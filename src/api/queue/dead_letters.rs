@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
 use crate::api::openapi::Operation;
@@ -16,16 +16,18 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{id, named, some_text, truth, with_default, with_example};
+use crate::http::schema::{id, some_text, truth, with_default, with_example};
 use crate::http::{Cursors, Query, page_response};
 use crate::limits::MAX_ID;
 use crate::operator::dead_letters;
 use crate::store::Store;
+use crate::view::job::DeadLetterView;
+use crate::view::queue::MovedView;
 
 pub(super) fn routes() -> Vec<Route> {
     let listing = route::operator("/queue/dead-letter", "listDeadLetters", "List the dead letters, newest first");
     let listing = filtered(listing)
-        .responds_page("A page of dead letters.", "DeadLetter")
+        .responds_page::<DeadLetterView<'_>>("A page of dead letters.")
         .leads_to(&["retryDeadLetter", "deleteDeadLetter"], "jobId", "0/jobId")
         .scans();
     let deleting = route::operator("/queue/dead-letter", "deleteDeadLetters", "Delete dead letters");
@@ -46,7 +48,7 @@ fn all(description: Operation) -> Operation {
     filtered(description)
         .about("All that match.")
         .query("dryRun", "Count only.", with_default(truth(), json!(false)))
-        .responds("How many there were.", named("Moved"))
+        .responds::<MovedView>("How many there were.")
         .scans()
         .writes()
 }
@@ -79,19 +81,23 @@ async fn list(
     Ok(page_response(&rows, page.next, &uri, &cursors, &list))
 }
 
-async fn retry_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Response, Refusal> {
+async fn retry_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Json<MovedView>, Refusal> {
     move_all(&store, &intake, &uri, OperatorMove::Retry).await
 }
 
-async fn delete_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Response, Refusal> {
+async fn delete_all(store: State<Arc<Store>>, intake: State<Intake>, uri: Uri) -> Result<Json<MovedView>, Refusal> {
     move_all(&store, &intake, &uri, OperatorMove::Forget).await
 }
 
-async fn move_all(store: &Arc<Store>, intake: &Intake, uri: &Uri, to: OperatorMove) -> Result<Response, Refusal> {
+async fn move_all(
+    store: &Arc<Store>,
+    intake: &Intake,
+    uri: &Uri,
+    to: OperatorMove,
+) -> Result<Json<MovedView>, Refusal> {
     let mut query = Query::of(uri, &["reason", "productId", "dryRun"]);
     let filter = read_filter(&mut query);
     let dry_run = query.flag("dryRun");
     query.finish()?;
-    let moved = dead_letters::move_all(store, intake, &filter, to, dry_run).await?;
-    Ok(Json(moved).into_response())
+    dead_letters::move_all(store, intake, &filter, to, dry_run).await.map(Json)
 }

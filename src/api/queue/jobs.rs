@@ -15,12 +15,13 @@ use crate::http::{Cursors, Query, page_response};
 use crate::operator::jobs;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::view::JobView;
 
 pub(super) fn routes() -> Vec<Route> {
     let description = route::operator("/queue/jobs", "listJobs", "List the jobs in one state")
         .about("Open jobs oldest first, finished ones newest first.")
         .required_query("state", "The state.", word(JobState::ALL.map(JobState::as_str)))
-        .responds_page("A page of jobs.", "Job")
+        .responds_page::<JobView>("A page of jobs.")
         .scans();
     vec![route::get(list, description)]
 }

@@ -12,7 +12,7 @@ use crate::committer::{Intake, OperatorMove};
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::{job_id, named};
+use crate::http::schema::job_id;
 use crate::operator::{dead_letters, jobs};
 use crate::queue::Queue;
 use crate::view::JobView;
@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
     let retrying = route::operator("/queue/dead-letter/{jobId}/retry", "retryDeadLetter", "Retry a dead letter");
     let retrying = of_one(retrying)
         .about("Its units are reserved again, under the rules that hold for a new order.")
-        .responds("The job.", named("Job"))
+        .responds::<JobView>("The job.")
         .sells();
     vec![route::delete(delete, deleting), route::post(retry, retrying)]
 }
