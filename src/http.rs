@@ -25,8 +25,8 @@ pub use body::{BatchBody, JsonBody, read_body};
 pub use handler::Handler;
 pub use headers::PAGE as PAGE_HEADERS;
 pub use json::{
-    As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, Price, Reader, Rule, Truth, Value,
-    Whole, Words, not_json, parse,
+    As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, OneOf, Price, Reader, Rule, Truth,
+    Value, Whole, not_json, parse,
 };
 pub use page::{Cursors, page_response};
 pub use path::PathParam;

@@ -1,4 +1,5 @@
-//! Shapes of JSON values: the parts that descriptions of requests and responses are made of.
+//! Shapes of JSON values in requests, and the parts that descriptions are made of. Those of responses come from the
+//! views.
 
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{
@@ -9,9 +10,6 @@ use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 /// The shape of a value.
 pub type Shape = RefOr<Schema>;
 
-/// A field of an object: its name, what it says, its shape.
-pub type Field = (&'static str, &'static str, Shape);
-
 fn of(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(kind)
 }
@@ -20,33 +18,6 @@ fn of(kind: Type) -> ObjectBuilder {
 pub fn whole(least: i64, most: i64) -> Shape {
     let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
     of(Type::Integer).format(Some(format)).minimum(Some(least as isize)).maximum(Some(most as isize)).into()
-}
-
-/// A number of things.
-pub fn count() -> Shape {
-    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
-    of(Type::Integer).format(Some(format)).minimum(Some(0)).into()
-}
-
-/// A number that may be negative.
-pub fn delta() -> Shape {
-    of(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).into()
-}
-
-/// A number with a fraction, not negative.
-pub fn fraction() -> Shape {
-    of(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double))).minimum(Some(0)).into()
-}
-
-/// The id of an order or a product.
-pub fn id() -> Shape {
-    with_example(whole(1, crate::limits::MAX_ID as i64), json!(1))
-}
-
-/// The number of a job.
-pub fn job_id() -> Shape {
-    let shape = of(Type::String).pattern(Some("^[0-9a-f]{1,16}-[0-9a-f]{32}$")).into();
-    with_example(shape, json!("2a-5f1c0e7b9d3a486f8c2e1b0d7a9f6354"))
 }
 
 /// A text.
@@ -64,15 +35,6 @@ pub fn pattern(pattern: &str, least: usize, most: usize) -> Shape {
     of(Type::String).pattern(Some(pattern)).min_length(Some(least)).max_length(Some(most)).into()
 }
 
-/// A user's or a product's name: on one line, without white space at its ends. Which characters of Unicode are not
-/// shown, and what its normalization form is, no pattern says.
-pub fn name(example: &str) -> Shape {
-    const CONTROLS: &str = r"\u0000-\u001f\u007f-\u009f";
-    let end = format!(r"[^\s{CONTROLS}]");
-    let shape = pattern(&format!(r"^{end}([^{CONTROLS}\u2028\u2029]*{end})?$"), 1, crate::limits::MAX_NAME_CHARS);
-    with_example(shape, json!(example))
-}
-
 /// One of a few words.
 pub fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Shape {
     of(Type::String).enum_values(Some(words)).into()
@@ -88,13 +50,6 @@ pub fn truth() -> Shape {
     of(Type::Boolean).into()
 }
 
-/// A moment as it is answered: UTC with milliseconds.
-pub fn moment() -> Shape {
-    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    let shape = of(Type::String).format(Some(format)).pattern(Some(r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$"));
-    with_example(shape.into(), json!("2026-01-31T12:00:00.000Z"))
-}
-
 /// A moment as it is sent: any offset, at most nine digits of a fraction, from 1970 on.
 pub fn sent_moment() -> Shape {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
@@ -102,11 +57,6 @@ pub fn sent_moment() -> Shape {
         .format(Some(format))
         .pattern(Some("^(19[7-9]|[2-9][0-9])[^.]{16,17}(\\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})$"));
     with_example(shape.into(), json!("2026-01-31T12:00:00Z"))
-}
-
-/// Money as it is answered.
-pub fn money() -> Shape {
-    with_example(of(Type::String).pattern(Some(r"^[0-9]+\.[0-9]{2}$")).into(), json!("999.99"))
 }
 
 /// A price as it is sent.
@@ -176,16 +126,6 @@ pub fn or_null(shape: Shape) -> Shape {
         }
         other => OneOfBuilder::new().item(other).item(of(Type::Null)).into(),
     }
-}
-
-/// An object that has all of these fields and no others.
-pub fn object<const N: usize>(about: &str, fields: [Field; N]) -> Shape {
-    object_with(about, |_| true, fields)
-}
-
-/// An object that has the required ones of these fields, perhaps the others, and none besides.
-pub fn object_with<const N: usize>(about: &str, required: impl Fn(&str) -> bool, fields: [Field; N]) -> Shape {
-    closed(about, false, fields.into_iter().map(|(name, about, shape)| (name, about, required(name), shape)))
 }
 
 /// An object that has no fields but these: name, what it says, whether it must be there, shape. With `needs_one` it has

@@ -16,7 +16,7 @@ use crate::admission::{Accepted, Admission, OrderRequest};
 use crate::api::route::{self, Route};
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{any_of, anything, list_of, named, object};
+use crate::http::schema::{any_of, anything, closed, list_of, named};
 use crate::http::{self, As, BatchBody, Form, Name, Value};
 use crate::limits::{MAX_BATCH_BODY_BYTES, MAX_BATCH_ORDERS};
 use crate::metrics::Metrics;
@@ -42,7 +42,7 @@ pub(super) fn route() -> Route {
     let description = route::operator("/orders/batch", "placeOrders", "Place many orders in one trip")
         .about("Each order has its own result, at its own place: one that is refused does not hold up the others.")
         .shape(BATCH_ORDER.name, BATCH_ORDER.shape())
-        .shape("Batch", object("Orders to place in one trip.", [(ORDERS, "", orders)]))
+        .shape("Batch", closed("Orders to place in one trip.", false, [(ORDERS, "", true, orders)]))
         .body_of("Batch", MAX_BATCH_BODY_BYTES, [("orders", example)])
         .responds::<BatchResultsView<'_>>("The results.");
     route::post(place, description)

@@ -4,9 +4,11 @@ use crate::admission::{IdempotencyKey, OrderRequest};
 use crate::domain::order::{Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{self, Shape, pattern, sent_whole, with_example};
-use crate::http::{Complaint, Field, Nullable, Object, Reader, Rule, Value, Whole, Words};
+use crate::http::schema::{Shape, pattern, sent_whole, with_example};
+use crate::http::{Complaint, Field, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
 use crate::limits::{MAX_IDEMPOTENCY_KEY_CHARS, MAX_QUANTITY};
+use crate::view::schema::of;
+use crate::view::text::UserName;
 
 static PRODUCT: Field<Whole> =
     Field { name: "productId", about: "", rule: Whole { least: 1, most: i64::MAX, example: Some(1) } };
@@ -20,15 +22,10 @@ static USER: Field<User> = Field {
 
 static QUANTITY: Field<Units> = Field { name: "quantity", about: "Units.", rule: Units };
 
-static PRIORITY: Field<Words<Priority>> = Field {
+static PRIORITY: Field<OneOf<Priority>> = Field {
     name: "priority",
     about: "Above `normal` it needs the admin token, where one is set.",
-    rule: Words {
-        all: &Priority::ALL,
-        word: |priority| priority.as_str(),
-        complaint: "must be low, normal, high or critical",
-        default: Priority::Normal,
-    },
+    rule: OneOf { complaint: "must be low, normal, high or critical", default: Priority::Normal },
 };
 
 /// The key of an order in a batch.
@@ -62,7 +59,7 @@ impl Rule for User {
     }
 
     fn shape(&self) -> Shape {
-        schema::name("ada")
+        of::<UserName<'_>>()
     }
 }
 

@@ -9,16 +9,17 @@ use crate::api::route::{self, Route};
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::job_id;
 use crate::operator::jobs;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::view::JobView;
+use crate::view::schema::of;
+use crate::view::text::JobId;
 
 pub(super) fn route() -> Route {
     let description = route::public("/orders/queue/{jobId}", "followOrder", "Follow an order")
         .about("The buyer's way to an order: whoever has the `jobId` of the receipt needs no credential.")
-        .part("jobId", "The `jobId` of the receipt.", job_id())
+        .part("jobId", "The `jobId` of the receipt.", of::<JobId>())
         .responds::<JobView>("The job.")
         .refuses(|refusal| matches!(refusal, Refusal::JobNotFound))
         .reads();

@@ -11,15 +11,16 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::id;
 use crate::inventory::Inventory;
 use crate::operator::orders;
 use crate::store::Store;
 use crate::view::OrderView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/orders/{id}", "getOrder", "Read an order, with its product")
-        .part("id", "The order.", id())
+        .part("id", "The order.", of::<Id>())
         .responds::<OrderView<'_>>("The order.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound))
         .reads();

@@ -12,17 +12,19 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::{OrderId, OrderStatus};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{id, sent_moment, text, word};
+use crate::http::schema::{sent_moment, text};
 use crate::http::{Cursors, Query, page_response};
 use crate::limits::MAX_ID;
 use crate::operator::orders;
 use crate::store::Store;
 use crate::view::OrderView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/orders", "listOrders", "List orders, newest first")
-        .query("status", "Only orders of this status.", word(OrderStatus::ALL.map(OrderStatus::as_str)))
-        .query("productId", "Only orders of this product.", id())
+        .query("status", "Only orders of this status.", of::<OrderStatus>())
+        .query("productId", "Only orders of this product.", of::<Id>())
         .query("userId", "Only orders of this user.", text())
         .query("from", "Only orders accepted at this moment or later.", sent_moment())
         .query("to", "Only orders accepted at this moment or earlier.", sent_moment())

@@ -52,10 +52,11 @@ fn push_fields(text: &mut String, receipt: &Receipt, status: &str, job_ids: &Job
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, to_value};
 
     use crate::domain::clock::Timestamp;
     use crate::domain::order::OrderId;
+    use crate::view::receipt::{BatchPlacedView, ReceiptFields, ReceiptView};
 
     use super::*;
 
@@ -64,26 +65,13 @@ mod tests {
         let job_ids = JobIds::new([7; 32]);
         for (order, expires_at) in [(1, None), (10, Some(Timestamp::from_millis(5))), (u64::MAX, None)] {
             let receipt = Receipt { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
-            let fields = json!({
-                "jobId": job_ids.job_id(OrderId(order)),
-                "orderId": order,
-                "queuePosition": order,
-                "estimatedWaitTime": 90,
-                "expiresAt": expires_at.map(|at| at.to_string()),
-            });
-            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-
-            let mut single = fields.clone();
-            single["status"] = json!("pending");
+            let fields =
+                || ReceiptFields { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let single = to_value(ReceiptView::of(fields(), &job_ids)).unwrap();
             assert_eq!(read(&document(&Accepted { receipt, replayed: false }, &job_ids)), single);
-
-            let mut entry = fields;
-            entry["status"] = json!(201);
-            entry["orderStatus"] = json!("pending");
             for replayed in [false, true] {
-                if replayed {
-                    entry["idempotencyReplayed"] = json!(true);
-                }
+                let entry = to_value(BatchPlacedView::of(fields(), replayed, &job_ids)).unwrap();
                 let mut text = String::new();
                 push_entry(&mut text, &Accepted { receipt, replayed }, &job_ids);
                 assert_eq!(read(&text), entry);

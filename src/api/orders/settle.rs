@@ -12,9 +12,10 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::id;
 use crate::operator::orders;
 use crate::view::OrderView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn confirm_route() -> Route {
     let description = route::operator("/orders/{id}/confirm", "confirmOrder", "Confirm an order")
@@ -22,7 +23,7 @@ pub(super) fn confirm_route() -> Route {
             "The buyer has paid. An order whose hold has expired is confirmed all the same while units are left: they \
              are reserved again.",
         )
-        .part("id", "The order.", id())
+        .part("id", "The order.", of::<Id>())
         .responds::<OrderView<'_>>("The order, confirmed.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
         .refuses(|refusal| matches!(refusal, Refusal::PurchaseLimitExceeded { .. }))
@@ -33,7 +34,7 @@ pub(super) fn confirm_route() -> Route {
 pub(super) fn cancel_route() -> Route {
     let description = route::operator("/orders/{id}/cancel", "cancelOrder", "Cancel an order")
         .about("Its units return to the stock, also those of a confirmed order.")
-        .part("id", "The order.", id())
+        .part("id", "The order.", of::<Id>())
         .responds::<OrderView<'_>>("The order, cancelled.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
         .writes();

@@ -8,11 +8,12 @@ use crate::committer::Intake;
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::id;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/inventory/{id}", "deleteProduct", "Delete a product")
-        .part("id", "The product.", id())
+        .part("id", "The product.", of::<Id>())
         .responds_nothing("The product is deleted.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound | Refusal::ProductHasOrders))
         .writes();

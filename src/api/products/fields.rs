@@ -2,9 +2,11 @@
 
 use crate::committer::ProductPatch;
 use crate::domain::names::check_product_name;
-use crate::http::schema::{self, Shape};
+use crate::http::schema::Shape;
 use crate::http::{Complaint, Field, Member, Moment, Nullable, Object, Price, Reader, Rule, Truth, Value, Whole};
 use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
+use crate::view::schema::of;
+use crate::view::text::ProductName;
 
 /// The most units of a product.
 pub(super) const MOST_UNITS: i64 = MAX_STOCK as i64;
@@ -111,6 +113,6 @@ impl Rule for Name {
     }
 
     fn shape(&self) -> Shape {
-        schema::name("iPhone 15 Pro")
+        of::<ProductName<'_>>()
     }
 }

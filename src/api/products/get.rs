@@ -10,13 +10,14 @@ use crate::api::route::{self, Route};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::id;
 use crate::inventory::Inventory;
 use crate::view::ProductView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn route() -> Route {
     let description = route::public("/inventory/{id}", "getProduct", "Read a product")
-        .part("id", "The product.", id())
+        .part("id", "The product.", of::<Id>())
         .responds::<ProductView<'_>>("The product.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound));
     route::get(read, description)

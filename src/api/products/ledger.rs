@@ -9,16 +9,17 @@ use axum::response::Response;
 use crate::api::route::{self, Route};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::id;
 use crate::http::{Cursors, PathParam, Query, page_response};
 use crate::inventory::Inventory;
 use crate::operator::ledger::{self, Entry};
 use crate::store::Store;
 use crate::view::change::LedgerEntryView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn route() -> Route {
     let description = route::operator("/inventory/{id}/ledger", "readLedger", "Read every change of a product's stock")
-        .part("id", "The product.", id())
+        .part("id", "The product.", of::<Id>())
         .about("Newest first.")
         .responds_page::<LedgerEntryView<'_>>("A page of the ledger.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound))

@@ -9,10 +9,11 @@ use crate::api::route::{self, Route};
 use crate::committer::{Edit, Intake};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::id;
 use crate::http::{Delta, Field, Form, JsonBody, Object, PathParam};
 use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 use super::fields::MOST_UNITS;
 
@@ -29,7 +30,7 @@ static RESTOCK: Object = Object {
 pub(super) fn route() -> Route {
     let examples = [("add", json!({ "quantity": 25 })), ("takeAway", json!({ "quantity": -1 }))];
     let description = route::operator("/inventory/{id}/restock", "restockProduct", "Add units, or take them away")
-        .part("id", "The product.", id())
+        .part("id", "The product.", of::<Id>())
         .body(&RESTOCK, MAX_BODY_BYTES, examples)
         .responds::<ProductView<'_>>("The product.")
         .refuses(|refusal| matches!(refusal, Refusal::ProductNotFound | Refusal::SoldOut))

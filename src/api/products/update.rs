@@ -9,17 +9,18 @@ use crate::api::route::{self, Route};
 use crate::committer::{Edit, Intake, ProductPatch};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::id;
 use crate::http::{Form, JsonBody, PathParam};
 use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 use super::fields::{INITIAL, NAME, PRICE, PRODUCT_CHANGES, read_terms};
 
 pub(super) fn route() -> Route {
     let start_the_sale = json!({ "flashSaleActive": true, "perUserLimit": 2 });
     let description = route::operator("/inventory/{id}", "updateProduct", "Change a product")
-        .part("id", "The product.", id())
+        .part("id", "The product.", of::<Id>())
         .about(
             "Any subset of the fields. `currentStock` sets what can be bought now; the difference is booked as an \
              adjustment.",

@@ -16,13 +16,15 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{id, some_text, truth, with_default, with_example};
+use crate::http::schema::{some_text, truth, with_default, with_example};
 use crate::http::{Cursors, Query, page_response};
 use crate::limits::MAX_ID;
 use crate::operator::dead_letters;
 use crate::store::Store;
 use crate::view::job::DeadLetterView;
 use crate::view::queue::MovedView;
+use crate::view::schema::of;
+use crate::view::text::Id;
 
 pub(super) fn routes() -> Vec<Route> {
     let listing = route::operator("/queue/dead-letter", "listDeadLetters", "List the dead letters, newest first");
@@ -40,7 +42,7 @@ fn filtered(description: Operation) -> Operation {
     description.query("reason", "Only those whose failure reason contains this, whatever the case.", reason).query(
         "productId",
         "Only those of this product.",
-        id(),
+        of::<Id>(),
     )
 }
 

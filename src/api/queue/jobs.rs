@@ -10,17 +10,17 @@ use crate::api::route::{self, Route};
 use crate::domain::job::JobState;
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::word;
 use crate::http::{Cursors, Query, page_response};
 use crate::operator::jobs;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::view::JobView;
+use crate::view::schema::of;
 
 pub(super) fn routes() -> Vec<Route> {
     let description = route::operator("/queue/jobs", "listJobs", "List the jobs in one state")
         .about("Open jobs oldest first, finished ones newest first.")
-        .required_query("state", "The state.", word(JobState::ALL.map(JobState::as_str)))
+        .required_query("state", "The state.", of::<JobState>())
         .responds_page::<JobView>("A page of jobs.")
         .scans();
     vec![route::get(list, description)]

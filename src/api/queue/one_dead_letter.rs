@@ -12,10 +12,11 @@ use crate::committer::{Intake, OperatorMove};
 use crate::domain::job_id::JobIds;
 use crate::domain::refusal::Refusal;
 use crate::http::PathParam;
-use crate::http::schema::job_id;
 use crate::operator::{dead_letters, jobs};
 use crate::queue::Queue;
 use crate::view::JobView;
+use crate::view::schema::of;
+use crate::view::text::JobId;
 
 pub(super) fn routes() -> Vec<Route> {
     let deleting = route::operator("/queue/dead-letter/{jobId}", "deleteDeadLetter", "Delete a dead letter");
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 fn of_one(description: Operation) -> Operation {
-    let description = description.part("jobId", "The job.", job_id());
+    let description = description.part("jobId", "The job.", of::<JobId>());
     description.refuses(|refusal| matches!(refusal, Refusal::JobNotFound)).writes()
 }
 

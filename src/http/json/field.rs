@@ -5,6 +5,7 @@ use crate::domain::money::Money;
 use crate::http::schema::{
     Shape, closed, or_null, sent_delta, sent_moment, sent_price, sent_whole, truth, with_default, with_example, word,
 };
+use crate::view::text::Words;
 
 use super::value::{Complaint, Value};
 
@@ -222,30 +223,25 @@ impl<R: Rule> Rule for Nullable<R> {
     }
 }
 
-/// One of a few words.
+/// One of the words of a closed list.
 #[derive(Debug)]
-pub struct Words<T: 'static> {
-    /// What there is.
-    pub all: &'static [T],
-    /// The word for each.
-    pub word: fn(&T) -> &'static str,
+pub struct OneOf<T> {
     /// What an error says.
     pub complaint: &'static str,
     /// What is taken if the field is missing.
     pub default: T,
 }
 
-impl<T: Copy + Sync> Rule for Words<T> {
+impl<T: Words + Sync> Rule for OneOf<T> {
     type Value = T;
 
     fn read(&self, value: &Value<'_>) -> Result<T, Complaint> {
         let text = value.text()?;
-        let known = self.all.iter().find(|known| (self.word)(known) == text);
+        let known = T::ALL.iter().find(|known| known.word() == text);
         known.copied().ok_or(Complaint::Borrowed(self.complaint))
     }
 
     fn shape(&self) -> Shape {
-        let shape = word(self.all.iter().map(self.word));
-        with_default(shape, (self.word)(&self.default).into())
+        with_default(word(T::ALL.iter().map(|known| known.word())), self.default.word().into())
     }
 }
