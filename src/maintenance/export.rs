@@ -22,7 +22,7 @@ pub use sink::Format;
 
 use sink::Sink;
 
-/// Rows between two words on the progress.
+/// Rows between two lines of progress.
 const PROGRESS_STEP: u64 = 1_024;
 
 /// What is exported.
@@ -38,8 +38,8 @@ pub enum Subject {
     Journal,
 }
 
-/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output where none is given; gives their number. A file
-/// that is there is refused, or with `force` replaced.
+/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output if there is none; gives their
+/// number. A file that exists is an error, or with `force` replaced.
 pub fn export(
     data_dir: &Path,
     subject: &Subject,
@@ -57,7 +57,7 @@ pub fn export(
     let Some(mut output) = output else {
         let mut sink = Sink::new(format, BufWriter::new(io::stdout().lock()));
         return match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
-            // Whoever reads has seen enough.
+            // The reader has seen enough.
             Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             Err(ExportError::Write(error)) => Err(MaintenanceError::writing(Path::new("standard output"), error)),
             Err(ExportError::Store(error)) => Err(error.into()),

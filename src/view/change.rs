@@ -376,9 +376,9 @@ pub struct JournalEntryView<'c, S> {
     sold_delta: Option<i64>,
     #[schema(required)]
     error: Option<&'c str>,
-    #[schema(required)]
+    #[schema(inline, required)]
     before: Option<S>,
-    #[schema(required)]
+    #[schema(inline, required)]
     after: Option<S>,
 }
 
