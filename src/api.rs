@@ -106,11 +106,11 @@ impl http::Handler for Api {
         PlaceOrder::is_for(head)
     }
 
-    async fn short_cut<B>(&self, head: &Parts, body: B) -> Result<Response, Refusal>
+    fn short_cut<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Response, Refusal>> + Send
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send,
     {
-        self.around.place_order.respond(head, body).await
+        self.around.place_order.respond(head, body)
     }
 
     fn count_rejected(&self, refusal: &Refusal) {

@@ -26,18 +26,18 @@ Sells every unit exactly once, and never one too many.
 
 JSON is camelCase, times are RFC 3339 in UTC with milliseconds, money is a decimal string with two digits.
 
-**Access.** Where the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it \
+**Access.** If the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it \
 listens to its own machine only, and everything is open.
 
 **Refusals** are `application/problem+json` (RFC 9457); programs decide by their `code`. `overloaded`, `shutting_down` \
 and `storage_unavailable` say nothing about the stock: try again after `Retry-After`, with the same `Idempotency-Key`. \
-A path that is not here is answered 404 `not_found`, a method that a path does not have 405 `method_not_allowed` with \
-`Allow`. `HEAD` works wherever `GET` does; `OPTIONS` is answered 204 with `Allow` and needs no token.
+An unknown path gives 404 `not_found`, a method that a path does not have 405 `method_not_allowed` with `Allow`. \
+`HEAD` works wherever `GET` does; `OPTIONS` gives 204 with `Allow` and needs no token.
 
 **Requests** have one `Host`, one `Content-Type` and one `Authorization` at most, no query parameters but those that \
 are described, and no compressed body.
 
-**Every answer** carries `x-request-id`. A request may bring its own: 1 to 128 visible ASCII characters.";
+**Every response** carries `x-request-id`. A request may bring its own: 1 to 128 visible ASCII characters.";
 
 /// Operations that belong together.
 pub(super) struct Chapter {

@@ -20,7 +20,7 @@ use crate::store::Store;
 
 use super::product_list::ProductLists;
 
-/// The rooms that the API stands on.
+/// The rooms that the API uses.
 #[derive(Debug)]
 pub struct Deps {
     /// The way in for orders.

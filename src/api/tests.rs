@@ -14,7 +14,7 @@ fn json() -> Value {
     document(Access::Operator)
 }
 
-/// Every string of a document that stands under `key`.
+/// Every string under `key` in a document.
 fn under<'a>(key: &str, value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(fields) => {
@@ -56,7 +56,7 @@ fn every_route_is_described_under_a_name_of_its_own_and_links_lead_to_them() {
 fn operator_routes_need_the_token_where_there_is_one() {
     let needing = |operators| -> usize {
         let document = document(operators);
-        // Where an empty requirement stands beside it, the token is asked for by some requests only.
+        // With an empty requirement beside it, only some requests need the token.
         let needs = |operation: &&Value| {
             operation["security"].as_array().is_some_and(|any| !any.contains(&serde_json::json!({})))
         };

@@ -63,8 +63,8 @@ async fn talk<H: Handler>(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .max_buf_size(HTTP_BUFFER_BYTES)
-        // Without it the socket is read, into a new buffer, for each answer that is awaited, to see whether the client
-        // is still there. One that hangs up is noticed when it is answered; its order was on its way in any case.
+        // Without it the socket is read, into a new buffer, for each response that is awaited, to see whether the
+        // client is still there. One that hangs up is noticed with its response; its order was on its way in any case.
         .half_close(true)
         .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service);
     let mut connection = pin!(connection);
@@ -113,7 +113,7 @@ pub(super) async fn end_of(stopped: &mut watch::Receiver<bool>) {
 /// where it is still being made.
 fn wait_after(response: Response, activity: Arc<Activity>) -> Response {
     if response.body().size_hint().exact().is_some() {
-        activity.answered();
+        activity.responded();
         return response;
     }
     activity.stream();
@@ -148,6 +148,6 @@ impl HttpBody for Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
-        self.activity.answered();
+        self.activity.responded();
     }
 }

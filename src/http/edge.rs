@@ -155,7 +155,7 @@ async fn finish(body: Arriving<&Activity>, head: &Parts, response: &mut Response
 }
 
 /// The address of the client: the peer, or, where the peer is a trusted proxy, the last address in `X-Forwarded-For`
-/// that is not one. What stands before it was written by who knows whom.
+/// that is not one. What precedes it may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer;
@@ -200,7 +200,7 @@ fn check(parts: &Parts) -> Result<(), Refusal> {
     headers::check(parts)
 }
 
-/// The path, cut to a length that an answer can carry.
+/// The path, cut to a length that a response can carry.
 fn shown_path(uri: &Uri) -> String {
     uri.path().chars().take(256).collect()
 }

@@ -81,7 +81,7 @@ fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-/// The refusal of a body that is no JSON object.
+/// The refusal of a body that is not a JSON object.
 pub fn not_json(error: &serde_json::Error) -> Refusal {
     use serde_json::error::Category;
     let message = match error.classify() {

@@ -79,7 +79,7 @@ pub fn sent_delta(most: i64) -> Shape {
 }
 
 /// The pattern of numbers up to `most`. Of a bound that is not a power of ten it leaves out the numbers with as many
-/// digits as the bound has: whoever sends one sends it as a number.
+/// digits as the bound has: they are sent as numbers.
 fn digits(least: i64, most: i64) -> String {
     let free = most.checked_ilog10().unwrap_or(0);
     let below = match least {

@@ -151,7 +151,7 @@ impl<H: Handler> Hall<H> {
         sleep(ACCEPT_PAUSE).await;
     }
 
-    /// Lets the requests that are worked on be answered. Those who do not read their responses are waited for shortly.
+    /// Waits for the responses to requests that are worked on; shortly for clients that do not read theirs.
     async fn close(mut self, time: Duration) {
         let end = Instant::now() + time;
         if timeout(STOP_SENDING.min(time), all(&mut self.tasks)).await.is_ok() {

@@ -1,4 +1,4 @@
-//! The headers of answers.
+//! The headers of responses.
 
 use serde_json::json;
 use utoipa::openapi::Ref;
@@ -6,7 +6,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 
 use crate::http::schema::{Shape, some_text, whole, word};
 
-/// The header that every answer carries.
+/// The header that every response carries.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// The headers of refusals that are shown where they are sent.
@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
         header("Location", "Where to find what was made.", some_text(), json!("/api/v1/orders/42")),
         header(
             "Idempotency-Replayed",
-            "Only where an earlier request with the same key was answered so.",
+            "Only if this is the response to an earlier request with the same key.",
             word(["true"]),
             json!("true"),
         ),

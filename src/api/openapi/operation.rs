@@ -33,7 +33,7 @@ const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
 /// An operation: its path, who may use it, and what else the document says of it.
-pub(in crate::api) struct Operation {
+pub(crate) struct Operation {
     path: String,
     method: MethodFilter,
     access: Access,
@@ -56,7 +56,7 @@ pub(super) struct Finished {
 
 impl Operation {
     /// An operation on this path. `id` is its name in generated clients.
-    pub(in crate::api) fn new(access: Access, path: String, id: &str, summary: &str) -> Self {
+    pub(crate) fn new(access: Access, path: String, id: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
         let operator = access == Access::Operator;
         let described = Self {
@@ -83,57 +83,57 @@ impl Operation {
     }
 
     /// Its path.
-    pub(in crate::api) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// Who may use it.
-    pub(in crate::api) const fn access(&self) -> Access {
+    pub(crate) const fn access(&self) -> Access {
         self.access
     }
 
     /// Whether it has parameters in the query.
-    pub(in crate::api) const fn reads_query(&self) -> bool {
+    pub(crate) const fn reads_query(&self) -> bool {
         self.reads_query
     }
 
     /// Whether the limits of each client count its requests.
-    pub(in crate::api) const fn is_limited(&self) -> bool {
+    pub(crate) const fn is_limited(&self) -> bool {
         self.is_limited
     }
 
     /// The same with this method.
-    pub(in crate::api) fn with_method(self, method: MethodFilter) -> Self {
+    pub(crate) fn with_method(self, method: MethodFilter) -> Self {
         Self { method, ..self }
     }
 
     /// Says more than the summary.
-    pub(in crate::api) fn about(self, text: &str) -> Self {
+    pub(crate) fn about(self, text: &str) -> Self {
         Self { operation: self.operation.description(Some(text)), ..self }
     }
 
     /// The group that it is shown in.
-    pub(in crate::api) fn tag(self, tag: &str) -> Self {
+    pub(crate) fn tag(self, tag: &str) -> Self {
         Self { operation: self.operation.tag(tag), ..self }
     }
 
     /// A variable part of the path.
-    pub(in crate::api) fn part(self, name: &str, about: &str, shape: Shape) -> Self {
+    pub(crate) fn part(self, name: &str, about: &str, shape: Shape) -> Self {
         self.parameter(ParameterIn::Path, Required::True, name, about, shape)
     }
 
     /// A parameter of the query.
-    pub(in crate::api) fn query(self, name: &str, about: &str, shape: Shape) -> Self {
+    pub(crate) fn query(self, name: &str, about: &str, shape: Shape) -> Self {
         self.parameter(ParameterIn::Query, Required::False, name, about, shape)
     }
 
     /// A parameter of the query that must be there.
-    pub(in crate::api) fn required_query(self, name: &str, about: &str, shape: Shape) -> Self {
+    pub(crate) fn required_query(self, name: &str, about: &str, shape: Shape) -> Self {
         self.parameter(ParameterIn::Query, Required::True, name, about, shape)
     }
 
     /// A header of the request.
-    pub(in crate::api) fn header(self, name: &str, about: &str, shape: Shape) -> Self {
+    pub(crate) fn header(self, name: &str, about: &str, shape: Shape) -> Self {
         self.parameter(ParameterIn::Header, Required::False, name, about, shape)
     }
 
@@ -145,22 +145,12 @@ impl Operation {
     }
 
     /// A body in JSON: such an object, of at most `limit` bytes, as the examples have it.
-    pub(in crate::api) fn body<const N: usize>(
-        self,
-        object: &Object,
-        limit: usize,
-        examples: [(&str, Value); N],
-    ) -> Self {
+    pub(crate) fn body<const N: usize>(self, object: &Object, limit: usize, examples: [(&str, Value); N]) -> Self {
         self.shape(object.name, object.shape()).body_of(object.name, limit, examples)
     }
 
     /// The same with a shape by its name.
-    pub(in crate::api) fn body_of<const N: usize>(
-        self,
-        name: &str,
-        limit: usize,
-        examples: [(&str, Value); N],
-    ) -> Self {
+    pub(crate) fn body_of<const N: usize>(self, name: &str, limit: usize, examples: [(&str, Value); N]) -> Self {
         let examples = examples.into_iter().map(|(name, value)| (name, ExampleBuilder::new().value(Some(value))));
         let content = ContentBuilder::new().schema(Some(schema::named(name))).examples_from_iter(examples).build();
         let about = format!("At most {limit} bytes.");
@@ -185,34 +175,34 @@ impl Operation {
     }
 
     /// A shape that it refers to.
-    pub(in crate::api) fn shape(mut self, name: &str, shape: Shape) -> Self {
+    pub(crate) fn shape(mut self, name: &str, shape: Shape) -> Self {
         self.shapes.push((name.to_owned(), shape));
         self
     }
 
     /// A response without a body.
-    pub(in crate::api) fn responds_nothing(self, about: &str) -> Self {
+    pub(crate) fn responds_nothing(self, about: &str) -> Self {
         self.respond(StatusCode::NO_CONTENT, ResponseBuilder::new().description(about))
     }
 
     /// A response of 200 with a view.
-    pub(in crate::api) fn responds<T: ToSchema>(self, about: &str) -> Self {
+    pub(crate) fn responds<T: ToSchema>(self, about: &str) -> Self {
         self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, view::schema::reference::<T>(), &[])
     }
 
     /// A response with a view that is described where it is used and under no name.
-    pub(in crate::api) fn responds_inline<T: ToSchema>(self, status: StatusCode, about: &str) -> Self {
+    pub(crate) fn responds_inline<T: ToSchema>(self, status: StatusCode, about: &str) -> Self {
         self.responds_with(status, about, JSON, view::schema::of::<T>(), &[])
     }
 
     /// A response of 200 with a list of views.
-    pub(in crate::api) fn responds_list<T: ToSchema>(self, about: &str) -> Self {
+    pub(crate) fn responds_list<T: ToSchema>(self, about: &str) -> Self {
         let rows = schema::list(view::schema::reference::<T>());
         self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, rows, &[])
     }
 
     /// A response of 200 of one of several kinds.
-    pub(in crate::api) fn responds_any<const N: usize>(self, about: &str, kinds: [(&str, Shape); N]) -> Self {
+    pub(crate) fn responds_any<const N: usize>(self, about: &str, kinds: [(&str, Shape); N]) -> Self {
         let response = kinds.into_iter().fold(ResponseBuilder::new().description(about), |response, (media, shape)| {
             response.content(media, ContentBuilder::new().schema(Some(shape)).build())
         });
@@ -220,14 +210,14 @@ impl Operation {
     }
 
     /// A response of 201 that says where to find what was made.
-    pub(in crate::api) fn creates<T: ToSchema>(self, about: &str, more: &[&str]) -> Self {
+    pub(crate) fn creates<T: ToSchema>(self, about: &str, more: &[&str]) -> Self {
         let headers = [&["Location"], more].concat();
         let made = view::schema::reference::<T>();
         self.shapes_of::<T>().responds_with(StatusCode::CREATED, about, JSON, made, &headers)
     }
 
     /// A response of 200 with a page of a list, and the parameters that choose it.
-    pub(in crate::api) fn responds_page<T: ToSchema>(self, about: &str) -> Self {
+    pub(crate) fn responds_page<T: ToSchema>(self, about: &str) -> Self {
         let most = i64::try_from(MAX_PAGE).unwrap_or(i64::MAX);
         let limit = schema::with_default(schema::whole(1, most), json!(DEFAULT_PAGE));
         let cursor = schema::pattern("^[0-9a-f]+-[0-9a-f]{16}$", 18, 33);
@@ -239,7 +229,7 @@ impl Operation {
     }
 
     /// A response of any status and kind.
-    pub(in crate::api) fn responds_with(
+    pub(crate) fn responds_with(
         self,
         status: StatusCode,
         about: &str,
@@ -259,7 +249,7 @@ impl Operation {
     }
 
     /// What can be done next with a value of the response before: the operation, its parameter, where the value is.
-    pub(in crate::api) fn leads_to(mut self, operations: &[&str], parameter: &str, pointer: &str) -> Self {
+    pub(crate) fn leads_to(mut self, operations: &[&str], parameter: &str, pointer: &str) -> Self {
         let value = format!("$response.body#/{pointer}");
         let Some((status, mut response)) = self.responses.pop() else { return self };
         for operation in operations {
@@ -271,7 +261,7 @@ impl Operation {
     }
 
     /// The refusals that `chosen` picks from all there are.
-    pub(in crate::api) fn refuses(mut self, chosen: impl Fn(&Refusal) -> bool) -> Self {
+    pub(crate) fn refuses(mut self, chosen: impl Fn(&Refusal) -> bool) -> Self {
         let more =
             Refusal::examples().into_iter().filter(|refusal| !self.refusals.contains(refusal) && chosen(refusal));
         self.refusals.extend(more.collect::<Vec<_>>());
@@ -279,30 +269,30 @@ impl Operation {
     }
 
     /// Takes back that requests of one client are limited.
-    pub(in crate::api) fn unlimited(mut self) -> Self {
+    pub(crate) fn unlimited(mut self) -> Self {
         self.refusals.retain(|refusal| !matches!(refusal, Refusal::RateLimited(_)));
         Self { is_limited: false, ..self }
     }
 
     /// What can go wrong with looking something up in the store.
-    pub(in crate::api) fn reads(self) -> Self {
+    pub(crate) fn reads(self) -> Self {
         self.refuses(|refusal| matches!(refusal, Refusal::StorageUnavailable))
     }
 
     /// What can go wrong with reading many rows of the store, which is done in turn.
-    pub(in crate::api) fn scans(self) -> Self {
+    pub(crate) fn scans(self) -> Self {
         self.reads().refuses(|refusal| matches!(refusal, Refusal::Overloaded { .. }))
     }
 
     /// What can go wrong with changing the store.
-    pub(in crate::api) fn writes(self) -> Self {
+    pub(crate) fn writes(self) -> Self {
         self.refuses(|refusal| {
             matches!(refusal, Refusal::StorageUnavailable | Refusal::ShuttingDown | Refusal::Internal)
         })
     }
 
     /// What the rules of a sale refuse.
-    pub(in crate::api) fn sells(self) -> Self {
+    pub(crate) fn sells(self) -> Self {
         self.refuses(|refusal| {
             matches!(
                 refusal,
@@ -382,7 +372,7 @@ fn problem(status: StatusCode, refusals: &[&Refusal]) -> Response {
 }
 
 /// The name of a refusal's example: its code, numbered where kinds share one.
-pub(in crate::api) fn example_name(refusal: &Refusal) -> String {
+pub(crate) fn example_name(refusal: &Refusal) -> String {
     let code = refusal.code();
     let namesakes = Refusal::examples().into_iter().filter(|example| example.code() == code);
     match namesakes.take_while(|example| example != refusal).count() {

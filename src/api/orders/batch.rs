@@ -30,8 +30,8 @@ use super::receipt;
 const ORDERS: &str = "orders";
 
 pub(super) fn route() -> Route {
-    // Each entry is read for itself, so a value of any other shape is no error of the batch.
-    let other = anything("An order that is not as it must be is refused in its own result.");
+    // Each entry is read for itself, so a value of another shape does not fail the batch.
+    let other = anything("A malformed order is rejected in its own result.");
     let orders = list_of(1, MAX_BATCH_ORDERS, any_of([named(BATCH_ORDER.name), other]));
     let example = json!({
         ORDERS: [
@@ -40,7 +40,7 @@ pub(super) fn route() -> Route {
         ],
     });
     let description = route::operator("/orders/batch", "placeOrders", "Place many orders in one trip")
-        .about("Each order has its own result, at its own place: one that is refused does not hold up the others.")
+        .about("Each order has its own result, at its own place: one that is rejected does not hold up the others.")
         .shape(BATCH_ORDER.name, BATCH_ORDER.shape())
         .shape("Batch", closed("Orders to place in one trip.", false, [(ORDERS, "", true, orders)]))
         .body_of("Batch", MAX_BATCH_BODY_BYTES, [("orders", example)])
@@ -199,7 +199,7 @@ async fn place(
     headers: HeaderMap,
     BatchBody(body): BatchBody,
 ) -> Result<Response, Refusal> {
-    // Ignored, it would let whoever relies on it buy twice.
+    // Ignored, it would let a client that relies on it buy twice.
     if headers.contains_key(IDEMPOTENCY_KEY) {
         return Err(Refusal::invalid("Idempotency-Key", "is not for a batch: give each order an idempotencyKey"));
     }

@@ -24,7 +24,7 @@ static QUANTITY: Field<Units> = Field { name: "quantity", about: "Units.", rule:
 
 static PRIORITY: Field<OneOf<Priority>> = Field {
     name: "priority",
-    about: "Above `normal` it needs the admin token, where one is set.",
+    about: "Above `normal` it needs the admin token, if one is set.",
     rule: OneOf { complaint: "must be low, normal, high or critical", default: Priority::Normal },
 };
 

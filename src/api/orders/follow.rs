@@ -18,7 +18,7 @@ use crate::view::text::JobId;
 
 pub(super) fn route() -> Route {
     let description = route::public("/orders/queue/{jobId}", "followOrder", "Follow an order")
-        .about("The buyer's way to an order: whoever has the `jobId` of the receipt needs no credential.")
+        .about("The buyer's way to an order: the `jobId` of the receipt is enough, without a credential.")
         .part("jobId", "The `jobId` of the receipt.", of::<JobId>())
         .responds::<JobView>("The job.")
         .refuses(|refusal| matches!(refusal, Refusal::JobNotFound))

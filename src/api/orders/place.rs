@@ -35,8 +35,8 @@ pub(super) fn route() -> Route {
     let text_numbers = json!({ "productId": "2", "userId": "grace", "quantity": "2", "priority": "low" });
     let description = route::public("/orders", "placeOrder", "Place an order")
         .about(
-            "Answered only after the order is on disk. The same `Idempotency-Key` with the same body gives the first \
-             answer again for 24 hours, also after a restart and while the first is still in flight.",
+            "Responds only after the order is on disk. The same `Idempotency-Key` with the same body gives the first \
+             response again for 24 hours, also after a restart and while the first is still in flight.",
         )
         .header("Idempotency-Key", "Makes a repetition of the request safe.", Key.shape())
         .body(&NEW_ORDER, MAX_ORDER_BODY_BYTES, [("order", order), ("textNumbers", text_numbers)])
@@ -59,13 +59,13 @@ pub(super) fn route() -> Route {
     route::post(place, description)
 }
 
-/// Makes a repetition of the request answer the same.
+/// Gives a repetition of the request the same response.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What placing an order needs, in one piece: each connection shares one of it.
 #[derive(Debug)]
-pub(in crate::api) struct PlaceOrder {
+pub(crate) struct PlaceOrder {
     admission: Arc<Admission>,
     job_ids: Arc<JobIds>,
     token: AdminToken,
@@ -91,12 +91,12 @@ async fn place(State(place_order): State<PlaceOrder>, request: Request) -> Resul
 
 impl PlaceOrder {
     /// Whether a request places an order.
-    pub(in crate::api) fn is_for(head: &Parts) -> bool {
+    pub(crate) fn is_for(head: &Parts) -> bool {
         head.method == Method::POST && head.uri.path() == PATH
     }
 
     /// Places the order in a request's body.
-    pub(in crate::api) async fn respond<B>(&self, head: &Parts, body: B) -> Result<Response, Refusal>
+    pub(crate) async fn respond<B>(&self, head: &Parts, body: B) -> Result<Response, Refusal>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
@@ -110,7 +110,7 @@ impl PlaceOrder {
     }
 
     /// Counts an order that was refused.
-    pub(in crate::api) fn count_rejected(&self, refusal: &Refusal) {
+    pub(crate) fn count_rejected(&self, refusal: &Refusal) {
         self.metrics.count_rejected(refusal);
     }
 
