@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::alerts::Alerts;
+use crate::api::{self, Api};
 use crate::config::{Config, FulfillmentConfig};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
@@ -209,7 +210,7 @@ impl App {
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
-        let api = http::api(http::Deps {
+        let api = Api::new(api::Deps {
             admission: Arc::clone(&engine.admission),
             intake: engine.intake.clone(),
             inventory: Arc::clone(&engine.inventory),

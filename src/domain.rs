@@ -1,5 +1,6 @@
 //! The domain: what orders and products are and what can happen to them. Pure: no I/O, no lock, no thread.
 
+pub mod alert;
 pub mod change;
 pub mod clock;
 pub mod decimal;

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`cli`] | the commands and their arguments |
 //! | [`app`] | composes the server, and stops it in reverse |
-//! | [`http`] | the HTTP protocol and the routes |
+//! | [`api`] | the routes and their description |
+//! | [`http`] | the HTTP protocol, without a route |
 //! | [`engine`] | the engine without HTTP: store, committer, queue and workers together |
 //! | [`admission`] | the ordered checks of an order, last of them the stock |
 //! | [`fulfillment`] | workers that fulfil orders, with retries and dead letters |
+//! | [`operator`] | what an operator asks and does, for API, dashboard and commands |
 //! | [`monitor`] | watches sale windows and the clock, and raises alerts |
 //! | [`maintenance`] | looks after a store: backup, restore, verify, export |
 //! | [`sample`] | the sample products |
@@ -28,6 +30,8 @@ pub mod cli;
 
 pub mod app;
 
+pub mod api;
+
 pub mod engine;
 pub mod http;
 
@@ -35,6 +39,7 @@ pub mod admission;
 pub mod fulfillment;
 pub mod maintenance;
 pub mod monitor;
+pub mod operator;
 pub mod sample;
 
 pub mod committer;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::http;
+use crate::{api, http};
 
 use super::output::say;
 use super::run::{CommandError, Run};
@@ -13,6 +13,6 @@ pub(super) struct Openapi;
 
 impl Run for Openapi {
     fn run(self) -> Result<(), CommandError> {
-        say(&http::openapi_text(http::Access::Operator).trim_end())
+        say(&api::description(http::Access::Operator).trim_end())
     }
 }

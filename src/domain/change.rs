@@ -23,6 +23,9 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Buyer, Self::Operator, Self::Worker, Self::Clock];
+
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -9,7 +9,14 @@ use axum::routing::MethodRouter;
 
 use crate::domain::refusal::Refusal;
 
-use super::Shared;
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Operators: those who have the admin token, if one is set.
+    Operator,
+}
 
 /// The admin token, if one is set. Only its hash is kept, so that it can be in no log and no core dump by name.
 #[derive(Clone, Copy)]
@@ -28,12 +35,12 @@ impl AdminToken {
     }
 
     /// Whether there is one.
-    pub(super) const fn is_set(&self) -> bool {
+    pub const fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
     /// Whether a request with these headers comes from an operator.
-    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(expected) = self.0 else { return true };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some((scheme, token)) = given.and_then(|value| value.split_once(' ')) else { return false };
@@ -42,8 +49,11 @@ impl AdminToken {
     }
 }
 
-/// Lets only operators through, where a token is set. A method that the route does not have stays "not allowed".
-pub(super) fn guard(handler: MethodRouter<Shared>, token: &AdminToken) -> MethodRouter<Shared> {
+/// Lets only operators through, if a token is set. A method that the route does not have stays "not allowed".
+pub fn guard<S>(handler: MethodRouter<S>, token: &AdminToken) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     if token.0.is_none() {
         return handler;
     }

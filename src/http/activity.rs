@@ -159,7 +159,7 @@ impl Activity {
     }
 
     /// The response is made, and the next request is awaited.
-    pub(super) fn answered(&self) {
+    pub(super) fn responded(&self) {
         self.release();
         self.enter(Phase::Idle);
     }
@@ -279,7 +279,7 @@ mod tests {
         let activity = activity();
         activity.work();
         assert_eq!(sweeps(&activity, 1_000, || {}), 1_000);
-        activity.answered();
+        activity.responded();
         assert_eq!(activity.seconds(), 0);
         assert_eq!(sweeps(&activity, 1_000, || {}), HEADER_TIMEOUT.as_secs() + 1);
     }
@@ -295,11 +295,11 @@ mod tests {
     #[test]
     fn a_client_that_reads_at_the_least_rate_is_never_overdue_and_one_at_half_of_it_is() {
         let reading = activity();
-        reading.answered();
+        reading.responded();
         reading.block();
         assert_eq!(sweeps(&reading, 1_000, || reading.take(MIN_WRITE_RATE as usize)), 1_000);
         let slow = activity();
-        slow.answered();
+        slow.responded();
         slow.block();
         let half = sweeps(&slow, 1_000, || slow.take(MIN_WRITE_RATE as usize / 2));
         assert!((UNREAD_TIMEOUT.as_secs() * 2 - 2..UNREAD_TIMEOUT.as_secs() * 2 + 4).contains(&half), "{half}");
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn who_has_read_all_of_a_slow_response_has_the_whole_time_for_the_next_request() {
         let activity = activity();
-        activity.answered();
+        activity.responded();
         activity.block();
         sweeps(&activity, UNREAD_TIMEOUT.as_secs(), || {});
         activity.unblock();
@@ -325,7 +325,7 @@ mod tests {
         assert!(first.receive(MAX_ARRIVING_BYTES - FREE_BYTES));
         assert!(second.receive(FREE_BYTES), "a small request needs no room");
         assert!(!second.receive(1) && second.is_out_of_room());
-        first.answered();
+        first.responded();
         assert!(second.receive(1));
         drop(second);
         drop(first);
@@ -342,7 +342,7 @@ mod tests {
         assert!(!activity.is_owed_a_response());
         activity.body_arrived();
         assert!(activity.is_owed_a_response());
-        activity.answered();
+        activity.responded();
         assert!(!activity.is_owed_a_response());
         activity.block();
         assert!(activity.is_owed_a_response(), "a part of it is not sent");

@@ -22,7 +22,7 @@ use super::activity::Activity;
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// The client has gone, or sent what is no body.
+    /// The client has gone, or what it sent is not a body.
     #[error("the body ended before it was complete: {0}")]
     Broken(#[from] hyper::Error),
     /// Too many bytes are arriving from all clients together.

@@ -22,11 +22,11 @@ use super::arriving::BodyError;
 
 /// A body that is declared as JSON and not larger than allowed.
 #[derive(Debug)]
-pub(super) struct JsonBody(pub(super) Bytes);
+pub struct JsonBody(pub Bytes);
 
 /// The same for a batch.
 #[derive(Debug)]
-pub(super) struct BatchBody(pub(super) Bytes);
+pub struct BatchBody(pub Bytes);
 
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = Refusal;
@@ -50,7 +50,7 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
 }
 
 /// Reads a body of at most `limit` bytes that the headers declare as JSON.
-pub(super) async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Refusal>
+pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
 {

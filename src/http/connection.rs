@@ -20,13 +20,14 @@ use crate::limits::HTTP_BUFFER_BYTES;
 
 use super::activity::Activity;
 use super::edge::Edge;
+use super::handler::Handler;
 use super::socket::Socket;
 
 /// Serves a client until one of the two sides ends it, or the server stops.
-pub(super) async fn serve(
+pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    edge: Edge,
+    edge: Edge<H>,
     activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -37,15 +38,15 @@ pub(super) async fn serve(
     tokio::select! {
         biased;
         come = stream.readable() => if come.is_err() { return },
-        () = told(&mut stopped) => return,
+        () = end_of(&mut stopped) => return,
     }
     Box::pin(talk(stream, peer, edge, activity, stopped)).await;
 }
 
-async fn talk(
+async fn talk<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    edge: Edge,
+    edge: Edge<H>,
     activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -56,21 +57,21 @@ async fn talk(
         // Not before it is polled: a request behind a response that nobody reads waits for that.
         async move {
             activity.work();
-            let response = edge.answer(request, peer.ip(), &activity).await;
+            let response = edge.respond(request, peer.ip(), &activity).await;
             Ok::<_, Infallible>(wait_after(response, activity))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .max_buf_size(HTTP_BUFFER_BYTES)
-        // Without it the socket is read, into a new buffer, for each answer that is awaited, to see whether the client
-        // is still there. One that hangs up is noticed when it is answered; its order was on its way in any case.
+        // Without it the socket is read, into a new buffer, for each response that is awaited, to see whether the
+        // client is still there. One that hangs up is noticed with its response; its order was on its way in any case.
         .half_close(true)
         .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service);
     let mut connection = pin!(connection);
     // The watch also changes without the word to stop, when commits have stalled: that alone wakes the connection, and
     // the order that waits in it looks whether it still should.
     let signal = stopped.clone();
-    let mut told = pin!(told(&mut stopped));
+    let mut end = pin!(end_of(&mut stopped));
     let mut asked = false;
     let ended = poll_fn(|context| {
         if let Poll::Ready(ended) = connection.as_mut().poll(context) {
@@ -80,7 +81,7 @@ async fn talk(
         if std::mem::replace(&mut asked, true) && !signal.has_changed().unwrap_or(true) {
             return Poll::Pending;
         }
-        told.as_mut().poll(context).map(|()| None)
+        end.as_mut().poll(context).map(|()| None)
     });
     let ended = match ended.await {
         Some(ended) => ended,
@@ -103,8 +104,8 @@ async fn talk(
     }
 }
 
-/// Returns when the word to stop was given.
-pub(super) async fn told(stopped: &mut watch::Receiver<bool>) {
+/// Returns when the server stops.
+pub(super) async fn end_of(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
@@ -112,7 +113,7 @@ pub(super) async fn told(stopped: &mut watch::Receiver<bool>) {
 /// where it is still being made.
 fn wait_after(response: Response, activity: Arc<Activity>) -> Response {
     if response.body().size_hint().exact().is_some() {
-        activity.answered();
+        activity.responded();
         return response;
     }
     activity.stream();
@@ -147,6 +148,6 @@ impl HttpBody for Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
-        self.activity.answered();
+        self.activity.responded();
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Connections {
     proxies: Vec<IpNet>,
     open: HashMap<Id, Open, RandomState>,
     by_address: HashMap<IpAddr, usize, RandomState>,
-    /// Told to end, and not ended yet.
+    /// Connections that were ended and whose tasks still run.
     leaving: usize,
     metrics: Arc<Metrics>,
     candidates: Candidates,
@@ -240,7 +240,7 @@ fn rank(activity: &Activity) -> Option<(Rank, Reverse<u64>)> {
         Phase::Idle if !activity.has_unread() => (Rank::BetweenRequests, 2),
         Phase::New | Phase::Idle | Phase::Receiving | Phase::Lingering => (Rank::NoRequest, 1),
     };
-    // One that has only just come, or that is busy with a short break, is as good as the new one.
+    // One that has only just come, or that is busy with a short break, has the same right as the new one.
     (waited >= least).then_some((rank, Reverse(waited)))
 }
 
@@ -316,7 +316,7 @@ mod tests {
         let busy = hall.enter("192.0.2.1").unwrap();
         busy.work();
         let between = hall.enter("192.0.2.2").unwrap();
-        between.answered();
+        between.responded();
         hall.pass_seconds(5);
         let silent = hall.enter("192.0.2.3").unwrap();
         hall.pass_seconds(3);

@@ -14,7 +14,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use ipnet::IpNet;
-use tower::Service;
 
 use crate::admission::RateLimits;
 use crate::domain::digits::push_hex;
@@ -23,11 +22,9 @@ use crate::limits::MAX_URI_BYTES;
 
 use super::activity::Activity;
 use super::arriving::{self, Arriving, Lent};
+use super::handler::Handler;
 use super::in_flight::{InFlight, Turn};
-use super::{Api, error, headers, placing, query};
-
-/// Whether the server lives may be asked at any rate.
-const UNLIMITED: [&str; 3] = ["/livez", "/readyz", "/api/v1/monitoring/health"];
+use super::{headers, problem};
 
 /// The refusal of a client that has as many requests under way as it may.
 const BUSY: Refusal = Refusal::Overloaded { retry_after: Duration::from_secs(1) };
@@ -40,8 +37,8 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// The outermost layer. One for each connection, cloned from the server's.
 #[derive(Clone, Debug)]
-pub(super) struct Edge {
-    api: Api,
+pub(super) struct Edge<H> {
+    handler: H,
     shared: Arc<EdgeShared>,
 }
 
@@ -53,20 +50,20 @@ struct EdgeShared {
     in_flight: Arc<InFlight>,
 }
 
-impl Edge {
+impl<H: Handler> Edge<H> {
     pub(super) fn new(
-        api: Api,
+        handler: H,
         rate_limits: Arc<RateLimits>,
         trusted_proxies: Vec<IpNet>,
         in_flight: InFlight,
     ) -> Self {
         let shared =
             EdgeShared { ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight: Arc::new(in_flight) };
-        Self { api, shared: Arc::new(shared) }
+        Self { handler, shared: Arc::new(shared) }
     }
 
-    /// Answers one request of `peer`.
-    pub(super) async fn answer(
+    /// Responds to one request of `peer`.
+    pub(super) async fn respond(
         &mut self,
         request: Request<Incoming>,
         peer: IpAddr,
@@ -74,33 +71,30 @@ impl Edge {
     ) -> Response {
         let (parts, body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers);
-        let places_order = parts.method == Method::POST && parts.uri.path() == placing::PATH;
-        let mut checked = check(&parts).and_then(|()| self.shared.check_client(&parts, peer));
-        if places_order {
-            checked = checked.and_then(|turn| query::check_none(&parts.uri).map(|()| turn));
-        }
+        let is_short = self.handler.takes_short_cut(&parts);
+        let checked = check(&parts).and_then(|()| self.check_client(&parts, peer));
         let mut response = match checked {
             Err(refusal) => {
-                if places_order {
-                    self.api.desk.count_rejected(&refusal);
+                if is_short {
+                    self.handler.count_rejected(&refusal);
                 }
-                let mut response = error::problem(&refusal, &shown_path(&parts.uri));
+                let mut response = problem::problem_response(&refusal, &shown_path(&parts.uri));
                 finish(Arriving::new(body, &**activity), &parts, &mut response, activity).await;
                 response
             }
-            // The one route that a stampede takes goes around the router, whose boxes cost more than its handler.
-            Ok(_turn) if places_order => {
+            Ok(_turn) if is_short => {
                 let mut body = Arriving::new(body, &**activity);
-                let placed = self.api.desk.place(&parts.headers, &mut body).await;
-                let mut answer = placed.unwrap_or_else(|refusal| error::problem(&refusal, parts.uri.path()));
-                log_failure(&answer, parts.uri.path(), &id);
-                finish(body, &parts, &mut answer, activity).await;
-                answer
+                let response = self.handler.short_cut(&parts, &mut body).await;
+                let mut response =
+                    response.unwrap_or_else(|refusal| problem::problem_response(&refusal, parts.uri.path()));
+                log_failure(&response, parts.uri.path(), &id);
+                finish(body, &parts, &mut response, activity).await;
+                response
             }
             // Boxed, as its state would otherwise be part of every connection.
             Ok(_turn) => Box::pin(self.route(parts, body, &id, activity)).await,
         };
-        if !places_order {
+        if !is_short {
             headers::secure(response.headers_mut());
         }
         response.headers_mut().insert(REQUEST_ID, id);
@@ -128,29 +122,26 @@ impl Edge {
         if asks_options && uri.path() == "*" {
             return headers::options_of_server();
         }
-        // The router's error type has no values.
-        let Ok(response) = self.api.router.call(request).await;
+        let response = self.handler.call(request).await;
         log_failure(&response, uri.path(), id);
         match response.status() {
-            // The router knows what the route has, and that OPTIONS is not among it.
+            // The handler knows what the route has, and that OPTIONS is not among it.
             StatusCode::METHOD_NOT_ALLOWED if asks_options => headers::options(response.headers().get(ALLOW)),
-            status if status.as_u16() >= 400 => error::render(response, uri.path()),
+            status if status.as_u16() >= 400 => problem::render(response, uri.path()),
             _ => response,
         }
     }
-}
 
-impl EdgeShared {
     /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.
     fn check_client(&self, parts: &Parts, peer: IpAddr) -> Result<Option<Turn>, Refusal> {
-        if UNLIMITED.contains(&parts.uri.path()) {
+        if self.handler.is_unlimited(parts.uri.path()) {
             return Ok(None);
         }
-        let client = client(peer, &parts.headers, &self.trusted_proxies);
-        self.rate_limits.check_address(client)?;
+        let client = client(peer, &parts.headers, &self.shared.trusted_proxies);
+        self.shared.rate_limits.check_address(client)?;
         match client == peer {
             true => Ok(None),
-            false => self.in_flight.enter(client).map(Some).ok_or(BUSY),
+            false => self.shared.in_flight.enter(client).map(Some).ok_or(BUSY),
         }
     }
 }
@@ -164,7 +155,7 @@ async fn finish(body: Arriving<&Activity>, head: &Parts, response: &mut Response
 }
 
 /// The address of the client: the peer, or, where the peer is a trusted proxy, the last address in `X-Forwarded-For`
-/// that is not one. What stands before it was written by who knows whom.
+/// that is not one. What precedes it may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer;
@@ -192,10 +183,10 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// Notes an answer that stands for a defect of ours, under the number that the client was given. Others that a server
-/// is to blame for are told of where they begin: an overload would fill the log, a line for each.
-fn log_failure(answer: &Response, path: &str, id: &HeaderValue) {
-    if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+/// Logs a response that means a defect of ours, under the id that the client got. Other failures of a server are
+/// logged where they begin: an overload would fill the log, a line for each.
+fn log_failure(response: &Response, path: &str, id: &HeaderValue) {
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(path, request_id = ?id, "a request failed on our side");
     }
 }
@@ -209,7 +200,7 @@ fn check(parts: &Parts) -> Result<(), Refusal> {
     headers::check(parts)
 }
 
-/// The path, cut to a length that an answer can carry.
+/// The path, cut to a length that a response can carry.
 fn shown_path(uri: &Uri) -> String {
     uri.path().chars().take(256).collect()
 }
@@ -244,13 +235,6 @@ impl RequestIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Access, BASE};
-
-    #[test]
-    fn the_way_around_the_router_leads_to_a_route_of_the_table() {
-        let placing = |route: &crate::http::Route| placing::PATH == format!("{BASE}{}", route.path);
-        assert!(crate::http::api_routes().iter().any(|route| placing(route) && route.access == Access::Public));
-    }
 
     #[test]
     fn ids_of_requests_are_unlike_each_other_and_say_no_number() {

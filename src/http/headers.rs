@@ -154,7 +154,7 @@ pub(super) fn secure(headers: &mut HeaderMap) {
 
 /// What a page carries: it runs its own scripts only, talks to its own server only, and is shown in no other page.
 /// Swagger UI writes styles into its elements.
-pub(super) const PAGE: [(HeaderName, &str); 3] = [
+pub const PAGE: [(HeaderName, &str); 3] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Makes and reads cursors: a position, and a keyed hash of it and of the list that it is a position in.
 #[derive(Clone, Debug)]
-pub(super) struct Cursors {
+pub struct Cursors {
     key: [u8; 32],
 }
 
@@ -18,7 +18,8 @@ pub(super) struct Cursors {
 const TAG_DIGITS: usize = 16;
 
 impl Cursors {
-    pub(super) fn new(secret: [u8; 32]) -> Self {
+    /// Cursors that only this store's secret can make.
+    pub fn new(secret: [u8; 32]) -> Self {
         Self { key: blake3::derive_key("flashsale 2026-11 cursors", &secret) }
     }
 
@@ -37,7 +38,7 @@ impl Cursors {
 }
 
 /// A page as JSON, with a `Link` header to the next one.
-pub(super) fn answer<T: Serialize>(
+pub fn page_response<T: Serialize>(
     rows: &[T],
     next: Option<u64>,
     uri: &Uri,

@@ -12,19 +12,19 @@ use crate::domain::clock::Timestamp;
 use crate::domain::refusal::{FieldError, Refusal};
 use crate::limits::{DEFAULT_PAGE, MAX_FIELDS, MAX_PAGE};
 
-use super::Shared;
 use super::page::Cursors;
+use super::path::{has_whole_escapes, plain_number};
 
 /// The query of a request, read once and checked against the names that the route knows.
 #[derive(Debug)]
-pub(super) struct Query {
+pub struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<FieldError>,
 }
 
 impl Query {
     /// Reads the query of `uri`; a name that is unknown or comes twice is an error.
-    pub(super) fn of(uri: &Uri, known: &[&str]) -> Self {
+    pub fn of(uri: &Uri, known: &[&str]) -> Self {
         let mut query = Self { pairs: Vec::new(), errors: Vec::new() };
         let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         for (at, pair) in pairs.enumerate() {
@@ -62,7 +62,7 @@ impl Query {
     }
 
     /// One parameter, read by `read`; the error is a complaint that follows the name.
-    pub(super) fn read<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn read<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (_, value) = self.pairs.iter().find(|(known, _)| known == name)?;
         match read(value) {
             Ok(value) => Some(value),
@@ -74,26 +74,26 @@ impl Query {
     }
 
     /// A whole number: decimal digits, no sign, no zeros before it.
-    pub(super) fn number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+    pub fn number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
         self.read(name, |text| {
-            let number = super::form::plain_number(text).filter(|number| (least..=most).contains(number));
+            let number = plain_number(text).filter(|number| (least..=most).contains(number));
             number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
         })
     }
 
     /// A moment.
-    pub(super) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+    pub fn moment(&mut self, name: &str) -> Option<Timestamp> {
         self.read(name, |text| Timestamp::parse(text).map_err(|error| error.to_string()))
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, name: &str) -> bool {
+    pub fn flag(&mut self, name: &str) -> bool {
         let flag = self.read(name, |text| text.parse::<bool>().map_err(|_| "must be true or false".to_owned()));
         flag.unwrap_or(false)
     }
 
     /// The page asked for: its size, and the position of its cursor in `list`.
-    pub(super) fn page(&mut self, cursors: &Cursors, list: &str) -> (usize, Option<u64>) {
+    pub fn page(&mut self, cursors: &Cursors, list: &str) -> (usize, Option<u64>) {
         let limit = self.number("limit", 1, MAX_PAGE as u64).map_or(DEFAULT_PAGE, |limit| limit as usize);
         let position = self
             .read("cursor", |text| cursors.read(list, text).ok_or_else(|| "is not a cursor of this list".to_owned()));
@@ -101,7 +101,7 @@ impl Query {
     }
 
     /// What was wrong, as a refusal.
-    pub(super) fn finish(&self) -> Result<(), Refusal> {
+    pub fn finish(&self) -> Result<(), Refusal> {
         match self.errors.is_empty() {
             true => Ok(()),
             false => Err(Refusal::InvalidRequest(self.errors.clone())),
@@ -140,16 +140,8 @@ fn hex(digit: u8) -> Option<u8> {
     u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
-/// Whether every `%` of a text stands before two hexadecimal digits.
-pub(super) fn has_whole_escapes(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().iter().take(2);
-        digits.len() == 2 && digits.into_iter().all(u8::is_ascii_hexdigit)
-    })
-}
-
 /// Refuses a request with parameters; at the cost of one look where there are none.
-pub(super) fn check_none(uri: &Uri) -> Result<(), Refusal> {
+pub fn check_none(uri: &Uri) -> Result<(), Refusal> {
     match uri.query() {
         None => Ok(()),
         Some(_) => Query::of(uri, &[]).finish(),
@@ -157,7 +149,10 @@ pub(super) fn check_none(uri: &Uri) -> Result<(), Refusal> {
 }
 
 /// A handler that takes no parameters refuses those that come.
-pub(super) fn without_query(handler: MethodRouter<Shared>) -> MethodRouter<Shared> {
+pub fn without_query<S>(handler: MethodRouter<S>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     handler.route_layer(middleware::from_fn(async |request: Request, next: Next| -> Response {
         match check_none(request.uri()) {
             Ok(()) => next.run(request).await,

@@ -15,11 +15,11 @@ use crate::admission::RateLimits;
 use crate::limits::{SEND_BUFFER_BYTES, STOP_SENDING};
 use crate::metrics::Metrics;
 
-use super::Api;
 use super::activity::{Activity, Shared};
-use super::connection::{self, told};
+use super::connection::{self, end_of};
 use super::connections::{Caps, Connections, Entry};
 use super::edge::Edge;
+use super::handler::Handler;
 use super::in_flight::InFlight;
 
 /// The pause after a connection could not be accepted, and before it is looked again for room.
@@ -35,7 +35,7 @@ pub struct ServeConfig {
     pub max_connections: usize,
     /// Connections at once of each client address, and requests under way of each address that a proxy names.
     pub max_per_address: usize,
-    /// How long connections may go on once the server is told to stop.
+    /// How long connections may stay open once the server stops.
     pub shutdown_timeout: Duration,
     /// What each client address may send.
     pub rate_limits: Arc<RateLimits>,
@@ -47,14 +47,19 @@ pub struct ServeConfig {
 
 /// Serves until `stopped` turns true; then takes no new connection, ends those that are owed no response, lets the
 /// others finish, and returns within [`ServeConfig::shutdown_timeout`] whatever they do.
-pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut stopped: watch::Receiver<bool>) {
+pub async fn serve<H: Handler>(
+    listener: TcpListener,
+    handler: H,
+    config: ServeConfig,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Inherited by what is accepted: bounds what the system keeps for a client that does not read.
     if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
         tracing::debug!(%error, "the size of send buffers could not be set");
     }
     config.metrics.set_max_connections(config.max_connections);
     let in_flight = InFlight::new(config.max_per_address);
-    let edge = Edge::new(api, Arc::clone(&config.rate_limits), config.trusted_proxies.clone(), in_flight);
+    let edge = Edge::new(handler, Arc::clone(&config.rate_limits), config.trusted_proxies.clone(), in_flight);
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {
         edge,
@@ -70,7 +75,7 @@ pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut sto
         let has_room = hall.connections.has_room();
         tokio::select! {
             biased;
-            () = told(&mut stopped) => break,
+            () = end_of(&mut stopped) => break,
             _ = ticks.tick() => {
                 // What is kept of clients and of connections is what the last seconds saw.
                 config.rate_limits.forget_idle();
@@ -93,8 +98,8 @@ pub async fn serve(listener: TcpListener, api: Api, config: ServeConfig, mut sto
 }
 
 /// The listener's side of all connections.
-struct Hall {
-    edge: Edge,
+struct Hall<H> {
+    edge: Edge<H>,
     shared: Arc<Shared>,
     connections: Connections,
     tasks: JoinSet<()>,
@@ -103,7 +108,7 @@ struct Hall {
     address_trouble: Notice,
 }
 
-impl Hall {
+impl<H: Handler> Hall<H> {
     fn let_in(&mut self, stream: TcpStream, peer: SocketAddr, config: &ServeConfig, stopped: &watch::Receiver<bool>) {
         match self.connections.enter(peer.ip()) {
             Entry::Let => {}
@@ -146,7 +151,7 @@ impl Hall {
         sleep(ACCEPT_PAUSE).await;
     }
 
-    /// Lets the requests that are worked on be answered. Those who do not read their responses are waited for shortly.
+    /// Waits for the responses to requests that are worked on; shortly for clients that do not read theirs.
     async fn close(mut self, time: Duration) {
         let end = Instant::now() + time;
         if timeout(STOP_SENDING.min(time), all(&mut self.tasks)).await.is_ok() {

@@ -3,25 +3,26 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use crate::domain::change::Record;
 use crate::domain::filter::OrderFilter;
 use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
 use crate::domain::order::{Order, OrderId, OrderStatus, Priority};
 use crate::store::{Snapshot, Store, StoreError};
-use crate::view::{JobView, OrderView, ProductView};
+use crate::view::change::{ChangeView, JournalEntryView};
+use crate::view::{JobView, OrderView, ProductView, schema};
 
 use super::output::Output;
 use super::progress::Bar;
 use super::{MaintenanceError, lock_to_read};
 
-mod history;
 mod sink;
 
 pub use sink::Format;
 
 use sink::Sink;
 
-/// Rows between two words on the progress.
+/// Rows between two lines of progress.
 const PROGRESS_STEP: u64 = 1_024;
 
 /// What is exported.
@@ -56,7 +57,7 @@ pub fn export(
     let Some(mut output) = output else {
         let mut sink = Sink::new(format, BufWriter::new(io::stdout().lock()));
         return match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
-            // Whoever reads has seen enough.
+            // The reader has seen enough.
             Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             Err(ExportError::Write(error)) => Err(MaintenanceError::writing(Path::new("standard output"), error)),
             Err(ExportError::Store(error)) => Err(error.into()),
@@ -91,7 +92,7 @@ struct Rows<'f> {
 
 impl Rows<'_> {
     fn write(mut self, subject: &Subject, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
-        sink.names(columns(subject))?;
+        sink.names(&columns(subject))?;
         match *subject {
             Subject::Products => self.products(sink),
             Subject::Orders(status) => self.orders(|order, job_ids| match status.is_none_or(|it| order.status == it) {
@@ -101,7 +102,7 @@ impl Rows<'_> {
             Subject::Jobs(state) => self.orders(|order, job_ids| {
                 let resting = resting_state(order);
                 match state.is_none_or(|state| state == resting) {
-                    true => sink.row(&JobView::of(order, resting.as_str(), None, job_ids)),
+                    true => sink.row(&JobView::of(order, resting, None, job_ids)),
                     false => Ok(()),
                 }
             }),
@@ -147,7 +148,7 @@ impl Rows<'_> {
             let (record, hash) = record?;
             // To the end: the clock may have been set back.
             if self.filter.accepted.contains(record.at) {
-                history::write(&record, hash, self.filter, &self.job_ids, sink)?;
+                write_changes(&record, hash, self.filter, &self.job_ids, sink)?;
             }
             if done % PROGRESS_STEP == 0 {
                 self.bar.show("exporting", done, total);
@@ -157,24 +158,33 @@ impl Rows<'_> {
     }
 }
 
+/// Writes the changes of a record that the filter keeps. Of a user, only the placing of orders is known here.
+fn write_changes(
+    record: &Record,
+    hash: [u8; 32],
+    filter: &OrderFilter,
+    job_ids: &JobIds,
+    sink: &mut Sink<impl Write>,
+) -> io::Result<()> {
+    for change in record.changes.iter().map(ChangeView::of) {
+        let about = filter.product.is_none_or(|product| change.product == Some(product));
+        if !about || filter.user.as_deref().is_some_and(|user| change.placed_by() != Some(user)) {
+            continue;
+        }
+        let entry = change.journal_entry(record, hash, job_ids);
+        // An object is no cell.
+        if sink.is_csv() { sink.row(&entry.with_sides_as_text()?)? } else { sink.row(&entry)? }
+    }
+    Ok(())
+}
+
 /// The names of a subject's cells, in the order in which its view has them.
-const fn columns(subject: &Subject) -> &'static str {
+fn columns(subject: &Subject) -> Vec<String> {
     match subject {
-        Subject::Orders(_) => {
-            "id,jobId,productId,userId,quantity,unitPrice,totalPrice,status,priority,reservedAt,expiresAt,attempts,\
-             failureReason,createdAt,updatedAt"
-        }
-        Subject::Products => {
-            "id,name,price,initialStock,currentStock,heldStock,soldStock,adjustedStock,flashSaleActive,perUserLimit,\
-             saleStartsAt,saleEndsAt,holdSeconds,createdAt,updatedAt"
-        }
-        Subject::Jobs(_) => {
-            "jobId,orderId,status,progress,queuePosition,attemptsMade,processedOn,finishedOn,failedReason"
-        }
-        Subject::Journal => {
-            "sequence,at,hash,previousHash,kind,actor,productId,orderId,quantity,currentDelta,heldDelta,soldDelta,\
-             error,before,after"
-        }
+        Subject::Orders(_) => schema::columns::<OrderView>(),
+        Subject::Products => schema::columns::<ProductView>(),
+        Subject::Jobs(_) => schema::columns::<JobView>(),
+        Subject::Journal => schema::columns::<JournalEntryView<String>>(),
     }
 }
 

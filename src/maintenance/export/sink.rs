@@ -39,10 +39,10 @@ impl<W: Write> Sink<W> {
         Self { out, rows: 0 }
     }
 
-    /// What the cells of the rows to come are called, with commas between. JSON's objects say it themselves.
-    pub(super) fn names(&mut self, names: &str) -> io::Result<()> {
+    /// What the cells of the rows to come are called. JSON's objects say it themselves.
+    pub(super) fn names(&mut self, names: &[impl AsRef<[u8]>]) -> io::Result<()> {
         match &mut self.out {
-            Out::Csv(out) => Ok(out.out.write_record(names.split(','))?),
+            Out::Csv(out) => Ok(out.out.write_record(names)?),
             Out::Ndjson(_) => Ok(()),
         }
     }
@@ -167,7 +167,7 @@ mod tests {
     fn written(format: Format) -> String {
         let mut out = Vec::new();
         let mut sink = Sink::new(format, &mut out);
-        sink.names("userId,change,reason").unwrap();
+        sink.names(&["userId", "change", "reason"]).unwrap();
         ROWS.iter().for_each(|row| sink.row(row).unwrap());
         assert_eq!(sink.finish().unwrap(), 3);
         String::from_utf8(out).unwrap()

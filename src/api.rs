@@ -1,0 +1,122 @@
+//! The REST API: its groups of routes, and the way of a request to one of them.
+
+use std::sync::Arc;
+
+use axum::body::HttpBody;
+use axum::extract::{FromRef, Request};
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::{BoxError, Router, routing};
+use bytes::Bytes;
+use tower::Service;
+
+use crate::domain::refusal::Refusal;
+use crate::http::{self, Access, without_query};
+
+mod backup;
+mod docs;
+mod health;
+mod monitoring;
+mod openapi;
+mod orders;
+mod product_list;
+mod products;
+mod queue;
+mod route;
+mod state;
+
+pub use route::BASE;
+pub use state::Deps;
+
+use orders::PlaceOrder;
+use route::{Group, Route};
+use state::{Description, Shared};
+
+/// All routes.
+fn groups() -> Vec<Group> {
+    let server = [health::routes(), monitoring::routes(), backup::routes(), docs::routes()];
+    let server: Vec<_> = server.into_iter().flatten().collect();
+    vec![
+        orders::group(),
+        products::group(),
+        queue::group(),
+        Group { tag: "server", about: "The server itself", routes: server },
+    ]
+}
+
+/// The description of the API as JSON text, for a server whose operator routes are open to `operators`.
+pub fn description(operators: Access) -> String {
+    openapi::text(groups().into_iter().map(Group::chapter).collect(), operators)
+}
+
+/// All routes, ready to respond.
+#[derive(Clone, Debug)]
+pub struct Api {
+    router: Router,
+    around: Arc<Around>,
+}
+
+/// What is asked before the router, or in its place.
+#[derive(Debug)]
+struct Around {
+    /// What responds to a `POST` of an order without the router, whose boxes cost more than its handler.
+    place_order: PlaceOrder,
+    /// The paths whose requests are not counted for their clients.
+    unlimited: Vec<String>,
+}
+
+impl Api {
+    /// The routes over these rooms.
+    pub fn new(deps: Deps) -> Self {
+        let token = deps.token;
+        let operators = if token.is_set() { Access::Operator } else { Access::Public };
+        let shared = Shared::new(deps, Description::new(move || description(operators)));
+        let place_order = PlaceOrder::from_ref(&shared);
+        let routes: Vec<Route> = groups().into_iter().flat_map(|group| group.routes).collect();
+        let unlimited = routes.iter().map(Route::description).filter(|description| !description.is_limited());
+        let unlimited = unlimited.map(|description| description.path().to_owned()).collect();
+        // Full paths instead of a nested router, which would write every request's address anew.
+        let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
+            let path = route.description().path().to_owned();
+            router.route(&path, route.handler(&token))
+        });
+        let router = router
+            // Not of the table: they are ways to a route of it.
+            .route("/", without_query(routing::get(docs::way)))
+            .route("/docs/", without_query(routing::get(docs::way)))
+            .fallback(async || Refusal::NotFound)
+            .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+            .with_state(shared);
+        Self { router, around: Arc::new(Around { place_order, unlimited }) }
+    }
+}
+
+impl http::Handler for Api {
+    async fn call(&mut self, request: Request) -> Response {
+        // The router's error type has no values.
+        let Ok(response) = self.router.call(request).await;
+        response
+    }
+
+    fn is_unlimited(&self, path: &str) -> bool {
+        self.around.unlimited.iter().any(|unlimited| unlimited == path)
+    }
+
+    fn takes_short_cut(&self, head: &Parts) -> bool {
+        PlaceOrder::is_for(head)
+    }
+
+    fn short_cut<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Response, Refusal>> + Send
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send,
+    {
+        self.around.place_order.respond(head, body)
+    }
+
+    fn count_rejected(&self, refusal: &Refusal) {
+        self.around.place_order.count_rejected(refusal);
+    }
+}
+
+#[cfg(test)]
+mod tests;

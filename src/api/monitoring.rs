@@ -1,0 +1,82 @@
+//! The metrics, and the alerts that are raised.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use crate::alerts::{AlertCode, Alerts};
+use crate::domain::clock::Clock;
+use crate::domain::job::JobState;
+use crate::domain::order::OrderStatus;
+use crate::http::Access;
+use crate::http::schema::text;
+use crate::logging;
+use crate::metrics::{Format, Gauges, Metrics};
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::view::alert::AlertsView;
+
+use super::openapi::Operation;
+use super::product_list::ProductLists;
+use super::route::{self, Route};
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) fn routes() -> Vec<Route> {
+    let raised = route::operator("/monitoring/alerts", "listAlerts", "List the conditions that hold")
+        .responds::<AlertsView<'_>>("The alerts that are raised.");
+    let at_root = route::root(Access::Operator, "/metrics", "scrape", "Read the metrics");
+    let below = route::operator("/metrics", "scrapeApi", "Read the metrics, below the base path");
+    vec![route::get(alerts, raised), route::get(metrics, scraped(at_root)), route::get(metrics, scraped(below))]
+}
+
+fn scraped(description: Operation) -> Operation {
+    description
+        .about("In the text format of Prometheus, or in OpenMetrics where the request accepts it.")
+        .responds_any("The metrics.", ["text/plain", "application/openmetrics-text"].map(|kind| (kind, text())))
+}
+
+async fn metrics(
+    State(metrics): State<Arc<Metrics>>,
+    State(store): State<Arc<Store>>,
+    State(queue): State<Arc<Queue>>,
+    State(lists): State<Arc<ProductLists>>,
+    State(alerts): State<Arc<Alerts>>,
+    State(clock): State<Clock>,
+    headers: HeaderMap,
+) -> Response {
+    let head = store.head();
+    let counts = queue.counts();
+    let jobs = [
+        (JobState::Waiting, counts.waiting),
+        (JobState::Prioritized, counts.prioritized),
+        (JobState::Delayed, counts.delayed),
+        (JobState::Active, counts.active),
+    ];
+    let levels = Gauges {
+        orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
+        dead_letters: head.totals.dead_letters,
+        jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
+        throughput: counts.completed_per_second,
+        oldest_job: counts.oldest_age.unwrap_or_default(),
+        inventory: lists.latest().await.levels(),
+        alerts: AlertCode::ALL.map(|code| (code.as_str(), alerts.raised(code))).into(),
+        log_lines_lost: logging::lost_lines(),
+        clock_offset: clock.offset(),
+    };
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let (format, content_type) = match accepted.contains("application/openmetrics-text") {
+        true => (Format::OpenMetrics, OPEN_METRICS),
+        false => (Format::Prometheus, PROMETHEUS),
+    };
+    ([(CONTENT_TYPE, content_type)], metrics.text(&levels, format)).into_response()
+}
+
+async fn alerts(State(alerts): State<Arc<Alerts>>) -> Response {
+    Json(AlertsView::of(&alerts.alerts())).into_response()
+}

@@ -1,0 +1,92 @@
+//! The description of the API (OpenAPI 3.1), made from the routes' own descriptions.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::PathsBuilder;
+use utoipa::openapi::schema::ComponentsBuilder;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{InfoBuilder, License, OpenApi, OpenApiBuilder};
+
+use crate::domain::refusal::Refusal;
+use crate::http::Access;
+use crate::view;
+use crate::view::problem::ProblemView;
+
+mod headers;
+mod operation;
+
+pub(super) use operation::Operation;
+#[cfg(test)]
+pub(super) use operation::example_name;
+
+const ABOUT: &str = "\
+Sells every unit exactly once, and never one too many.
+
+JSON is camelCase, times are RFC 3339 in UTC with milliseconds, money is a decimal string with two digits.
+
+**Access.** If the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it \
+listens to its own machine only, and everything is open.
+
+**Refusals** are `application/problem+json` (RFC 9457); programs decide by their `code`. `overloaded`, `shutting_down` \
+and `storage_unavailable` say nothing about the stock: try again after `Retry-After`, with the same `Idempotency-Key`. \
+An unknown path gives 404 `not_found`, a method that a path does not have 405 `method_not_allowed` with `Allow`. \
+`HEAD` works wherever `GET` does; `OPTIONS` gives 204 with `Allow` and needs no token.
+
+**Requests** have one `Host`, one `Content-Type` and one `Authorization` at most, no query parameters but those that \
+are described, and no compressed body.
+
+**Every response** carries `x-request-id`. A request may bring its own: 1 to 128 visible ASCII characters.";
+
+/// Operations that belong together.
+pub(super) struct Chapter {
+    /// Its name.
+    pub(super) tag: &'static str,
+    /// What it is about.
+    pub(super) about: &'static str,
+    /// Its operations, in the order of the page.
+    pub(super) operations: Vec<Operation>,
+}
+
+/// The document as JSON text, for a server whose operator routes are open to `operators`.
+pub(super) fn text(chapters: Vec<Chapter>, operators: Access) -> String {
+    // Texts and numbers only: this cannot fail.
+    let mut text = document(chapters, operators).to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn document(chapters: Vec<Chapter>, operators: Access) -> OpenApi {
+    let mut components = ComponentsBuilder::new();
+    let (mut paths, mut tags) = (PathsBuilder::new(), Vec::new());
+    let mut shapes: BTreeMap<_, _> = view::schema::named::<ProblemView<'_>>().into_iter().collect();
+    for Chapter { tag, about, operations } in chapters {
+        tags.push(TagBuilder::new().name(tag).description(Some(about)).build());
+        for operation in operations {
+            let finished = operation.tag(tag).finish(operators);
+            components = components.responses_from_iter(finished.responses);
+            shapes.extend(finished.shapes);
+            paths = paths.path(finished.path, finished.item);
+        }
+    }
+    components = components.schemas_from_iter(shapes);
+    for (name, header) in headers::all() {
+        components = components.header(name, header);
+    }
+    for refusal in Refusal::examples() {
+        let example = ExampleBuilder::new().value(Some(operation::problem_example(&refusal)));
+        components = components.example(operation::example_name(&refusal), example);
+    }
+    if operators == Access::Operator {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("The server's admin token.".to_owned());
+        components = components.security_scheme(operation::SECURITY, SecurityScheme::Http(bearer));
+    }
+    let info = InfoBuilder::new()
+        .title("flashsale")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(License::new(env!("CARGO_PKG_LICENSE"))));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build()
+}

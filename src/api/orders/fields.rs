@@ -1,0 +1,113 @@
+//! The fields of an order that a client sends, and how they become an order.
+
+use crate::admission::{IdempotencyKey, OrderRequest};
+use crate::domain::order::{Priority, Quantity, UserId};
+use crate::domain::product::ProductId;
+use crate::domain::refusal::Refusal;
+use crate::http::schema::{Shape, pattern, sent_whole, with_example};
+use crate::http::{Complaint, Field, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
+use crate::limits::{MAX_IDEMPOTENCY_KEY_CHARS, MAX_QUANTITY};
+use crate::view::schema::of;
+use crate::view::text::UserName;
+
+static PRODUCT: Field<Whole> =
+    Field { name: "productId", about: "", rule: Whole { least: 1, most: i64::MAX, example: Some(1) } };
+
+static USER: Field<User> = Field {
+    name: "userId",
+    about: "Who buys, in the shop's words: in Unicode normalization form C, without characters that are not shown. \
+            Case counts.",
+    rule: User,
+};
+
+static QUANTITY: Field<Units> = Field { name: "quantity", about: "Units.", rule: Units };
+
+static PRIORITY: Field<OneOf<Priority>> = Field {
+    name: "priority",
+    about: "Above `normal` it needs the admin token, if one is set.",
+    rule: OneOf { complaint: "must be low, normal, high or critical", default: Priority::Normal },
+};
+
+/// The key of an order in a batch.
+pub(super) static KEY: Field<Nullable<Key>> =
+    Field { name: "idempotencyKey", about: "As the header Idempotency-Key of a single order.", rule: Nullable(Key) };
+
+/// The body of one order.
+pub(super) static NEW_ORDER: Object = Object {
+    name: "NewOrder",
+    about: "An order to place.",
+    members: &[PRODUCT.required(), USER.required(), QUANTITY.required(), PRIORITY.optional()],
+    needs_one: false,
+};
+
+/// An order of a batch.
+pub(super) static BATCH_ORDER: Object = Object {
+    name: "BatchOrder",
+    about: "An order to place, in a batch.",
+    members: &[PRODUCT.required(), USER.required(), QUANTITY.required(), PRIORITY.optional(), KEY.optional()],
+    needs_one: false,
+};
+
+/// The name of a user.
+struct User;
+
+impl Rule for User {
+    type Value = UserId;
+
+    fn read(&self, value: &Value<'_>) -> Result<UserId, Complaint> {
+        UserId::new(value.text()?).map_err(Into::into)
+    }
+
+    fn shape(&self) -> Shape {
+        of::<UserName<'_>>()
+    }
+}
+
+/// The units of one order.
+struct Units;
+
+impl Rule for Units {
+    type Value = Quantity;
+
+    fn read(&self, value: &Value<'_>) -> Result<Quantity, Complaint> {
+        let units = value.whole(1, MAX_QUANTITY.into())?;
+        u32::try_from(units).ok().and_then(Quantity::new).ok_or(Complaint::Borrowed("is not a quantity"))
+    }
+
+    fn shape(&self) -> Shape {
+        with_example(sent_whole(1, MAX_QUANTITY.into()), 1.into())
+    }
+}
+
+/// An idempotency key.
+pub(super) struct Key;
+
+impl Rule for Key {
+    type Value = IdempotencyKey;
+
+    fn read(&self, value: &Value<'_>) -> Result<IdempotencyKey, Complaint> {
+        IdempotencyKey::new(value.text()?).map_err(Into::into)
+    }
+
+    fn shape(&self) -> Shape {
+        with_example(pattern("^[!-~]+$", 1, MAX_IDEMPOTENCY_KEY_CHARS), "checkout-7f3a".into())
+    }
+}
+
+/// Reads the fields that all orders have; those beyond them are the caller's.
+pub(super) fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
+    let (product, user) = (reader.read(&PRODUCT), reader.read(&USER));
+    let (quantity, priority) = (reader.read(&QUANTITY), reader.read(&PRIORITY));
+    reader.finish()?;
+    match (product, user, quantity) {
+        (Some(product), Some(user), Some(quantity)) => Ok(OrderRequest {
+            product: ProductId(product.unsigned_abs()),
+            user,
+            quantity,
+            priority: priority.unwrap_or_default(),
+            key: None,
+        }),
+        // A field without a value has left an error behind.
+        _ => Err(Refusal::Internal),
+    }
+}

@@ -1,0 +1,189 @@
+//! Placing an order: the path that a stampede takes.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::BoxError;
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRef, Request, State};
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::admission::{Accepted, Admission, IdempotencyKey};
+use crate::api::route::{self, Route};
+use crate::api::state::Shared;
+use crate::domain::digits::push_decimal;
+use crate::domain::job_id::JobIds;
+use crate::domain::order::Priority;
+use crate::domain::refusal::Refusal;
+use crate::http::{self, AdminToken, Form, Reader, Rule};
+use crate::limits::MAX_ORDER_BODY_BYTES;
+use crate::metrics::Metrics;
+use crate::view::receipt::ReceiptView;
+
+use super::fields::{Key, NEW_ORDER, read_order};
+use super::receipt;
+
+/// Where orders are placed.
+pub(super) const PATH: &str = "/api/v1/orders";
+
+pub(super) fn route() -> Route {
+    let order = json!({ "productId": 1, "userId": "ada", "quantity": 1 });
+    let text_numbers = json!({ "productId": "2", "userId": "grace", "quantity": "2", "priority": "low" });
+    let description = route::public("/orders", "placeOrder", "Place an order")
+        .about(
+            "Responds only after the order is on disk. The same `Idempotency-Key` with the same body gives the first \
+             response again for 24 hours, also after a restart and while the first is still in flight.",
+        )
+        .header("Idempotency-Key", "Makes a repetition of the request safe.", Key.shape())
+        .body(&NEW_ORDER, MAX_ORDER_BODY_BYTES, [("order", order), ("textNumbers", text_numbers)])
+        .creates::<ReceiptView>("The order is accepted.", &["Idempotency-Replayed"])
+        .leads_to(&["followOrder"], "jobId", "jobId")
+        .leads_to(&["getOrder", "confirmOrder", "cancelOrder"], "id", "orderId")
+        .sells()
+        .refuses(|refusal| {
+            matches!(
+                refusal,
+                // Unauthorized: for priorities above normal.
+                Refusal::Unauthorized
+                    | Refusal::ProductNotFound
+                    | Refusal::RequestInFlight
+                    | Refusal::IdempotencyKeyReused
+                    | Refusal::Overloaded { .. }
+            )
+        })
+        .writes();
+    route::post(place, description)
+}
+
+/// Gives a repetition of the request the same response.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What placing an order needs, in one piece: each connection shares one of it.
+#[derive(Debug)]
+pub(crate) struct PlaceOrder {
+    admission: Arc<Admission>,
+    job_ids: Arc<JobIds>,
+    token: AdminToken,
+    metrics: Arc<Metrics>,
+}
+
+impl FromRef<Shared> for PlaceOrder {
+    fn from_ref(shared: &Shared) -> Self {
+        Self {
+            admission: FromRef::from_ref(shared),
+            job_ids: FromRef::from_ref(shared),
+            token: FromRef::from_ref(shared),
+            metrics: FromRef::from_ref(shared),
+        }
+    }
+}
+
+/// For a request that comes through the router, which none does: the short cut is for all of them.
+async fn place(State(place_order): State<PlaceOrder>, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    place_order.respond(&head, body).await
+}
+
+impl PlaceOrder {
+    /// Whether a request places an order.
+    pub(crate) fn is_for(head: &Parts) -> bool {
+        head.method == Method::POST && head.uri.path() == PATH
+    }
+
+    /// Places the order in a request's body.
+    pub(crate) async fn respond<B>(&self, head: &Parts, body: B) -> Result<Response, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        match self.accept(head, body).await {
+            Ok(accepted) => Ok(self.created(&accepted)),
+            Err(refusal) => {
+                self.count_rejected(&refusal);
+                if refusal == Refusal::SoldOut { Ok(sold_out()) } else { Err(refusal) }
+            }
+        }
+    }
+
+    /// Counts an order that was refused.
+    pub(crate) fn count_rejected(&self, refusal: &Refusal) {
+        self.metrics.count_rejected(refusal);
+    }
+
+    async fn accept<B>(&self, Parts { uri, headers, .. }: &Parts, body: B) -> Result<Accepted, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        http::check_none(uri)?;
+        let body = http::read_body(headers, body, MAX_ORDER_BODY_BYTES).await?;
+        let mut reader = Form::parse(&body)?.reader(&NEW_ORDER);
+        let key = read_key(headers, &mut reader);
+        let mut request = read_order(reader)?;
+        request.key = key;
+        // Priorities above normal are for operators.
+        if request.priority > Priority::Normal && !self.token.allows(headers) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.admission.place(request).await
+    }
+
+    fn created(&self, accepted: &Accepted) -> Response {
+        let order = accepted.receipt.order;
+        let mut response = Response::new(Body::from(receipt::document(accepted, &self.job_ids)));
+        *response.status_mut() = StatusCode::CREATED;
+        let headers = response.headers_mut();
+        headers.reserve(4);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut location = String::with_capacity(PATH.len() + 1 + 20);
+        location.push_str(PATH);
+        location.push('/');
+        push_decimal(&mut location, order.0);
+        if let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) {
+            headers.insert(LOCATION, location);
+        }
+        if accepted.replayed {
+            headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// What a stampede gets by the hundred thousand: the response to an order that comes too late. Its document is written
+/// once.
+fn sold_out() -> Response {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| http::problem_document(&Refusal::SoldOut, PATH).into());
+    http::document_response(&Refusal::SoldOut, Bytes::clone(&DOCUMENT))
+}
+
+fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {
+    let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let key = given.next()?;
+    if given.next().is_some() {
+        reader.complain("Idempotency-Key", "comes twice");
+        return None;
+    }
+    // Bytes beyond ASCII have no text; the check of the key refuses them like other bad characters.
+    match IdempotencyKey::new(key.to_str().unwrap_or_default()) {
+        Ok(key) => Some(key),
+        Err(message) => {
+            reader.complain("Idempotency-Key", message);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Access;
+
+    #[test]
+    fn the_short_cut_leads_to_a_route_of_the_table() {
+        let route = route();
+        assert_eq!((route.description().path(), route.description().access()), (PATH, Access::Public));
+    }
+}

@@ -1,0 +1,118 @@
+//! The fields of a product that a client sends.
+
+use crate::committer::ProductPatch;
+use crate::domain::names::check_product_name;
+use crate::http::schema::Shape;
+use crate::http::{Complaint, Field, Member, Moment, Nullable, Object, Price, Reader, Rule, Truth, Value, Whole};
+use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
+use crate::view::schema::of;
+use crate::view::text::ProductName;
+
+/// The most units of a product.
+pub(super) const MOST_UNITS: i64 = MAX_STOCK as i64;
+
+/// A number of units.
+const STOCK: Whole = Whole { least: 0, most: MOST_UNITS, example: Some(100) };
+
+pub(super) static NAME: Field<Name> = Field { name: "name", about: "", rule: Name };
+pub(super) static PRICE: Field<Price> = Field {
+    name: "price",
+    about: "At most two digits after the point, at most 9999999999.99; never rounded.",
+    rule: Price,
+};
+pub(super) static INITIAL: Field<Whole> = Field { name: "initialStock", about: "", rule: STOCK };
+static CURRENT: Field<Whole> = Field {
+    name: "currentStock",
+    about: "What can be bought. What differs from now is booked as an adjustment.",
+    rule: STOCK,
+};
+static ACTIVE: Field<Truth> = Field {
+    name: "flashSaleActive",
+    about: "Whether it can be bought at all; `false` for a new product.",
+    rule: Truth,
+};
+static LIMIT: Field<Nullable<Whole>> = Field {
+    name: "perUserLimit",
+    about: "Units that one user may have.",
+    rule: Nullable(Whole { least: 1, most: MAX_PER_USER_LIMIT as i64, example: None }),
+};
+static STARTS: Field<Nullable<Moment>> =
+    Field { name: "saleStartsAt", about: "From when it can be bought, inclusive.", rule: Nullable(Moment) };
+static ENDS: Field<Nullable<Moment>> =
+    Field { name: "saleEndsAt", about: "Until when, exclusive; later than the start.", rule: Nullable(Moment) };
+static HOLD: Field<Nullable<Whole>> = Field {
+    name: "holdSeconds",
+    about: "How long an order waits for its confirmation; `null`: a worker fulfils it.",
+    rule: Nullable(Whole { least: 1, most: MAX_HOLD_SECONDS as i64, example: None }),
+};
+
+/// The body of a new product.
+pub(super) static NEW_PRODUCT: Object = Object {
+    name: "NewProduct",
+    about: "A product to create.",
+    members: &[
+        NAME.required(),
+        PRICE.required(),
+        INITIAL.required(),
+        TERMS[0],
+        TERMS[1],
+        TERMS[2],
+        TERMS[3],
+        TERMS[4],
+        TERMS[5],
+    ],
+    needs_one: false,
+};
+
+/// The body of a change.
+pub(super) static PRODUCT_CHANGES: Object = Object {
+    name: "ProductChanges",
+    about: "The fields to change, at least one.",
+    members: &[
+        NAME.optional(),
+        PRICE.optional(),
+        INITIAL.optional(),
+        TERMS[0],
+        TERMS[1],
+        TERMS[2],
+        TERMS[3],
+        TERMS[4],
+        TERMS[5],
+    ],
+    needs_one: true,
+};
+
+/// What creating and changing share.
+const TERMS: [Member; 6] =
+    [CURRENT.optional(), ACTIVE.optional(), LIMIT.optional(), STARTS.optional(), ENDS.optional(), HOLD.optional()];
+
+/// Reads the fields that creating and changing share.
+pub(super) fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {
+    let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    ProductPatch {
+        current: reader.read(&CURRENT).map(i64::unsigned_abs),
+        flash_sale_active: reader.read(&ACTIVE),
+        per_user_limit: reader.read(&LIMIT).map(|limit| limit.map(small)),
+        sale_starts_at: reader.read(&STARTS),
+        sale_ends_at: reader.read(&ENDS),
+        hold_seconds: reader.read(&HOLD).map(|seconds| seconds.map(small)),
+        ..ProductPatch::default()
+    }
+}
+
+/// The name of a product.
+pub(super) struct Name;
+
+impl Rule for Name {
+    type Value = String;
+
+    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
+        let name = value.text()?;
+        check_product_name(name)?;
+        Ok(name.to_owned())
+    }
+
+    fn shape(&self) -> Shape {
+        of::<ProductName<'_>>()
+    }
+}

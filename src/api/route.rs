@@ -1,0 +1,88 @@
+//! One row of the route table: what responds, and everything that is said of it.
+
+use axum::handler::Handler;
+use axum::routing::{self, MethodFilter, MethodRouter};
+
+use crate::http::{Access, AdminToken, guard, without_query};
+
+use super::openapi::{Chapter, Operation};
+use super::state::Shared;
+
+/// Where the API starts.
+pub const BASE: &str = "/api/v1";
+
+/// A method of a path: what responds, and its description, which has the path and who may use it.
+pub(super) struct Route {
+    description: Operation,
+    handler: MethodRouter<Shared>,
+}
+
+/// Routes that belong together.
+pub(super) struct Group {
+    /// Its name.
+    pub(super) tag: &'static str,
+    /// What it is about.
+    pub(super) about: &'static str,
+    /// Its routes, in the order of the page.
+    pub(super) routes: Vec<Route>,
+}
+
+/// Describes a route below [`BASE`] that is open to anyone. `id` is its name in generated clients.
+pub(super) fn public(path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(Access::Public, format!("{BASE}{path}"), id, summary)
+}
+
+/// The same for operators.
+pub(super) fn operator(path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(Access::Operator, format!("{BASE}{path}"), id, summary)
+}
+
+/// Describes a route at the root.
+pub(super) fn root(access: Access, path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(access, path.to_owned(), id, summary)
+}
+
+/// A route that responds to `GET` and `HEAD`.
+pub(super) fn get<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
+    Route { description, handler: routing::get(handler) }
+}
+
+/// A route that responds to `POST`.
+pub(super) fn post<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
+    Route { description: description.with_method(MethodFilter::POST), handler: routing::post(handler) }
+}
+
+/// A route that responds to `PUT`.
+pub(super) fn put<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
+    Route { description: description.with_method(MethodFilter::PUT), handler: routing::put(handler) }
+}
+
+/// A route that responds to `DELETE`.
+pub(super) fn delete<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
+    Route { description: description.with_method(MethodFilter::DELETE), handler: routing::delete(handler) }
+}
+
+impl Route {
+    /// What the document says of it.
+    pub(super) const fn description(&self) -> &Operation {
+        &self.description
+    }
+
+    /// What responds, behind the checks that its description asks for: a route without parameters in the query takes
+    /// none, and one for operators needs the token.
+    pub(super) fn handler(self, token: &AdminToken) -> MethodRouter<Shared> {
+        let handler = if self.description.reads_query() { self.handler } else { without_query(self.handler) };
+        match self.description.access() {
+            Access::Public => handler,
+            Access::Operator => guard(handler, token),
+        }
+    }
+}
+
+impl Group {
+    /// The group as a chapter of the document.
+    pub(super) fn chapter(self) -> Chapter {
+        let operations = self.routes.into_iter().map(|route| route.description).collect();
+        Chapter { tag: self.tag, about: self.about, operations }
+    }
+}

@@ -1,0 +1,101 @@
+//! The description as a whole.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+
+fn document(operators: Access) -> Value {
+    serde_json::from_str(&description(operators)).unwrap()
+}
+
+fn json() -> Value {
+    document(Access::Operator)
+}
+
+/// Every string under `key` in a document.
+fn under<'a>(key: &str, value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get(key).and_then(Value::as_str));
+            fields.values().for_each(|value| under(key, value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| under(key, value, found)),
+        _ => {}
+    }
+}
+
+fn all<'a>(key: &str, document: &'a Value) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    under(key, document, &mut found);
+    found
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = &Value> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.values().flat_map(|path| path.as_object().unwrap().values())
+}
+
+#[test]
+fn every_route_is_described_under_a_name_of_its_own_and_links_lead_to_them() {
+    let document = json();
+    let names: Vec<_> = operations(&document).map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let unique: BTreeSet<_> = names.iter().copied().collect();
+    let routes: usize = groups().iter().map(|group| group.routes.len()).sum();
+    assert_eq!((unique.len(), names.len()), (routes, routes));
+    for linked in all("operationId", &document) {
+        assert!(unique.contains(linked), "{linked}");
+    }
+    for operation in operations(&document) {
+        assert!(operation["summary"].is_string() && operation["tags"].is_array(), "{operation}");
+    }
+}
+
+#[test]
+fn operator_routes_need_the_token_where_there_is_one() {
+    let needing = |operators| -> usize {
+        let document = document(operators);
+        // With an empty requirement beside it, only some requests need the token.
+        let needs = |operation: &&Value| {
+            operation["security"].as_array().is_some_and(|any| !any.contains(&serde_json::json!({})))
+        };
+        operations(&document).filter(needs).count()
+    };
+    let routes = groups().into_iter().flat_map(|group| group.routes);
+    let guarded = routes.filter(|route| route.description().access() == Access::Operator).count();
+    assert_eq!((needing(Access::Operator), needing(Access::Public)), (guarded, 0));
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_nothing_is_there_in_vain() {
+    let document = json();
+    let used: BTreeSet<_> = all("$ref", &document).into_iter().collect();
+    for reference in &used {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    for group in ["schemas", "responses", "headers"] {
+        for name in document["components"][group].as_object().unwrap().keys() {
+            assert!(used.contains(format!("#/components/{group}/{name}").as_str()), "{group} {name}");
+        }
+    }
+}
+
+#[test]
+fn every_code_that_a_route_can_respond_with_is_described_by_some_operation() {
+    let document = json();
+    let used: BTreeSet<_> = all("$ref", &document).into_iter().collect();
+    for refusal in Refusal::examples() {
+        let shown = used.contains(format!("#/components/examples/{}", openapi::example_name(&refusal)).as_str());
+        // No operation of a path responds with what is for the methods that the path does not have.
+        assert_eq!(shown, refusal != Refusal::MethodNotAllowed, "{}", refusal.code());
+    }
+}
+
+#[test]
+fn requests_are_counted_for_their_clients_but_for_those_that_ask_whether_the_server_lives() {
+    let routes = groups().into_iter().flat_map(|group| group.routes);
+    let unlimited = routes.filter(|route| !route.description().is_limited());
+    let paths: Vec<_> = unlimited.map(|route| route.description().path().to_owned()).collect();
+    assert_eq!(paths, ["/livez", "/readyz", "/api/v1/monitoring/health"]);
+}

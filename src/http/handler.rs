@@ -1,0 +1,37 @@
+//! What responds to requests, as the protocol knows it.
+
+use std::future::Future;
+
+use axum::BoxError;
+use axum::body::HttpBody;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::domain::refusal::Refusal;
+
+/// What responds to requests whose heads have passed the bounds of the protocol. Cloned for each request, so a clone
+/// should cost little.
+///
+/// One kind of request may take a short cut: its responses go without the headers that protect browsers, and nothing
+/// of its way is boxed, as boxes would cost more than its handler.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Responds to a request that does not take the short cut. A refusal may be left in the response's extensions: the
+    /// caller writes its problem document.
+    fn call(&mut self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// Whether requests for this path are free of the limits of each client.
+    fn is_unlimited(&self, path: &str) -> bool;
+
+    /// Whether a request takes the short cut.
+    fn takes_short_cut(&self, head: &Parts) -> bool;
+
+    /// Responds to a request that takes the short cut.
+    fn short_cut<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Response, Refusal>> + Send
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send;
+
+    /// Counts a request that would have taken the short cut and was rejected before.
+    fn count_rejected(&self, refusal: &Refusal);
+}

@@ -1,0 +1,9 @@
+//! What an operator asks and does, independent of HTTP: the API, the dashboard and the command line call it.
+
+pub mod audit;
+pub mod dead_letters;
+pub mod jobs;
+pub mod ledger;
+pub mod orders;
+pub mod totals;
+mod unreadable;

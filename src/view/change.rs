@@ -1,0 +1,460 @@
+//! A change of the history: its kind, who made it, what it is about, what it found and left. The ledger of a product
+//! and the export of the journal show the same changes, each with words and fields of its own; both are made here.
+
+use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::order::OrderView;
+use super::product::ProductView;
+use super::text::{AsText, Id, Word, Words, one_of};
+use crate::domain::change::{Actor, Change, Fork, HistoryId, Record};
+use crate::domain::clock::Timestamp;
+use crate::domain::job_id::JobIds;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::product::{Product, ProductId};
+use crate::domain::transition::Transition;
+
+/// The one table of the kinds: each with its word in the journal, and its word in a product's ledger if it is there.
+macro_rules! kinds {
+    ($($(#[$about:meta])* $kind:ident => $journal:literal $(, $ledger:literal)?;)*) => {
+        /// What kind a change is of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ChangeKind {
+            $($(#[$about])* $kind,)*
+        }
+
+        impl ChangeKind {
+            /// Its word in the ledger; none for what no ledger shows.
+            pub const fn ledger_word(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$kind => kinds!(@ $($ledger)?),)*
+                }
+            }
+        }
+
+        impl Words for ChangeKind {
+            const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $journal,)*
+                }
+            }
+        }
+    };
+    (@) => { None };
+    (@ $ledger:literal) => { Some($ledger) };
+}
+
+kinds! {
+    /// A product was created.
+    ProductCreated => "product_created", "created";
+    /// An operator changed a product's stock, perhaps with its terms.
+    ProductAdjusted => "product_edited", "adjusted";
+    /// An operator changed a product's terms.
+    ProductEdited => "product_edited", "edited";
+    /// A product was deleted, and its ledger with it.
+    ProductDeleted => "product_deleted";
+    /// An order was accepted.
+    OrderPlaced => "order_placed", "reserved";
+    /// A worker fulfilled an order.
+    OrderFulfilled => "order_fulfilled", "sold";
+    /// An operator confirmed an order.
+    OrderConfirmed => "order_confirmed", "sold";
+    /// An operator confirmed an order after its hold had expired.
+    OrderConfirmedLate => "order_confirmed_late", "sold_late";
+    /// An attempt failed and another follows; no unit moves.
+    AttemptFailed => "attempt_failed";
+    /// The fulfilment service rejected an order for good.
+    OrderRejected => "order_rejected", "failed";
+    /// The last attempt of an order failed.
+    AttemptsExhausted => "attempts_exhausted", "failed";
+    /// An operator cancelled an order.
+    OrderCancelled => "order_cancelled", "cancelled";
+    /// A hold expired.
+    OrderExpired => "order_expired", "expired";
+    /// An order was taken back from the dead letters.
+    OrderReopened => "order_reopened", "reserved_again";
+    /// A dead letter was deleted.
+    DeadLetterDeleted => "dead_letter_deleted";
+    /// The queue was paused.
+    QueuePaused => "queue_paused";
+    /// The queue was resumed.
+    QueueResumed => "queue_resumed";
+    /// The history left another one.
+    HistoryForked => "history_forked";
+}
+
+impl PartialSchema for ChangeKind {
+    fn schema() -> RefOr<Schema> {
+        one_of(Self::ALL.iter().map(|kind| kind.word())).into()
+    }
+}
+
+impl ToSchema for ChangeKind {}
+
+impl ChangeKind {
+    /// The kind of a change.
+    pub fn of(change: &Change) -> Self {
+        match change {
+            Change::ProductCreated(_) => Self::ProductCreated,
+            Change::ProductEdited { before, after } if before.stock != after.stock => Self::ProductAdjusted,
+            Change::ProductEdited { .. } => Self::ProductEdited,
+            Change::ProductDeleted(_) => Self::ProductDeleted,
+            Change::OrderPlaced { .. } => Self::OrderPlaced,
+            Change::OrderMoved { transition, .. } => Self::of_transition(transition),
+            Change::DeadLetterDeleted(_) => Self::DeadLetterDeleted,
+            Change::QueuePaused => Self::QueuePaused,
+            Change::QueueResumed => Self::QueueResumed,
+            Change::HistoryForked(_) => Self::HistoryForked,
+        }
+    }
+
+    const fn of_transition(transition: &Transition) -> Self {
+        match transition {
+            Transition::Fulfilled => Self::OrderFulfilled,
+            Transition::Confirmed => Self::OrderConfirmed,
+            Transition::ConfirmedLate => Self::OrderConfirmedLate,
+            Transition::AttemptFailed { .. } => Self::AttemptFailed,
+            Transition::Rejected { .. } => Self::OrderRejected,
+            Transition::AttemptsExhausted { .. } => Self::AttemptsExhausted,
+            Transition::Cancelled => Self::OrderCancelled,
+            Transition::Expired => Self::OrderExpired,
+            Transition::Reopened => Self::OrderReopened,
+        }
+    }
+}
+
+/// One change of the history, in the words of its views: what [`LedgerEntryView`] and [`JournalEntryView`] are made of.
+#[derive(Clone, Debug)]
+pub struct ChangeView<'c> {
+    /// What kind it is of.
+    pub kind: ChangeKind,
+    /// Who made it.
+    pub actor: Actor,
+    /// The product that it is about, if it is about one.
+    pub product: Option<ProductId>,
+    /// The order that it is about, if it is about one.
+    pub order: Option<OrderId>,
+    /// Units of that order, where the change has them.
+    pub quantity: Option<u32>,
+    /// What it added to the product's current, held and sold units.
+    pub deltas: Option<[i64; 3]>,
+    /// What went wrong in the attempt that it reports.
+    pub error: Option<&'c str>,
+    /// What it found and what it left.
+    pub sides: [Option<Side<'c>>; 2],
+}
+
+/// What a change found or left.
+#[derive(Clone, Copy, Debug)]
+pub enum Side<'c> {
+    /// A product.
+    Product(&'c Product),
+    /// An order, whole.
+    Order(&'c Order),
+    /// An order of this status.
+    Status(OrderStatus),
+    /// A job that is a dead letter, or is none.
+    DeadLetter(bool),
+    /// A queue that is paused, or is not.
+    Paused(bool),
+    /// A history and the next numbers in it.
+    History {
+        /// Which.
+        id: HistoryId,
+        /// The number of the next order.
+        next_order: u64,
+        /// The number of the next product.
+        next_product: u64,
+    },
+}
+
+impl<'c> ChangeView<'c> {
+    /// The view of a change.
+    pub fn of(change: &'c Change) -> Self {
+        let mut view = Self {
+            kind: ChangeKind::of(change),
+            actor: change.actor(),
+            product: None,
+            order: None,
+            quantity: None,
+            deltas: change.deltas(),
+            error: None,
+            sides: [None, None],
+        };
+        match change {
+            Change::ProductCreated(product) => {
+                view.product = Some(product.id);
+                view.sides = [None, Some(Side::Product(product))];
+            }
+            Change::ProductEdited { before, after } => {
+                view.product = Some(after.id);
+                view.sides = [before, after].map(|product| Some(Side::Product(product)));
+            }
+            Change::ProductDeleted(product) => {
+                view.product = Some(product.id);
+                view.sides = [Some(Side::Product(product)), None];
+            }
+            Change::OrderPlaced { order, .. } => {
+                (view.order, view.product, view.quantity) = (Some(order.id), Some(order.product), Some(order.quantity));
+                view.sides = [None, Some(Side::Order(order))];
+            }
+            Change::OrderMoved { order, product, quantity, transition, units, .. } => {
+                (view.order, view.product, view.quantity) = (Some(*order), Some(*product), Some(*quantity));
+                view.error = transition.error();
+                view.sides = transition.statuses(*units).map(|status| Some(Side::Status(status)));
+            }
+            Change::DeadLetterDeleted(order) => {
+                view.order = Some(*order);
+                view.sides = [true, false].map(|dead| Some(Side::DeadLetter(dead)));
+            }
+            Change::QueuePaused => view.sides = [false, true].map(|paused| Some(Side::Paused(paused))),
+            Change::QueueResumed => view.sides = [true, false].map(|paused| Some(Side::Paused(paused))),
+            Change::HistoryForked(fork) => view.sides = forked(fork).map(Some),
+        }
+        view
+    }
+
+    /// The user whose order it placed. Of other changes of an order, the user is not known here.
+    pub fn placed_by(&self) -> Option<&'c str> {
+        match self.sides[1] {
+            Some(Side::Order(order)) => Some(order.user.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Its entry in the ledger of its product, if it has one: it is about a product, and is not an attempt.
+    pub fn ledger_entry(&self, sequence: u64, at: Timestamp) -> Option<LedgerEntryView<'c>> {
+        let [current_delta, held_delta, sold_delta] = self.deltas?;
+        let [before, after] = self.sides.map(|side| side.and_then(LedgerSide::of));
+        Some(LedgerEntryView {
+            sequence,
+            at: AsText(at),
+            kind: LedgerWord(self.kind.ledger_word()?),
+            actor: Word(self.actor),
+            order_id: self.order.map(|order| Id(order.0)),
+            current_delta,
+            held_delta,
+            sold_delta,
+            before,
+            after,
+        })
+    }
+
+    /// Its entry in the export of the journal. `hash` is that of its record.
+    pub fn journal_entry(
+        &self,
+        record: &Record,
+        hash: [u8; 32],
+        job_ids: &JobIds,
+    ) -> JournalEntryView<'c, JournalSide<'c>> {
+        let [current_delta, held_delta, sold_delta] = self.deltas.map_or([None; 3], |deltas| deltas.map(Some));
+        let [before, after] = self.sides.map(|side| side.map(|side| JournalSide::of(side, job_ids)));
+        JournalEntryView {
+            sequence: record.sequence,
+            at: AsText(record.at),
+            hash: hex(hash),
+            previous_hash: hex(record.previous),
+            kind: Word(self.kind),
+            actor: Word(self.actor),
+            product_id: self.product.map(|product| Id(product.0)),
+            order_id: self.order.map(|order| Id(order.0)),
+            quantity: self.quantity,
+            current_delta,
+            held_delta,
+            sold_delta,
+            error: self.error,
+            before,
+            after,
+        }
+    }
+}
+
+fn forked(fork: &Fork) -> [Side<'static>; 2] {
+    let side = |id, next_order, next_product| Side::History { id, next_order, next_product };
+    [
+        side(fork.previous, fork.last_order + 1, fork.last_product + 1),
+        side(fork.id, fork.first_order, fork.first_product),
+    ]
+}
+
+fn hex(hash: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(hash).to_hex().to_string()
+}
+
+/// One change of a product.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LedgerEntry)]
+pub struct LedgerEntryView<'c> {
+    /// The record of the history that it is in.
+    sequence: u64,
+    at: AsText<Timestamp>,
+    kind: LedgerWord,
+    actor: Word<Actor>,
+    #[schema(required)]
+    order_id: Option<Id>,
+    current_delta: i64,
+    held_delta: i64,
+    sold_delta: i64,
+    /// The product as an operator found it, or the status that an order moved from.
+    #[serde(serialize_with = "sorted")]
+    #[schema(inline, required)]
+    before: Option<LedgerSide<'c>>,
+    /// The product as an operator left it, or the status that an order moved to.
+    #[serde(serialize_with = "sorted")]
+    #[schema(inline, required)]
+    after: Option<LedgerSide<'c>>,
+}
+
+/// The word of a kind in the ledger.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct LedgerWord(&'static str);
+
+impl PartialSchema for LedgerWord {
+    fn schema() -> RefOr<Schema> {
+        one_of(ChangeKind::ALL.iter().filter_map(|kind| kind.ledger_word())).into()
+    }
+}
+
+impl ToSchema for LedgerWord {}
+
+/// What a change of a product found or left.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LedgerSide<'c> {
+    /// The product.
+    Product(ProductView<'c>),
+    /// An order that moved.
+    Order {
+        /// Where it was, or is now.
+        status: Word<OrderStatus>,
+    },
+}
+
+impl<'c> LedgerSide<'c> {
+    fn of(side: Side<'c>) -> Option<Self> {
+        match side {
+            Side::Product(product) => Some(Self::Product(ProductView::of(product))),
+            Side::Order(order) => Some(Self::Order { status: Word(order.status) }),
+            Side::Status(status) => Some(Self::Order { status: Word(status) }),
+            Side::DeadLetter(_) | Side::Paused(_) | Side::History { .. } => None,
+        }
+    }
+}
+
+/// Writes an object with its fields in alphabetical order, as the sides in a ledger have always been.
+fn sorted<S: Serializer>(side: &Option<LedgerSide<'_>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::to_value(side).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+/// One change of the history. Times and hashes are those of its record.
+// A side `S` is an object, or the text of one in a cell.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JournalEntry)]
+pub struct JournalEntryView<'c, S> {
+    sequence: u64,
+    at: AsText<Timestamp>,
+    hash: String,
+    previous_hash: String,
+    kind: Word<ChangeKind>,
+    actor: Word<Actor>,
+    #[schema(required)]
+    product_id: Option<Id>,
+    #[schema(required)]
+    order_id: Option<Id>,
+    #[schema(required)]
+    quantity: Option<u32>,
+    #[schema(required)]
+    current_delta: Option<i64>,
+    #[schema(required)]
+    held_delta: Option<i64>,
+    #[schema(required)]
+    sold_delta: Option<i64>,
+    #[schema(required)]
+    error: Option<&'c str>,
+    #[schema(inline, required)]
+    before: Option<S>,
+    #[schema(inline, required)]
+    after: Option<S>,
+}
+
+impl<'c, S: Serialize> JournalEntryView<'c, S> {
+    /// The same with the JSON of its sides as text.
+    pub fn with_sides_as_text(self) -> serde_json::Result<JournalEntryView<'c, String>> {
+        let text = |side: Option<S>| side.as_ref().map(serde_json::to_string).transpose();
+        Ok(JournalEntryView {
+            sequence: self.sequence,
+            at: self.at,
+            hash: self.hash,
+            previous_hash: self.previous_hash,
+            kind: self.kind,
+            actor: self.actor,
+            product_id: self.product_id,
+            order_id: self.order_id,
+            quantity: self.quantity,
+            current_delta: self.current_delta,
+            held_delta: self.held_delta,
+            sold_delta: self.sold_delta,
+            error: self.error,
+            before: text(self.before)?,
+            after: text(self.after)?,
+        })
+    }
+}
+
+/// What a change of the history found or left: a product, an order, or the one thing that it turned.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum JournalSide<'c> {
+    /// A product.
+    Product(ProductView<'c>),
+    /// An order, whole.
+    Order(OrderView<'c>),
+    /// An order that moved.
+    Status {
+        /// Where it was, or is now.
+        status: Word<OrderStatus>,
+    },
+    /// A job.
+    DeadLetter {
+        /// Whether it is a dead letter.
+        #[serde(rename = "deadLetter")]
+        dead_letter: bool,
+    },
+    /// The queue.
+    Queue {
+        /// Whether workers take no jobs.
+        paused: bool,
+    },
+    /// A history.
+    History {
+        /// Its id.
+        #[serde(rename = "historyId")]
+        history_id: AsText<HistoryId>,
+        /// The number of the next order.
+        #[serde(rename = "nextOrderId")]
+        next_order_id: u64,
+        /// The number of the next product.
+        #[serde(rename = "nextProductId")]
+        next_product_id: u64,
+    },
+}
+
+impl<'c> JournalSide<'c> {
+    fn of(side: Side<'c>, job_ids: &JobIds) -> Self {
+        match side {
+            Side::Product(product) => Self::Product(ProductView::of(product)),
+            Side::Order(order) => Self::Order(OrderView::of(order, job_ids)),
+            Side::Status(status) => Self::Status { status: Word(status) },
+            Side::DeadLetter(dead_letter) => Self::DeadLetter { dead_letter },
+            Side::Paused(paused) => Self::Queue { paused },
+            Side::History { id, next_order, next_product } => {
+                Self::History { history_id: AsText(id), next_order_id: next_order, next_product_id: next_product }
+            }
+        }
+    }
+}

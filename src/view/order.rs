@@ -1,0 +1,103 @@
+//! Orders.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::product::ProductView;
+use super::queue::JobCountsView;
+use super::text::{AsText, Id, JobId, Units, UserName, Word};
+use crate::domain::clock::Timestamp;
+use crate::domain::job_id::JobIds;
+use crate::domain::money::Money;
+use crate::domain::order::{Order, OrderStatus, Priority};
+use crate::domain::product::Product;
+use crate::domain::totals::Totals;
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Order)]
+pub struct OrderView<'a> {
+    id: Id,
+    job_id: JobId,
+    product_id: Id,
+    user_id: UserName<'a>,
+    quantity: Units,
+    /// The price of one unit when the order was accepted.
+    unit_price: AsText<Money>,
+    total_price: AsText<Money>,
+    status: Word<OrderStatus>,
+    priority: Word<Priority>,
+    /// When its units were last reserved.
+    reserved_at: AsText<Timestamp>,
+    /// Until when it can be confirmed.
+    #[schema(required)]
+    expires_at: Option<AsText<Timestamp>>,
+    /// Fulfilment attempts since it was last queued.
+    attempts: u32,
+    /// A code such as `expired`, perhaps with the last error after it.
+    #[schema(required)]
+    failure_reason: Option<String>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
+    /// Only where one order is read by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    product: Option<ProductView<'a>>,
+}
+
+impl<'a> OrderView<'a> {
+    /// The view of an order.
+    pub fn of(order: &'a Order, job_ids: &JobIds) -> Self {
+        Self {
+            id: Id(order.id.0),
+            job_id: JobId::of(order.id, job_ids),
+            product_id: Id(order.product.0),
+            user_id: UserName(order.user.as_str()),
+            quantity: Units(order.quantity),
+            unit_price: AsText(order.unit_price),
+            total_price: AsText(order.total()),
+            status: Word(order.status),
+            priority: Word(order.priority),
+            reserved_at: AsText(order.reserved_at),
+            expires_at: order.expires_at.map(AsText),
+            attempts: order.attempts,
+            failure_reason: order.failure.as_ref().map(ToString::to_string),
+            created_at: AsText(order.created_at),
+            updated_at: AsText(order.updated_at),
+            product: None,
+        }
+    }
+
+    /// The same with its product inside.
+    pub fn with_product(self, product: Option<&'a Product>) -> Self {
+        Self { product: product.map(ProductView::of), ..self }
+    }
+}
+
+/// Counts of orders.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OrderMetrics)]
+pub struct OrderMetricsView {
+    cancelled_orders: u64,
+    confirmed_orders: u64,
+    failed_orders: u64,
+    pending_orders: u64,
+    queue_stats: JobCountsView,
+    total_orders: u64,
+}
+
+impl OrderMetricsView {
+    /// The counts of orders beside those of jobs.
+    pub fn of(totals: &Totals, jobs: JobCountsView) -> Self {
+        Self {
+            cancelled_orders: totals.orders(OrderStatus::Cancelled),
+            confirmed_orders: totals.orders(OrderStatus::Confirmed),
+            failed_orders: totals.orders(OrderStatus::Failed),
+            pending_orders: totals.orders(OrderStatus::Pending),
+            queue_stats: jobs,
+            total_orders: totals.all_orders(),
+        }
+    }
+}
