@@ -9,3 +9,4 @@ mod power;
 mod rng;
 mod script;
 mod stalls;
+mod tail;
