@@ -24,7 +24,7 @@ mod values;
 mod verify;
 mod version;
 
-use run::{CommandError, Run};
+use run::{CommandError, Definition, Run};
 use shared_args::LogArgs;
 
 /// Makes the enum of all commands, in the order in which the help lists them. Clap takes a command's name from its
@@ -44,9 +44,9 @@ macro_rules! commands {
                 }
             }
 
-            fn run(self) -> Result<(), CommandError> {
+            fn run(self, definition: Definition) -> Result<(), CommandError> {
                 match self {
-                    $(Self::$command(command) => command.run()),+
+                    $(Self::$command(command) => command.run(definition)),+
                 }
             }
         }
@@ -101,10 +101,10 @@ fn read_and_run() -> Result<(), CommandError> {
         }
         None => warnings.iter().for_each(output::warn),
     }
-    command.run()
+    command.run(definition)
 }
 
-/// The whole command line, for completion scripts.
+/// The whole command line.
 fn definition() -> clap::Command {
     Cli::command()
 }

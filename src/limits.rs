@@ -103,6 +103,12 @@ pub const MEMTABLE_FLUSH_ROWS: usize = 32 * 1024;
 pub const MEMTABLE_LINGER: Duration = Duration::from_millis(100);
 /// Committed rows in memory that the tables do not have; the committer waits where there are more.
 pub const MAX_MEMTABLE_ROWS: usize = 64 * 1024;
+/// Newest records of the history that are kept in memory for those who follow it.
+pub const TAIL_RECORDS: usize = 4 * 1024;
+/// Changes in all of these records; the newest record is kept whatever it has.
+pub const TAIL_CHANGES: usize = 32 * 1024;
+/// How long a follower that reads older records waits where too many wait to read.
+pub const TAIL_RETRY: Duration = Duration::from_millis(100);
 /// Orders kept in memory while the history is replayed.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
@@ -218,7 +224,7 @@ pub const MAX_DELAY_LINES: usize = 16;
 /// How late a job may come due where the wall clock was set back; where it was not, none is.
 pub const DELAY_SLACK: Duration = Duration::from_millis(20);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
-pub const MAX_TRIMMED_PER_RECORD: usize = 8;
+pub const MAX_TRIMMED_PER_RECORD: u64 = 8;
 /// Rows of kept answers that are too old, and of their index, that may be removed in one transaction, if few come in.
 pub const MAX_SWEPT_AT_ONCE: usize = 64;
 

@@ -43,6 +43,8 @@ pub use draft::{Committed, Draft};
 pub use error::{OpenError, StoreError, is_full};
 pub use format::FORMAT;
 pub use head::{Cut, Head};
+pub use journal::kept::KeptTail;
+pub use journal::tail::{Tail, TailError};
 pub use medium::{FILE_NAME, Medium, Part, file_in, sync_directory_of, wal_beside, with_suffix};
 pub use open::drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
 pub use open::fork::Given;
@@ -74,9 +76,10 @@ impl Store {
     /// Opens or creates the store in `medium`, brings it up to the end of its log, and reads what a start needs.
     pub fn open(medium: Medium) -> Result<(Self, Recovered), OpenError> {
         let files = Files::default();
-        let (running, secret, recovered) = Running::open(&medium, &files)?;
+        let kept = Arc::default();
+        let (running, secret, recovered) = Running::open(&medium, &files, &kept)?;
         let threads = ReadThreads::start().map_err(|error| OpenError::Io("the readers' threads".to_owned(), error))?;
-        let current = Arc::new(Current::new(running, recovered.head.clone(), threads));
+        let current = Arc::new(Current::new(running, recovered.head.clone(), kept, threads));
         Ok((Self { medium, files, secret, current }, recovered))
     }
 
@@ -86,7 +89,9 @@ impl Store {
         let (running, identity) = Running::inspect(file)?;
         let snapshot = running.reader.snapshot().and_then(|snapshot| snapshot.head());
         let head = snapshot.map_err(|error| OpenError::reading(&file.display().to_string(), error))?;
-        let current = Arc::new(Current::new(running, head, ReadThreads::none()));
+        let current = Arc::new(Current::new(running, head, Arc::default(), ReadThreads::none()));
+        // Nobody commits, and there is no thread to read older records for a tail.
+        current.ring.close();
         Ok(Self { medium: Medium::File(file.to_owned()), files: Files::default(), secret: identity.secret, current })
     }
 
@@ -102,7 +107,7 @@ impl Store {
         let reopened = self.open_again();
         if let (Err(OpenError::Full(_)), Medium::File(path)) = (&reopened, &self.medium) {
             match Running::read_only(path) {
-                Ok(read_only) => *running.write() = Some(read_only),
+                Ok(read_only) => self.current.replace_read_only(read_only),
                 Err(error) => tracing::debug!(%error, "the store cannot be read either"),
             }
         }
@@ -122,9 +127,8 @@ impl Store {
                 _ => failed.give_up(),
             }
         }
-        let (opened, _, recovered) = Running::open(&self.medium, &self.files)?;
-        *self.current.head.write() = recovered.head.clone();
-        *self.current.running.write() = Some(opened);
+        let (opened, _, recovered) = Running::open(&self.medium, &self.files, &self.current.kept)?;
+        self.current.replace(opened, &recovered.head);
         Ok(recovered)
     }
 
@@ -144,6 +148,7 @@ impl Store {
             running.close(&self.medium, &self.files);
         }
         self.files.release();
+        self.current.ring.close();
     }
 
     /// The secret of this store, made when it was created.
@@ -168,13 +173,19 @@ impl Store {
     /// Publishes a commit to readers. A reader that sees that an order has moved must find its stock moved as well; so
     /// this comes after the counters.
     pub fn publish(&self, committed: Committed) {
-        let Committed(changes) = committed;
-        if let Some(head) = &changes.head {
-            self.current.head.write().clone_from(head);
-        }
-        if let Some(running) = &*self.current.running.read() {
-            running.reader.backlog.publish(changes);
-        }
+        self.current.publish(committed);
+    }
+
+    /// Follows the journal behind the record `after`; 0 is the beginning. Who keeps a position keeps the id of the
+    /// history beside it.
+    pub fn tail(&self, after: u64) -> Tail {
+        Tail::new(Arc::clone(&self.current), after)
+    }
+
+    /// Keeps the records behind `after` from being trimmed, for a follower that has everything through it and must not
+    /// lose what comes next.
+    pub fn keep(&self, after: u64) -> KeptTail {
+        self.current.kept.keep(after)
     }
 
     /// Whether the store has failed and must be opened again.
@@ -204,11 +215,6 @@ impl Store {
     /// One order, without waiting for the tables. Blocks on file reads.
     pub fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
         self.current.reader()?.order(id)
-    }
-
-    /// Whether an order's job is on the list of dead letters, without waiting for the tables. Blocks on file reads.
-    pub fn is_dead_letter(&self, id: OrderId) -> Result<bool, StoreError> {
-        self.current.reader()?.is_dead_letter(id)
     }
 
     /// The response that is stored under an idempotency key, and the order of its request; without waiting for the

@@ -1,4 +1,4 @@
-//! One record of the history, drawn up again and again.
+//! One record of the history, built again and again.
 
 use std::fmt;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use crate::tap::Frame;
 
 /// How long each part is timed.
 const TIMED: Duration = Duration::from_millis(100);
-/// Repetitions between two looks at the time, and in one draft, which keeps what it drew up.
+/// Repetitions between two looks at the time.
 const REPEATS: u32 = 16;
 /// The shape of the history's table.
 const HISTORY: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
@@ -70,18 +70,18 @@ impl Recorded {
         before.advance(sequence - 1, previous, at);
         repeated(|| {
             let mut taken = Duration::ZERO;
-            // Nothing of it is committed: the draft ends in an error.
-            let abandoned = store.commit(|draft| {
-                for _ in 0..REPEATS {
-                    let mut head = before.clone();
+            for _ in 0..REPEATS {
+                let (mut head, changes) = (before.clone(), changes.clone());
+                // Nothing of it is committed: the draft ends in an error.
+                let abandoned = store.commit(|draft| {
                     let start = Instant::now();
                     draft.conclude(&mut head, at, changes)?;
                     taken += start.elapsed();
-                    assert_eq!(head.hash, self.hash, "this is not the record that the log has");
-                }
-                Err(StoreError::Closed)
-            });
-            assert!(abandoned.is_err());
+                    Err(StoreError::Closed)
+                });
+                assert!(abandoned.is_err());
+                assert_eq!(head.hash, self.hash, "this is not the record that the log has");
+            }
             taken
         })
     }

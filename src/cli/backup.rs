@@ -9,7 +9,7 @@ use crate::config;
 use crate::maintenance::{self, Source};
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::StoreArgs;
 
 /// Write a whole store to one file, from a stopped store or through a running server
@@ -35,7 +35,7 @@ pub(super) struct Backup {
 }
 
 impl Run for Backup {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let token = config::secret("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
         let source = match &self.server {
             Some(server) => Source::Running(Client::new(server, token.as_ref())?),

@@ -3,9 +3,8 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use super::definition;
 use super::output::write_out;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
@@ -15,7 +14,7 @@ pub(super) struct Completions {
 }
 
 impl Run for Completions {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, definition: Definition) -> Result<(), CommandError> {
         // Into memory first: the generators panic if a write fails.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut definition(), "flashsale", &mut script);

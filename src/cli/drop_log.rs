@@ -5,7 +5,7 @@ use clap::Args;
 use crate::maintenance::{Dropped, LostLog, MaintenanceError};
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::StoreArgs;
 
 /// Show what a stopped store loses if its write-ahead log is missing or damaged; with --yes, continue without that log
@@ -19,7 +19,7 @@ pub(super) struct DropLog {
 }
 
 impl Run for DropLog {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let lost = LostLog::find(&self.store.data_dir)?;
         // What cannot be shown is not dropped either.
         say(&lost)?;

@@ -13,7 +13,7 @@ use crate::domain::product::ProductId;
 use crate::maintenance::{self, Format, Subject, counted};
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::StoreArgs;
 use super::values::{ValueError, moment, within};
 
@@ -72,7 +72,7 @@ pub(super) struct Export {
 }
 
 impl Run for Export {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let subject = self.subject().map_err(wrong_usage)?;
         let format = match self.format {
             FormatName::Csv => Format::Csv,

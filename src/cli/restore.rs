@@ -7,7 +7,7 @@ use clap::Args;
 use crate::maintenance::{self, Restored};
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::StoreArgs;
 
 /// Check a backup, and put its store into the data directory
@@ -24,7 +24,7 @@ pub(super) struct Restore {
 }
 
 impl Run for Restore {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let data_dir = &self.store.data_dir;
         let Restored { contents, fork, kept } = maintenance::restore(&self.backup, data_dir, self.force)?;
         say(&format!("{} holds the store {}", data_dir.display(), maintenance::moment(&contents)))?;

@@ -11,6 +11,9 @@ use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
 use super::shared_args::{LogArgs, LogError};
 
+/// Makes the definition of the whole command line, which completion scripts need.
+pub(super) type Definition = fn() -> clap::Command;
+
 /// A command with its arguments.
 pub(super) trait Run {
     /// How the command logs. One without a log writes its warnings and its error to standard error.
@@ -19,7 +22,7 @@ pub(super) trait Run {
     }
 
     /// Does what the command is for.
-    fn run(self) -> Result<(), CommandError>;
+    fn run(self, definition: Definition) -> Result<(), CommandError>;
 }
 
 /// Why a command failed.

@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::{app, logging};
 
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::{LogArgs, LogFormat, StoreArgs};
 use super::values::{network, within};
 
@@ -125,7 +125,7 @@ impl Run for Serve {
         Some(&self.log)
     }
 
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let format = self.log.log_format;
         let config = self.resolve()?;
         let announce = |banner: &app::Banner| match format {

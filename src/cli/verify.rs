@@ -7,7 +7,7 @@ use clap::Args;
 use crate::maintenance;
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 use super::shared_args::StoreArgs;
 
 /// Check a stopped store: its history has no gap, its tables match the history, and its sums add up
@@ -21,7 +21,7 @@ pub(super) struct Verify {
 }
 
 impl Run for Verify {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         let report = maintenance::verify(&self.store.data_dir, self.scratch_dir.as_deref())?;
         say(&report)?;
         if report.is_sound() { Ok(()) } else { Err(CommandError::Unsound) }

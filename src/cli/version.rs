@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::output::say;
-use super::run::{CommandError, Run};
+use super::run::{CommandError, Definition, Run};
 
 /// Print the version
 #[derive(Debug, Args)]
 pub(super) struct Version;
 
 impl Run for Version {
-    fn run(self) -> Result<(), CommandError> {
+    fn run(self, _: Definition) -> Result<(), CommandError> {
         say(&format!("flashsale {}", env!("CARGO_PKG_VERSION")))
     }
 }

@@ -149,7 +149,7 @@ impl<'b> Batch<'b> {
         }
         self.draft.remove_old(self.deps.clock.bounds(), self.deps.journal_keep);
         self.books.head.oldest_open = self.books.oldest_open();
-        self.draft.conclude(&mut self.books.head, self.at, &self.changes)
+        self.draft.conclude(&mut self.books.head, self.at, self.changes)
     }
 
     /// Stores an admitted order, and its answer if it has a key. Its stock stays taken from here on.

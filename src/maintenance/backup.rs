@@ -7,9 +7,10 @@ use crate::client::{Client, Download};
 use crate::store::Store;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
 
+use super::error::MaintenanceError;
 use super::output::Output;
+use super::place::lock_to_read;
 use super::progress::Bar;
-use super::{MaintenanceError, lock_to_read};
 
 /// The route that streams a backup.
 const ROUTE: &str = "/admin/backup";

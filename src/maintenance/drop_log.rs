@@ -7,7 +7,9 @@ use crate::domain::change::Fork;
 use crate::domain::clock::Clock;
 use crate::store::{self, Access, DirectoryLock, FoundLog, WithoutLog};
 
-use super::{MaintenanceError, counted, dated, existing_store};
+use super::error::MaintenanceError;
+use super::place::{dated, existing_store};
+use super::words::counted;
 
 /// A stopped store whose log is missing or damaged, and locked as long as this lives. Displays as what is kept and what
 /// is lost without the log.

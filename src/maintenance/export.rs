@@ -12,9 +12,10 @@ use crate::store::{Snapshot, Store, StoreError};
 use crate::view::change::{ChangeView, JournalEntryView};
 use crate::view::{JobView, OrderView, ProductView, schema};
 
+use super::error::MaintenanceError;
 use super::output::Output;
+use super::place::lock_to_read;
 use super::progress::Bar;
-use super::{MaintenanceError, lock_to_read};
 
 mod sink;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::regular_file;
 use crate::store::{sync_directory_of, wal_beside, with_suffix};
 
-use super::MaintenanceError;
+use super::error::MaintenanceError;
 
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;

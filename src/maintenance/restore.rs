@@ -12,9 +12,10 @@ use crate::store::{
     self, Access, DirectoryLock, Given, Head, Medium, Store, StoreError, sync_directory_of, with_suffix,
 };
 
+use super::error::MaintenanceError;
+use super::place::dated;
 use super::progress::Bar;
-use super::verify::Report;
-use super::{MaintenanceError, dated};
+use super::report::Report;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -1,64 +1,13 @@
 //! `flashsale verify`.
 
-use std::fmt;
 use std::path::Path;
 
-use crate::domain::change::Fork;
-use crate::store::{self, Store};
+use crate::store::Store;
 
+use super::error::MaintenanceError;
+use super::place::lock_to_read;
 use super::progress::Bar;
-use super::{MaintenanceError, counted, lock_to_read};
-
-/// The most forks that are listed, the newest ones.
-const MAX_LISTED: usize = 20;
-
-/// What a check found.
-#[derive(Debug)]
-pub struct Report {
-    found: store::Report,
-}
-
-impl Report {
-    pub(super) const fn new(found: store::Report) -> Self {
-        Self { found }
-    }
-
-    /// Whether nothing is wrong.
-    pub const fn is_sound(&self) -> bool {
-        self.found.problems.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let store::Report { history, forks, records, orders, products, trimmed_through, problems } = &self.found;
-        let (records, orders) = (counted(*records, "record"), counted(*orders, "order"));
-        writeln!(f, "checked {records} of the history, {orders} and {}", counted(*products, "product"))?;
-        writeln!(f, "the history is {history}")?;
-        for Fork { after, previous, first_order, .. } in forks.iter().skip(forks.len().saturating_sub(MAX_LISTED)) {
-            writeln!(
-                f,
-                "  it forked from {previous} after record {after}; its orders continue with number {first_order}"
-            )?;
-        }
-        match trimmed_through {
-            None => writeln!(f, "the history is complete; every table was compared with it")?,
-            Some(cut) => writeln!(
-                f,
-                "the history was trimmed up to record {cut}: the rest of it and the counts were checked, but the \
-                 tables could not be compared with it"
-            )?,
-        }
-        for problem in problems {
-            writeln!(f, "  wrong: {problem}")?;
-        }
-        match problems.len() {
-            0 => write!(f, "everything adds up"),
-            1 => write!(f, "1 thing does not add up"),
-            wrong => write!(f, "{wrong} things do not add up"),
-        }
-    }
-}
+use super::report::Report;
 
 /// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`; if that is
 /// `None`, beside the store.

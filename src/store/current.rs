@@ -5,8 +5,12 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
+use super::backlog::shared::Backlog;
+use super::draft::Committed;
 use super::error::StoreError;
 use super::head::Head;
+use super::journal::kept::KeptTails;
+use super::journal::ring::Ring;
 use super::read_threads::{ReadThreads, Scan};
 use super::reader::Reader;
 use super::running::Running;
@@ -18,12 +22,49 @@ pub(in crate::store) struct Current {
     pub(in crate::store) running: RwLock<Option<Running>>,
     /// The end of the history as last published; also while the store is away.
     pub(in crate::store) head: RwLock<Head>,
+    /// The newest records; also while the store is away.
+    pub(in crate::store) ring: Ring,
+    pub(in crate::store) kept: Arc<KeptTails>,
     pub(in crate::store) threads: ReadThreads,
 }
 
 impl Current {
-    pub(in crate::store) fn new(running: Running, head: Head, threads: ReadThreads) -> Self {
-        Self { running: RwLock::new(Some(running)), head: RwLock::new(head), threads }
+    pub(in crate::store) fn new(running: Running, head: Head, kept: Arc<KeptTails>, threads: ReadThreads) -> Self {
+        let ring = Ring::new(head.sequence);
+        Self { running: RwLock::new(Some(running)), head: RwLock::new(head), ring, kept, threads }
+    }
+
+    /// Publishes a commit: to readers first, then to followers, who find it in what they read.
+    pub(in crate::store) fn publish(&self, committed: Committed) {
+        let Committed { mut changes, record } = committed;
+        if let Some(head) = &changes.head {
+            self.head.write().clone_from(head);
+        }
+        self.ring.make_room(&record, &mut changes.gone);
+        if let Some(running) = &*self.running.read() {
+            running.reader.backlog.publish(changes);
+        }
+        self.ring.push(record);
+    }
+
+    /// Goes over to a store that was opened again.
+    pub(in crate::store) fn replace(&self, running: Running, head: &Head) {
+        self.head.write().clone_from(head);
+        *self.running.write() = Some(running);
+        self.ring.restart(head.sequence);
+    }
+
+    /// Goes over to a store that can only be read, and whose end is where it was.
+    pub(in crate::store) fn replace_read_only(&self, running: Running) {
+        *self.running.write() = Some(running);
+        self.ring.notify();
+    }
+
+    /// Whether this backlog is the one of what is open, and has not failed.
+    pub(in crate::store) fn is_running(&self, backlog: &Arc<Backlog>) -> bool {
+        let running = self.running.read();
+        let running = running.as_ref().filter(|running| !running.has_failed());
+        running.is_some_and(|running| Arc::ptr_eq(&running.reader.backlog, backlog))
     }
 
     /// What readers have of it. The lock is held no longer than to take that.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Record};
 use crate::domain::clock::{Bounds, Timestamp};
 use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::order::{Order, OrderId};
@@ -21,22 +21,27 @@ use super::tables::index::entry::of_user;
 pub struct Draft {
     reader: Reader,
     changes: Memtable,
+    /// Once it is concluded.
+    record: Option<Arc<Record>>,
 }
 
 /// A commit that is on disk and that no reader has seen yet: see `Store::publish`.
 #[derive(Debug)]
 #[must_use = "what is never published is not in the tables"]
-pub struct Committed(pub(in crate::store) Memtable);
+pub struct Committed {
+    pub(in crate::store) changes: Memtable,
+    pub(in crate::store) record: Arc<Record>,
+}
 
 impl Draft {
     /// A draft on what `reader` sees.
     pub(in crate::store) fn new(reader: Reader) -> Self {
-        Self { reader, changes: Memtable::default() }
+        Self { reader, changes: Memtable::default(), record: None }
     }
 
     /// What is to be committed; none where nothing was concluded.
     pub(in crate::store) fn finish(self) -> Option<Committed> {
-        (!self.changes.is_empty()).then_some(Committed(self.changes))
+        self.record.map(|record| Committed { changes: self.changes, record })
     }
 
     /// Takes the rows that a change writes. Orders come in the order of their numbers.
@@ -74,12 +79,14 @@ impl Draft {
     }
 
     /// Ends the commit: moves `head` to the record of its changes. A draft that was never concluded commits nothing.
-    pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: &[Change]) -> Result<(), StoreError> {
+    pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: Vec<Change>) -> Result<(), StoreError> {
+        let previous = head.hash;
         // Most changes take less; a vector that grows is copied again and again.
         let mut row = Vec::with_capacity(64 + 64 * changes.len());
-        let sequence = record::append(head, at, changes, &mut row)?;
+        let sequence = record::append(head, at, &changes, &mut row)?;
         self.changes.records.push((sequence, row));
         self.changes.head = Some(head.clone());
+        self.record = Some(Arc::new(Record { sequence, previous, at, changes }));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::change::StoredResponse;
+use crate::domain::change::{Record, StoredResponse};
 use crate::domain::clock::Bounds;
 use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::AttemptError;
@@ -34,6 +34,8 @@ pub(in crate::store) struct Memtable {
     pub(in crate::store) head: Option<Head>,
     /// What is too old to be kept; none while a store is opened.
     pub(in crate::store) removal: Option<Removal>,
+    /// Old records that left memory when these came: to be freed with them, by the tables' thread.
+    pub(in crate::store) gone: Vec<Arc<Record>>,
 }
 
 /// What is removed because of its age.
@@ -141,6 +143,7 @@ impl Memtable {
         self.responses.extend(later.responses);
         self.placed.extend(later.placed);
         self.records.extend(later.records);
+        self.gone.extend(later.gone);
         self.head = later.head;
         self.removal = later.removal;
     }

@@ -10,6 +10,7 @@ use super::backlog::shared::Backlog;
 use super::backlog::writer::TablesWriter;
 use super::draft::Committed;
 use super::error::{OpenError, StoreError};
+use super::journal::kept::KeptTails;
 use super::lease::Lease;
 use super::medium::Medium;
 use super::open::files::Files;
@@ -42,12 +43,16 @@ struct Writer {
 }
 
 impl Running {
-    /// Opens the store to write it: with its secret, and what a start needs.
-    pub(in crate::store) fn open(medium: &Medium, files: &Files) -> Result<(Self, [u8; 32], Recovered), OpenError> {
+    /// Opens the store to write it: with its secret, and what a start needs. Trimming keeps what `kept` needs.
+    pub(in crate::store) fn open(
+        medium: &Medium,
+        files: &Files,
+        kept: &Arc<KeptTails>,
+    ) -> Result<(Self, [u8; 32], Recovered), OpenError> {
         let Opened { database, users, keys, secret, recovered, wal, mark, lease } = open(medium, files)?;
         let database = Arc::new(database);
         let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
-        let tables = TablesWriter::start(Arc::clone(&backlog), Arc::clone(&database));
+        let tables = TablesWriter::start(Arc::clone(&backlog), Arc::clone(&database), Arc::clone(kept));
         let tables = tables.map_err(|error| OpenError::Io("the tables' thread".to_owned(), error))?;
         let filters = Rebuild::start(&backlog, &database);
         let filters = filters.map_err(|error| OpenError::Io("the filters' thread".to_owned(), error))?;
@@ -83,7 +88,7 @@ impl Running {
 
     /// Puts one commit on disk. After an error its outcome is unknown.
     pub(in crate::store) fn commit(&self, committed: &Committed) -> Result<(), StoreError> {
-        let Committed(changes) = committed;
+        let Committed { changes, .. } = committed;
         let (Some((sequence, row)), Some(head)) = (changes.records.last(), &changes.head) else { return Ok(()) };
         let writer = self.writer.as_ref().ok_or(StoreError::Closed)?;
         let Reader { backlog, .. } = &self.reader;

@@ -266,6 +266,18 @@ impl Snapshot {
         }))
     }
 
+    /// Records of the history with a sequence above `after`, oldest first.
+    pub(in crate::store) fn records_after(
+        &self,
+        after: u64,
+    ) -> Result<impl Iterator<Item = Result<Record, StoreError>> + use<>, StoreError> {
+        let rows = self.transaction.open_table(definitions::JOURNAL)?.range(after.saturating_add(1)..)?;
+        Ok(rows.map(|entry| {
+            let (sequence, row) = entry?;
+            record::decode(sequence.value(), row.value())
+        }))
+    }
+
     /// Records of the history with a sequence below `before`, newest first.
     pub fn records_back(
         &self,

@@ -3,4 +3,5 @@
 mod indexes;
 mod opening;
 mod reading;
+mod tail;
 mod trimming;

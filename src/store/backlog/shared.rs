@@ -124,6 +124,25 @@ impl Backlog {
         }
     }
 
+    /// Returns when the tables have this record, which is published. Does not hurry them.
+    pub(in crate::store) async fn applied_through(&self, sequence: u64) -> Result<(), StoreError> {
+        loop {
+            let mut progress = pin!(self.progress.notified());
+            // Before the look, so that no end between the two is missed.
+            progress.as_mut().enable();
+            {
+                let state = self.state.lock();
+                if state.applied >= sequence {
+                    return Ok(());
+                }
+                if state.failed || state.stop {
+                    return Err(StoreError::Closed);
+                }
+            }
+            progress.await;
+        }
+    }
+
     /// Returns when the tables are not too far behind.
     pub(in crate::store) fn wait_for_room(&self) -> Result<(), StoreError> {
         let mut state = self.state.lock();

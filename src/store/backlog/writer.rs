@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use redb::{Database, Durability};
 
 use crate::store::error::StoreError;
+use crate::store::journal::kept::KeptTails;
 use crate::store::memtable::Memtable;
 use crate::store::tables::index::{self, Slices};
 use crate::store::tables::write::Tables;
@@ -17,7 +18,13 @@ use crate::store::tables::write::Tables;
 use super::shared::Backlog;
 
 /// One transaction.
-fn write(backlog: &Backlog, database: &Database, changes: &Memtable, sync: bool) -> Result<(), StoreError> {
+fn write(
+    backlog: &Backlog,
+    database: &Database,
+    kept: &KeptTails,
+    changes: &Memtable,
+    sync: bool,
+) -> Result<(), StoreError> {
     // The head says how far the indexes go: without one, nothing of them is written either.
     let slices = match changes.head {
         Some(_) => Slices { users: backlog.users.read().slice_to_write(), keys: backlog.keys.read().slice_to_write() },
@@ -29,7 +36,7 @@ fn write(backlog: &Backlog, database: &Database, changes: &Memtable, sync: bool)
         true => transaction.set_quick_repair(true),
         false => transaction.set_durability(Durability::None)?,
     }
-    let first_run = Tables::open(&transaction)?.apply(changes, &slices)?;
+    let first_run = Tables::open(&transaction)?.apply(changes, &slices, kept.slowest())?;
     transaction.commit()?;
     index::mark_written(&backlog.users, &slices.users);
     index::mark_written(&backlog.keys, &slices.keys);
@@ -59,12 +66,16 @@ pub(in crate::store) struct TablesWriter {
 
 impl TablesWriter {
     /// Starts the thread.
-    pub(in crate::store) fn start(backlog: Arc<Backlog>, database: Arc<Database>) -> std::io::Result<Self> {
+    pub(in crate::store) fn start(
+        backlog: Arc<Backlog>,
+        database: Arc<Database>,
+        kept: Arc<KeptTails>,
+    ) -> std::io::Result<Self> {
         let run = move || {
             let backlog = FailsOnPanic(backlog);
             let backlog = &*backlog.0;
             while let Some((changes, sync)) = backlog.next() {
-                if let Err(error) = write(backlog, &database, &changes, sync) {
+                if let Err(error) = write(backlog, &database, &kept, &changes, sync) {
                     tracing::error!(%error, "the tables cannot be written");
                     backlog.fail();
                     return;
@@ -102,11 +113,11 @@ mod tests {
         create(&database).unwrap();
         let backlog = Backlog::new(0, Index::default(), Index::default());
         backlog.users.write().add((1..=INDEX_RUN as u64).map(|order| (order % 7, order)));
-        write(&backlog, &database, &Memtable::default(), true).unwrap();
+        write(&backlog, &database, &KeptTails::default(), &Memtable::default(), true).unwrap();
         backlog.users.write().add((0..INDEX_SLICE as u64).map(|n| (n % 7, INDEX_RUN as u64 + 1 + n)));
         let due = |backlog: &Backlog| backlog.users.read().slice_to_write().rows.len();
         assert_eq!(due(&backlog), INDEX_SLICE);
-        write(&backlog, &database, &Memtable::default(), true).unwrap();
+        write(&backlog, &database, &KeptTails::default(), &Memtable::default(), true).unwrap();
         let slice = backlog.users.read().slice_to_write();
         assert!(slice.first && slice.rows.len() == INDEX_SLICE, "it counts as written");
     }
@@ -129,7 +140,7 @@ mod tests {
             assert!(!waiting.is_finished());
             let (changes, sync) = backlog.next().expect("something to write, without a pause");
             backlog.publish(commit(2));
-            write(&backlog, &database, &changes, sync).unwrap();
+            write(&backlog, &database, &KeptTails::default(), &changes, sync).unwrap();
             waiting.await.unwrap().unwrap();
             let waiting = {
                 let backlog = Arc::clone(&backlog);

@@ -38,7 +38,8 @@ pub(in crate::store) fn redo(database: &Database, records: Vec<WalRecord>) -> Re
     transaction.set_quick_repair(true);
     {
         let mut tables = Tables::open(&transaction)?;
-        tables.apply(&changes, &Slices::default())?;
+        // Nothing is removed as too old.
+        tables.apply(&changes, &Slices::default(), 0)?;
         tables.correct_oldest_open()?;
     }
     transaction.commit()?;

@@ -43,9 +43,14 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Writes everything, rows in the order of their keys, where neighbours share pages. If runs of the index by key
-    /// were removed as too old, returns the first that is left.
-    pub(in crate::store) fn apply(&mut self, changes: &Memtable, indexes: &Slices) -> Result<Option<u64>, StoreError> {
+    /// Writes everything, rows in the order of their keys, where neighbours share pages. Records of the journal behind
+    /// `slowest` are not trimmed. If runs of the index by key were removed as too old, returns the first that is left.
+    pub(in crate::store) fn apply(
+        &mut self,
+        changes: &Memtable,
+        indexes: &Slices,
+        slowest: u64,
+    ) -> Result<Option<u64>, StoreError> {
         self.put_orders(changes)?;
         self.put_products(changes)?;
         self.put_dead_letters(changes)?;
@@ -56,7 +61,7 @@ impl<'t> Tables<'t> {
         self.put_slice(definitions::ORDERS_BY_USER, &indexes.users, |head| head.indexed_through)?;
         self.put_slice(definitions::ORDERS_BY_KEY, &indexes.keys, |head| head.keyed_through)?;
         match &changes.head {
-            Some(head) => self.put_head(head, changes, indexes),
+            Some(head) => self.put_head(head, changes, indexes, slowest),
             None => Ok(None),
         }
     }
@@ -133,7 +138,13 @@ impl<'t> Tables<'t> {
     }
 
     /// Writes the head, with what the tables alone know: how far the indexes go, and where the history was cut.
-    fn put_head(&mut self, head: &Head, changes: &Memtable, indexes: &Slices) -> Result<Option<u64>, StoreError> {
+    fn put_head(
+        &mut self,
+        head: &Head,
+        changes: &Memtable,
+        indexes: &Slices,
+        slowest: u64,
+    ) -> Result<Option<u64>, StoreError> {
         let before = self.head()?;
         let mut head = head.clone();
         head.indexed_through = indexes.users.through.unwrap_or(before.indexed_through);
@@ -144,7 +155,9 @@ impl<'t> Tables<'t> {
             let most = MAX_SWEPT_AT_ONCE.max(2 * changes.responses.len());
             first_run = self.sweep_responses(now, most, before.keyed_through, &head.times)?;
             if let Some(keep) = journal_keep {
-                self.trim_journal(&mut head, now, keep, MAX_TRIMMED_PER_RECORD * changes.records.len())?;
+                let most = MAX_TRIMMED_PER_RECORD * changes.records.len() as u64;
+                let through = slowest.min(head.cut.sequence + most);
+                self.trim_journal(&mut head, now, keep, through)?;
             }
         }
         self.write_head(&head)?;
@@ -217,11 +230,10 @@ impl<'t> Tables<'t> {
         runs::remove_below(&mut index, first_kept.min(keyed_through + 1), most)
     }
 
-    /// Trims records of the history that are older than `keep` at `now`, at most `most` of them, and moves the cut of
-    /// `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
-    fn trim_journal(&mut self, head: &mut Head, now: Bounds, keep: Duration, most: usize) -> Result<(), StoreError> {
-        for _ in 0..most {
-            let sequence = head.cut.sequence + 1;
+    /// Trims records of the history that are older than `keep` at `now`, through `through` at most, and moves the cut
+    /// of `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
+    fn trim_journal(&mut self, head: &mut Head, now: Bounds, keep: Duration, through: u64) -> Result<(), StoreError> {
+        for sequence in head.cut.sequence + 1..=through {
             let hash = {
                 let Some(row) = self.journal.get(sequence)? else { return Ok(()) };
                 let Ok((previous, at)) = record::link(row.value()) else { return Ok(()) };

@@ -73,7 +73,7 @@ impl Shop {
             }
             draft.put_product(product.clone());
             draft.remove_old(Bounds::exactly(at.min(*cautious)), None);
-            draft.conclude(head, at, &changes)
+            draft.conclude(head, at, changes)
         });
         store.publish(committed.unwrap().unwrap());
         // One transaction for each.

@@ -25,7 +25,7 @@ fn commit(store: &Store, head: &mut Head, keep: Option<Duration>) {
     head.oldest_open = 1;
     let committed = store.commit(|draft| {
         draft.remove_old(Bounds::exactly(at), keep);
-        draft.conclude(head, at, &[change])
+        draft.conclude(head, at, vec![change])
     });
     store.publish(committed.unwrap().unwrap());
     // One transaction for each, so that what is trimmed can be counted.
@@ -51,7 +51,7 @@ fn old_records_are_trimmed_a_few_at_a_time_and_the_rest_is_verified() {
     let history = head.history();
     assert_eq!(verified(&store, &directory), Report { history, records: 100, ..Report::default() });
     commit(&store, &mut head, Some(DAY * 30));
-    assert_eq!(head.cut.sequence, MAX_TRIMMED_PER_RECORD as u64);
+    assert_eq!(head.cut.sequence, MAX_TRIMMED_PER_RECORD);
     (0..20).for_each(|_| commit(&store, &mut head, Some(DAY * 30)));
     // The hundred and twenty-first day, less thirty.
     assert_eq!(head.cut.sequence, 91);

@@ -7,3 +7,4 @@ mod ledger;
 mod power;
 mod script;
 mod stalls;
+mod tail;

@@ -67,7 +67,7 @@ pub(crate) const SRC: House = House {
         // The name for a method of that name.
         (&[".spawn"], STARTERS),
     ],
-    not_yet_untied: &["api", "cli", "http", "maintenance", "store"],
+    not_yet_untied: &[],
 };
 
 /// Rooms that own threads or tasks, and so start them.

@@ -250,7 +250,7 @@ pub(super) fn wait_until_open(engine: &Engine, disk: &Disk) -> Result<(), String
 }
 
 /// Runs a test for some seeds, each on its own thread.
-fn at_the_same_time(seeds: u64, test: impl Fn(u64) -> Result<(), String> + Sync) {
+pub(super) fn at_the_same_time(seeds: u64, test: impl Fn(u64) -> Result<(), String> + Sync) {
     let failures = std::thread::scope(|scope| {
         let run = |seed| {
             let test = &test;

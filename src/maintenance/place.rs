@@ -1,0 +1,30 @@
+//! Where a store is, and what its files are called.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::clock::Timestamp;
+use crate::store::{self, Access, DirectoryLock};
+
+use super::error::MaintenanceError;
+
+/// Locks a data directory to read the store in it. Gives the store's file as well.
+pub(super) fn lock_to_read(data_dir: &Path) -> Result<(DirectoryLock, PathBuf), MaintenanceError> {
+    let lock = DirectoryLock::take(data_dir, Access::Reading);
+    let lock = lock.map_err(|error| MaintenanceError::locking(data_dir, error))?;
+    Ok((lock, existing_store(data_dir)?))
+}
+
+/// The store's file in a data directory, if it exists.
+pub(super) fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
+    let file = store::file_in(data_dir);
+    match file.is_file() {
+        true => Ok(file),
+        false => Err(MaintenanceError::Missing(file.display().to_string())),
+    }
+}
+
+/// The name under which a file of a store is kept when it is replaced: what happened to it, and when.
+pub(super) fn dated(file: &Path, what: &str, now: Timestamp) -> PathBuf {
+    let now: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    store::with_suffix(file, &format!(".{what}-{now}"))
+}

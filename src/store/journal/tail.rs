@@ -1,0 +1,167 @@
+//! Following the journal: new records come from memory without being decoded, older ones from the tables.
+//!
+//! A follower finds its records by its position; a notice only wakes it. So one that is slow costs nobody anything, and
+//! one that survives a failure of the store finds the records that were put on disk and never published.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::domain::change::Record;
+use crate::limits::{TAIL_CHANGES, TAIL_RETRY};
+use crate::store::current::Current;
+use crate::store::error::StoreError;
+use crate::store::read_threads::Scan;
+use crate::store::snapshot::Snapshot;
+
+use super::ring::{Behind, End};
+
+/// Follows the journal from a position on: in order, without gaps, and only what readers may see. A record that it
+/// gives is in what is read of the store afterwards, through [`scan`](crate::store::Store::scan) or otherwise.
+#[derive(Debug)]
+pub struct Tail {
+    current: Arc<Current>,
+    end: watch::Receiver<End>,
+    /// The last record that was given.
+    position: u64,
+}
+
+/// Why a tail has no next record.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// The next record was trimmed, with all others through this one.
+    #[error("the history was trimmed up to record {through}")]
+    Trimmed {
+        /// The last record that is gone.
+        through: u64,
+    },
+    /// The position is behind the last record: it belongs to another history.
+    #[error("the history ends with record {last}, before the position")]
+    Ahead {
+        /// The last record.
+        last: u64,
+    },
+    /// The store is closed, and no record comes any more.
+    #[error("the store is closed")]
+    Closed,
+    /// The tables cannot be read.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// What the tables have behind a position.
+enum Found {
+    Records(Vec<Arc<Record>>),
+    Trimmed { through: u64 },
+    Ahead { last: u64 },
+}
+
+impl Tail {
+    /// Follows what comes behind the record `position`.
+    pub(in crate::store) fn new(current: Arc<Current>, position: u64) -> Self {
+        let end = current.ring.end();
+        Self { current, end, position }
+    }
+
+    /// The next records, at least one and at most `most`; waits until there is one, also while the store is opened
+    /// again after a failure. Few come at once where they have many changes. Can be cancelled: nothing is lost then.
+    ///
+    /// After an error the position is where it was.
+    pub async fn next(&mut self, most: usize) -> Result<Vec<Arc<Record>>, TailError> {
+        let most = most.max(1);
+        loop {
+            // Before the look, so that no notice between the two is missed.
+            let End { closed, .. } = *self.end.borrow_and_update();
+            let found = match self.current.ring.behind(self.position, most) {
+                Behind::Records(records) => Some(records),
+                Behind::Nothing { .. } | Behind::Older { .. } if closed => return Err(TailError::Closed),
+                Behind::Nothing { last } => {
+                    self.check_position(last)?;
+                    None
+                }
+                Behind::Older { last } => self.read(last, most).await?,
+            };
+            if let Some(records) = found {
+                self.position = records.last().map_or(self.position, |record| record.sequence);
+                return Ok(records);
+            }
+            // The ring, and so the sender, lives as long as this.
+            let _ = self.end.changed().await;
+        }
+    }
+
+    /// The last record that was given.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How many records the position is behind the last one.
+    pub fn lag(&self) -> u64 {
+        self.end.borrow().sequence.saturating_sub(self.position)
+    }
+
+    /// Skips everything up to the last record, for followers that may lose records. What is read of the store after
+    /// this has all that was skipped.
+    pub fn skip_to_head(&mut self) {
+        self.position = self.end.borrow().sequence;
+    }
+
+    /// A position behind the last record that is published must be behind one that is just being published.
+    fn check_position(&self, last: u64) -> Result<(), TailError> {
+        match self.position <= last || self.position <= self.current.head.read().sequence {
+            true => Ok(()),
+            false => Err(TailError::Ahead { last }),
+        }
+    }
+
+    /// Reads the next records, through `last` at most, from the tables; `None` while the store is away.
+    async fn read(&self, last: u64, most: usize) -> Result<Option<Vec<Arc<Record>>>, TailError> {
+        let Ok(backlog) = self.current.reader().map(|reader| reader.backlog) else { return Ok(None) };
+        let position = self.position;
+        loop {
+            // What has left the ring may be on its way into the tables.
+            if backlog.applied_through(position + 1).await.is_err() {
+                return Ok(None);
+            }
+            let read = self.current.scan(Scan::Page, move |reader| older(&reader.snapshot()?, position, last, most));
+            match read.await {
+                Ok(Found::Records(records)) => return Ok(Some(records)),
+                Ok(Found::Trimmed { through }) => return Err(TailError::Trimmed { through }),
+                Ok(Found::Ahead { last }) => return Err(TailError::Ahead { last }),
+                // Those who ask for a page are rejected; a follower comes again.
+                Err(StoreError::TooManyReaders) => tokio::time::sleep(TAIL_RETRY).await,
+                Err(error) if self.current.is_running(&backlog) => return Err(TailError::Store(error)),
+                // The store failed meanwhile; when it is open again, there is a notice.
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The records behind `position` in the tables, through `last` at most.
+fn older(snapshot: &Snapshot, position: u64, last: u64, most: usize) -> Result<Found, StoreError> {
+    let head = snapshot.head()?;
+    if position < head.cut.sequence {
+        return Ok(Found::Trimmed { through: head.cut.sequence });
+    }
+    if position >= head.sequence {
+        return Ok(Found::Ahead { last: head.sequence });
+    }
+    let (mut records, mut changes) = (Vec::new(), 0);
+    let wanted = position + 1..=last.min(head.sequence);
+    for (expected, record) in wanted.zip(snapshot.records_after(position)?).take(most) {
+        let record = record?;
+        if record.sequence != expected {
+            return Err(StoreError::Damaged(format!("record {expected} of the history is missing")));
+        }
+        changes += record.changes.len();
+        records.push(Arc::new(record));
+        if changes >= TAIL_CHANGES {
+            break;
+        }
+    }
+    match records.is_empty() {
+        true => Err(StoreError::Damaged(format!("record {} of the history is missing", position + 1))),
+        false => Ok(Found::Records(records)),
+    }
+}
