@@ -72,7 +72,7 @@ const STARTERS: &[&str] = &[
 /// What is used in some rooms only.
 const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["axum"], &["api", "app", "dashboard", "feed", "http"]),
-    (&["utoipa"], &["api", "http"]),
+    (&["utoipa"], &["api", "http", "view"]),
     (&["utoipa_swagger_ui"], &["api"]),
     (&["redb"], &["store"]),
     (&["rustix"], &["http", "open_files", "store"]),
