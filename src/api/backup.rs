@@ -26,7 +26,9 @@ use super::state::BackupTurn;
 
 pub(super) fn routes() -> Vec<Route> {
     let description = route::operator("/admin/backup", "readBackup", "Read everything in the store as one stream")
-        .about("Consistent, while orders continue. A response that breaks off is not whole. One backup at a time.")
+        .about(
+            "Consistent, while orders continue. A response that breaks off is not whole. One backup is read at a time.",
+        )
         .responds_with(StatusCode::OK, "The backup.", "application/octet-stream", text(), &["Content-Disposition"])
         .refuses(|refusal| matches!(refusal, Refusal::BackupInFlight))
         .scans();

@@ -1,5 +1,5 @@
-//! Sums over the queue, the orders and the stock. What is about orders and jobs is all in memory, so that it is also
-//! known while the store is away.
+//! Sums over the queue, the orders and the stock. Those of orders and jobs are in memory, so they are also known while
+//! the store is away.
 
 use crate::domain::product::Product;
 use crate::domain::totals::Totals;
