@@ -243,8 +243,8 @@ pub const MAX_PER_USER_LIMIT: u32 = 1_000_000;
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
-// The longest record fits a segment of the log: rows with the longest names, four bytes a character, and their fixed part,
-// and the errors of as many reports as there can be.
+// The longest record fits a segment of the log: rows with the longest names, four bytes a character, and their fixed
+// part, and the errors of as many reports as there can be.
 const _: () = assert!(
     (MAX_COMMIT_ROWS + larger(MAX_BATCH_ORDERS, MAX_EXPIRED_AT_ONCE)) * (MAX_NAME_CHARS * 4 + 160)
         + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4

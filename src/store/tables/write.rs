@@ -230,8 +230,8 @@ impl<'t> Tables<'t> {
         runs::remove_below(&mut index, first_kept.min(keyed_through + 1), most)
     }
 
-    /// Trims records of the history that are older than `keep` at `now`, through `through` at most, and moves the cut of
-    /// `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
+    /// Trims records of the history that are older than `keep` at `now`, through `through` at most, and moves the cut
+    /// of `head` behind them. A record that the next one does not follow from stays: trimming must not hide it.
     fn trim_journal(&mut self, head: &mut Head, now: Bounds, keep: Duration, through: u64) -> Result<(), StoreError> {
         for sequence in head.cut.sequence + 1..=through {
             let hash = {
