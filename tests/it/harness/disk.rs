@@ -15,7 +15,7 @@ use super::rng::Rng;
 
 /// Bytes that reach the disk together or not at all.
 const SECTOR: usize = 512;
-/// Bytes of each half of a store's log: so few that they are filled again and again.
+/// Bytes of each segment of a store's log: so few that they are filled again and again.
 const WAL_SEGMENT_BYTES: u64 = 32 * 1024;
 
 /// What goes wrong. `after` counts the operations of the kind that still go well.

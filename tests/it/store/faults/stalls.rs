@@ -36,7 +36,7 @@ async fn until_it_hangs(disk: &Disk) {
 fn a_reader_that_waits_for_the_tables_is_let_go_when_the_store_fails() {
     let outcome = block_on(async {
         let (disk, engine) = start(1).await?;
-        // A half of the log is full, the tables hang in their sync, and a reader waits for what comes after it.
+        // A segment of the log is full, the tables hang in their sync, and a reader waits for what comes after it.
         disk.hang(Part::Tables);
         let mut accepted = 0;
         while !disk.is_hanging() {
