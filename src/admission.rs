@@ -50,7 +50,7 @@ impl Admission {
 
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
-        // Before the key is looked up: an answer that a failed store does not show yet is refused as its order is.
+        // Before the key is looked up: a response that a failed store does not show yet is rejected as its order is.
         let epoch = self.intake.epoch();
         let key = match request.key {
             None => None,
@@ -90,7 +90,7 @@ impl Admission {
         Ok(Accepted::first(receipt))
     }
 
-    /// Whether a key surely has no answer; without waiting.
+    /// Whether a key surely has no stored response; without waiting.
     fn is_new(&self, key: IdempotencyKey) -> bool {
         self.store.keys_to_look_up(&[key.hash()]).is_ok_and(|may_have| may_have.is_empty())
     }
@@ -105,13 +105,13 @@ impl Admission {
         let claim = loop {
             match claimed {
                 Claimed::First(claim) => break claim,
-                Claimed::Same(answer) => return self.intake.unless_stalled(idempotency::repeated(answer)).await?,
-                Claimed::Other(answer) => self.intake.unless_stalled(answer.ended()).await?,
+                Claimed::Same(reply) => return self.intake.unless_stalled(idempotency::repeated(reply)).await?,
+                Claimed::Other(reply) => self.intake.unless_stalled(reply.ended()).await?,
             }
             claimed = self.claims.begin(key.hash(), &request.asked());
         };
         let admission = self.clone();
-        // A task of its own: a caller who hangs up must not take the answer from those who repeat the request.
+        // A task of its own: a caller who hangs up must not take the reply from those who repeat the request.
         let placing = tokio::spawn(async move {
             let epoch = admission.intake.epoch();
             let kept = match admission.stored_responses(vec![request.clone()]).await {
@@ -147,12 +147,12 @@ impl Admission {
         for (at, (request, entry)) in requests.into_iter().zip(entries).enumerate() {
             let key = match entry {
                 Entry::New(key) => key,
-                Entry::Same(answer) => {
-                    same.push((at, answer));
+                Entry::Same(reply) => {
+                    same.push((at, reply));
                     continue;
                 }
-                Entry::Other(answer, key) => {
-                    others.push((at, request, key, answer));
+                Entry::Other(reply, key) => {
+                    others.push((at, request, key, reply));
                     continue;
                 }
                 Entry::Known(result) => {
@@ -190,11 +190,11 @@ impl Admission {
             results[at] = self.place_new(request, key, epoch).await;
         }
         // Not before its own claims have ended, or two batches could wait for each other.
-        for (at, answer) in same {
-            results[at] = self.intake.unless_stalled(idempotency::repeated(answer)).await.flatten();
+        for (at, reply) in same {
+            results[at] = self.intake.unless_stalled(idempotency::repeated(reply)).await.flatten();
         }
-        for (at, request, key, answer) in others {
-            results[at] = Box::pin(self.place_again(request, key, Claimed::Other(answer))).await;
+        for (at, request, key, reply) in others {
+            results[at] = Box::pin(self.place_again(request, key, Claimed::Other(reply))).await;
         }
         results
     }
@@ -204,12 +204,12 @@ impl Admission {
         let Some(key) = request.key else { return Entry::New(None) };
         match self.claims.begin(key.hash(), &request.asked()) {
             Claimed::First(claim) => Entry::New(Some(claim)),
-            Claimed::Same(answer) => Entry::Same(answer),
-            Claimed::Other(answer) => Entry::Other(answer, key),
+            Claimed::Same(reply) => Entry::Same(reply),
+            Claimed::Other(reply) => Entry::Other(reply, key),
         }
     }
 
-    /// Answers those entries of a batch whose answers are kept already.
+    /// Resolves those entries of a batch whose responses are stored already.
     async fn answer_kept(&self, requests: &[OrderRequest], entries: &mut [Entry]) -> Result<(), Refusal> {
         let claimed = entries.iter().enumerate().filter_map(|(at, entry)| match entry {
             Entry::New(Some(claim)) => Some((at, claim.key())),
@@ -291,7 +291,7 @@ impl Admission {
                 Err(exceeded) => return Err(limit_refusal(limit, exceeded).into()),
             }
         }
-        // One atomic read answers the many who come too late, before they take a place from anyone.
+        // One atomic read rejects the many who come too late, before they take a slot from anyone.
         match item.available() < u64::from(quantity) {
             true => Err(Refusal::SoldOut.into()),
             false => Ok(found),

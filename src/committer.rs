@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::limits::{
-    COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNANSWERED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,
+    COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNREPLIED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,
 };
 use crate::store::{OpenError, Recovered, StoreError};
 
@@ -55,7 +55,7 @@ pub struct Committer {
     thread: JoinHandle<()>,
     /// Closed when the thread has ended.
     running: oneshot::Receiver<()>,
-    answering: tokio::task::JoinHandle<()>,
+    replying: tokio::task::JoinHandle<()>,
 }
 
 impl Committer {
@@ -66,8 +66,8 @@ impl Committer {
         let counter = Counter::start(Arc::clone(&deps.store), Arc::clone(&deps.inventory)).map_err(no_thread)?;
         let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
         let books = rebuild(&deps, recovered, None, &gate, counter.counts());
-        let (replies, committed) = mpsc::channel(MAX_UNANSWERED_BATCHES);
-        let answering = runtime.spawn(give_out(committed, Arc::clone(&gate)));
+        let (replies, committed) = mpsc::channel(MAX_UNREPLIED_BATCHES);
+        let replying = runtime.spawn(give_out(committed, Arc::clone(&gate)));
         let (runs, running) = oneshot::channel();
         let (held_over, commands, looked) = (None, Vec::new(), Instant::now());
         let counts = Arc::clone(counter.counts());
@@ -78,7 +78,7 @@ impl Committer {
             counter.stop();
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run).map_err(no_thread)?;
-        Ok((Self { thread, running, answering }, intake))
+        Ok((Self { thread, running, replying }, intake))
     }
 
     /// Returns when the thread or the task has ended. Before a stop that is a defect: nobody commits any more, or
@@ -86,7 +86,7 @@ impl Committer {
     pub async fn ended(&mut self) {
         tokio::select! {
             _ = &mut self.running => {}
-            _ = &mut self.answering => {}
+            _ = &mut self.replying => {}
         }
     }
 

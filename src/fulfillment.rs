@@ -1,7 +1,7 @@
 //! Workers: they take jobs from the queue, fulfil the orders, and report to the committer.
 //!
 //! Without a fulfilment service workers confirm orders at once. With one, each order is posted there, and
-//! tried again with exponential back-off and jitter until it is answered or the attempts are used up. What this machine
+//! tried again with exponential back-off and jitter until it succeeds or the attempts are used up. What this machine
 //! lacks for an attempt is not an attempt: the job goes back. A worker that dies with the process has reported nothing:
 //! the job is found open in the store and done again, under the same webhook id.
 

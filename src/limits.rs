@@ -17,7 +17,7 @@ pub const MAX_FIELDS: usize = 32;
 pub const MAX_URI_BYTES: usize = 8 * 1024;
 /// Bytes of all headers of a request together.
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they answer and not the parser.
+/// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they reject a request and not the parser.
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of requests that are still arriving, over all connections; those of requests below 8 KiB do not count.
 pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
@@ -71,8 +71,8 @@ pub const INTAKE_COMMANDS: usize = 256;
 pub const MAX_COMMIT_ROWS: usize = 8 * 1024;
 /// Alerts that a listener may be behind before it loses the oldest.
 pub const MAX_EVENTS_BEHIND: usize = 1_024;
-/// Committed batches whose answers wait to be given out.
-pub const MAX_UNANSWERED_BATCHES: usize = 16;
+/// Committed batches whose replies wait to be given out.
+pub const MAX_UNREPLIED_BATCHES: usize = 16;
 /// Jobs that one worker takes at once when there is no service to call.
 pub const MAX_JOBS_TAKEN: usize = 512;
 /// Due jobs that are woken at once, under the queue's lock; expired holds that one command carries.
@@ -225,7 +225,7 @@ pub const MAX_DELAY_LINES: usize = 16;
 pub const DELAY_SLACK: Duration = Duration::from_millis(20);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
 pub const MAX_TRIMMED_PER_RECORD: u64 = 8;
-/// Rows of kept answers that are too old, and of their index, that may be removed in one transaction, if few come in.
+/// Rows of stored responses that are too old, and of their index, that may be removed in one transaction, if few come in.
 pub const MAX_SWEPT_AT_ONCE: usize = 64;
 
 /// The most characters of a user's or a product's name.
@@ -252,7 +252,7 @@ const _: () = assert!(
 const _: () = assert!(MIN_NUMBER_JUMP * 16 >= 2 * WAL_SEGMENT_BYTES);
 const _: () = assert!(MAX_ORDER_BODY_BYTES <= MAX_BODY_BYTES && MAX_BODY_BYTES <= MAX_BATCH_BODY_BYTES);
 const _: () = assert!(MAX_BATCH_BODY_BYTES * 16 <= MAX_ARRIVING_BYTES);
-// Orders that wait for a disk that hangs are answered before a stop gives their connections up.
+// Orders that wait for a disk that hangs get their response before a stop gives their connections up.
 const _: () = assert!(
     COMMIT_STALL.as_millis() + STALL_LOOK.as_millis() + CLOSE_TIMEOUT.as_millis() < SHUTDOWN_TIMEOUT.as_millis()
 );

@@ -249,7 +249,7 @@ impl Store {
         let store = Arc::clone(self);
         match tokio::task::spawn_blocking(move || read(&store)).await {
             Ok(result) => result,
-            Err(panic) => Err(StoreError::System("answer to a reader", panic.to_string())),
+            Err(panic) => Err(StoreError::System("reply to a reader", panic.to_string())),
         }
     }
 

@@ -39,7 +39,7 @@ impl Ends {
         Ok(Self { terminate, interrupt, hang_up, at_once })
     }
 
-    /// From here on the first signal is answered by [`Self::next`], and only a second one ends the process at once.
+    /// From here on the first signal is handled by [`Self::next`], and only a second one ends the process at once.
     pub(super) fn in_order(&self) {
         self.at_once.store(false, Ordering::SeqCst);
     }

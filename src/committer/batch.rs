@@ -152,11 +152,11 @@ impl<'b> Batch<'b> {
         self.draft.conclude(&mut self.books.head, self.at, self.changes)
     }
 
-    /// Stores an admitted order, and its answer if it has a key. Its stock stays taken from here on.
+    /// Stores an admitted order, and its response if it has a key. Its stock stays taken from here on.
     fn place(&mut self, pending: PendingOrder, key: Option<&KeyClaim>) -> Applied<Receipt> {
         let PendingOrder { user, priority, reservation, slot, claim, key: _, epoch } = pending;
         if epoch != self.books.epoch {
-            // Checked against a store that has failed since: neither its stock nor its answers are known to be right.
+            // Checked against a store that has failed since: neither its stock nor its responses are known to be right.
             return Err(Refusal::StorageUnavailable.into());
         }
         let product = reservation.item().id();
@@ -192,13 +192,13 @@ impl<'b> Batch<'b> {
         }
         reservation.keep();
         let receipt = self.receipt(&order);
-        let answer = key.map(|key| stored_response(key.key(), &receipt));
+        let response = key.map(|key| stored_response(key.key(), &receipt));
         let order = Arc::new(order);
         self.effects.note(&order);
         let job = Job::of(&order, self.now);
         self.effects.queue.push(QueueChange::Put(job));
-        let effect = OrderEffect::placed(Arc::clone(&order), answer);
-        self.record_order(Change::OrderPlaced { order: Arc::clone(&order), answer }, effect)?;
+        let effect = OrderEffect::placed(Arc::clone(&order), response);
+        self.record_order(Change::OrderPlaced { order: Arc::clone(&order), response }, effect)?;
         let kind = SlotKind::of(&order);
         // Whether the product is held may have been edited since the slot was taken.
         let slot = if slot.kind() == kind { slot } else { self.deps.queue.force_slot(kind) };

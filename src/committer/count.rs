@@ -1,4 +1,4 @@
-//! Counting what each user has of a limited product with orders: outside of the committer, which would answer nobody
+//! Counting what each user has of a limited product with orders: outside of the committer, which would reply to nobody
 //! meanwhile, and after a start, which would not be one.
 //!
 //! A thread of its own, of a lower priority, reads all orders of one snapshot. Until it is done, a user who is not
@@ -214,7 +214,7 @@ impl Counts {
         drop(self.pass.lock());
     }
 
-    /// Goes on with a store that is open again.
+    /// Continues with a store that is open again.
     pub(super) fn open(&self) {
         self.sources.lock().closed = false;
         self.wake();

@@ -49,7 +49,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     clock.step_wall(-60_000);
     assert_eq!(queue.counts().delayed, 0);
     intake.settle(vec![Settlement { order, transition: Transition::Expired, actor: Actor::Clock }]).await;
-    // An answered command comes after the report before it.
+    // A command with a reply comes after the report before it.
     intake.set_paused(true).await.unwrap();
     assert_eq!(queue.counts().delayed, 1, "it is not forgotten");
 

@@ -37,7 +37,7 @@ impl Actor {
     }
 }
 
-/// The name of a history: random, 16 bytes, in hexadecimal as text. Whoever keeps a position in a history keeps its id
+/// The name of a history: random, 16 bytes, in hexadecimal as text. A program that keeps a position in a history keeps its id
 /// beside it: the same position in another history says nothing.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HistoryId(pub [u8; 16]);
@@ -96,8 +96,8 @@ pub enum Change {
     OrderPlaced {
         /// The order as accepted.
         order: Arc<Order>,
-        /// The key under which a repeated request finds its answer.
-        answer: Option<StoredResponse>,
+        /// The key under which a repeated request finds its response.
+        response: Option<StoredResponse>,
     },
     /// An order moved.
     OrderMoved {
@@ -156,15 +156,15 @@ fn signed(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-/// The answer that a repeated request with the same idempotency key gets. Whether it is the same request, its order
+/// The response that a repeated request with the same idempotency key gets. Whether it is the same request, its order
 /// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The hash of the key.
     pub key: u128,
-    /// The answered place in the queue.
+    /// The place in the queue, as the first response had it.
     pub queue_position: u64,
-    /// The answered wait, in seconds.
+    /// The wait in seconds, as the first response had it.
     pub estimated_wait: u64,
 }
 

@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(clock.cautious_now(), Timestamp::from_millis(998_000));
         clock.advance(Duration::from_secs(1));
         assert_eq!((clock.cautious_now(), clock.offset()), (Timestamp::from_millis(999_000), -7_000));
-        // Whoever starts with it has nothing else to believe.
+        // A process that starts with it has nothing else to believe.
         clock.step_wall(60_000);
         let restarted = clock.restarted();
         assert_eq!((restarted.cautious_now(), restarted.offset()), (clock.now(), 0));

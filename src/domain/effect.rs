@@ -67,7 +67,7 @@ impl<'c> Effect<'c> {
             Change::ProductCreated(product) => Self::ProductPut(product),
             Change::ProductEdited { after, .. } => Self::ProductPut(after),
             Change::ProductDeleted(product) => Self::ProductRemoved(product.id),
-            Change::OrderPlaced { order, answer } => Self::Order(OrderEffect::placed(Arc::clone(order), *answer)),
+            Change::OrderPlaced { order, response } => Self::Order(OrderEffect::placed(Arc::clone(order), *response)),
             Change::OrderMoved { order: id, product, quantity, transition, units, .. } => {
                 let before = before.ok_or(Contradiction::NoOrder(*id))?;
                 let effect = OrderEffect::moved(before, transition, at);
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn an_order_that_is_rejected_returns_its_units_and_is_a_dead_letter_until_it_is_reopened() {
         let (mut product, mut totals) = (Product::example(1, 5), Totals::default());
-        let placed = Change::OrderPlaced { order: Arc::new(order()), answer: None };
+        let placed = Change::OrderPlaced { order: Arc::new(order()), response: None };
         let mut now = order();
         for (change, stock, dead, pending) in [
             (placed, (4, 1, 0), 0, 1),

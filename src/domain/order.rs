@@ -174,7 +174,7 @@ pub struct Order {
     pub expires_at: Option<Timestamp>,
     /// When the next attempt is due, after one has failed.
     pub retry_at: Option<Timestamp>,
-    /// When the last attempt was answered.
+    /// When the last attempt ended.
     pub processed_at: Option<Timestamp>,
     /// When its job ended.
     pub finished_at: Option<Timestamp>,

@@ -53,7 +53,7 @@ pub enum Refusal {
     },
     /// A product that has orders cannot be deleted.
     ProductHasOrders,
-    /// The first request with this idempotency key has not been answered yet.
+    /// The first request with this idempotency key has no response yet.
     RequestInFlight,
     /// Another backup is being read.
     BackupInFlight,

@@ -32,7 +32,7 @@ pub(super) enum ConnectError {
     /// The name leads nowhere.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// Nobody answers at the addresses, or this machine has run out of something.
+    /// No host responds at the IP addresses, or this machine has run out of something.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The look-up, the connection and the TLS handshake took too long together.

@@ -1,6 +1,6 @@
 //! Looks up the one host that orders are posted to, on threads that nobody else needs.
 //!
-//! The system's resolver blocks, for half a minute where no name server answers. On the runtime's blocking threads,
+//! The system's resolver blocks, for half a minute if no name server responds. On the runtime's blocking threads,
 //! which read the store, it would hold up buyers and the end of the process. Here a look-up has a thread of its own,
 //! which is never waited for: all attempts share the one under way, each for as long as its own time-out allows.
 

@@ -1,4 +1,4 @@
-//! Posts one order to the fulfilment service and says what its answer means.
+//! Posts one order to the fulfilment service and says what its response means.
 
 use std::error::Error;
 use std::io;
@@ -138,7 +138,7 @@ impl Webhook {
     }
 
     /// Makes no more connections. What waits for one ends at once, as an attempt that was not made; what was sent is
-    /// still answered.
+    /// still awaited.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
     }
@@ -242,10 +242,11 @@ impl Webhook {
     }
 
     /// The beginning of a response's body for an error: without what we sent in confidence.
-    fn quote(&self, answer: &[u8], signature: Option<&HeaderValue>) -> String {
+    fn quote(&self, response: &[u8], signature: Option<&HeaderValue>) -> String {
         let signature = signature.and_then(|value| value.to_str().ok()).map(|value| value.trim_start_matches("v1,"));
         let secrets = self.secrets.iter().map(String::as_str).chain(signature);
-        let text = secrets.fold(one_line(&String::from_utf8_lossy(answer)), |text, secret| text.replace(secret, "***"));
+        let text =
+            secrets.fold(one_line(&String::from_utf8_lossy(response)), |text, secret| text.replace(secret, "***"));
         text.chars().take(MAX_QUOTED_CHARS).collect()
     }
 }

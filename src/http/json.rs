@@ -41,7 +41,7 @@ impl<'a> Form<'a> {
     where
         As<EXACT, Value<'a>>: Deserialize<'a>,
     {
-        let mut form = Self { fields: Vec::with_capacity(4), errors: Vec::new() };
+        let mut form = Self { fields: Vec::with_capacity(5), errors: Vec::new() };
         while let Some(Name(name)) = map.next_key()? {
             let error = if form.fields.iter().any(|(field, _)| *field == name) {
                 FieldError { field: shown(&name), message: "comes twice".to_owned() }

@@ -34,7 +34,7 @@ pub(super) fn plain_number(text: &str) -> Option<u64> {
     (is_plain && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
-/// Whether every `%` of a text stands before two hexadecimal digits.
+/// Whether every `%` of a text is followed by two hexadecimal digits.
 pub(super) fn has_whole_escapes(text: &str) -> bool {
     text.split('%').skip(1).all(|rest| {
         let digits = rest.as_bytes().iter().take(2);

@@ -35,7 +35,7 @@ impl Rate {
 
     /// Clears the seconds that nothing was counted in.
     fn advance(&mut self, now: Steady) {
-        // Whoever has read the clock first need not be here first.
+        // The thread that has read the clock first need not be here first.
         let second = now.millis().div_euclid(1_000).max(self.newest);
         let passed = (second - self.newest).min(WINDOW as i64);
         for gone in 0..passed {

@@ -96,7 +96,7 @@ impl Current {
                 }
             }),
         )?;
-        let panicked = || StoreError::System("answer to a reader", "its thread panicked".to_owned());
+        let panicked = || StoreError::System("reply to a reader", "its thread panicked".to_owned());
         result.await.unwrap_or_else(|_| Err(panicked()))
     }
 }

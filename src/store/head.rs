@@ -78,7 +78,7 @@ impl Head {
         self.totals.apply(effect);
     }
 
-    /// Takes the id and the numbers from which a fork goes on. Without open orders, those below the next number are
+    /// Takes the id and the numbers from which a fork continues. Without open orders, those below the next number are
     /// closed.
     pub(in crate::store) const fn fork(&mut self, fork: &Fork) {
         // Before the first order nothing says so.

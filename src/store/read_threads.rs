@@ -48,7 +48,7 @@ impl ReadThreads {
         Ok(Self { look_ups: Semaphore::new(MAX_LOOK_UPS), pages, everything })
     }
 
-    /// For a store that answers no requests.
+    /// For a store that serves no requests.
     pub(in crate::store) fn none() -> Self {
         let closed = || bounded(0).0;
         Self { look_ups: Semaphore::new(0), pages: closed(), everything: closed() }

@@ -24,7 +24,7 @@ pub struct JobView {
     #[schema(required)]
     queue_position: Option<u64>,
     attempts_made: u32,
-    /// When the last attempt was answered.
+    /// When the last attempt ended.
     #[schema(required)]
     processed_on: Option<AsText<Timestamp>>,
     #[schema(required)]

@@ -1,7 +1,7 @@
 //! The schemas of views: what the derive macro makes of them, in short form and closed.
 //!
 //! Short form: single values stand where they are used, and not under a name of their own; `null` is one more type; a
-//! description stands beside what it describes. Closed: an object has no fields but those that are described, so that a
+//! description is beside what it describes. Closed: an object has no fields but those that are described, so that a
 //! test which compares a response with its schema finds what the description lacks.
 
 use std::collections::BTreeMap;

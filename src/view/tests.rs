@@ -314,7 +314,7 @@ fn changes() -> Vec<(Change, &'static str, Option<&'static str>)> {
         (Change::ProductEdited { before: product(), after: restocked }, "product_edited", Some("adjusted")),
         (Change::ProductEdited { before: product(), after: product() }, "product_edited", Some("edited")),
         (Change::ProductDeleted(product()), "product_deleted", None),
-        (Change::OrderPlaced { order: order().into(), answer: None }, "order_placed", Some("reserved")),
+        (Change::OrderPlaced { order: order().into(), response: None }, "order_placed", Some("reserved")),
         (moved(Transition::Fulfilled, Some(StockMove::Sell)), "order_fulfilled", Some("sold")),
         (moved(Transition::Confirmed, Some(StockMove::Sell)), "order_confirmed", Some("sold")),
         (moved(Transition::ConfirmedLate, Some(StockMove::Resell)), "order_confirmed_late", Some("sold_late")),

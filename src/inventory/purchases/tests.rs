@@ -114,7 +114,7 @@ impl History {
         self.records[..records].iter().filter(|record| record.0 == user).map(|record| record.1).sum()
     }
 
-    /// Whoever needs the base has the tables catch up with what was there when the limit came.
+    /// A reader of the base has the tables catch up with what was there when the limit came.
     fn choose(&mut self, purchases: &Purchases, start: usize) -> usize {
         self.applied = self.applied.max(start);
         let base = *self.base.get_or_insert(self.applied);

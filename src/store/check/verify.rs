@@ -172,7 +172,7 @@ fn check_orders(snapshot: &Snapshot, report: &mut Report) -> Result<(), StoreErr
         let due = skip_to(&report.forks, expected, order.id.0);
         // Where the history jumped before it was trimmed, is not known any more; the totals count every order.
         if complete && order.id.0 != due {
-            problems.add(format!("order {} stands where order {due} belongs", order.id));
+            problems.add(format!("order {} is where order {due} belongs", order.id));
         }
         expected = order.id.0 + 1;
     })?;

@@ -30,7 +30,7 @@ pub(in crate::store) struct Inspected {
     pub(in crate::store) lease: Lease,
 }
 
-/// The store in `file` while its disk is full, so that what needs no writing is answered: everything that was
+/// The store in `file` while its disk is full, so that requests that need no writing get a response: everything that was
 /// acknowledged, and nobody can commit.
 pub(in crate::store) fn below_overlay(file: &Path) -> Result<Inspected, OpenError> {
     let medium = Medium::File(file.to_owned());

@@ -107,8 +107,8 @@ impl<'a> ChangeRow<'a> {
                 Self::ProductEdited { id: after.id.0, before: ProductRow::of(before), after: ProductRow::of(after) }
             }
             Change::ProductDeleted(product) => Self::ProductDeleted(product.id.0, ProductRow::of(product)),
-            Change::OrderPlaced { order, answer } => {
-                Self::OrderPlaced(order.id.0, OrderRow::of(order), answer.as_ref().map(StoredResponseRow::of))
+            Change::OrderPlaced { order, response } => {
+                Self::OrderPlaced(order.id.0, OrderRow::of(order), response.as_ref().map(StoredResponseRow::of))
             }
             Change::OrderMoved { order, product, quantity, transition, units, actor } => Self::OrderMoved {
                 order: order.0,
@@ -133,9 +133,9 @@ impl<'a> ChangeRow<'a> {
                 after: Box::new(after.product(ProductId(*id))),
             },
             Self::ProductDeleted(id, row) => Change::ProductDeleted(Box::new(row.product(ProductId(*id)))),
-            Self::OrderPlaced(id, row, answer) => Change::OrderPlaced {
+            Self::OrderPlaced(id, row, response) => Change::OrderPlaced {
                 order: Arc::new(row.order(OrderId(*id))?),
-                answer: answer.map(StoredResponseRow::response),
+                response: response.map(StoredResponseRow::response),
             },
             Self::OrderMoved { order, product, quantity, transition, units, actor } => Change::OrderMoved {
                 order: OrderId(*order),

@@ -88,13 +88,13 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         transitions.into_iter().zip(actors.into_iter().cycle()).zip(moves).map(|((transition, actor), units)| {
             Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, units, actor }
         });
-    let answer = StoredResponse { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
+    let response = StoredResponse { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
         Change::ProductCreated(Box::new(product())),
         Change::ProductEdited { before: Box::new(product()), after: Box::new(Product { orders: 10, ..product() }) },
         Change::ProductDeleted(Box::new(product())),
-        Change::OrderPlaced { order: Arc::new(order()), answer: Some(answer) },
-        Change::OrderPlaced { order: Arc::new(order()), answer: None },
+        Change::OrderPlaced { order: Arc::new(order()), response: Some(response) },
+        Change::OrderPlaced { order: Arc::new(order()), response: None },
         Change::DeadLetterDeleted(OrderId(7)),
         Change::QueuePaused,
         Change::QueueResumed,

@@ -62,14 +62,14 @@ impl Shop {
         head.oldest_open = 1;
         let committed = store.commit(|draft| {
             for order in placed {
-                let answer = StoredResponse { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
+                let response = StoredResponse { key: key_of(order.id.0), queue_position: 1, estimated_wait: 0 };
                 let order = Arc::new(order.clone());
-                let effect = OrderEffect::placed(Arc::clone(&order), Some(answer));
+                let effect = OrderEffect::placed(Arc::clone(&order), Some(response));
                 product.apply(&effect).unwrap();
                 let effect = Effect::Order(effect);
                 head.apply(&effect);
                 draft.apply(effect);
-                changes.push(Change::OrderPlaced { order, answer: Some(answer) });
+                changes.push(Change::OrderPlaced { order, response: Some(response) });
             }
             draft.put_product(product.clone());
             draft.remove_old(Bounds::exactly(at.min(*cautious)), None);
@@ -110,8 +110,8 @@ impl Shop {
     fn assert_finds(&self, orders: impl Iterator<Item = u64>) {
         for id in orders {
             assert_eq!(self.store.keys_to_look_up(&[key_of(id)]).unwrap(), [0], "order {id}");
-            let (order, answer) = self.store.stored_response(key_of(id)).unwrap().unwrap();
-            assert_eq!((order.id.0, answer.key), (id, key_of(id)));
+            let (order, response) = self.store.stored_response(key_of(id)).unwrap().unwrap();
+            assert_eq!((order.id.0, response.key), (id, key_of(id)));
             let of_user = self.store.reader().unwrap().orders_of_user(&user_of(id), None, 10, |_| true).unwrap().rows;
             assert_eq!(of_user.iter().map(|order| order.id.0).collect::<Vec<_>>(), [id]);
         }

@@ -29,7 +29,7 @@ pub(super) struct History {
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) orders: BTreeMap<OrderId, Order>,
     pub(super) deeds: BTreeMap<Deed, u64>,
-    answers: BTreeMap<u128, (OrderId, StoredResponse)>,
+    responses: BTreeMap<u128, (OrderId, StoredResponse)>,
     dead: BTreeSet<OrderId>,
     last_order: u64,
     paused: bool,
@@ -40,7 +40,7 @@ pub(super) fn audit(store: &Store) -> Result<History, String> {
     let snapshot = store.snapshot().map_err(|error| error.to_string())?;
     let history = replay(&snapshot)?;
     compare_rows(&snapshot, &history)?;
-    compare_answers(store, &history)?;
+    compare_responses(store, &history)?;
     compare_totals(&snapshot, &history)?;
     compare_index(store, &history)?;
     let found = store.verify(&std::env::temp_dir(), &mut |_, _, _| {}).map_err(|error| error.to_string())?;
@@ -88,12 +88,12 @@ impl History {
             Change::ProductDeleted(product) => {
                 ensure!(self.products.remove(&product.id).as_ref() == Some(product), "{product:?} was another");
             }
-            Change::OrderPlaced { order, answer } => {
+            Change::OrderPlaced { order, response } => {
                 ensure!(order.id.0 == self.last_order + 1, "order {} is out of turn", order.id);
                 self.last_order = order.id.0;
                 ensure!(order.status == OrderStatus::Pending, "{order:?} is not new");
                 self.orders.insert(order.id, Order::clone(order));
-                self.answers.extend(answer.map(|answer| (answer.key, (order.id, answer))));
+                self.responses.extend(response.map(|response| (response.key, (order.id, response))));
                 let product = self.products.get_mut(&order.product).ok_or("an order without a product")?;
                 product.orders += 1;
                 move_units(product, StockMove::Hold, order)?;
@@ -166,15 +166,15 @@ fn compare_rows(snapshot: &Snapshot, history: &History) -> Result<(), String> {
     Ok(())
 }
 
-fn compare_answers(store: &Store, history: &History) -> Result<(), String> {
-    for (key, (order, answer)) in &history.answers {
+fn compare_responses(store: &Store, history: &History) -> Result<(), String> {
+    for (key, (order, response)) in &history.responses {
         ensure!(
             store.keys_to_look_up(&[*key]).is_ok_and(|places| places == [0]),
             "the key of order {order} is said to be new"
         );
         let kept = store.stored_response(*key).map_err(|error| error.to_string())?;
-        let kept = kept.map(|(order, answer)| (order.id, answer));
-        ensure!(kept == Some((*order, *answer)), "the answer for order {order} is {kept:?}");
+        let kept = kept.map(|(order, response)| (order.id, response));
+        ensure!(kept == Some((*order, *response)), "the response for order {order} is {kept:?}");
     }
     Ok(())
 }
