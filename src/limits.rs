@@ -17,7 +17,8 @@ pub const MAX_FIELDS: usize = 32;
 pub const MAX_URI_BYTES: usize = 8 * 1024;
 /// Bytes of all headers of a request together.
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they reject a request and not the parser.
+/// Bytes that the HTTP parser may buffer: above the two bounds before it, so that they reject a request and not the
+/// parser.
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of requests that are still arriving, over all connections; those of requests below 8 KiB do not count.
 pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
@@ -225,7 +226,8 @@ pub const MAX_DELAY_LINES: usize = 16;
 pub const DELAY_SLACK: Duration = Duration::from_millis(20);
 /// Records of the history that may be trimmed for each new one: more than one, so that trimming catches up.
 pub const MAX_TRIMMED_PER_RECORD: u64 = 8;
-/// Rows of stored responses that are too old, and of their index, that may be removed in one transaction, if few come in.
+/// Rows of stored responses that are too old, and of their index, that may be removed in one transaction, if few come
+/// in.
 pub const MAX_SWEPT_AT_ONCE: usize = 64;
 
 /// The most characters of a user's or a product's name.

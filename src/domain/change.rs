@@ -37,8 +37,8 @@ impl Actor {
     }
 }
 
-/// The name of a history: random, 16 bytes, in hexadecimal as text. A program that keeps a position in a history keeps its id
-/// beside it: the same position in another history says nothing.
+/// The name of a history: random, 16 bytes, in hexadecimal as text. A program that keeps a position in a history keeps
+/// its id beside it: the same position in another history says nothing.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HistoryId(pub [u8; 16]);
 

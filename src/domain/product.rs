@@ -207,7 +207,8 @@ impl Stock {
         Ok(())
     }
 
-    /// Adds `delta` units to what can be bought, or takes them away. A caller that adds asks [`Stock::has_room_for`] first.
+    /// Adds `delta` units to what can be bought, or takes them away. A caller that adds asks [`Stock::has_room_for`]
+    /// first.
     pub fn adjust(&mut self, delta: i64) -> Result<(), BelowZero> {
         self.current = self.current.checked_add_signed(delta).ok_or(BelowZero)?;
         self.adjusted += delta;

@@ -157,8 +157,8 @@ impl Drop for OnLoan {
     }
 }
 
-/// Sees to a body that the response was made without: reads the rest of a short one, so that the connection can be used again,
-/// or announces that the connection ends with the response.
+/// Sees to a body that the response was made without: reads the rest of a short one, so that the connection can be used
+/// again, or announces that the connection ends with the response.
 pub(super) async fn finish<A>(body: Option<Arriving<A>>, head: &Parts, response: &mut Response, activity: &Activity)
 where
     A: Deref<Target = Activity> + Unpin,

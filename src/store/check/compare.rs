@@ -158,11 +158,11 @@ fn responses(
     let actual = order_groups::copied(store.open_table(definitions::RESPONSES)?.range::<u64>(..)?);
     let differs = |_, _: &[u8], _: &[u8]| "differs from what the history says".to_owned();
     let expected = all(scratch, scratch::RESPONSES)?;
-    let mut problems = rows(expected, actual, progress, "the kept answer of order", differs)?;
+    let mut problems = rows(expected, actual, progress, "the stored response of order", differs)?;
     if let Some((order, placed_at)) = replayed.last_swept
         && replayed.head.latest().since(replayed.head.times.accepted_from(order.0, placed_at)) < IDEMPOTENCY_AGE
     {
-        problems.add(format!("the kept answer of order {order} is missing"));
+        problems.add(format!("the stored response of order {order} is missing"));
     }
     Ok(problems)
 }

@@ -30,8 +30,8 @@ pub(in crate::store) struct Inspected {
     pub(in crate::store) lease: Lease,
 }
 
-/// The store in `file` while its disk is full, so that requests that need no writing get a response: everything that was
-/// acknowledged, and nobody can commit.
+/// The store in `file` while its disk is full, so that requests that need no writing get a response: everything that
+/// was acknowledged, and nobody can commit.
 pub(in crate::store) fn below_overlay(file: &Path) -> Result<Inspected, OpenError> {
     let medium = Medium::File(file.to_owned());
     let name = medium.to_string();

@@ -74,11 +74,11 @@ fn put(launch: &Launch, table: Rows, rows: &[(u64, Option<&[u8]>)]) {
 }
 
 /// Fails unless the check finds something wrong and says all of this.
-async fn assert_told(launch: &Launch, told: &[&str]) {
+async fn assert_reports(launch: &Launch, problems: &[&str]) {
     let verified = launch.verify().await;
     assert_eq!(verified.code, Some(1), "{verified:?}");
-    for told in told {
-        assert!(verified.stdout.contains(told), "{told:?} is not in {}", verified.stdout);
+    for problem in problems {
+        assert!(verified.stdout.contains(problem), "{problem:?} is not in {}", verified.stdout);
     }
     assert!(verified.stderr.starts_with("error: the store does not add up"), "{verified:?}");
 }
@@ -93,7 +93,7 @@ async fn an_altered_record_is_named() {
         // The last byte belongs to what happened, not to the chain.
         *altered.last_mut().unwrap() ^= 1;
         put(&launch, JOURNAL, &[(sequence, Some(&altered))]);
-        assert_told(&launch, &[&format!("the history: record {sequence} was altered")]).await;
+        assert_reports(&launch, &[&format!("the history: record {sequence} was altered")]).await;
         put(&launch, JOURNAL, &[(sequence, Some(&whole))]);
     }
     assert_eq!(launch.verify().await.code, Some(0));
@@ -106,14 +106,14 @@ async fn a_removed_record_is_named() {
     for sequence in [1, end / 2, end] {
         let whole = row(&launch, JOURNAL, sequence);
         put(&launch, JOURNAL, &[(sequence, None)]);
-        assert_told(&launch, &[&format!("the history: record {sequence} was removed")]).await;
+        assert_reports(&launch, &[&format!("the history: record {sequence} was removed")]).await;
         put(&launch, JOURNAL, &[(sequence, Some(&whole))]);
     }
     let rows: Vec<_> = (6..=end).map(|sequence| row(&launch, JOURNAL, sequence)).collect();
     let mut moved: Vec<_> = (5..end).zip(rows.iter().map(|row| Some(row.as_slice()))).collect();
     moved.push((end, None));
     put(&launch, JOURNAL, &moved);
-    assert_told(&launch, &["1 of the records behind record 4 were removed"]).await;
+    assert_reports(&launch, &["1 of the records behind record 4 were removed"]).await;
 }
 
 #[tokio::test]
@@ -122,15 +122,15 @@ async fn an_added_record_is_named() {
     let end = last(&launch, JOURNAL);
     let copy = row(&launch, JOURNAL, 5);
     put(&launch, JOURNAL, &[(end + 1, Some(&copy))]);
-    assert_told(&launch, &[&format!("the history: record {} was added", end + 1)]).await;
+    assert_reports(&launch, &[&format!("the history: record {} was added", end + 1)]).await;
     put(&launch, JOURNAL, &[(end + 1, None), (0, Some(&copy))]);
-    assert_told(&launch, &["the history: record 0 was added"]).await;
+    assert_reports(&launch, &["the history: record 0 was added"]).await;
     let rows: Vec<_> = (5..=end).map(|sequence| row(&launch, JOURNAL, sequence)).collect();
     let mut moved: Vec<_> = (6..).zip(rows.iter().map(|row| Some(row.as_slice()))).collect();
     moved.push((0, None));
     put(&launch, JOURNAL, &moved);
     // The fifth stands there twice now; which of the two was there first, nobody can tell.
-    assert_told(&launch, &["record 5 was added, and those behind it were renumbered"]).await;
+    assert_reports(&launch, &["record 5 was added, and those behind it were renumbered"]).await;
 }
 
 #[tokio::test]
@@ -138,21 +138,21 @@ async fn every_row_that_differs_from_the_history_is_named() {
     let launch = eventful().await;
     let (order, other) = (order(&launch, 4), order(&launch, 22));
     put_order(&launch, 4, &other);
-    assert_told(&launch, &["order 4: ", "status is Cancelled and should be Confirmed"]).await;
+    assert_reports(&launch, &["order 4: ", "status is Cancelled and should be Confirmed"]).await;
     put_order(&launch, 4, b"\x01nonsense");
-    assert_told(&launch, &["order 4: the store holds a damaged row", "the counts cannot be made"]).await;
+    assert_reports(&launch, &["order 4: the store holds a damaged row", "the counts cannot be made"]).await;
     put_order(&launch, 4, b"");
-    assert_told(&launch, &["order 4 is missing", "order 5 stands where order 4 belongs"]).await;
+    assert_reports(&launch, &["order 4 is missing", "order 5 is where order 4 belongs"]).await;
     put_order(&launch, 4, &order);
     put_order(&launch, 99, &order);
-    assert_told(&launch, &["order 99 is not in the history"]).await;
+    assert_reports(&launch, &["order 99 is not in the history"]).await;
     put_order(&launch, 99, b"");
 
     let (lamp, held) = (row(&launch, PRODUCTS, 1), row(&launch, PRODUCTS, 2));
     put(&launch, PRODUCTS, &[(1, Some(&held))]);
-    assert_told(&launch, &["product 1: terms is Terms", "product 1 counts 6 orders"]).await;
+    assert_reports(&launch, &["product 1: terms is Terms", "product 1 counts 6 orders"]).await;
     put(&launch, PRODUCTS, &[(1, None), (7, Some(&lamp))]);
-    assert_told(&launch, &["product 1 is missing", "product 7 is not in the history"]).await;
+    assert_reports(&launch, &["product 1 is missing", "product 7 is not in the history"]).await;
     put(&launch, PRODUCTS, &[(1, Some(&lamp)), (7, None)]);
     assert_eq!(launch.verify().await.code, Some(0));
 }
@@ -168,21 +168,21 @@ async fn rows_of_the_smaller_tables_that_differ_are_named() {
         transaction.commit().unwrap();
     };
     change(&|all| drop(all.open_table(DEAD_LETTERS).unwrap().insert(3, ()).unwrap()));
-    assert_told(&launch, &["the dead letter of order 3 is not in the history"]).await;
+    assert_reports(&launch, &["the dead letter of order 3 is not in the history"]).await;
     change(&|all| drop(all.open_table(DEAD_LETTERS).unwrap().remove(3).unwrap()));
 
     // In a run that is not whole yet: the hash of a user's name, and an order.
     let entry = [1_u64.to_le_bytes(), 2_u64.to_le_bytes()].concat();
     change(&|all| drop(all.open_table(BY_USER).unwrap().insert((99, 1, 2), entry.as_slice()).unwrap()));
-    assert_told(&launch, &["the index by user has order 2 under a user who did not place it"]).await;
+    assert_reports(&launch, &["the index by user has order 2 under a user who did not place it"]).await;
     change(&|all| drop(all.open_table(BY_USER).unwrap().insert((99, 1, 1), entry.as_slice()).unwrap()));
-    assert_told(&launch, &["the index by user is out of order in the run that ends with order 99"]).await;
+    assert_reports(&launch, &["the index by user is out of order in the run that ends with order 99"]).await;
     change(&|all| all.open_table(BY_USER).unwrap().retain(|_, _| false).unwrap());
 
     // The first order with a key is the twenty-first.
     let entry = [1_u64.to_le_bytes(), 22_u64.to_le_bytes()].concat();
     change(&|all| drop(all.open_table(BY_KEY).unwrap().insert((99, 1, 22), entry.as_slice()).unwrap()));
-    assert_told(&launch, &["the index by key has order 22 under a key that it was not placed under"]).await;
+    assert_reports(&launch, &["the index by key has order 22 under a key that it was not placed under"]).await;
     change(&|all| all.open_table(BY_KEY).unwrap().retain(|_, _| false).unwrap());
     assert_eq!(launch.verify().await.code, Some(0));
 }
@@ -193,13 +193,13 @@ async fn kept_answers_that_differ_from_the_history_are_named() {
     // Orders 21 to 26, in the group of 16 to 31.
     let answers = row(&launch, ANSWERS, 1);
     put(&launch, ANSWERS, &[(1, None)]);
-    assert_told(&launch, &["the kept answer of order 26 is missing"]).await;
+    assert_reports(&launch, &["the stored response of order 26 is missing"]).await;
     let mut altered = answers.clone();
     *altered.last_mut().unwrap() ^= 1;
     put(&launch, ANSWERS, &[(1, Some(&altered))]);
-    assert_told(&launch, &["the kept answer of order 26: differs from what the history says"]).await;
+    assert_reports(&launch, &["the stored response of order 26: differs from what the history says"]).await;
     put(&launch, ANSWERS, &[(1, Some(&answers)), (9, Some(&answers))]);
-    assert_told(&launch, &["the kept answer of order 149 is not in the history"]).await;
+    assert_reports(&launch, &["the stored response of order 149 is not in the history"]).await;
     put(&launch, ANSWERS, &[(9, None)]);
     assert_eq!(launch.verify().await.code, Some(0));
 }
