@@ -33,7 +33,7 @@ pub(super) struct Effects {
     pub(super) queue: Vec<QueueChange>,
     /// Orders that were placed or moved.
     pub(super) orders: u64,
-    /// Orders that came to each status, in the order of [`OrderStatus::ALL`].
+    /// Orders that came to each status, in the order of `OrderStatus::ALL`.
     reached: [u64; 4],
     /// By the order that gives them back.
     pub(super) back: OrderMap<GivenBack>,
