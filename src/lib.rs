@@ -20,7 +20,7 @@
 //! | [`alerts`] | the alerts that are raised, and events for subscribers |
 //! | [`metrics`] | what is counted, and its names |
 //! | [`client`] | requests to a running server |
-//! | [`view`], [`config`] | the JSON shapes that more than one room shows; the settings |
+//! | [`view`], [`config`] | every JSON shape that goes out; the settings |
 //! | [`domain`] | what orders and products are and what can happen to them, without I/O |
 //! | [`limits`] | all bounds |
 //!

@@ -81,6 +81,56 @@ fn every_reference_leads_somewhere_and_nothing_is_there_in_vain() {
     }
 }
 
+/// Fields of responses that are not always there.
+const NOT_ALWAYS: &[(&str, &str)] = &[
+    ("BatchPlaced", "idempotencyReplayed"),
+    ("BatchRefused", "errors"),
+    ("BatchRefused", "retryAfter"),
+    ("Order", "product"),
+    ("Problem", "errors"),
+];
+
+#[test]
+fn every_object_is_closed_and_every_response_has_all_of_its_fields() {
+    let document = json();
+    let requests: BTreeSet<_> = operations(&document)
+        .filter_map(|operation| operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str())
+        .map(|reference| reference.rsplit('/').next().unwrap())
+        .chain(["BatchOrder"])
+        .collect();
+    let mut missing = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let mut objects = Vec::new();
+        objects_of(schema, &mut objects);
+        for object in objects {
+            assert_eq!(object["additionalProperties"], serde_json::json!(false), "{name} is not closed: {object}");
+            if requests.contains(name.as_str()) {
+                continue;
+            }
+            let required = object["required"].as_array();
+            let fields = object["properties"].as_object().unwrap().keys();
+            let optional =
+                fields.filter(|field| required.is_none_or(|required| !required.iter().any(|it| it == *field)));
+            missing.extend(optional.map(|field| (name.as_str(), field.as_str())));
+        }
+    }
+    assert_eq!(missing, NOT_ALWAYS, "a field that can be null needs #[schema(required)]");
+}
+
+/// All objects in a schema, itself included.
+fn objects_of<'a>(schema: &'a Value, found: &mut Vec<&'a Value>) {
+    match schema {
+        Value::Object(parts) => {
+            if schema["type"] == "object" && parts.contains_key("properties") {
+                found.push(schema);
+            }
+            parts.iter().filter(|(key, _)| *key != "examples").for_each(|(_, part)| objects_of(part, found));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| objects_of(part, found)),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_code_that_a_route_can_respond_with_is_described_by_some_operation() {
     let document = json();

@@ -138,6 +138,7 @@ mod tests {
             (&["backup"], true),
             (&["restore"], true),
             (&["export"], true),
+            (&["drop-log"], true),
             (&["version"], false),
             (&["openapi"], false),
             (&["completions", "bash"], false),

@@ -1,4 +1,4 @@
-//! Arguments that more than one command has, or will have.
+//! Arguments that commands share: where the store is; and how the server logs.
 //!
 //! The structs have no doc comments: clap would take them for the description of the command that they are part of.
 

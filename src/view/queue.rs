@@ -28,7 +28,7 @@ pub struct QueueView {
     pub(crate) dead_letters: u64,
     /// Orders that may be held.
     pub(crate) hold_capacity: u64,
-    /// 0 where no job waits.
+    /// 0 if no job is ready or active.
     pub(crate) oldest_job_age_ms: u64,
     pub(crate) paused: bool,
 }

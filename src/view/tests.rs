@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::alert::AlertsView;
 use super::audit::{AuditView, AuditedProductView, OrderUnits};
@@ -469,4 +470,31 @@ fn the_examples_of_values_are_written_as_values_are() {
     let example = example.as_str().unwrap();
     assert_eq!((example.len(), &example[..3]), (job_id.len(), &job_id[..3]));
     assert!(example[3..].bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')));
+}
+
+/// The schemas of the views that are checked here by name, each with those that it refers to; no name twice. A test of
+/// the API checks all that are in its description.
+fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let groups = [
+        schema::named::<receipt::ReceiptView>(),
+        schema::named::<receipt::BatchResultsView>(),
+        schema::named::<OrderView>(),
+        schema::named::<JobView>(),
+        schema::named::<job::DeadLetterView>(),
+        schema::named::<queue::QueueView>(),
+        schema::named::<queue::MovedView>(),
+        schema::named::<order::OrderMetricsView>(),
+        schema::named::<product::StockMetricsView>(),
+        schema::named::<audit::AuditView>(),
+        schema::named::<change::LedgerEntryView>(),
+        schema::named::<alert::AlertsView>(),
+        schema::named::<problem::ProblemView>(),
+    ];
+    let mut all: Vec<(String, RefOr<Schema>)> = Vec::new();
+    for (name, schema) in groups.into_iter().flatten() {
+        if all.iter().all(|(known, _)| *known != name) {
+            all.push((name, schema));
+        }
+    }
+    all
 }
