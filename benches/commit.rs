@@ -34,11 +34,7 @@ fn commit(criterion: &mut Criterion) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let mut shop = Shop::open(Medium::File(store::file_in(directory.path())));
     let product = shop.add_product(None);
-    for _ in 0..ORDERS_BEFORE / 4096 {
-        let requests = shop.requests(product, 4096);
-        let orders = shop.place(requests);
-        shop.confirm(orders);
-    }
+    shop.fill(product, ORDERS_BEFORE);
 
     for (name, keyed) in [("commit", false), ("commit with keys", true)] {
         measure(criterion, &mut shop, product, name, &BATCHES, keyed);

@@ -42,8 +42,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Orders in the store before the measurement: enough for tables of the usual depth and for a full run of the index.
 const ORDERS_BEFORE: usize = 200_000;
-/// Orders in a commit of those.
-const BATCH_BEFORE: usize = 4096;
 
 /// Measures what the history costs an order.
 #[derive(Parser)]
@@ -78,11 +76,7 @@ fn main() {
     let tap = Arc::new(Tap::default());
     let mut shop = Shop::open(tap.medium(directory.path()));
     let product = shop.add_product(None);
-    for _ in 0..ORDERS_BEFORE / BATCH_BEFORE {
-        let requests = shop.requests(product, BATCH_BEFORE);
-        let orders = shop.place(requests);
-        shop.confirm(orders);
-    }
+    shop.fill(product, ORDERS_BEFORE);
     let mut cases = Vec::new();
     print_head();
     for &batch in &options.batches {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::StorageBackend;
 
 /// The name of the store's file in the data directory.
-pub const FILE_NAME: &str = "flashsale.redb";
+pub(in crate::store) const FILE_NAME: &str = "flashsale.redb";
 
 /// What the log's name has after that of the tables' file.
 const WAL_SUFFIX: &str = ".wal";
@@ -73,10 +73,14 @@ impl Medium {
     }
 }
 
+/// The directory of `path`.
+pub(in crate::store) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes sure that the names of files in the directory of `path` are on disk.
 pub fn sync_directory_of(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(directory)?.sync_all()
+    std::fs::File::open(directory_of(path))?.sync_all()
 }
 
 /// A path with something added to its name.

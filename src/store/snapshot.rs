@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::{AccessGuard, ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError};
 
 use crate::domain::change::{Record, StoredResponse};
 use crate::domain::filter::Span;
@@ -21,7 +21,15 @@ use super::rows::product::ProductRow;
 use super::tables::index::Candidates;
 use super::tables::index::entry::of_user;
 use super::tables::index::runs::OrdersOf;
-use super::tables::{definitions, order_groups};
+use super::tables::{definitions, head_row, order_groups};
+
+/// The record in a row of the journal.
+fn read_record(
+    row: Result<(AccessGuard<'_, u64>, AccessGuard<'_, &'static [u8]>), StorageError>,
+) -> Result<Record, StoreError> {
+    let (sequence, row) = row?;
+    record::decode(sequence.value(), row.value())
+}
 
 /// Part of a list, and where the next part starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +58,7 @@ impl Snapshot {
 
     /// The end of the history and the totals.
     pub fn head(&self) -> Result<Head, StoreError> {
-        let state = self.transaction.open_table(definitions::STATE)?;
-        let row = state.get(definitions::STATE_HEAD)?;
-        encoding::decode(row.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())
+        head_row::get(&self.transaction.open_table(definitions::STATE)?)
     }
 
     /// All products, by number.
@@ -272,10 +278,7 @@ impl Snapshot {
         after: u64,
     ) -> Result<impl Iterator<Item = Result<Record, StoreError>> + use<>, StoreError> {
         let rows = self.transaction.open_table(definitions::JOURNAL)?.range(after.saturating_add(1)..)?;
-        Ok(rows.map(|entry| {
-            let (sequence, row) = entry?;
-            record::decode(sequence.value(), row.value())
-        }))
+        Ok(rows.map(read_record))
     }
 
     /// Records of the history with a sequence below `before`, newest first.
@@ -285,10 +288,7 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<Record, StoreError>> + use<>, StoreError> {
         let journal = self.transaction.open_table(definitions::JOURNAL)?;
         let rows = journal.range(..before.unwrap_or(u64::MAX))?.rev();
-        Ok(rows.map(|entry| {
-            let (sequence, row) = entry?;
-            record::decode(sequence.value(), row.value())
-        }))
+        Ok(rows.map(read_record))
     }
 
     /// Units of a product that these orders say a user has.

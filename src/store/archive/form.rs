@@ -8,7 +8,7 @@
 //! - The end: a frame of the other kind, with the rows of each table counted (8 each); BLAKE3 of all before (32).
 //!
 //! Numbers are written little end first. Tables come in the order of their numbers, rows in the order of their keys.
-//! The head is the same in all versions, so that every program can tell that it is too old.
+//! The head is the same in all versions, so that every program can see that it is too old.
 
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Timestamp;

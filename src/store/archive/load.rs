@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::open::create::private_file;
 use crate::store::open::fork::{self, Given};
+use crate::store::open::own_wal;
 use crate::store::progress::OnProgress;
 use crate::store::random::random;
 use crate::store::tables::database::builder;
@@ -61,8 +62,8 @@ fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, S
     {
         let mut state = transaction.open_table(definitions::STATE)?;
         state.insert(definitions::STATE_INSTANCE, instance.as_slice())?;
-        state.remove(definitions::STATE_WAL)?;
     }
+    own_wal::forget(&transaction)?;
     transaction.commit()?;
     Ok(fork)
 }

@@ -143,7 +143,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Checks what only the end can tell.
+    /// Checks what only the end can show.
     fn end(&mut self, begin: u64) -> Result<(), ArchiveError> {
         let damaged = |what| Err(ArchiveError::Damaged { at: begin, what });
         let counts: Vec<u8> = self.counts.iter().flat_map(|count| count.to_le_bytes()).collect();

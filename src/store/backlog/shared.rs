@@ -101,27 +101,16 @@ impl Backlog {
 
     /// The same for those who must not block.
     pub(in crate::store) async fn applied(&self) -> Result<(), StoreError> {
-        let mut published = None;
-        loop {
-            let mut progress = pin!(self.progress.notified());
-            // Before the look, so that no end between the two is missed.
-            progress.as_mut().enable();
-            {
-                let mut state = self.state.lock();
-                let published = *published.get_or_insert(state.published);
-                if state.applied >= published {
-                    return Ok(());
-                }
-                if state.failed || state.stop {
-                    return Err(StoreError::Closed);
-                }
-                if state.wanted < published {
-                    state.wanted = published;
-                    self.work.notify_one();
-                }
+        let published = {
+            let mut state = self.state.lock();
+            let published = state.published;
+            if state.applied < published && state.wanted < published {
+                state.wanted = published;
+                self.work.notify_one();
             }
-            progress.await;
-        }
+            published
+        };
+        self.applied_through(published).await
     }
 
     /// Returns when the tables have this record, which is published. Does not hurry them.

@@ -42,7 +42,7 @@ pub(in crate::store) struct Replay<'s> {
 pub(in crate::store) struct Replayed {
     /// All products.
     pub(in crate::store) products: BTreeMap<ProductId, Product>,
-    /// The head as the history leaves it: all but its hash, its cut and the state of the index by user.
+    /// The head as the history leaves it: all but its hash, its cut and how far the indexes go.
     pub(in crate::store) head: Head,
     /// The last order with a response that the store keeps no longer.
     pub(in crate::store) last_swept: Option<(OrderId, Timestamp)>,

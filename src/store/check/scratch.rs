@@ -1,14 +1,14 @@
 //! A working file that no one else sees: tables for what does not fit into memory, gone with the process.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend, TableDefinition};
 
 use crate::store::error::StoreError;
+use crate::store::open::create::private_file;
+use crate::store::random::random;
 use crate::store::tables::database::builder;
 
 /// Order number → the order, as in the store.
@@ -44,10 +44,9 @@ impl StorageBackend for Unsynced {
 
 /// Makes empty tables in a file in `directory` that has no name any more, so that nothing of it is left behind.
 pub(in crate::store) fn create(directory: &Path) -> Result<Database, StoreError> {
-    let number = getrandom::u64().map_err(|error| StoreError::System("randomness", error.to_string()))?;
+    let number = u64::from_le_bytes(random()?);
     let path = directory.join(format!("flashsale-scratch-{number:016x}"));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-    let file = file.map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
+    let file = private_file(&path).map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
     std::fs::remove_file(&path).map_err(|error| StoreError::Scratch(path.display().to_string(), error))?;
     let database = builder().create_with_backend(Unsynced(FileBackend::new(file)?))?;
     let transaction = database.begin_write()?;

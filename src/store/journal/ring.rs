@@ -13,16 +13,9 @@ use crate::limits::{TAIL_CHANGES, TAIL_RECORDS};
 #[derive(Debug)]
 pub(in crate::store) struct Ring {
     newest: Mutex<Newest>,
-    end: watch::Sender<End>,
-}
-
-/// Where the journal ends. A notice without a change says that the store was opened again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) struct End {
-    /// The last record that is published.
-    pub(in crate::store) sequence: u64,
-    /// Whether the store is closed, and no record comes any more.
-    pub(in crate::store) closed: bool,
+    /// Whether no record comes any more, with a notice of each that does. A notice without a record says that the store
+    /// was opened again.
+    closed: watch::Sender<bool>,
 }
 
 /// What the ring has behind a position.
@@ -49,7 +42,7 @@ impl Ring {
     /// Without records; the last one so far is `last`.
     pub(in crate::store) fn new(last: u64) -> Self {
         let newest = Newest { records: VecDeque::with_capacity(TAIL_RECORDS), changes: 0, last };
-        Self { newest: Mutex::new(newest), end: watch::Sender::new(End { sequence: last, closed: false }) }
+        Self { newest: Mutex::new(newest), closed: watch::Sender::new(false) }
     }
 
     /// Moves the oldest records to `out`, as many as must go for the record that is pushed next. Freeing them is left
@@ -66,14 +59,13 @@ impl Ring {
 
     /// Adds the record after the last one, which every reader sees by now, and wakes those who wait for it.
     pub(in crate::store) fn push(&self, record: Arc<Record>) {
-        let sequence = record.sequence;
         {
             let mut newest = self.newest.lock();
             newest.changes += record.changes.capacity();
-            newest.last = sequence;
+            newest.last = record.sequence;
             newest.records.push_back(record);
         }
-        self.end.send_modify(|end| end.sequence = sequence);
+        self.notify();
     }
 
     /// The next records behind `position`, at most `most`.
@@ -100,22 +92,27 @@ impl Ring {
             std::mem::take(&mut newest.records)
         };
         drop(before);
-        self.end.send_replace(End { sequence: last, closed: false });
+        self.closed.send_replace(false);
     }
 
     /// Says that a store which was away can be read again.
     pub(in crate::store) fn notify(&self) {
-        self.end.send_modify(|_| {});
+        self.closed.send_modify(|_| {});
     }
 
     /// Says that no record comes any more.
     pub(in crate::store) fn close(&self) {
-        self.end.send_modify(|end| end.closed = true);
+        self.closed.send_replace(true);
     }
 
-    /// Where the journal ends, now and later.
-    pub(in crate::store) fn end(&self) -> watch::Receiver<End> {
-        self.end.subscribe()
+    /// The last record that is published.
+    pub(in crate::store) fn last(&self) -> u64 {
+        self.newest.lock().last
+    }
+
+    /// Whether no record comes any more, with a notice of each that does.
+    pub(in crate::store) fn closed(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 }
 
@@ -155,7 +152,7 @@ mod tests {
         assert_eq!(sequences(ring.behind(7, 3)), [8, 9, 10]);
         assert_eq!(sequences(ring.behind(18, 3)), [19, 20]);
         assert!(matches!(ring.behind(20, 3), Behind::Nothing { last: 20 }));
-        assert_eq!(ring.end().borrow().sequence, 20);
+        assert_eq!(ring.last(), 20);
     }
 
     #[test]

@@ -14,14 +14,14 @@ use crate::store::error::StoreError;
 use crate::store::read_threads::Scan;
 use crate::store::snapshot::Snapshot;
 
-use super::ring::{Behind, End};
+use super::ring::Behind;
 
 /// Follows the journal from a position on: in order, without gaps, and only what readers may see. A record that it
 /// gives is in what is read of the store afterwards, through [`scan`](crate::store::Store::scan) or otherwise.
 #[derive(Debug)]
 pub struct Tail {
     current: Arc<Current>,
-    end: watch::Receiver<End>,
+    closed: watch::Receiver<bool>,
     /// The last record that was given.
     position: u64,
 }
@@ -49,18 +49,11 @@ pub enum TailError {
     Store(StoreError),
 }
 
-/// What the tables have behind a position.
-enum Found {
-    Records(Vec<Arc<Record>>),
-    Trimmed { through: u64 },
-    Ahead { last: u64 },
-}
-
 impl Tail {
     /// Follows what comes behind the record `position`.
     pub(in crate::store) fn new(current: Arc<Current>, position: u64) -> Self {
-        let end = current.ring.end();
-        Self { current, end, position }
+        let closed = current.ring.closed();
+        Self { current, closed, position }
     }
 
     /// The next records, at least one and at most `most`; waits until there is one, also while the store is opened
@@ -71,7 +64,7 @@ impl Tail {
         let most = most.max(1);
         loop {
             // Before the look, so that no notice between the two is missed.
-            let End { closed, .. } = *self.end.borrow_and_update();
+            let closed = *self.closed.borrow_and_update();
             let found = match self.current.ring.behind(self.position, most) {
                 Behind::Records(records) => Some(records),
                 Behind::Nothing { .. } | Behind::Older { .. } if closed => return Err(TailError::Closed),
@@ -86,7 +79,7 @@ impl Tail {
                 return Ok(records);
             }
             // The ring, and so the sender, lives as long as this.
-            let _ = self.end.changed().await;
+            let _ = self.closed.changed().await;
         }
     }
 
@@ -97,13 +90,13 @@ impl Tail {
 
     /// How many records the position is behind the last one.
     pub fn lag(&self) -> u64 {
-        self.end.borrow().sequence.saturating_sub(self.position)
+        self.current.ring.last().saturating_sub(self.position)
     }
 
     /// Skips everything up to the last record, for followers that may lose records. What is read of the store after
     /// this has all that was skipped.
     pub fn skip_to_head(&mut self) {
-        self.position = self.end.borrow().sequence;
+        self.position = self.current.ring.last();
     }
 
     /// A position behind the last record that is published must be behind one that is just being published.
@@ -125,9 +118,7 @@ impl Tail {
             }
             let read = self.current.scan(Scan::Page, move |reader| older(&reader.snapshot()?, position, last, most));
             match read.await {
-                Ok(Found::Records(records)) => return Ok(Some(records)),
-                Ok(Found::Trimmed { through }) => return Err(TailError::Trimmed { through }),
-                Ok(Found::Ahead { last }) => return Err(TailError::Ahead { last }),
+                Ok(found) => return found.map(Some),
                 // Those who ask for a page are rejected; a follower comes again.
                 Err(StoreError::TooManyReaders) => tokio::time::sleep(TAIL_RETRY).await,
                 Err(error) if self.current.is_running(&backlog) => return Err(TailError::Store(error)),
@@ -139,13 +130,18 @@ impl Tail {
 }
 
 /// The records behind `position` in the tables, through `last` at most.
-fn older(snapshot: &Snapshot, position: u64, last: u64, most: usize) -> Result<Found, StoreError> {
+fn older(
+    snapshot: &Snapshot,
+    position: u64,
+    last: u64,
+    most: usize,
+) -> Result<Result<Vec<Arc<Record>>, TailError>, StoreError> {
     let head = snapshot.head()?;
     if position < head.cut.sequence {
-        return Ok(Found::Trimmed { through: head.cut.sequence });
+        return Ok(Err(TailError::Trimmed { through: head.cut.sequence }));
     }
     if position >= head.sequence {
-        return Ok(Found::Ahead { last: head.sequence });
+        return Ok(Err(TailError::Ahead { last: head.sequence }));
     }
     let (mut records, mut changes) = (Vec::new(), 0);
     let wanted = position + 1..=last.min(head.sequence);
@@ -162,6 +158,6 @@ fn older(snapshot: &Snapshot, position: u64, last: u64, most: usize) -> Result<F
     }
     match records.is_empty() {
         true => Err(StoreError::Damaged(format!("record {} of the history is missing", position + 1))),
-        false => Ok(Found::Records(records)),
+        false => Ok(Ok(records)),
     }
 }

@@ -56,9 +56,7 @@ pub fn look(file: &Path) -> Result<Option<WithoutLog>, OpenError> {
     let reading = |error: StoreError| OpenError::reading(&name, error);
     let Some((log, records)) = find(file, &identity)? else { return Ok(None) };
     let from_log = records.len() as u64;
-    if !records.is_empty() {
-        redo::redo(&database, records).map_err(reading)?;
-    }
+    redo::redo(&database, records).map_err(reading)?;
     let read = || -> Result<_, StoreError> {
         let snapshot = Snapshot::new(database.begin_read()?);
         Ok((snapshot.head()?, snapshot.products()?.len() as u64))
@@ -83,9 +81,7 @@ pub fn drop_log(file: &Path, kept: &Path, now: Timestamp) -> Result<(Fork, Optio
     let reading = |error: StoreError| OpenError::reading(&name, error);
     let database = checking().open(file).map_err(|error| OpenError::database(&name, error))?;
     let identity = Identity::expect(&database, &name)?;
-    if let Some((_, records)) = find(file, &identity)?
-        && !records.is_empty()
-    {
+    if let Some((_, records)) = find(file, &identity)? {
         redo::redo(&database, records).map_err(reading)?;
     }
     // The tables first: from then on they do not know the log, and reject what is in its place until it is moved.

@@ -14,7 +14,7 @@ use redb::backends::FileBackend;
 use crate::limits::REOPEN_ROOM_BYTES;
 
 use crate::store::error::OpenError;
-use crate::store::medium::wal_beside;
+use crate::store::medium::{directory_of, wal_beside};
 
 use super::create;
 
@@ -119,8 +119,7 @@ impl Files {
 
 /// Whether the disk of a file that could not grow has room again, as far as that can be known without writing.
 pub(in crate::store) fn has_room(path: &Path) -> bool {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let free = rustix::fs::statvfs(directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free = rustix::fs::statvfs(directory_of(path)).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     free.map_or(true, |bytes| bytes >= REOPEN_ROOM_BYTES)
 }
 

@@ -6,7 +6,7 @@
 //! disjoint numbers as long as they take fewer than a million orders a second, and every number is below 2^53, up to
 //! which all readers of JSON know whole numbers exactly.
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use crate::domain::change::{Change, Fork, HistoryId};
 use crate::domain::clock::Timestamp;
@@ -16,8 +16,7 @@ use crate::store::error::StoreError;
 use crate::store::head::Head;
 use crate::store::journal::record;
 use crate::store::random::random;
-use crate::store::rows::encoding;
-use crate::store::tables::definitions;
+use crate::store::tables::{definitions, head_row};
 
 /// 2020-01-01T00:00:00Z, in milliseconds since the epoch.
 const ORIGIN: i64 = 1_577_836_800_000;
@@ -41,10 +40,7 @@ impl Given {
 /// Begins a history of its own in the tables: writes the record that says so, and the head after it.
 pub(in crate::store) fn fork(transaction: &WriteTransaction, given: Given, now: Timestamp) -> Result<Fork, StoreError> {
     let mut state = transaction.open_table(definitions::STATE)?;
-    let mut head: Head = match state.get(definitions::STATE_HEAD)? {
-        Some(row) => encoding::decode(row.value())?,
-        None => return Err(StoreError::Damaged("there is no head".to_owned())),
-    };
+    let mut head = head_row::get(&state)?;
     // Where the clock was set back since the last record, its number must not go back with it.
     let number_at = now.max(head.at());
     let fork = Fork {
@@ -60,8 +56,7 @@ pub(in crate::store) fn fork(transaction: &WriteTransaction, given: Given, now: 
     head.fork(&fork);
     let sequence = record::append(&mut head, now, &[Change::HistoryForked(Box::new(fork))], &mut row)?;
     transaction.open_table(definitions::JOURNAL)?.insert(sequence, row.as_slice())?;
-    encoding::encode(&head, &mut row)?;
-    state.insert(definitions::STATE_HEAD, row.as_slice())?;
+    head_row::put(&mut state, &head, &mut row)?;
     Ok(fork)
 }
 

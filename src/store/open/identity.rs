@@ -7,7 +7,7 @@ use crate::store::format::FORMAT;
 use crate::store::head::Head;
 use crate::store::rows::encoding;
 use crate::store::rows::wal_mark::WalMark;
-use crate::store::tables::definitions;
+use crate::store::tables::{definitions, head_row};
 
 /// What the tables of our format say about themselves.
 #[derive(Debug)]
@@ -68,8 +68,7 @@ fn read(database: &Database) -> Result<Found, StoreError> {
         found => return Ok(Found::OtherFormat(found)),
     }
     let mark = state.get(definitions::STATE_WAL)?.map(|row| encoding::decode(row.value())).transpose()?;
-    let head = state.get(definitions::STATE_HEAD)?;
-    let head = encoding::decode(head.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())?;
+    let head = head_row::get(&state)?;
     let (secret, instance) = (fixed(&state, definitions::STATE_SECRET)?, fixed(&state, definitions::STATE_INSTANCE)?);
     Ok(Found::Ours(Box::new(Identity { secret, instance, mark, head })))
 }

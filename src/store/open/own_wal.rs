@@ -93,9 +93,7 @@ pub(in crate::store) fn redo(
         Own::Damaged(what, _) => return Err(OpenError::LogDamaged { store, log: medium.wal_name(), what }),
     };
     let last = records.last().map_or(identity.head.sequence, |record| record.sequence);
-    if !records.is_empty() {
-        redo::redo(database, records).map_err(reading)?;
-    }
+    redo::redo(database, records).map_err(reading)?;
     close(database, mark).map_err(reading)?;
     Ok(last)
 }

@@ -22,6 +22,9 @@ use crate::store::wal::frames::WalRecord;
 
 /// Writes records of the log into the tables, which end where they begin, and syncs.
 pub(in crate::store) fn redo(database: &Database, records: Vec<WalRecord>) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Ok(());
+    }
     let snapshot = Snapshot::new(database.begin_read()?);
     let products = snapshot.products()?.into_iter().map(|product| (product.id, product)).collect();
     let mut redo = Redo { head: snapshot.head()?, snapshot, products, changes: Memtable::default() };

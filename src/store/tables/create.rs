@@ -7,9 +7,9 @@ use crate::store::error::StoreError;
 use crate::store::format::FORMAT;
 use crate::store::head::Head;
 use crate::store::random::random;
-use crate::store::rows::encoding;
 
 use super::definitions::{self, VisitTable};
+use super::head_row;
 
 /// Opens a table, and so makes it.
 struct Make<'t>(&'t WriteTransaction);
@@ -30,8 +30,7 @@ impl VisitTable for Make<'_> {
 /// Makes the tables of a new store, its secret and its head.
 pub(in crate::store) fn create(database: &Database) -> Result<(), StoreError> {
     let (secret, instance) = (random::<32>()?, random::<8>()?);
-    let mut head = Vec::new();
-    encoding::encode(&Head::of_new(HistoryId(random()?)), &mut head)?;
+    let head = Head::of_new(HistoryId(random()?));
     let transaction = database.begin_write()?;
     definitions::each(&mut Make(&transaction))?;
     {
@@ -39,7 +38,7 @@ pub(in crate::store) fn create(database: &Database) -> Result<(), StoreError> {
         state.insert(definitions::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
         state.insert(definitions::STATE_SECRET, secret.as_slice())?;
         state.insert(definitions::STATE_INSTANCE, instance.as_slice())?;
-        state.insert(definitions::STATE_HEAD, head.as_slice())?;
+        head_row::put(&mut state, &head, &mut Vec::new())?;
     }
     transaction.commit()?;
     Ok(())

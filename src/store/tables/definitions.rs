@@ -62,7 +62,7 @@ pub(in crate::store) const STATE_NUMBER: u8 = 0;
 pub(in crate::store) const STATE_FORMAT: &str = "format";
 /// The store's secret, 32 bytes.
 pub(in crate::store) const STATE_SECRET: &str = "secret";
-/// Tells this file from others that were or will be in its place, 8 bytes: see `wal`.
+/// Tells this file from others that were or will be in its place, 8 bytes: see `own_wal`.
 pub(in crate::store) const STATE_INSTANCE: &str = "instance";
 /// Which log was started last, and whether the tables may lack something of it: see `wal_mark`.
 pub(in crate::store) const STATE_WAL: &str = "log";

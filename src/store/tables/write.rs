@@ -20,6 +20,7 @@ use crate::store::rows::product::ProductRow;
 use crate::store::rows::response::StoredResponseRow;
 
 use super::definitions::{self, BlockKey};
+use super::head_row;
 use super::index::{Slice, Slices, runs};
 use super::order_groups::{self, Groups};
 
@@ -172,14 +173,11 @@ impl<'t> Tables<'t> {
     }
 
     fn head(&self) -> Result<Head, StoreError> {
-        let row = self.state.get(definitions::STATE_HEAD)?;
-        encoding::decode(row.ok_or_else(|| StoreError::Damaged("there is no head".to_owned()))?.value())
+        head_row::get(&self.state)
     }
 
     fn write_head(&mut self, head: &Head) -> Result<(), StoreError> {
-        encoding::encode(head, &mut self.buffer)?;
-        self.state.insert(definitions::STATE_HEAD, self.buffer.as_slice())?;
-        Ok(())
+        head_row::put(&mut self.state, head, &mut self.buffer)
     }
 
     /// Moves the oldest open order of the head, a lower bound until then, to the one that it is.

@@ -134,13 +134,13 @@ pub(in crate::store) fn contains(
     Ok(in_run(table, run, hash)?.contains(&order))
 }
 
-/// The orders of a user in one run, newest last.
+/// The orders of a name in one run, newest last.
 fn in_run(table: &impl ReadableTable<BlockKey, &'static [u8]>, run: u64, hash: u64) -> Result<Vec<u64>, StoreError> {
     let mut found = Vec::new();
     for block in table.range((run, 0, 0)..=(run, hash, u64::MAX))?.rev() {
         let (key, row) = block?;
         found.extend(entries(row.value()).rev().filter(|entry| entry.0 == hash).map(|(_, order)| order));
-        // The one before it can only end with this user where this one begins with it.
+        // The one before it can only end with this name if this one begins with it.
         if key.value().1 < hash {
             break;
         }
