@@ -1,10 +1,10 @@
-//! What the history costs an order: drawing up the record of a commit, hashing it into the chain, and its bytes in the
+//! What the history costs an order: building the record of a commit, hashing it into the chain, and its bytes in the
 //! log, beside the whole commit's time in the same round.
 //!
 //! Orders are placed through the real committer into files on a disk, so many in a commit; one product, unique users,
 //! every commit synced. Placing is timed as `cargo bench --bench commit` does; then each batch is confirmed, which is
-//! not. At the end of a round the last two records, of placing and of confirming, are read back as changes and drawn
-//! up again, many times over, through the same call that the committer makes for each commit; a draft that ends in an
+//! not. At the end of a round the last two records, of placing and of confirming, are read back as changes and built
+//! again, many times over, through the same call that the committer makes for each commit; a draft that ends in an
 //! error leaves nothing behind. That it is the same record is checked by its hash. Then BLAKE3 is timed by itself over
 //! the bytes that the log got; what it leaves of the call's time is encoding.
 //!
@@ -97,7 +97,7 @@ fn main() {
     shop.close();
 }
 
-/// Places and confirms batches for so long, then draws the last records up again.
+/// Places and confirms batches for so long, then builds the last records again.
 fn measure(shop: &mut Shop, tap: &Tap, product: ProductId, batch: usize, time: Duration) -> Round {
     let (mut placing, mut log, mut orders) = (Duration::ZERO, Duration::ZERO, 0);
     let (placed, confirmed) = loop {

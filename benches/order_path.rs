@@ -14,7 +14,7 @@
 //! the latencies are those of a saturated server, longer the more connections there are.
 //!
 //! Processor time is a process's `utime` and `stime`, in clock ticks of 10 ms: a round of 4 s is exact to about 1 %.
-//! What the machine spends beside the two processes stands in `rest us`; where it is large, something else disturbs.
+//! What the machine spends beside the two processes is in `rest us`; where it is large, something else disturbs.
 //! The store is under the target directory, with every commit synced; that directory must be on a disk.
 #![allow(
     clippy::expect_used,

@@ -195,7 +195,7 @@ async fn settle(server: &Server, product: u64, endpoint: &Endpoint, accepted: &A
     let accepted = accepted.lock().clone();
     let sold = accepted.len() as u64;
     let metrics = server.settle(sold).await;
-    assert_eq!(number(&metrics, "/totalOrders"), sold + before, "there are orders that nobody was told of: {metrics}");
+    assert_eq!(number(&metrics, "/totalOrders"), sold + before, "there are orders without a response: {metrics}");
     let stock = Stock { current: MAX_STOCK - sold, held: 0, sold };
     assert_eq!(server.stock(product).await, stock, "the stock is not what was not sold");
     let posts = endpoint.posts();

@@ -136,7 +136,7 @@ impl Admission {
         let epoch = self.intake.epoch();
         let count = requests.len();
         let mut entries: Vec<Entry> = requests.iter().map(|request| self.begin(request)).collect();
-        if let Err(refusal) = self.answer_kept(&requests, &mut entries).await {
+        if let Err(refusal) = self.resolve_stored(&requests, &mut entries).await {
             return vec![Err(refusal); count];
         }
         let mut results = vec![Err(Refusal::Internal); count];
@@ -210,7 +210,7 @@ impl Admission {
     }
 
     /// Resolves those entries of a batch whose responses are stored already.
-    async fn answer_kept(&self, requests: &[OrderRequest], entries: &mut [Entry]) -> Result<(), Refusal> {
+    async fn resolve_stored(&self, requests: &[OrderRequest], entries: &mut [Entry]) -> Result<(), Refusal> {
         let claimed = entries.iter().enumerate().filter_map(|(at, entry)| match entry {
             Entry::New(Some(claim)) => Some((at, claim.key())),
             _ => None,

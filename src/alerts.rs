@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-pub use crate::domain::alert::{Alert, AlertCode, Severity};
+use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::clock::Timestamp;
 use crate::domain::product::ProductId;
 use crate::limits::MAX_EVENTS_BEHIND;

@@ -60,9 +60,9 @@ pub enum AppError {
     /// A part that the server cannot do without.
     #[error("{0} ended while the server was running; the log says more; start the server again")]
     Ended(&'static str),
-    /// The disk does not answer, or not in time.
+    /// The disk does not respond, or not in time.
     #[error(
-        "stopped without closing the store, as the disk did not answer in time; all orders that were acknowledged are \
+        "stopped without closing the store, as the disk did not respond in time; all orders that were acknowledged are \
          in its log, and the next start reads them"
     )]
     Unclosed,

@@ -110,7 +110,7 @@ impl Drop for ClosesOnPanic {
 }
 
 /// Sets up the counters, the queue and the books as the store has them. What `before` knows of the times of open orders
-/// goes on.
+/// is kept.
 fn rebuild(deps: &Deps, recovered: Recovered, before: Option<&Books>, gate: &Gate, counts: &Counts) -> Books {
     deps.inventory.replace_all(recovered.products);
     counts.open();
@@ -147,7 +147,7 @@ async fn give_out(mut committed: mpsc::Receiver<Vec<Reply>>, gate: Arc<Gate>) {
             replies = committed.recv() => replies,
             _ = looks.tick() => {
                 if gate.look_for_stall() {
-                    tracing::error!("a commit takes longer than {COMMIT_STALL:?}; no orders until the disk answers");
+                    tracing::error!("a commit takes longer than {COMMIT_STALL:?}; no orders until the disk responds");
                 }
                 continue;
             }
@@ -174,7 +174,7 @@ impl Writer {
             let done = self.look_for_files().and_then(|()| self.commit());
             if let Some(epoch) = self.gate.end_commit() {
                 self.books.epoch = epoch;
-                tracing::warn!("the disk answers again");
+                tracing::warn!("the disk responds again");
             }
             if let Err(error) = done {
                 tracing::error!(%error, "orders are rejected until the store is open again");

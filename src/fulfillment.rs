@@ -88,21 +88,21 @@ pub struct Workers {
 
 impl Workers {
     /// Starts `workers` workers and the clock's task.
-    pub fn start(rooms: &Deps, method: &Method, workers: usize) -> Self {
+    pub fn start(deps: &Deps, method: &Method, workers: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let faults = Arc::new(LocalFaults::new(Arc::clone(&rooms.metrics)));
+        let faults = Arc::new(LocalFaults::new(Arc::clone(&deps.metrics)));
         for _ in 0..workers {
             match method {
-                Method::Instant => tasks.spawn(confirm(rooms.clone(), stopped.clone())),
+                Method::Instant => tasks.spawn(confirm(deps.clone(), stopped.clone())),
                 Method::Webhook(webhook, policy) => {
                     let (webhook, faults) = (Arc::clone(webhook), Arc::clone(&faults));
-                    let poster = Poster { rooms: rooms.clone(), webhook, policy: *policy, faults };
+                    let poster = Poster { deps: deps.clone(), webhook, policy: *policy, faults };
                     tasks.spawn(poster.work(stopped.clone()))
                 }
             };
         }
-        tasks.spawn(wake(rooms.clone(), stopped));
+        tasks.spawn(wake(deps.clone(), stopped));
         Self { tasks, stop, method: method.clone() }
     }
 
@@ -126,33 +126,33 @@ impl Workers {
 }
 
 /// The life of a worker that asks nobody.
-async fn confirm(rooms: Deps, mut stop: watch::Receiver<bool>) {
+async fn confirm(deps: Deps, mut stop: watch::Receiver<bool>) {
     loop {
         let jobs = tokio::select! {
             biased;
             () = stopped(&mut stop) => return,
-            jobs = rooms.queue.take(MAX_JOBS_TAKEN) => jobs,
+            jobs = deps.queue.take(MAX_JOBS_TAKEN) => jobs,
         };
         let settlements = jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect();
-        if !rooms.intake.settle(settlements).await {
+        if !deps.intake.settle(settlements).await {
             return;
         }
     }
 }
 
 /// Wakes delayed jobs in order of time: due attempts become ready, ended holds expire.
-async fn wake(rooms: Deps, mut stop: watch::Receiver<bool>) {
+async fn wake(deps: Deps, mut stop: watch::Receiver<bool>) {
     loop {
-        let rescheduled = rooms.queue.rescheduled();
-        let expired = rooms.queue.wake_due(MAX_EXPIRED_AT_ONCE);
+        let rescheduled = deps.queue.rescheduled();
+        let expired = deps.queue.wake_due(MAX_EXPIRED_AT_ONCE);
         if !expired.is_empty() {
             let expire = |order| Settlement { order, transition: Transition::Expired, actor: Actor::Clock };
-            if !rooms.intake.settle(expired.into_iter().map(expire).collect()).await {
+            if !deps.intake.settle(expired.into_iter().map(expire).collect()).await {
                 return;
             }
             continue;
         }
-        let pause = rooms.queue.time_to_next_due().map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
+        let pause = deps.queue.time_to_next_due().map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
         tokio::select! {
             () = rescheduled => {}
             () = tokio::time::sleep(pause) => {}
@@ -173,7 +173,7 @@ fn settlement(job: &Job, transition: Transition) -> Settlement {
 /// A worker that posts orders to the fulfilment service.
 #[derive(Debug)]
 struct Poster {
-    rooms: Deps,
+    deps: Deps,
     webhook: Arc<Webhook>,
     policy: RetryPolicy,
     faults: Arc<LocalFaults>,
@@ -186,7 +186,7 @@ impl Poster {
             let jobs = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return,
-                jobs = self.rooms.queue.take(1) => jobs,
+                jobs = self.deps.queue.take(1) => jobs,
             };
             for job in jobs {
                 let report = match caught(self.post(&job)).await {
@@ -195,7 +195,7 @@ impl Poster {
                     None => self.put_off(&job, "an attempt panicked", &mut stop).await,
                 };
                 if let Some(report) = report
-                    && !self.rooms.intake.settle(vec![report]).await
+                    && !self.deps.intake.settle(vec![report]).await
                 {
                     return;
                 }
@@ -207,7 +207,7 @@ impl Poster {
     /// why this machine could not make the attempt.
     async fn post(&self, job: &Job) -> Result<Option<Settlement>, String> {
         let id = job.order;
-        let order = self.rooms.store.query(move |store| store.order(id)).await;
+        let order = self.deps.store.query(move |store| store.order(id)).await;
         let order = order.map_err(|error| format!("an order could not be read: {error}"))?;
         // Cancelled or confirmed meanwhile: the committer has ended the job already.
         let Some(order) = order.filter(|order| order.status == OrderStatus::Pending) else { return Ok(None) };
@@ -217,7 +217,7 @@ impl Poster {
     }
 
     async fn attempt(&self, order: &Order) -> Result<Transition, String> {
-        let Deps { clock, job_ids, .. } = &self.rooms;
+        let Deps { clock, job_ids, .. } = &self.deps;
         let now = clock.now();
         let job_id = job_ids.job_id(order.id);
         let verdict = match event(order, now, job_ids) {
@@ -247,7 +247,7 @@ impl Poster {
                 () = tokio::time::sleep(with_jitter(LOCAL_FAULT_PAUSE, random())) => {}
             }
         }
-        self.rooms.queue.give_back(std::slice::from_ref(job));
+        self.deps.queue.give_back(std::slice::from_ref(job));
         None
     }
 }
@@ -295,7 +295,5 @@ fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }
 
-#[cfg(test)]
-mod hanging;
 #[cfg(test)]
 mod tests;

@@ -114,20 +114,20 @@ impl Inventory {
     /// Puts up the products of a store that was just opened. Reservations and claims from before keep their old
     /// items and counts, so that what they put back is counted nowhere.
     pub fn replace_all(&self, products: impl IntoIterator<Item = Product>) {
-        let items = products.into_iter().map(|product| (product.id, self.shelf_of(product)));
+        let items = products.into_iter().map(|product| (product.id, self.item_of(product)));
         self.replace(items.collect());
     }
 
     /// Puts up a new product.
     pub fn add(&self, product: Product) -> Arc<StockItem> {
-        let item = self.shelf_of(product);
+        let item = self.item_of(product);
         let mut items = StockItems::clone(&self.all());
         items.insert(item.id, Arc::clone(&item));
         self.replace(items);
         item
     }
 
-    fn shelf_of(&self, product: Product) -> Arc<StockItem> {
+    fn item_of(&self, product: Product) -> Arc<StockItem> {
         let (id, version, uncounted) = (product.id, Arc::clone(&self.version), Arc::clone(&self.uncounted));
         let available = StockCounter::new(product.stock.current);
         let purchases = product.terms.per_user_limit.map(|_| Purchases::of(product.orders, &uncounted));

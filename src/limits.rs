@@ -70,7 +70,7 @@ pub const INTAKE_ORDERS: usize = 16 * 1024;
 pub const INTAKE_COMMANDS: usize = 256;
 /// Orders placed or moved in one commit.
 pub const MAX_COMMIT_ROWS: usize = 8 * 1024;
-/// Alerts that a listener may be behind before it loses the oldest.
+/// Events that a subscriber may be behind before it loses the oldest.
 pub const MAX_EVENTS_BEHIND: usize = 1_024;
 /// Committed batches whose replies wait to be given out.
 pub const MAX_UNREPLIED_BATCHES: usize = 16;

@@ -145,7 +145,7 @@ impl Default for Metrics {
         let reached = OrderStatus::ALL.map(|status| orders.get_or_create(&Status { status: status.as_str() }).clone());
         let about = "Orders that came to a status since the start; all that were accepted came to pending";
         registry.register("orders", about, orders);
-        registry.register("orders_rejected", "Orders that were refused, by the code of the refusal", rejected.clone());
+        registry.register("orders_rejected", "Orders that were rejected, by the code of the refusal", rejected.clone());
         let connections = Gauge::default();
         registry.register("active_connections", "Open connections", connections.clone());
         let max_connections = Gauge::default();
@@ -156,7 +156,7 @@ impl Default for Metrics {
         registry.register("connections_closed", "Connections that the server closed, by the reason", reasons);
         // From 50 µs to 1.6 s, doubling.
         let commit_duration = Histogram::new(exponential_buckets(0.000_05, 2.0, 16));
-        let about = "Time from drawing up a commit until it is on disk";
+        let about = "Time from building a commit until it is on disk";
         registry.register_with_unit("commit_duration", about, Unit::Seconds, commit_duration.clone());
         let commit_batch = Histogram::new(exponential_buckets(1.0, 2.0, 14));
         registry.register("commit_batch_size", "Orders placed or moved in one commit", commit_batch.clone());

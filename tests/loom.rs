@@ -46,7 +46,7 @@ fn nobody_is_refused_where_there_is_enough_for_all() {
 #[test]
 fn a_large_order_that_does_not_fit_takes_nothing_from_a_small_one() {
     loom::model(|| {
-        // Whoever of the two large ones comes first, a unit is left for the small one at every instant.
+        // Whichever of the two large ones comes first, a unit is left for the small one at every instant.
         let ([first, second], small, left) = take_all(3, [2, 2], 1);
         assert_ne!(first, second);
         assert_eq!((small, left), (true, 0));

@@ -131,7 +131,7 @@ fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(name).then_some(rest)
 }
 
-/// Where `needle` first stands in `bytes`.
+/// Where `needle` first is in `bytes`.
 pub(crate) fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, needle)
 }

@@ -34,7 +34,7 @@ pub(crate) enum Keys {
 #[derive(Clone, Copy)]
 pub(crate) struct Expected {
     pub(crate) status: u16,
-    /// A text that stands in the body.
+    /// A text in the body.
     pub(crate) text: &'static str,
     /// How often.
     pub(crate) times: usize,
@@ -78,7 +78,7 @@ impl Orders {
         Arc::new(Self { product, next_user: AtomicU64::new(0) })
     }
 
-    /// A request for the next users' orders, whoever they are.
+    /// A request for the next users' orders.
     pub(crate) fn request(&self, trip: Trip) -> Request {
         self.request_with(trip, Keys::None)
     }

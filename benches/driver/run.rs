@@ -21,7 +21,7 @@ pub(crate) fn data_directory() -> (&'static Path, String) {
     (parent, file_system)
 }
 
-/// Runs a measurement, for so long at most, and until the process is told to end. Whichever way it ends, the servers
+/// Runs a measurement, for so long at most, and until the process is stopped. Whichever way it ends, the servers
 /// are dropped with the future that owns them.
 pub(crate) async fn bounded(measurement: impl Future<Output = ExitCode>, limit: Duration) -> ExitCode {
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");

@@ -95,27 +95,30 @@ impl Shop {
         let fulfilled = |order| Settlement { order, transition: Transition::Fulfilled, actor: Actor::Worker };
         self.runtime.block_on(async {
             self.engine.intake.settle(orders.into_iter().map(fulfilled).collect()).await;
-            // Changes nothing, and is answered after what came before it.
-            self.engine.intake.set_paused(false).await.expect("an answer");
+            // Changes nothing, and its reply comes after those before it.
+            self.engine.intake.set_paused(false).await.expect("a reply");
         });
     }
 
     /// Places and confirms so many orders, each of another user.
     pub(crate) fn fill(&mut self, product: ProductId, orders: usize) {
-        let mut left = orders;
-        while left > 0 {
-            let requests = self.requests(product, left.min(FILL_BATCH));
-            left -= requests.len();
-            let placed = self.place(requests);
-            self.confirm(placed);
-        }
+        self.fill_with(product, orders, Self::requests);
     }
 
     /// The same with an idempotency key each.
     pub(crate) fn fill_keyed(&mut self, product: ProductId, orders: usize) {
+        self.fill_with(product, orders, Self::keyed_requests);
+    }
+
+    fn fill_with(
+        &mut self,
+        product: ProductId,
+        orders: usize,
+        requests: fn(&mut Self, ProductId, usize) -> Vec<OrderRequest>,
+    ) {
         let mut left = orders;
         while left > 0 {
-            let requests = self.keyed_requests(product, left.min(FILL_BATCH));
+            let requests = requests(self, product, left.min(FILL_BATCH));
             left -= requests.len();
             let placed = self.place(requests);
             self.confirm(placed);

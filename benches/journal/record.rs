@@ -18,7 +18,7 @@ const REPEATS: u32 = 16;
 /// The shape of the history's table.
 const HISTORY: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
 
-/// A record as changes, and as it stands in the log.
+/// A record as changes, and as the log has it.
 pub(crate) struct Recorded {
     record: Record,
     hash: [u8; 32],
@@ -46,7 +46,7 @@ pub(crate) fn last_two(store: &Store, frames: [Frame; 2]) -> [Recorded; 2] {
 }
 
 impl Recorded {
-    /// How many changes it tells.
+    /// How many changes it has.
     pub(crate) fn changes(&self) -> usize {
         self.record.changes.len()
     }

@@ -28,7 +28,7 @@ pub(crate) struct Tap {
     last: Mutex<(u64, usize)>,
 }
 
-/// One commit as it stands in the log.
+/// One commit as the log has it.
 pub(crate) struct Frame {
     pub(crate) record: Vec<u8>,
     /// Bytes that it takes, up to where the next one begins.

@@ -53,7 +53,7 @@ pub(crate) fn serve(port: u16) {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a free port");
         let routes = Router::new().route("/api/v1/orders", post(place));
-        axum::serve(listener, routes).await.expect("serving goes on");
+        axum::serve(listener, routes).await.expect("serving continues");
     });
 }
 

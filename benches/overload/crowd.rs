@@ -1,7 +1,7 @@
 //! An open loop of orders: they are sent when they are due, whatever became of those before.
 //!
 //! An order's latency counts from the moment at which it was due. So an order that waits because the one before it was
-//! slow, or because this client was, counts with all of its waiting. How long the client itself took to send it stands
+//! slow, or because this client was, counts with all of its waiting. How long the client itself took to send it is
 //! beside it as its lateness.
 
 use std::collections::HashSet;

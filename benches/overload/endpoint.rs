@@ -38,7 +38,7 @@ impl Endpoint {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 tokio::select! {
-                    served = async { axum::serve(listener, routes).await } => served.expect("serving goes on"),
+                    served = async { axum::serve(listener, routes).await } => served.expect("serving continues"),
                     _ = stopped => {}
                 }
             });

@@ -8,7 +8,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
-use crate::alerts::{AlertCode, Alerts};
+use crate::alerts::Alerts;
+use crate::domain::alert::AlertCode;
 use crate::domain::clock::Clock;
 use crate::domain::job::JobState;
 use crate::domain::order::OrderStatus;

@@ -58,8 +58,8 @@ impl fmt::Debug for HistoryId {
     }
 }
 
-/// Where a history begins that shares its past with another one: a store went back to a backup, or went on without its
-/// last records. The other one may have given numbers to orders that are not known here, so numbers jump ahead.
+/// Where a history begins that shares its past with another one: a store went back to a backup, or continued without
+/// its last records. The other one may have given numbers to orders that are not known here, so numbers jump ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fork {
     /// The last record that both histories have.

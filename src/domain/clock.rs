@@ -104,7 +104,7 @@ impl Deadline {
     }
 }
 
-/// Tells the time: of day and monotonic. The system's, or one that a test moves by hand.
+/// Gives the time: of day and monotonic. The system's, or one that a test moves by hand.
 #[derive(Clone, Debug)]
 pub struct Clock {
     hands: Hands,

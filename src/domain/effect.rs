@@ -34,7 +34,7 @@ pub enum Effect<'c> {
 pub struct OrderEffect {
     /// The row afterwards.
     pub order: Arc<Order>,
-    /// Where the order and its job stood before, as the totals count it; `None` for a new order.
+    /// The state of the order and its job before, as the totals count it; `None` for a new order.
     pub before: Option<(OrderStatus, JobOutcome)>,
     /// What happens to its units.
     pub units: Option<StockMove>,

@@ -294,15 +294,8 @@ mod tests {
     #[test]
     fn a_sale_is_open_from_its_start_to_just_before_its_end() {
         let at = Timestamp::from_millis;
-        let terms = Terms {
-            name: "cap".to_owned(),
-            price: Money::from_cents(1),
-            flash_sale_active: true,
-            per_user_limit: None,
-            sale_starts_at: Some(at(1_000)),
-            sale_ends_at: Some(at(2_000)),
-            hold_seconds: None,
-        };
+        let (sale_starts_at, sale_ends_at) = (Some(at(1_000)), Some(at(2_000)));
+        let terms = Terms { sale_starts_at, sale_ends_at, ..Product::example(1, 1).terms };
         assert_eq!(terms.check_open(at(999)), Err(NotOnSale::NotStarted { starts_at: at(1_000) }));
         assert_eq!(terms.check_open(at(1_000)), Ok(()));
         assert_eq!(terms.check_open(at(1_999)), Ok(()));

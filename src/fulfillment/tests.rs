@@ -4,13 +4,13 @@ use tokio::runtime::Handle;
 
 use super::lookup::{LookupError, Resolved};
 use super::*;
-use crate::admission::{Admission, IdempotencyKey, OrderRequest, RateLimits};
-use crate::committer::{self, Committer};
-use crate::config::RateLimitConfig;
+use crate::admission::{IdempotencyKey, OrderRequest};
 use crate::domain::order::{OrderId, Quantity, UserId};
 use crate::domain::product::ProductId;
-use crate::inventory::Inventory;
+use crate::engine::{Engine, EngineConfig, OpenedStore};
 use crate::store::{Medium, file_in};
+
+pub(super) mod hanging;
 
 /// After this a test is stuck.
 const LONG: Duration = Duration::from_secs(60);
@@ -37,43 +37,25 @@ async fn a_panic_ends_an_attempt_and_not_its_worker() {
 
 /// A shop with the sample products, whose orders are posted to a name.
 struct Shop {
-    rooms: Deps,
-    admission: Admission,
-    committer: Committer,
-    workers: Workers,
+    engine: Engine,
     _directory: tempfile::TempDir,
 }
 
 impl Shop {
     async fn open(workers: usize, look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
-        let (store, clock, inventory) = (Arc::new(store), Clock::system(), Arc::new(Inventory::default()));
-        let queue = Arc::new(Queue::new(1_000, clock.clone()));
-        let metrics: Arc<Metrics> = Arc::default();
-        let committing = committer::Deps {
-            store: Arc::clone(&store),
-            inventory: Arc::clone(&inventory),
-            queue: Arc::clone(&queue),
-            metrics: Arc::clone(&metrics),
-            clock: clock.clone(),
-            journal_keep: None,
-        };
-        let (committer, intake) = Committer::start(committing, recovered, &Handle::current()).unwrap();
+        let opened = OpenedStore::open(Medium::File(file_in(directory.path()))).unwrap();
+        let config = EngineConfig { queue_capacity: 1_000, ..EngineConfig::default() };
+        let mut engine = Engine::start(opened, &config, Clock::system(), &Handle::current()).unwrap();
         for product in crate::sample::products() {
-            intake.edit(product).await.unwrap();
+            engine.intake.edit(product).await.unwrap();
         }
-        let no_limits = Arc::new(RateLimits::new(&RateLimitConfig::default()));
-        let queued = Arc::clone(&queue);
-        let admission = Admission::new(inventory, queued, Arc::clone(&store), intake.clone(), no_limits, clock.clone());
-        let job_ids = Arc::new(JobIds::new(*store.secret()));
-        let rooms = Deps { queue, store, intake, clock, job_ids, metrics };
         let url = "http://shop.example/".to_owned();
         let config = WebhookConfig { url, secret: None, timeout: LONG, allow_private: false };
         let webhook = Arc::new(Webhook::with_lookup(config, look_up).unwrap());
         let policy = RetryPolicy { attempts: 1, first_delay: Duration::from_millis(1) };
-        let workers = Workers::start(&rooms, &Method::Webhook(webhook, policy), workers);
-        Self { rooms, admission, committer, workers, _directory: directory }
+        engine.start_workers(&Method::Webhook(webhook, policy), workers);
+        Self { engine, _directory: directory }
     }
 
     async fn order(&self, key: Option<&str>) -> OrderId {
@@ -84,21 +66,19 @@ impl Shop {
             priority: Default::default(),
             key: key.map(|key| IdempotencyKey::new(key).unwrap()),
         };
-        let placed = tokio::time::timeout(LONG, self.admission.place(request));
+        let placed = tokio::time::timeout(LONG, self.engine.admission.place(request));
         placed.await.expect("an order that is not held up").unwrap().receipt.order
     }
 
     /// Stops as a server does; all orders must be as they were placed.
-    async fn close(self, orders: &[OrderId]) {
+    async fn close(mut self, orders: &[OrderId]) {
         // Less than an attempt may take.
-        tokio::time::timeout(LONG / 2, self.workers.stop(LONG)).await.expect("a stop that is not held up");
+        tokio::time::timeout(LONG / 2, self.engine.stop_workers(LONG)).await.expect("a stop that is not held up");
         for id in orders {
-            let order = self.rooms.store.order(*id).unwrap().unwrap();
+            let order = self.engine.store.order(*id).unwrap().unwrap();
             assert_eq!((order.status, order.attempts), (OrderStatus::Pending, 0), "{id}");
         }
-        self.rooms.intake.stop();
-        self.committer.join();
-        self.rooms.store.close();
+        self.engine.close();
     }
 }
 
@@ -114,7 +94,7 @@ fn look_ups_that_hang_hold_up_no_order_no_keyed_order_and_no_stop() {
         for _ in 0..32 {
             orders.push(shop.order(None).await);
         }
-        while shop.rooms.queue.counts().active < 16 {
+        while shop.engine.queue.counts().active < 16 {
             tokio::task::yield_now().await;
         }
         for number in 0..16 {
@@ -139,7 +119,7 @@ async fn a_look_up_that_this_machine_cannot_make_is_counted_and_costs_no_attempt
     while asked.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;
     }
-    let text = shop.rooms.metrics.text(&Default::default(), crate::metrics::Format::OpenMetrics);
+    let text = shop.engine.metrics.text(&Default::default(), crate::metrics::Format::OpenMetrics);
     let counted = text.lines().find_map(|line| line.strip_prefix("flash_sale_fulfillment_local_faults_total "));
     assert!(counted.unwrap().parse::<u32>().unwrap() >= 2, "{counted:?}");
     shop.close(&orders).await;

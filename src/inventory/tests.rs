@@ -117,7 +117,7 @@ fn run(item: &Arc<StockItem>, script: &[Step]) -> Moved {
 proptest! {
     /// One after the other, the counter is a number.
     #[test]
-    fn alone_the_shelf_does_what_a_number_would(
+    fn alone_the_counter_does_what_a_number_would(
         start in 0..20u64,
         steps in prop::collection::vec(any_step_or_set(), 0..100),
     ) {
@@ -206,7 +206,7 @@ fn a_thousand_buyers_of_a_thousand_units_all_get_one_and_one_more_does_not() {
 }
 
 #[test]
-fn what_comes_back_to_a_shelf_that_was_replaced_is_counted_nowhere() {
+fn what_comes_back_to_an_item_that_was_replaced_is_counted_nowhere() {
     let inventory = Inventory::default();
     let old = inventory.add(Product::example(1, 5));
     let reservation = old.reserve(2).unwrap();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::alerts::{Alert, AlertCode, Alerts};
+use crate::alerts::Alerts;
+use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::clock::{Clock, Moment, Steady, Timestamp};
 use crate::limits::{CLOCK_LOOK, CLOCK_STEP, STEP_ALERT};
 use crate::metrics::Metrics;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::alerts::{Alert, AlertCode, Alerts, Event};
+use crate::alerts::{Alerts, Event};
+use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::product::{Product, ProductId, SalePhase};
 use crate::inventory::Inventory;
@@ -53,7 +54,7 @@ struct Phases {
 }
 
 impl Phases {
-    /// Tells what has changed since the last look, and when the next change is due.
+    /// Publishes what has changed since the last look, and returns when the next change is due.
     fn follow(&mut self, products: &[Arc<Product>], now: Timestamp) -> Option<Timestamp> {
         for product in products {
             let phase = product.terms.sale_phase(now);
@@ -99,25 +100,15 @@ impl Phases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Money;
-    use crate::domain::product::{Stock, Terms};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
 
     fn cap(starts: Option<i64>, ends: Option<i64>) -> Arc<Product> {
-        let terms = Terms {
-            name: "cap".to_owned(),
-            price: Money::from_cents(1),
-            flash_sale_active: true,
-            per_user_limit: None,
-            sale_starts_at: starts.map(at),
-            sale_ends_at: ends.map(at),
-            hold_seconds: None,
-        };
-        let (stock, orders) = (Stock::new(1, 1), 0);
-        Arc::new(Product { id: ProductId(1), terms, stock, orders, created_at: at(0), updated_at: at(0) })
+        let mut product = Product::example(1, 1);
+        (product.terms.sale_starts_at, product.terms.sale_ends_at) = (starts.map(at), ends.map(at));
+        Arc::new(product)
     }
 
     #[test]
@@ -134,7 +125,7 @@ mod tests {
         assert_eq!((started.code, started.since), (AlertCode::SaleStarted, at(1_000)));
         assert_eq!(published.try_recv().unwrap(), Event::AlertRaised(started.clone()));
         phases.follow(&sale, at(1_999));
-        assert!(published.try_recv().is_err(), "nothing is told twice");
+        assert!(published.try_recv().is_err(), "nothing is published twice");
         assert_eq!(phases.follow(&sale, at(2_500)), None);
         assert_eq!(published.try_recv().unwrap(), Event::AlertResolved(started));
         assert_eq!(published.try_recv().unwrap(), Event::SaleEnded { product: ProductId(1), at: at(2_000) });

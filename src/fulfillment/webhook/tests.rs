@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::clock::Clock;
-use crate::fulfillment::hanging;
 use crate::fulfillment::lookup::LookupError;
+use crate::fulfillment::tests::hanging;
 use hyper::header::HeaderName;
 use std::sync::Mutex;
 use tokio::net::{TcpListener, TcpStream};

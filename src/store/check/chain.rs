@@ -166,8 +166,8 @@ mod tests {
         for at in 1..=9u64 {
             let mut gap = whole(9);
             gap.remove(at as usize - 1);
-            let told = verdict(&gap);
-            assert!(told.starts_with(&format!("record {at} was removed")), "{told}");
+            let found = verdict(&gap);
+            assert!(found.starts_with(&format!("record {at} was removed")), "{found}");
         }
         let mut renumbered = whole(9);
         renumbered.remove(4);

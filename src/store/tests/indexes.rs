@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use crate::domain::change::{Change, StoredResponse};
 use crate::domain::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
 use crate::domain::effect::{Effect, OrderEffect};
-use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId};
-use crate::domain::product::{Product, ProductId, Stock, Terms};
+use crate::domain::product::Product;
 use crate::limits::INDEX_RUN;
 use crate::store::tables::index::Index;
 use crate::store::tables::index::entry::of_key;
@@ -38,17 +37,7 @@ impl Shop {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, recovered) = Store::open(Medium::File(file_in(directory.path()))).unwrap();
-        let terms = Terms {
-            name: "cap".to_owned(),
-            price: Money::from_cents(100),
-            flash_sale_active: true,
-            per_user_limit: None,
-            sale_starts_at: None,
-            sale_ends_at: None,
-            hold_seconds: None,
-        };
-        let (at, stock) = (Timestamp::default(), Stock::new(1_000_000, 1_000_000));
-        let product = Product { id: ProductId(1), terms, stock, orders: 0, created_at: at, updated_at: at };
+        let (at, product) = (Timestamp::default(), Product::example(1, 1_000_000));
         let cautious = MAX_TIMESTAMP;
         let mut shop = Self { directory, store, head: recovered.head, product, cautious };
         shop.head.last_product = 1;
@@ -178,7 +167,7 @@ fn keys_of_yesterday_are_removed_with_their_runs_and_those_of_today_stay() {
 }
 
 #[test]
-fn an_answer_from_a_clock_that_was_far_ahead_keeps_those_after_it_no_longer_than_a_day() {
+fn a_response_from_a_clock_that_was_far_ahead_keeps_those_after_it_no_longer_than_a_day() {
     let mut shop = Shop::new();
     let day = Duration::from_hours(24);
     let at = |hours: u32| Timestamp::from_millis(1_700_000_000_000).after(Duration::from_hours(1) * hours);

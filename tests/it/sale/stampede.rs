@@ -143,7 +143,7 @@ async fn orders_cancellations_and_restocks_at_once_lose_no_unit() {
     for _ in 0..3 {
         restockers.spawn(restock_up_and_down(server.client(), product));
     }
-    // Whoever looks in between sees every unit in one place.
+    // A client that looks in between sees every unit in one place.
     let client = server.client();
     let path = format!("/inventory/{product}");
     for _ in 0..50 {

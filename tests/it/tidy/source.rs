@@ -17,8 +17,6 @@ pub(crate) struct Source {
 pub(crate) struct Module {
     /// The names of the inline modules that lead here; empty for the file itself.
     pub(crate) inside: Vec<String>,
-    /// The modules that `mod` declares here.
-    pub(crate) children: BTreeSet<String>,
     /// The items that are defined here, macros included, impl blocks not.
     pub(crate) items: BTreeSet<String>,
     pub(crate) imports: Vec<Import>,
@@ -214,7 +212,6 @@ impl Reader {
 
     fn read_module<'t>(&mut self, at: At<'t>, module: usize) -> At<'t> {
         let Some((name, _)) = at.ahead(1).word() else { return at.ahead(1) };
-        self.modules[module].children.insert(name.to_owned());
         if let Some(inner) = at.ahead(2).group(Delimiter::Brace) {
             let inside = [&self.modules[module].inside[..], &[name.to_owned()]].concat();
             self.modules.push(Module { inside, ..Module::default() });

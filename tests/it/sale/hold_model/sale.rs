@@ -15,12 +15,12 @@ use flashsale::domain::transition::Transition;
 
 use crate::harness::disk::{Disk, Fault, Loss};
 use crate::harness::engine::{Engine, clock};
+use crate::harness::gate::Gate;
 
 use super::event::{Action, Event, Sequence, Stage};
 use super::model::{Answer, Kind, LIMIT, Model, STOCK};
 use super::observed::{Observed, Rows, Written};
 use super::request::{Ask, Asked, BUYER, Reply, ask_all, order_request, submit};
-use crate::harness::gate::Gate;
 
 /// Orders that share an engine.
 pub(super) const MOST_CASES: usize = 128;

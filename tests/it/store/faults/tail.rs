@@ -82,7 +82,7 @@ async fn follow_through_failures(seed: u64) -> Result<(), String> {
         script::step(&engine, &mut ledger, &mut rng).await?;
     }
     engine.drain().await?;
-    // One more, that is published while all are told where to end.
+    // One more, that is published while all learn where to end.
     engine.intake.set_paused(true).await.map_err(|refusal| format!("{refusal:?}"))?;
     through.store(engine.store.head().sequence, Ordering::Relaxed);
     let history = || engine.store.snapshot()?.records()?.map(|record| Ok(record?.0)).collect::<Result<Vec<_>, _>>();

@@ -37,17 +37,17 @@ async fn a_log_that_is_not_the_stores_own_is_told_and_nothing_is_opened_or_chang
     server.order(1, "late", 1).await.expect(201);
     server.kill9().await;
     let newer = std::fs::read(log_in(&data)).unwrap();
-    for (log, told) in [
+    for (log, message) in [
         (others, "it belongs to another store"),
         (own, "one of the two is an older copy"),
         (vec![0; newer.len()], "it is no log of flashsale"),
         (vec![0x5a; newer.len()], "it is no log of flashsale"),
     ] {
         std::fs::write(log_in(&data), &log).unwrap();
-        assert_refused(&server.launch.run().await, told);
+        assert_refused(&server.launch.run().await, message);
         assert!(std::fs::read(log_in(&data)).unwrap() == log, "the log was changed");
         let before = contents(&data);
-        assert_refused(&server.launch.verify().await, told);
+        assert_refused(&server.launch.verify().await, message);
         assert_refused(&server.launch.command(&["backup", "-o", "b"]).await, "is not its log");
         assert!(contents(&data) == before, "something was changed");
     }
@@ -91,8 +91,8 @@ async fn a_store_goes_on_without_its_log_when_it_is_told_to_and_gives_no_name_ag
     let before = contents(&data);
     let asked = server.launch.command(&["drop-log"]).await;
     assert_refused(&asked, "nothing was changed");
-    for told in ["with 0 orders and 0 products", "log:   it is missing", "lost:  every record after 0"] {
-        assert!(asked.stdout.contains(told), "{told:?}: {asked:?}");
+    for message in ["with 0 orders and 0 products", "log:   it is missing", "lost:  every record after 0"] {
+        assert!(asked.stdout.contains(message), "{message:?}: {asked:?}");
     }
     assert!(contents(&data) == before, "something was changed");
     let dropped = server.launch.command(&["drop-log", "--yes"]).await;

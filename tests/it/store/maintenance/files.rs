@@ -18,10 +18,12 @@ async fn a_setting_in_a_pipe_a_directory_or_a_long_file_is_refused_at_once_and_o
     make_pipe(Path::new(&path("pipe")));
     std::fs::create_dir(path("directory")).unwrap();
     std::fs::write(path("long"), "x".repeat(70_000)).unwrap();
-    for (file, told) in [("pipe", "not a regular file"), ("directory", "not a regular file"), ("long", "longer than")] {
+    for (file, message) in
+        [("pipe", "not a regular file"), ("directory", "not a regular file"), ("long", "longer than")]
+    {
         for variable in ["ADMIN_TOKEN_FILE", "FULFILLMENT_SECRET_FILE"] {
             let launch = launch.clone().env("FULFILLMENT_URL", "http://127.0.0.1:9/").env(variable, &path(file));
-            assert_refused(&launch.run().await, told);
+            assert_refused(&launch.run().await, message);
         }
     }
     // As secrets are mounted: a link into a directory that is a link as well.
@@ -48,10 +50,10 @@ async fn nothing_is_written_through_a_link_or_over_a_store_that_has_another_name
     std::fs::hard_link(&store, path("a.partial")).unwrap();
     symlink(&store, path("b.partial")).unwrap();
     make_pipe(&path("c.partial"));
-    for (name, told) in [("a", "hard link"), ("b", "symbolic link"), ("c", "not a regular file")] {
-        // The store's own second name is found by whoever opens it.
+    for (name, message) in [("a", "hard link"), ("b", "symbolic link"), ("c", "not a regular file")] {
+        // The store's own second name is found by every run that opens it.
         for args in [["export", "orders", "-o", name], ["export", "journal", "-o", name]] {
-            assert_refused(&launch.command(&args).await, told);
+            assert_refused(&launch.command(&args).await, message);
         }
     }
     assert!(std::fs::read(&store).unwrap() == before, "the store was written over");

@@ -129,7 +129,7 @@ async fn an_added_record_is_named() {
     let mut moved: Vec<_> = (6..).zip(rows.iter().map(|row| Some(row.as_slice()))).collect();
     moved.push((0, None));
     put(&launch, JOURNAL, &moved);
-    // The fifth stands there twice now; which of the two was there first, nobody can tell.
+    // The fifth is there twice now; nothing shows which of the two was there first.
     assert_reports(&launch, &["record 5 was added, and those behind it were renumbered"]).await;
 }
 
@@ -188,7 +188,7 @@ async fn rows_of_the_smaller_tables_that_differ_are_named() {
 }
 
 #[tokio::test]
-async fn kept_answers_that_differ_from_the_history_are_named() {
+async fn stored_responses_that_differ_from_the_history_are_named() {
     let launch = eventful().await;
     // Orders 21 to 26, in the group of 16 to 31.
     let answers = row(&launch, ANSWERS, 1);

@@ -62,7 +62,7 @@ async fn a_cut_or_flipped_store_is_told_as_damaged() {
         assert_refused(&launch.run().await, "is not a whole flashsale store");
         assert_eq!(std::fs::read(&file).unwrap(), whole[..len], "it was changed");
     }
-    // Pages that are in use are found by what stands in them; some copies are in pages that are not.
+    // Pages that are in use are found by what is in them; some copies are in pages that are not.
     let mut flipped = whole.clone();
     for at in (0..whole.len() - 8).filter(|at| &whole[*at..at + 8] == b"buyer-13") {
         flipped[at] ^= 1;
