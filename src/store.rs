@@ -37,7 +37,7 @@ mod snapshot;
 mod tables;
 mod wal;
 
-pub use check::order_sums::OrderSums;
+pub use check::order_sums::by_product as order_sums_by_product;
 pub use check::report::Report;
 pub use draft::{Committed, Draft};
 pub use error::{OpenError, StoreError, is_full};

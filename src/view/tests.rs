@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::alert::AlertsView;
-use super::audit::{AuditView, AuditedProductView, OrderUnits};
+use super::audit::{AuditView, AuditedProductView};
 use super::change::{ChangeView, JournalEntryView, JournalSide, LedgerEntryView};
 use super::health::{HealthView, LiveView, Missing, NotReadyView};
 use super::job::DeadLetterView;
@@ -14,9 +14,7 @@ use super::order::OrderMetricsView;
 use super::problem::ProblemView;
 use super::product::StockMetricsView;
 use super::queue::{JobCountsView, MovedView, QueueView};
-use super::receipt::{
-    BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptFields, ReceiptView,
-};
+use super::receipt::{BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptView};
 use super::*;
 use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::change::{Actor, Change, Fork, HistoryId, Record};
@@ -26,15 +24,15 @@ use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
 use crate::domain::order::{Failure, Order, OrderId, OrderStatus};
 use crate::domain::product::{Product, ProductId, StockMove, Terms};
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
-use crate::domain::totals::Totals;
+use crate::domain::totals::{OrderSums, Totals};
 use crate::domain::transition::Transition;
 
 const AT: Timestamp = Timestamp::from_millis(1_769_860_800_000);
 const COUNTS: JobCountsView =
     JobCountsView { active: 1, completed: 2, delayed: 3, failed: 4, prioritized: 5, waiting: 6 };
-const RECEIPT: ReceiptFields =
-    ReceiptFields { order: OrderId(1), queue_position: 3, estimated_wait: 9, expires_at: None };
+const RECEIPT: Receipt = Receipt { order: OrderId(1), queue_position: 3, estimated_wait: 9, expires_at: None };
 /// The job number of order 1 under a secret of sevens.
 const JOB: &str = "1-";
 
@@ -233,7 +231,7 @@ fn receipts_and_problems_are_written_field_by_field_in_this_order() {
         shown(&ReceiptView::of(RECEIPT, &ids)),
         r#"{"jobId":"1-","orderId":1,"status":"pending","queuePosition":3,"estimatedWaitTime":9,"expiresAt":null}"#
     );
-    let held = ReceiptFields { expires_at: Some(AT), ..RECEIPT };
+    let held = Receipt { expires_at: Some(AT), ..RECEIPT };
     let invalid = Refusal::invalid("quantity", "is missing");
     let results = vec![
         BatchResultView::Placed(BatchPlacedView::of(RECEIPT, false, &ids)),
@@ -284,7 +282,7 @@ fn health_alerts_and_the_audit_are_written_field_by_field_in_this_order() {
             + r#""since":"2026-01-31T12:00:00.000Z"},{"code":"sale_ended","message":"It is.","productId":1,"#
             + r#""severity":"info","since":"2026-01-31T12:00:00.000Z"}]}"#
     );
-    let by_orders = OrderUnits { orders: 2, held: 0, sold: 1 };
+    let by_orders = OrderSums { orders: 2, held: 0, sold: 1 };
     assert_eq!(
         shown(&AuditView::of(vec![AuditedProductView::of(&product(), by_orders, false)])),
         r#"{"ok":false,"products":[{"adjustedStock":0,"currentStock":10,"heldByOrders":0,"heldStock":0,"#.to_owned()
