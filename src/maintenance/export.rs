@@ -172,9 +172,10 @@ fn write_changes(
         if !about || filter.user.as_deref().is_some_and(|user| change.placed_by() != Some(user)) {
             continue;
         }
-        let entry = change.journal_entry(record, hash, job_ids);
-        // An object is no cell.
-        if sink.is_csv() { sink.row(&entry.with_sides_as_text()?)? } else { sink.row(&entry)? }
+        match sink.is_csv() {
+            true => sink.row(&change.journal_cells(record, hash, job_ids)?)?,
+            false => sink.row(&change.journal_entry(record, hash, job_ids))?,
+        }
     }
     Ok(())
 }
