@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full, Limited};
@@ -19,18 +18,10 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
 
 use crate::config::{Secret, has_usable_port};
+use crate::limits::{CLIENT_TIMEOUT, MAX_ERROR_CHARS, MAX_PROBLEM_BYTES};
 
 /// Where the routes of the API begin.
 const ROOT: &str = "/api/v1";
-
-/// The longest wait for a connection, for a response, and for more of a body.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The most bytes of a problem's body that are read.
-const MAX_PROBLEM_BYTES: usize = 64 * 1024;
-
-/// The most characters of a problem's detail that are shown.
-const MAX_DETAIL_CHARS: usize = 300;
 
 /// Why a server cannot be asked, or gave no response of use.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +55,7 @@ pub enum ClientError {
     Rejected {
         /// The status.
         status: StatusCode,
-        /// The reason, for people: at most 300 characters.
+        /// The reason, for people: at most [`MAX_ERROR_CHARS`].
         detail: String,
     },
 }
@@ -115,7 +106,7 @@ impl Client {
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
-        let response = tokio::time::timeout(PATIENCE, self.http.request(request)).await;
+        let response = tokio::time::timeout(CLIENT_TIMEOUT, self.http.request(request)).await;
         let response = response.map_err(|_| ClientError::TimedOut)?.map_err(ClientError::Failed)?;
         match response.status() {
             StatusCode::OK => Ok(response),
@@ -147,7 +138,7 @@ impl Download {
 impl Read for Download {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            let frame = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.body.frame()).await });
+            let frame = self.runtime.block_on(async { tokio::time::timeout(CLIENT_TIMEOUT, self.body.frame()).await });
             let Some(frame) = frame.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? else { return Ok(0) };
             let frame = frame.map_err(|_| io::Error::other("the connection broke off"))?;
             self.chunk = frame.into_data().unwrap_or_default();
@@ -172,31 +163,37 @@ fn parse_server(server: &str) -> Result<Uri, ClientError> {
 }
 
 fn http_client(root: &Uri) -> io::Result<HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    let config = match root.scheme_str() {
-        Some("https") => config.with_native_roots()?,
-        _ => config.with_root_certificates(RootCertStore::empty()),
-    };
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
-    connector.set_connect_timeout(Some(PATIENCE));
+    connector.set_connect_timeout(Some(CLIENT_TIMEOUT));
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(config.with_no_client_auth())
+        .with_tls_config(tls_config(root)?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(connector);
     Ok(HttpClient::builder(TokioExecutor::new()).build(connector))
 }
 
+/// TLS with the system's trusted certificates; none are looked for where the URL needs none.
+pub fn tls_config(url: &Uri) -> io::Result<ClientConfig> {
+    // The provider is named: the process-wide one is ambiguous as soon as another crate brings its own.
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let config = match url.scheme_str() {
+        Some("https") => config.with_native_roots()?,
+        _ => config.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(config.with_no_client_auth())
+}
+
 /// The reason that a problem gives for people.
 async fn detail(response: Response<Incoming>) -> String {
     let body = Limited::new(response.into_body(), MAX_PROBLEM_BYTES).collect();
-    let body = tokio::time::timeout(PATIENCE, body).await.ok().and_then(Result::ok);
+    let body = tokio::time::timeout(CLIENT_TIMEOUT, body).await.ok().and_then(Result::ok);
     let problem = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok());
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("it gives no reason");
-    detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect()
+    detail.chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
 }
 
 fn innermost(mut error: &dyn std::error::Error) -> String {

@@ -30,16 +30,15 @@ mod edit;
 mod effects;
 mod gate;
 mod intake;
-mod receipt;
 mod reply;
 
+pub use crate::domain::receipt::Receipt;
 pub use claims::{Claimed, KeyClaim, KeyClaims, PendingReply};
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Settlement};
 pub use count::Counts;
 pub use deps::Deps;
 pub use gate::{OrderPermit, Status};
 pub use intake::Intake;
-pub use receipt::Receipt;
 
 use batch::Batch;
 use books::Books;

@@ -13,6 +13,7 @@ pub mod money;
 pub mod names;
 pub mod order;
 pub mod product;
+pub mod receipt;
 pub mod refusal;
 pub mod totals;
 pub mod transition;

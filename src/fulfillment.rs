@@ -12,7 +12,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,7 +25,7 @@ use crate::limits::{CLOCK_LOOK, LOCAL_FAULT_PAUSE, MAX_EXPIRED_AT_ONCE, MAX_JOBS
 use crate::metrics::Metrics;
 use crate::queue::{Job, Queue};
 use crate::store::Store;
-use crate::view::{AsText, OrderView};
+use crate::view::order::OrderPlacedView;
 
 mod address;
 mod connect;
@@ -264,16 +263,8 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// What is posted for an order.
-#[derive(Serialize)]
-struct Event<'a> {
-    r#type: &'static str,
-    timestamp: AsText<Timestamp>,
-    data: OrderView<'a>,
-}
-
 fn event(order: &Order, at: Timestamp, job_ids: &JobIds) -> Result<Bytes, serde_json::Error> {
-    let event = Event { r#type: "order.placed", timestamp: AsText(at), data: OrderView::of(order, job_ids) };
-    serde_json::to_vec(&event).map(Bytes::from)
+    serde_json::to_vec(&OrderPlacedView::of(order, at, job_ids)).map(Bytes::from)
 }
 
 impl RetryPolicy {

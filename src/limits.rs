@@ -173,6 +173,10 @@ pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 pub const BACKUP_CHUNKS: usize = 8;
 /// How long the reader of a backup may take nothing before the backup is broken off.
 pub const BACKUP_STALL: Duration = Duration::from_secs(30);
+/// How long a command waits for a server: for a connection, for a response, and for more of a body.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of the problem in a server's response that a command reads.
+pub const MAX_PROBLEM_BYTES: usize = 64 * 1024;
 /// How old a list of all products may be; a single product is always as it is.
 pub const MAX_LIST_AGE: Duration = Duration::from_millis(100);
 /// How long an idempotency key is kept.

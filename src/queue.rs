@@ -31,7 +31,6 @@ pub use slots::{Slot, SlotKind};
 
 use delayed::Delayed;
 use forecast::Idle;
-use job::ready_state;
 use line::Line;
 use rate::Rate;
 use slots::Slots;
@@ -304,7 +303,7 @@ impl Queue {
             return (JobState::Active, None);
         }
         match inner.place_in_line(order, priority) {
-            Some(place) => (ready_state(priority), Some(place)),
+            Some(place) => (priority.ready_state(), Some(place)),
             None => (JobState::Delayed, None),
         }
     }

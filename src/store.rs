@@ -37,7 +37,7 @@ mod snapshot;
 mod tables;
 mod wal;
 
-pub use check::order_sums::OrderSums;
+pub use check::order_sums::by_product as order_sums_by_product;
 pub use check::report::Report;
 pub use draft::{Committed, Draft};
 pub use error::{OpenError, StoreError, is_full};
@@ -45,7 +45,7 @@ pub use format::FORMAT;
 pub use head::{Cut, Head};
 pub use journal::kept::KeptTail;
 pub use journal::tail::{Tail, TailError};
-pub use medium::{Medium, Part, file_in, sync_directory_of, wal_beside, with_suffix};
+pub use medium::{Medium, Part, TABLES_MAGIC, file_in, sync_directory_of, wal_beside, with_suffix};
 pub use open::drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
 pub use open::fork::Given;
 pub use open::left_overs::{RESTORING, exchange, tidy};
@@ -55,6 +55,7 @@ pub use progress::OnProgress;
 pub use read_threads::{Scan, lower_priority};
 pub use reader::Reader;
 pub use snapshot::{Page, Snapshot};
+pub use wal::frames::WAL_MAGIC;
 
 use current::Current;
 use open::files::{self, Files};

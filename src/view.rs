@@ -1,4 +1,4 @@
-//! Every JSON shape that the API, the exports, the webhooks and the live feed show, and its schema.
+//! Every JSON shape that the API, the exports and the webhooks show, and its schema.
 //!
 //! A view is a plain struct: its fields are serialized in their order, and its doc comments are the descriptions in
 //! the schema. Views that are lists at the client are slices here.
@@ -22,4 +22,3 @@ mod tests;
 pub use job::JobView;
 pub use order::OrderView;
 pub use product::ProductView;
-pub use text::AsText;

@@ -9,6 +9,7 @@ use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::JobOutcome;
 use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::product::{NotOnSale, StockMove};
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::domain::transition::{NotPossible, Transition};
 use crate::inventory::LimitError;
@@ -21,7 +22,6 @@ use super::claims::KeyClaim;
 use super::command::{Command, OperatorMove, PendingOrder, Settlement};
 use super::deps::Deps;
 use super::effects::{Effects, GivenBack};
-use super::receipt::Receipt;
 use super::reply::Reply;
 
 /// A batch under way.

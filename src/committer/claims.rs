@@ -11,9 +11,8 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
-
-use super::receipt::Receipt;
 
 /// Parts of the map, each with a lock of its own.
 const SHARDS: usize = 16;

@@ -9,6 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId, Priority, UserId};
 use crate::domain::product::{Product, ProductId, Terms};
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::domain::transition::Transition;
 use crate::inventory::{PurchaseClaim, Reservation};
@@ -16,7 +17,6 @@ use crate::queue::Slot;
 
 use super::claims::KeyClaim;
 use super::gate::OrderPermit;
-use super::receipt::Receipt;
 
 /// An admitted order that is not stored yet. Dropping it gives back its stock, its slot and its claims.
 #[derive(Debug)]

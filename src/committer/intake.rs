@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
 
@@ -17,7 +18,6 @@ use super::claims::KeyClaim;
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Settlement};
 use super::count::Counts;
 use super::gate::{Gate, OrderPermit, Status};
-use super::receipt::Receipt;
 
 /// The way to the committer. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 
 use crate::domain::order::Order;
 use crate::domain::product::Product;
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 
 use super::claims::KeyClaim;
-use super::receipt::Receipt;
 
 /// A reply that waits for the commit.
 pub(super) enum Reply {

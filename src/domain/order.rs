@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::job::JobOutcome;
+use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::money::Money;
 use crate::domain::names;
 use crate::domain::product::ProductId;
@@ -74,6 +74,14 @@ impl Priority {
             Self::Normal => "normal",
             Self::High => "high",
             Self::Critical => "critical",
+        }
+    }
+
+    /// The state of a job in line at this priority.
+    pub const fn ready_state(self) -> JobState {
+        match self {
+            Self::Normal => JobState::Waiting,
+            Self::Low | Self::High | Self::Critical => JobState::Prioritized,
         }
     }
 }

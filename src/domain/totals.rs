@@ -1,9 +1,10 @@
-//! Counts of orders and jobs by their state.
+//! What orders add up to: their counts and those of jobs by their state, and the units of a product.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::job::JobOutcome;
-use crate::domain::order::OrderStatus;
+use crate::domain::order::{OrderFields, OrderStatus};
+use crate::domain::product::Product;
 
 /// How many orders and jobs are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,5 +54,33 @@ impl Totals {
     /// which `verify` finds, and no reason to fail here.
     pub const fn count_dead_letter(&mut self, listed: bool) {
         self.dead_letters = if listed { self.dead_letters + 1 } else { self.dead_letters.saturating_sub(1) };
+    }
+}
+
+/// What the orders of one product add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderSums {
+    /// Orders, whatever their status.
+    pub orders: u64,
+    /// Units in pending orders.
+    pub held: u64,
+    /// Units in confirmed orders.
+    pub sold: u64,
+}
+
+impl OrderSums {
+    /// Adds an order.
+    pub fn add(&mut self, order: &OrderFields<'_>) {
+        self.orders += 1;
+        match order.status {
+            OrderStatus::Pending => self.held += u64::from(order.quantity),
+            OrderStatus::Confirmed => self.sold += u64::from(order.quantity),
+            OrderStatus::Failed | OrderStatus::Cancelled => {}
+        }
+    }
+
+    /// Whether the product's own counts say the same.
+    pub fn agrees_with(&self, product: &Product) -> bool {
+        (self.orders, self.held, self.sold) == (product.orders, product.stock.held, product.stock.sold)
     }
 }

@@ -13,11 +13,9 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, USER_AGENT};
 use hyper::http::Extensions;
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +25,7 @@ use super::connect::{Addresses, Connector, Dial, History, is_local};
 use super::faults::causes;
 use super::lookup::{self, Lookups, Resolved};
 use super::url::{Host, Target, UrlError};
+use crate::client::tls_config;
 use crate::domain::clock::Timestamp;
 use crate::limits::{
     IDLE_CONNECTION_AGE, MAX_ERROR_CHARS, MAX_IDLE_CONNECTIONS, MAX_RESPONSE_BODY_BYTES, MAX_RESPONSE_HEAD_BYTES,
@@ -274,19 +273,6 @@ fn signer(secret: &str) -> Result<standardwebhooks::Webhook, WebhookConfigError>
         return Err(WebhookConfigError::Secret);
     }
     standardwebhooks::Webhook::new(secret).map_err(|_| WebhookConfigError::Secret)
-}
-
-/// TLS with the system's trusted certificates; none are looked for where the URL needs none.
-fn tls_config(url: &Uri) -> io::Result<ClientConfig> {
-    // The provider is named: the process-wide one is ambiguous as soon as another crate brings its own.
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    let config = match url.scheme_str() {
-        Some("https") => config.with_native_roots()?,
-        _ => config.with_root_certificates(RootCertStore::empty()),
-    };
-    Ok(config.with_no_client_auth())
 }
 
 /// Reads a body until its end, until [`MAX_RESPONSE_BODY_BYTES`] or until a moment, whichever comes first. One that

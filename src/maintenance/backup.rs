@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::client::{Client, Download};
-use crate::store::Store;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
+use crate::store::{Access, Store};
 
 use super::error::MaintenanceError;
 use super::output::Output;
-use super::place::lock_to_read;
+use super::place::lock;
 use super::progress::Bar;
 
 /// The route that streams a backup.
@@ -38,7 +38,7 @@ pub fn backup(source: &Source<'_>, file: &Path, force: bool) -> Result<Contents,
 fn copy_store(data_dir: &Path, output: &mut Output, file: &Path) -> Result<Contents, MaintenanceError> {
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
-    let (_lock, store_file) = lock_to_read(data_dir).map_err(|error| match error {
+    let (_lock, store_file) = lock(data_dir, Access::Reading).map_err(|error| match error {
         MaintenanceError::InUse(name) => MaintenanceError::Running(name),
         other => other,
     })?;

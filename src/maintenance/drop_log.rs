@@ -8,7 +8,7 @@ use crate::domain::clock::Clock;
 use crate::store::{self, Access, DirectoryLock, FoundLog, WithoutLog};
 
 use super::error::MaintenanceError;
-use super::place::{dated, existing_store};
+use super::place::{dated, lock};
 use super::words::counted;
 
 /// A stopped store whose log is missing or damaged, and locked as long as this lives. Displays as what is kept and what
@@ -58,9 +58,7 @@ impl fmt::Display for LostLog {
 impl LostLog {
     /// Looks at the store in a data directory and changes nothing. A store that can be opened as it is, is an error.
     pub fn find(data_dir: &Path) -> Result<Self, MaintenanceError> {
-        let lock = DirectoryLock::take(data_dir, Access::Writing);
-        let lock = lock.map_err(|error| MaintenanceError::locking(data_dir, error))?;
-        let file = existing_store(data_dir)?;
+        let (lock, file) = lock(data_dir, Access::Writing)?;
         match store::look_without_log(&file)? {
             Some(found) => Ok(Self { found, file, _lock: lock }),
             None => Err(MaintenanceError::LogIsWhole(file.display().to_string())),

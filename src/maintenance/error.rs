@@ -54,7 +54,7 @@ pub enum MaintenanceError {
     /// The disk is full.
     #[error("there is no space left for {0}; free some, or choose another disk")]
     Full(String),
-    /// The operating system refused.
+    /// The file cannot be written.
     #[error("cannot write {0}: {1}")]
     Write(String, io::Error),
     /// The backup cannot be used.

@@ -7,14 +7,14 @@ use crate::domain::change::Record;
 use crate::domain::filter::OrderFilter;
 use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
-use crate::domain::order::{Order, OrderId, OrderStatus, Priority};
-use crate::store::{Snapshot, Store, StoreError};
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::store::{Access, Snapshot, Store, StoreError};
 use crate::view::change::{ChangeView, JournalEntryView};
 use crate::view::{JobView, OrderView, ProductView, schema};
 
 use super::error::MaintenanceError;
 use super::output::Output;
-use super::place::lock_to_read;
+use super::place::lock;
 use super::progress::Bar;
 
 mod sink;
@@ -52,25 +52,21 @@ pub fn export(
     let output = file.map(|file| Output::create(file, force)).transpose()?;
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
-    let (_lock, store_file) = lock_to_read(data_dir)?;
+    let (_lock, store_file) = lock(data_dir, Access::Reading)?;
     let store = Store::inspect(&store_file)?;
     let rows = Rows { snapshot: store.snapshot()?, job_ids: JobIds::new(*store.secret()), filter, bar };
+    let failed = |error| match error {
+        ExportError::Write(error) => MaintenanceError::writing(file.unwrap_or(Path::new("standard output")), error),
+        ExportError::Store(error) => error.into(),
+    };
     let Some(mut output) = output else {
-        let mut sink = Sink::new(format, BufWriter::new(io::stdout().lock()));
-        return match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
+        return match rows.write(subject, format, BufWriter::new(io::stdout().lock())) {
             // The reader has seen enough.
             Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-            Err(ExportError::Write(error)) => Err(MaintenanceError::writing(Path::new("standard output"), error)),
-            Err(ExportError::Store(error)) => Err(error.into()),
-            Ok(written) => Ok(written),
+            written => written.map_err(failed),
         };
     };
-    let mut sink = Sink::new(format, &mut output);
-    let written = match rows.write(subject, &mut sink).and_then(|()| Ok(sink.finish()?)) {
-        Err(ExportError::Write(error)) => return Err(MaintenanceError::writing(file.unwrap_or(data_dir), error)),
-        Err(ExportError::Store(error)) => return Err(error.into()),
-        Ok(written) => written,
-    };
+    let written = rows.write(subject, format, &mut output).map_err(failed)?;
     output.finish()?;
     Ok(written)
 }
@@ -92,7 +88,15 @@ struct Rows<'f> {
 }
 
 impl Rows<'_> {
-    fn write(mut self, subject: &Subject, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
+    /// Writes the rows of a subject that fit and gives their number.
+    fn write(self, subject: &Subject, format: Format, out: impl Write) -> Result<u64, ExportError> {
+        let mut sink = Sink::new(format, out);
+        // The bar is gone before the last rows are written: both may go to one terminal.
+        self.fill(subject, &mut sink)?;
+        Ok(sink.finish()?)
+    }
+
+    fn fill(mut self, subject: &Subject, sink: &mut Sink<impl Write>) -> Result<(), ExportError> {
         sink.names(&columns(subject))?;
         match *subject {
             Subject::Products => self.products(sink),
@@ -172,9 +176,10 @@ fn write_changes(
         if !about || filter.user.as_deref().is_some_and(|user| change.placed_by() != Some(user)) {
             continue;
         }
-        let entry = change.journal_entry(record, hash, job_ids);
-        // An object is no cell.
-        if sink.is_csv() { sink.row(&entry.with_sides_as_text()?)? } else { sink.row(&entry)? }
+        match sink.is_csv() {
+            true => sink.row(&change.journal_cells(record, hash, job_ids)?)?,
+            false => sink.row(&change.journal_entry(record, hash, job_ids))?,
+        }
     }
     Ok(())
 }
@@ -191,11 +196,10 @@ fn columns(subject: &Subject) -> Vec<String> {
 
 /// The state of a job while no server runs.
 fn resting_state(order: &Order) -> JobState {
-    match (order.job, order.due_at(), order.priority) {
-        (JobOutcome::Completed, ..) => JobState::Completed,
-        (JobOutcome::Failed, ..) => JobState::Failed,
-        (JobOutcome::Open, Some(_), _) => JobState::Delayed,
-        (JobOutcome::Open, None, Priority::Normal) => JobState::Waiting,
-        (JobOutcome::Open, None, _) => JobState::Prioritized,
+    match (order.job, order.due_at()) {
+        (JobOutcome::Completed, _) => JobState::Completed,
+        (JobOutcome::Failed, _) => JobState::Failed,
+        (JobOutcome::Open, Some(_)) => JobState::Delayed,
+        (JobOutcome::Open, None) => order.priority.ready_state(),
     }
 }

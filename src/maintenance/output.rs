@@ -6,17 +6,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::regular_file;
-use crate::store::{sync_directory_of, wal_beside, with_suffix};
+use crate::store::{TABLES_MAGIC, WAL_MAGIC, sync_directory_of, wal_beside, with_suffix};
 
 use super::error::MaintenanceError;
 
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// The first bytes of the tables' file of every store, as of any file of redb.
-const TABLES_MAGIC: [u8; 4] = *b"redb";
-/// The first bytes of every log.
-const LOG_MAGIC: [u8; 4] = *b"FSwL";
 
 /// A file that is being written beside its place, and is renamed when it is finished. Removed when dropped before.
 #[derive(Debug)]
@@ -121,8 +116,8 @@ fn check_free(path: &Path, force: bool) -> Result<(), MaintenanceError> {
 /// two, any file in the place of the other would be taken for it.
 fn is_of_a_store(path: &Path) -> bool {
     let tables = path.with_extension("");
-    begins_with(path, &[TABLES_MAGIC, LOG_MAGIC])
-        || begins_with(&wal_beside(path), &[LOG_MAGIC])
+    begins_with(path, &[TABLES_MAGIC, WAL_MAGIC])
+        || begins_with(&wal_beside(path), &[WAL_MAGIC])
         || (wal_beside(&tables) == path && begins_with(&tables, &[TABLES_MAGIC]))
 }
 

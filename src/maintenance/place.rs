@@ -7,15 +7,15 @@ use crate::store::{self, Access, DirectoryLock};
 
 use super::error::MaintenanceError;
 
-/// Locks a data directory to read the store in it. Gives the store's file as well.
-pub(super) fn lock_to_read(data_dir: &Path) -> Result<(DirectoryLock, PathBuf), MaintenanceError> {
-    let lock = DirectoryLock::take(data_dir, Access::Reading);
+/// Locks a data directory in which there is a store. Gives the store's file as well.
+pub(super) fn lock(data_dir: &Path, access: Access) -> Result<(DirectoryLock, PathBuf), MaintenanceError> {
+    let lock = DirectoryLock::take(data_dir, access);
     let lock = lock.map_err(|error| MaintenanceError::locking(data_dir, error))?;
     Ok((lock, existing_store(data_dir)?))
 }
 
 /// The store's file in a data directory, if it exists.
-pub(super) fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
+fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
     let file = store::file_in(data_dir);
     match file.is_file() {
         true => Ok(file),

@@ -98,8 +98,8 @@ fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
 /// Verifies the new store before anyone relies on it.
 fn check(fresh: &Path, data_dir: &Path, bar: &mut Bar) -> Result<(), MaintenanceError> {
     bar.show("checking the restored store", 0, 0);
-    let findings = Store::inspect(fresh)?.verify(data_dir, &mut |what, done, of| bar.show(what, done, of));
-    let report = Report::new(findings.map_err(|error| match error {
+    let found = Store::inspect(fresh)?.verify(data_dir, &mut |what, done, of| bar.show(what, done, of));
+    let report = Report::new(found.map_err(|error| match error {
         StoreError::Scratch(name, error) => MaintenanceError::writing(Path::new(&name), error),
         error if error.is_out_of_space() => MaintenanceError::Full(fresh.display().to_string()),
         other => other.into(),

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 use super::error::MaintenanceError;
-use super::place::lock_to_read;
+use super::place::lock;
 use super::progress::Bar;
 use super::report::Report;
 
 /// Checks the store in a data directory without changing it. The working file is made in `scratch_dir`; if that is
 /// `None`, beside the store.
 pub fn verify(data_dir: &Path, scratch_dir: Option<&Path>) -> Result<Report, MaintenanceError> {
-    let (_lock, file) = lock_to_read(data_dir)?;
+    let (_lock, file) = lock(data_dir, Access::Reading)?;
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
     let store = Store::inspect(&file)?;

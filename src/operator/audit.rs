@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
-use crate::store::{OrderSums, Reader, Scan, Store, StoreError};
-use crate::view::audit::{AuditView, AuditedProductView, OrderUnits};
+use crate::domain::totals::OrderSums;
+use crate::store::{Reader, Scan, Store, StoreError, order_sums_by_product};
+use crate::view::audit::{AuditView, AuditedProductView};
 
 /// Recomputes every product's counts from its orders.
 pub async fn audit(store: &Arc<Store>) -> Result<AuditView, Refusal> {
@@ -15,13 +16,12 @@ pub async fn audit(store: &Arc<Store>) -> Result<AuditView, Refusal> {
 /// All of it from one snapshot, so that what is under way cannot blur it.
 fn audited(reader: &Reader) -> Result<Vec<AuditedProductView>, StoreError> {
     let snapshot = reader.snapshot()?;
-    let by_orders = OrderSums::by_product(&snapshot)?;
+    let by_orders = order_sums_by_product(&snapshot)?;
     let sums = |product: &Product| by_orders.get(&product.id).copied().unwrap_or_default();
     Ok(snapshot.products()?.iter().map(|product| row(product, sums(product))).collect())
 }
 
 fn row(product: &Product, by_orders: OrderSums) -> AuditedProductView {
     let ok = product.stock.is_conserved() && by_orders.agrees_with(product);
-    let OrderSums { orders, held, sold } = by_orders;
-    AuditedProductView::of(product, OrderUnits { orders, held, sold }, ok)
+    AuditedProductView::of(product, by_orders, ok)
 }

@@ -1,7 +1,6 @@
 //! Jobs and what they are doing.
 
 use crate::domain::clock::{Deadline, Moment, Steady};
-use crate::domain::job::JobState;
 use crate::domain::order::{Order, OrderId, Priority};
 
 /// An open job.
@@ -57,13 +56,5 @@ impl Job {
     /// Whether what it waits for has come; it waits for nothing if it is not delayed.
     pub fn is_due(&self, now: Moment) -> bool {
         self.due.is_none_or(|due| due.deadline().is_reached(now))
-    }
-}
-
-/// The word for a job in line at this priority.
-pub(super) const fn ready_state(priority: Priority) -> JobState {
-    match priority {
-        Priority::Normal => JobState::Waiting,
-        Priority::Low | Priority::High | Priority::Critical => JobState::Prioritized,
     }
 }

@@ -8,6 +8,9 @@ use redb::StorageBackend;
 /// The name of the store's file in the data directory.
 pub(in crate::store) const FILE_NAME: &str = "flashsale.redb";
 
+/// What the tables' file of every store begins with, as any file of redb.
+pub const TABLES_MAGIC: [u8; 4] = *b"redb";
+
 /// What the log's name has after that of the tables' file.
 const WAL_SUFFIX: &str = ".wal";
 

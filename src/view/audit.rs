@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::text::Id;
 use crate::domain::product::Product;
+use crate::domain::totals::OrderSums;
 
 /// The conservation check.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,20 +42,9 @@ pub struct AuditedProductView {
     sold_stock: u64,
 }
 
-/// What the orders of a product add up to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OrderUnits {
-    /// How many orders there are.
-    pub orders: u64,
-    /// Units of pending orders.
-    pub held: u64,
-    /// Units of confirmed orders.
-    pub sold: u64,
-}
-
 impl AuditedProductView {
     /// A product beside what its orders add up to; `ok` is the verdict.
-    pub fn of(product: &Product, by_orders: OrderUnits, ok: bool) -> Self {
+    pub fn of(product: &Product, by_orders: OrderSums, ok: bool) -> Self {
         let stock = &product.stock;
         Self {
             adjusted_stock: stock.adjusted,

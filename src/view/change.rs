@@ -20,13 +20,13 @@ macro_rules! kinds {
     ($($(#[$about:meta])* $kind:ident => $journal:literal $(, $ledger:literal)?;)*) => {
         /// What kind a change is of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum ChangeKind {
+        pub(super) enum ChangeKind {
             $($(#[$about])* $kind,)*
         }
 
         impl ChangeKind {
             /// Its word in the ledger; none for what no ledger shows.
-            pub const fn ledger_word(self) -> Option<&'static str> {
+            const fn ledger_word(self) -> Option<&'static str> {
                 match self {
                     $(Self::$kind => kinds!(@ $($ledger)?),)*
                 }
@@ -96,7 +96,7 @@ impl ToSchema for ChangeKind {}
 
 impl ChangeKind {
     /// The kind of a change.
-    pub fn of(change: &Change) -> Self {
+    pub(super) fn of(change: &Change) -> Self {
         match change {
             Change::ProductCreated(_) => Self::ProductCreated,
             Change::ProductEdited { before, after } if before.stock != after.stock => Self::ProductAdjusted,
@@ -130,26 +130,26 @@ impl ChangeKind {
 #[derive(Clone, Debug)]
 pub struct ChangeView<'c> {
     /// What kind it is of.
-    pub kind: ChangeKind,
+    kind: ChangeKind,
     /// Who made it.
-    pub actor: Actor,
+    actor: Actor,
     /// The product that it is about, if it is about one.
     pub product: Option<ProductId>,
     /// The order that it is about, if it is about one.
     pub order: Option<OrderId>,
     /// Units of that order, where the change has them.
-    pub quantity: Option<u32>,
+    quantity: Option<u32>,
     /// What it added to the product's current, held and sold units.
-    pub deltas: Option<[i64; 3]>,
+    deltas: Option<[i64; 3]>,
     /// What went wrong in the attempt that it reports.
-    pub error: Option<&'c str>,
+    error: Option<&'c str>,
     /// What it found and what it left.
-    pub sides: [Option<Side<'c>>; 2],
+    sides: [Option<Side<'c>>; 2],
 }
 
 /// What a change found or left.
 #[derive(Clone, Copy, Debug)]
-pub enum Side<'c> {
+enum Side<'c> {
     /// A product.
     Product(&'c Product),
     /// An order, whole.
@@ -250,8 +250,27 @@ impl<'c> ChangeView<'c> {
         hash: [u8; 32],
         job_ids: &JobIds,
     ) -> JournalEntryView<'c, JournalSide<'c>> {
+        self.entry(record, hash, self.journal_sides(job_ids))
+    }
+
+    /// The same as cells. No object is one, so the sides are JSON as text.
+    pub fn journal_cells(
+        &self,
+        record: &Record,
+        hash: [u8; 32],
+        job_ids: &JobIds,
+    ) -> serde_json::Result<JournalEntryView<'c, String>> {
+        let text = |side: Option<JournalSide<'_>>| side.as_ref().map(serde_json::to_string).transpose();
+        let [before, after] = self.journal_sides(job_ids).map(text);
+        Ok(self.entry(record, hash, [before?, after?]))
+    }
+
+    fn journal_sides(&self, job_ids: &JobIds) -> [Option<JournalSide<'c>>; 2] {
+        self.sides.map(|side| side.map(|side| JournalSide::of(side, job_ids)))
+    }
+
+    fn entry<S>(&self, record: &Record, hash: [u8; 32], [before, after]: [Option<S>; 2]) -> JournalEntryView<'c, S> {
         let [current_delta, held_delta, sold_delta] = self.deltas.map_or([None; 3], |deltas| deltas.map(Some));
-        let [before, after] = self.sides.map(|side| side.map(|side| JournalSide::of(side, job_ids)));
         JournalEntryView {
             sequence: record.sequence,
             at: AsText(record.at),
@@ -324,7 +343,7 @@ impl ToSchema for LedgerWord {}
 /// What a change of a product found or left.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum LedgerSide<'c> {
+enum LedgerSide<'c> {
     /// The product.
     Product(ProductView<'c>),
     /// An order that moved.
@@ -380,30 +399,6 @@ pub struct JournalEntryView<'c, S> {
     before: Option<S>,
     #[schema(inline, required)]
     after: Option<S>,
-}
-
-impl<'c, S: Serialize> JournalEntryView<'c, S> {
-    /// The same with the JSON of its sides as text.
-    pub fn with_sides_as_text(self) -> serde_json::Result<JournalEntryView<'c, String>> {
-        let text = |side: Option<S>| side.as_ref().map(serde_json::to_string).transpose();
-        Ok(JournalEntryView {
-            sequence: self.sequence,
-            at: self.at,
-            hash: self.hash,
-            previous_hash: self.previous_hash,
-            kind: self.kind,
-            actor: self.actor,
-            product_id: self.product_id,
-            order_id: self.order_id,
-            quantity: self.quantity,
-            current_delta: self.current_delta,
-            held_delta: self.held_delta,
-            sold_delta: self.sold_delta,
-            error: self.error,
-            before: text(self.before)?,
-            after: text(self.after)?,
-        })
-    }
 }
 
 /// What a change of the history found or left: a product, an order, or the one thing that it turned.

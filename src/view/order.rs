@@ -75,6 +75,22 @@ impl<'a> OrderView<'a> {
     }
 }
 
+/// What is posted to the fulfilment service for an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderPlaced)]
+pub struct OrderPlacedView<'a> {
+    r#type: &'static str,
+    timestamp: AsText<Timestamp>,
+    data: OrderView<'a>,
+}
+
+impl<'a> OrderPlacedView<'a> {
+    /// The event of an order, posted at this moment.
+    pub fn of(order: &'a Order, at: Timestamp, job_ids: &JobIds) -> Self {
+        Self { r#type: "order.placed", timestamp: AsText(at), data: OrderView::of(order, job_ids) }
+    }
+}
+
 /// Counts of orders.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

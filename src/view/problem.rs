@@ -8,7 +8,7 @@ use super::text::one_of;
 use crate::domain::refusal::Refusal;
 
 /// Why a request was rejected (RFC 9457), with the members that older clients read. A rejected request has changed
-/// nothing, but for `storage_unavailable`: there, only a retry with the same Idempotency-Key tells.
+/// nothing, but for `storage_unavailable`: there, only a retry with the same Idempotency-Key shows the outcome.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]

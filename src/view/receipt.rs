@@ -8,7 +8,7 @@ use super::problem::{Code, FieldErrorView, field_errors};
 use super::text::{AsText, Id, JobId};
 use crate::domain::clock::Timestamp;
 use crate::domain::job_id::JobIds;
-use crate::domain::order::OrderId;
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 
 /// The receipt of an order, which is on disk.
@@ -29,22 +29,9 @@ pub struct ReceiptView {
     expires_at: Option<AsText<Timestamp>>,
 }
 
-/// What a receipt says.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceiptFields {
-    /// Which order.
-    pub order: OrderId,
-    /// Its position in the queue, counted from 1; 0 for a hold.
-    pub queue_position: u64,
-    /// Whole seconds.
-    pub estimated_wait: u64,
-    /// The end of its hold.
-    pub expires_at: Option<Timestamp>,
-}
-
 impl ReceiptView {
     /// The receipt of an order.
-    pub fn of(receipt: ReceiptFields, job_ids: &JobIds) -> Self {
+    pub fn of(receipt: Receipt, job_ids: &JobIds) -> Self {
         Self {
             job_id: JobId::of(receipt.order, job_ids),
             order_id: Id(receipt.order.0),
@@ -103,7 +90,7 @@ pub struct BatchPlacedView {
 
 impl BatchPlacedView {
     /// The result of an accepted order; `replayed` where an earlier request made it.
-    pub fn of(receipt: ReceiptFields, replayed: bool, job_ids: &JobIds) -> Self {
+    pub fn of(receipt: Receipt, replayed: bool, job_ids: &JobIds) -> Self {
         let ReceiptView { job_id, order_id, status, queue_position, estimated_wait_time, expires_at } =
             ReceiptView::of(receipt, job_ids);
         Self {

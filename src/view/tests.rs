@@ -6,17 +6,15 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::alert::AlertsView;
-use super::audit::{AuditView, AuditedProductView, OrderUnits};
+use super::audit::{AuditView, AuditedProductView};
 use super::change::{ChangeView, JournalEntryView, JournalSide, LedgerEntryView};
 use super::health::{HealthView, LiveView, Missing, NotReadyView};
 use super::job::DeadLetterView;
-use super::order::OrderMetricsView;
+use super::order::{OrderMetricsView, OrderPlacedView};
 use super::problem::ProblemView;
 use super::product::StockMetricsView;
 use super::queue::{JobCountsView, MovedView, QueueView};
-use super::receipt::{
-    BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptFields, ReceiptView,
-};
+use super::receipt::{BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptView};
 use super::*;
 use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::change::{Actor, Change, Fork, HistoryId, Record};
@@ -26,15 +24,15 @@ use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
 use crate::domain::order::{Failure, Order, OrderId, OrderStatus};
 use crate::domain::product::{Product, ProductId, StockMove, Terms};
+use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
-use crate::domain::totals::Totals;
+use crate::domain::totals::{OrderSums, Totals};
 use crate::domain::transition::Transition;
 
 const AT: Timestamp = Timestamp::from_millis(1_769_860_800_000);
 const COUNTS: JobCountsView =
     JobCountsView { active: 1, completed: 2, delayed: 3, failed: 4, prioritized: 5, waiting: 6 };
-const RECEIPT: ReceiptFields =
-    ReceiptFields { order: OrderId(1), queue_position: 3, estimated_wait: 9, expires_at: None };
+const RECEIPT: Receipt = Receipt { order: OrderId(1), queue_position: 3, estimated_wait: 9, expires_at: None };
 /// The job number of order 1 under a secret of sevens.
 const JOB: &str = "1-";
 
@@ -159,6 +157,8 @@ fn orders_and_products_are_written_field_by_field_in_this_order() {
             + r#""attempts":0,"failureReason":null,"createdAt":"2026-01-31T12:00:00.000Z","#
             + r#""updatedAt":"2026-01-31T12:00:00.000Z"}"#
     );
+    let placed = shown(&OrderPlacedView::of(&order, AT, &ids));
+    assert!(placed.starts_with(r#"{"type":"order.placed","timestamp":"2026-01-31T12:00:00.000Z","data":{"id":1,"#));
     let product_text = r#"{"id":1,"name":"product 1","price":"9.99","initialStock":10,"currentStock":10,"#.to_owned()
         + r#""heldStock":0,"soldStock":0,"adjustedStock":0,"flashSaleActive":true,"perUserLimit":2,"#
         + r#""saleStartsAt":"2026-01-31T12:00:00.000Z","saleEndsAt":"2026-01-31T12:00:00.000Z","holdSeconds":600,"#
@@ -233,7 +233,7 @@ fn receipts_and_problems_are_written_field_by_field_in_this_order() {
         shown(&ReceiptView::of(RECEIPT, &ids)),
         r#"{"jobId":"1-","orderId":1,"status":"pending","queuePosition":3,"estimatedWaitTime":9,"expiresAt":null}"#
     );
-    let held = ReceiptFields { expires_at: Some(AT), ..RECEIPT };
+    let held = Receipt { expires_at: Some(AT), ..RECEIPT };
     let invalid = Refusal::invalid("quantity", "is missing");
     let results = vec![
         BatchResultView::Placed(BatchPlacedView::of(RECEIPT, false, &ids)),
@@ -284,7 +284,7 @@ fn health_alerts_and_the_audit_are_written_field_by_field_in_this_order() {
             + r#""since":"2026-01-31T12:00:00.000Z"},{"code":"sale_ended","message":"It is.","productId":1,"#
             + r#""severity":"info","since":"2026-01-31T12:00:00.000Z"}]}"#
     );
-    let by_orders = OrderUnits { orders: 2, held: 0, sold: 1 };
+    let by_orders = OrderSums { orders: 2, held: 0, sold: 1 };
     assert_eq!(
         shown(&AuditView::of(vec![AuditedProductView::of(&product(), by_orders, false)])),
         r#"{"ok":false,"products":[{"adjustedStock":0,"currentStock":10,"heldByOrders":0,"heldStock":0,"#.to_owned()
@@ -344,7 +344,7 @@ fn the_journal_and_the_ledger_show_the_same_changes_in_words_of_their_own() {
         let text = shown(&entry);
         assert!(text.contains(&format!(r#""kind":"{journal}","actor":"{}""#, change.actor().as_str())), "{text}");
         let sides = |text: &str| text.split_once(r#","before":"#).unwrap().1.to_owned();
-        let cells = shown(&entry.with_sides_as_text().unwrap());
+        let cells = shown(&view.journal_cells(&record, [1; 32], &job_ids()).unwrap());
         assert_eq!(sides(&cells).replace('\\', "").replace("\"{", "{").replace("}\"", "}"), sides(&text));
         let entry = view.ledger_entry(3, AT);
         assert_eq!(entry.is_some(), ledger.is_some(), "{journal}");
@@ -463,8 +463,8 @@ fn every_schema_is_closed_and_whole_and_its_examples_fit() {
 #[test]
 fn the_examples_of_values_are_written_as_values_are() {
     let example = |schema: RefOr<Schema>| json!(schema)["examples"][0].clone();
-    assert_eq!(json!(AsText(Money::from_cents(99_999))), example(schema::of::<Money>()));
-    assert_eq!(json!(AsText(AT)), example(schema::of::<Timestamp>()));
+    assert_eq!(json!(text::AsText(Money::from_cents(99_999))), example(schema::of::<Money>()));
+    assert_eq!(json!(text::AsText(AT)), example(schema::of::<Timestamp>()));
     let job_id = job_ids().job_id(OrderId(42));
     let example = example(schema::of::<text::JobId>());
     let example = example.as_str().unwrap();

@@ -56,7 +56,7 @@ mod tests {
 
     use crate::domain::clock::Timestamp;
     use crate::domain::order::OrderId;
-    use crate::view::receipt::{BatchPlacedView, ReceiptFields, ReceiptView};
+    use crate::view::receipt::{BatchPlacedView, ReceiptView};
 
     use super::*;
 
@@ -65,13 +65,11 @@ mod tests {
         let job_ids = JobIds::new([7; 32]);
         for (order, expires_at) in [(1, None), (10, Some(Timestamp::from_millis(5))), (u64::MAX, None)] {
             let receipt = Receipt { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
-            let fields =
-                || ReceiptFields { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-            let single = to_value(ReceiptView::of(fields(), &job_ids)).unwrap();
+            let single = to_value(ReceiptView::of(receipt, &job_ids)).unwrap();
             assert_eq!(read(&document(&Accepted { receipt, replayed: false }, &job_ids)), single);
             for replayed in [false, true] {
-                let entry = to_value(BatchPlacedView::of(fields(), replayed, &job_ids)).unwrap();
+                let entry = to_value(BatchPlacedView::of(receipt, replayed, &job_ids)).unwrap();
                 let mut text = String::new();
                 push_entry(&mut text, &Accepted { receipt, replayed }, &job_ids);
                 assert_eq!(read(&text), entry);

@@ -16,10 +16,9 @@ use crate::store::snapshot::Snapshot;
 use crate::store::tables::{definitions, order_groups};
 
 use super::chain::Chain;
-use super::order_sums::OrderSums;
 use super::replay::Replay;
 use super::report::{Problems, Report};
-use super::{compare, indexes, scratch};
+use super::{compare, indexes, order_sums, scratch};
 
 /// Checks the whole store. Memory is bounded by the products and the pending orders; what the history adds up to is
 /// kept in a file without a name in `scratch_dir`, about as large as the orders. A history that was trimmed cannot be
@@ -133,7 +132,7 @@ fn check_chain(snapshot: &Snapshot, report: &mut Report, progress: &mut OnProgre
 
 fn check_products(snapshot: &Snapshot, report: &mut Report) -> Result<(), StoreError> {
     let mut problems = Problems::about("products");
-    let mut by_product = OrderSums::by_product(snapshot)?;
+    let mut by_product = order_sums::by_product(snapshot)?;
     for product in snapshot.products()? {
         report.products += 1;
         let sums = by_product.remove(&product.id).unwrap_or_default();

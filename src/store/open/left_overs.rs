@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::regular_file;
 
-use crate::store::medium::{FILE_NAME, file_in, sync_directory_of, with_suffix};
+use crate::store::medium::{FILE_NAME, TABLES_MAGIC, file_in, sync_directory_of, with_suffix};
 
 /// Where a restore builds its store.
 pub const RESTORING: &str = ".restoring";
@@ -19,8 +19,6 @@ pub const RESTORING: &str = ".restoring";
 pub(in crate::store) const RESTORED: &str = ".restored";
 /// Where a start makes a new store; the number of its process follows.
 pub(in crate::store) const NEW: &str = ".new-";
-/// What every file of redb begins with.
-const MAGIC: &[u8] = b"redb";
 
 /// Finishes a restore that was killed with its store whole and none in its place, and removes what cannot be finished.
 pub fn tidy(data_dir: &Path) -> io::Result<()> {
@@ -50,9 +48,9 @@ fn is_tables(path: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let mut begin = Vec::new();
-    regular_file::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut begin)?;
+    regular_file::open(path)?.take(TABLES_MAGIC.len() as u64).read_to_end(&mut begin)?;
     // Before its first page is written, a file of redb has zeros there, or nothing.
-    Ok(begin == MAGIC || begin.iter().all(|byte| *byte == 0))
+    Ok(begin == TABLES_MAGIC || begin.iter().all(|byte| *byte == 0))
 }
 
 /// Puts `fresh` in the place of `file`, which becomes `kept`.

@@ -27,7 +27,7 @@ const MAGIC: [u8; 4] = *b"FSw1";
 /// Bytes of a frame before its record.
 const HEAD: usize = 64;
 /// What a log begins with.
-pub(in crate::store) const WAL_MAGIC: [u8; 4] = *b"FSwL";
+pub const WAL_MAGIC: [u8; 4] = *b"FSwL";
 /// The version of the log's form.
 const WAL_VERSION: u32 = 1;
 /// Bytes of the log's head before its hash; the rest of the block is zeros.
