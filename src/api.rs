@@ -1,7 +1,5 @@
 //! The REST API: its groups of routes, and the way of a request to one of them.
 
-use std::sync::Arc;
-
 use axum::body::HttpBody;
 use axum::extract::{FromRef, Request};
 use axum::http::request::Parts;
@@ -50,15 +48,9 @@ pub fn description(operators: Access) -> String {
 }
 
 /// All routes, ready to respond.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Api {
     router: Router,
-    around: Arc<Around>,
-}
-
-/// What is asked before the router, or in its place.
-#[derive(Debug)]
-struct Around {
     /// What responds to a `POST` of an order without the router, whose boxes cost more than its handler.
     place_order: PlaceOrder,
     /// The paths whose requests are not counted for their clients.
@@ -75,7 +67,7 @@ impl Api {
         let routes: Vec<Route> = groups().into_iter().flat_map(|group| group.routes).collect();
         let unlimited = routes.iter().map(Route::description).filter(|description| !description.is_limited());
         let unlimited = unlimited.map(|description| description.path().to_owned()).collect();
-        // Full paths instead of a nested router, which would write every request's address anew.
+        // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
             let path = route.description().path().to_owned();
             router.route(&path, route.handler(&token))
@@ -87,19 +79,19 @@ impl Api {
             .fallback(async || Refusal::NotFound)
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
             .with_state(shared);
-        Self { router, around: Arc::new(Around { place_order, unlimited }) }
+        Self { router, place_order, unlimited }
     }
 }
 
 impl http::Handler for Api {
-    async fn call(&mut self, request: Request) -> Response {
+    async fn call(&self, request: Request) -> Response {
         // The router's error type has no values.
-        let Ok(response) = self.router.call(request).await;
+        let Ok(response) = self.router.clone().call(request).await;
         response
     }
 
     fn is_unlimited(&self, path: &str) -> bool {
-        self.around.unlimited.iter().any(|unlimited| unlimited == path)
+        self.unlimited.iter().any(|unlimited| unlimited == path)
     }
 
     fn takes_short_cut(&self, head: &Parts) -> bool {
@@ -110,11 +102,11 @@ impl http::Handler for Api {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send,
     {
-        self.around.place_order.respond(head, body)
+        self.place_order.respond(head, body)
     }
 
     fn count_rejected(&self, refusal: &Refusal) {
-        self.around.place_order.count_rejected(refusal);
+        self.place_order.count_rejected(refusal);
     }
 }
 

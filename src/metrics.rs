@@ -187,7 +187,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an order that was refused.
+    /// Counts an order that was rejected.
     pub fn count_rejected(&self, refusal: &Refusal) {
         match refusal {
             Refusal::SoldOut => self.sold_out.inc(),

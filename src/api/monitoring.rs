@@ -59,7 +59,7 @@ async fn metrics(
         (JobState::Delayed, counts.delayed),
         (JobState::Active, counts.active),
     ];
-    let levels = Gauges {
+    let gauges = Gauges {
         orders: OrderStatus::ALL.map(|status| head.totals.orders(status)),
         dead_letters: head.totals.dead_letters,
         jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
@@ -75,7 +75,7 @@ async fn metrics(
         true => (Format::OpenMetrics, OPEN_METRICS),
         false => (Format::Prometheus, PROMETHEUS),
     };
-    ([(CONTENT_TYPE, content_type)], metrics.text(&levels, format)).into_response()
+    ([(CONTENT_TYPE, content_type)], metrics.text(&gauges, format)).into_response()
 }
 
 async fn alerts(State(alerts): State<Arc<Alerts>>) -> Response {

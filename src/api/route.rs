@@ -1,7 +1,8 @@
 //! One row of the route table: what responds, and everything that is said of it.
 
 use axum::handler::Handler;
-use axum::routing::{self, MethodFilter, MethodRouter};
+use axum::routing::{self, MethodRouter};
+use utoipa::openapi::HttpMethod;
 
 use crate::http::{Access, AdminToken, guard, without_query};
 
@@ -49,17 +50,17 @@ pub(super) fn get<H: Handler<T, Shared>, T: 'static>(handler: H, description: Op
 
 /// A route that responds to `POST`.
 pub(super) fn post<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
-    Route { description: description.with_method(MethodFilter::POST), handler: routing::post(handler) }
+    Route { description: description.with_method(HttpMethod::Post), handler: routing::post(handler) }
 }
 
 /// A route that responds to `PUT`.
 pub(super) fn put<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
-    Route { description: description.with_method(MethodFilter::PUT), handler: routing::put(handler) }
+    Route { description: description.with_method(HttpMethod::Put), handler: routing::put(handler) }
 }
 
 /// A route that responds to `DELETE`.
 pub(super) fn delete<H: Handler<T, Shared>, T: 'static>(handler: H, description: Operation) -> Route {
-    Route { description: description.with_method(MethodFilter::DELETE), handler: routing::delete(handler) }
+    Route { description: description.with_method(HttpMethod::Delete), handler: routing::delete(handler) }
 }
 
 impl Route {

@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::{OrderFilter, Span};
-use crate::domain::job::JobState;
-use crate::domain::order::OrderStatus;
 use crate::domain::product::ProductId;
 use crate::maintenance::{self, Format, Subject, counted};
+use crate::view::text::Words;
 
 use super::output::say;
 use super::run::{CommandError, Definition, Run};
@@ -90,22 +89,20 @@ impl Run for Export {
 impl Export {
     /// What is exported, unless the status does not fit the subject.
     fn subject(&self) -> Result<Subject, ValueError> {
-        let status = self.status.as_deref();
-        match (self.subject, status) {
-            (SubjectName::Orders, None) => Ok(Subject::Orders(None)),
-            (SubjectName::Orders, Some(word)) => match OrderStatus::ALL.into_iter().find(|it| it.as_str() == word) {
-                Some(status) => Ok(Subject::Orders(Some(status))),
-                None => Err(ValueError::Status(OrderStatus::ALL.map(OrderStatus::as_str).join(", "))),
-            },
-            (SubjectName::Jobs, None) => Ok(Subject::Jobs(None)),
-            (SubjectName::Jobs, Some(word)) => match JobState::ALL.into_iter().find(|it| it.as_str() == word) {
-                Some(state) => Ok(Subject::Jobs(Some(state))),
-                None => Err(ValueError::Status(JobState::ALL.map(JobState::as_str).join(", "))),
-            },
-            (SubjectName::Products, None) => Ok(Subject::Products),
-            (SubjectName::Journal, None) => Ok(Subject::Journal),
-            (_, Some(_)) => Err(ValueError::NoStatus),
+        match self.subject {
+            SubjectName::Orders => Ok(Subject::Orders(self.status()?)),
+            SubjectName::Jobs => Ok(Subject::Jobs(self.status()?)),
+            _ if self.status.is_some() => Err(ValueError::NoStatus),
+            SubjectName::Products => Ok(Subject::Products),
+            SubjectName::Journal => Ok(Subject::Journal),
         }
+    }
+
+    /// The status as one of the subject's words.
+    fn status<T: Words>(&self) -> Result<Option<T>, ValueError> {
+        let Some(word) = &self.status else { return Ok(None) };
+        let words = || T::ALL.iter().map(|value| value.word()).collect::<Vec<_>>().join(", ");
+        T::of_word(word).map(Some).ok_or_else(|| ValueError::Status(words()))
     }
 
     /// Which rows are exported.

@@ -30,8 +30,8 @@ pub(super) enum BodyError {
     OutOfRoom,
 }
 
-/// A body on its way in. It tells the connection whether it is waited for, which costs nothing where it came with its
-/// head.
+/// A body on its way in. It notes in the connection's activity whether it is waited for, which costs nothing where it
+/// came with its head.
 #[derive(Debug)]
 pub(super) struct Arriving<A> {
     body: Incoming,

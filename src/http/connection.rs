@@ -27,7 +27,7 @@ use super::socket::Socket;
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    edge: Edge<H>,
+    edge: Arc<Edge<H>>,
     activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -46,19 +46,18 @@ pub(super) async fn serve<H: Handler>(
 async fn talk<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    edge: Edge<H>,
+    edge: Arc<Edge<H>>,
     activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let noted = Arc::clone(&activity);
+    let (edge, noted) = (&*edge, &activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (mut edge, activity) = (edge.clone(), Arc::clone(&noted));
-        activity.head_arrived();
+        noted.head_arrived();
         // Not before it is polled: a request behind a response that nobody reads waits for that.
         async move {
-            activity.work();
-            let response = edge.respond(request, peer.ip(), &activity).await;
-            Ok::<_, Infallible>(wait_after(response, activity))
+            noted.work();
+            let response = edge.respond(request, peer.ip(), noted).await;
+            Ok::<_, Infallible>(wait_after(response, noted))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -111,13 +110,13 @@ pub(super) async fn end_of(stopped: &mut watch::Receiver<bool>) {
 
 /// The connection waits for the next request once this response is made: now where all of it is there, at its end
 /// where it is still being made.
-fn wait_after(response: Response, activity: Arc<Activity>) -> Response {
+fn wait_after(response: Response, activity: &Arc<Activity>) -> Response {
     if response.body().size_hint().exact().is_some() {
         activity.responded();
         return response;
     }
     activity.stream();
-    response.map(|body| Body::new(Streamed { body, activity }))
+    response.map(|body| Body::new(Streamed { body, activity: Arc::clone(activity) }))
 }
 
 /// A body that is made while it is sent.

@@ -35,15 +35,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The most characters of a request's number that a caller may choose.
 const MAX_REQUEST_ID: usize = 128;
 
-/// The outermost layer. One for each connection, cloned from the server's.
-#[derive(Clone, Debug)]
+/// The outermost layer. All connections share it.
+#[derive(Debug)]
 pub(super) struct Edge<H> {
     handler: H,
-    shared: Arc<EdgeShared>,
-}
-
-#[derive(Debug)]
-struct EdgeShared {
     ids: RequestIds,
     rate_limits: Arc<RateLimits>,
     trusted_proxies: Vec<IpNet>,
@@ -57,20 +52,14 @@ impl<H: Handler> Edge<H> {
         trusted_proxies: Vec<IpNet>,
         in_flight: InFlight,
     ) -> Self {
-        let shared =
-            EdgeShared { ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight: Arc::new(in_flight) };
-        Self { handler, shared: Arc::new(shared) }
+        let in_flight = Arc::new(in_flight);
+        Self { handler, ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight }
     }
 
     /// Responds to one request of `peer`.
-    pub(super) async fn respond(
-        &mut self,
-        request: Request<Incoming>,
-        peer: IpAddr,
-        activity: &Arc<Activity>,
-    ) -> Response {
+    pub(super) async fn respond(&self, request: Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) -> Response {
         let (parts, body) = request.into_parts();
-        let id = self.shared.ids.of(&parts.headers);
+        let id = self.ids.of(&parts.headers);
         let is_short = self.handler.takes_short_cut(&parts);
         let checked = check(&parts).and_then(|()| self.check_client(&parts, peer));
         let mut response = match checked {
@@ -101,7 +90,7 @@ impl<H: Handler> Edge<H> {
         response
     }
 
-    async fn route(&mut self, parts: Parts, body: Incoming, id: &HeaderValue, activity: &Arc<Activity>) -> Response {
+    async fn route(&self, parts: Parts, body: Incoming, id: &HeaderValue, activity: &Arc<Activity>) -> Response {
         let body = Arriving::new(body, Arc::clone(activity));
         if body.is_whole() {
             return self.call(Request::from_parts(parts, Body::empty()), id).await;
@@ -116,7 +105,7 @@ impl<H: Handler> Edge<H> {
         response
     }
 
-    async fn call(&mut self, request: Request<Body>, id: &HeaderValue) -> Response {
+    async fn call(&self, request: Request<Body>, id: &HeaderValue) -> Response {
         let uri = request.uri().clone();
         let asks_options = request.method() == Method::OPTIONS;
         if asks_options && uri.path() == "*" {
@@ -137,11 +126,11 @@ impl<H: Handler> Edge<H> {
         if self.handler.is_unlimited(parts.uri.path()) {
             return Ok(None);
         }
-        let client = client(peer, &parts.headers, &self.shared.trusted_proxies);
-        self.shared.rate_limits.check_address(client)?;
+        let client = client(peer, &parts.headers, &self.trusted_proxies);
+        self.rate_limits.check_address(client)?;
         match client == peer {
             true => Ok(None),
-            false => self.shared.in_flight.enter(client).map(Some).ok_or(BUSY),
+            false => self.in_flight.enter(client).map(Some).ok_or(BUSY),
         }
     }
 }
@@ -209,8 +198,8 @@ fn shown_path(uri: &Uri) -> String {
 #[derive(Debug, Default)]
 struct RequestIds {
     next: AtomicU64,
-    /// Two keyed hashes (SipHash, keys from the system) of the request's number: an id tells nobody how many requests
-    /// there were, and differs from start to start.
+    /// Two keyed hashes (SipHash, keys from the system) of the request's number: an id does not reveal how many
+    /// requests there were, and differs from start to start.
     keys: [RandomState; 2],
 }
 

@@ -11,15 +11,14 @@ use bytes::Bytes;
 
 use crate::domain::refusal::Refusal;
 
-/// What responds to requests whose heads have passed the bounds of the protocol. Cloned for each request, so a clone
-/// should cost little.
+/// What responds to requests whose heads have passed the bounds of the protocol.
 ///
 /// One kind of request may take a short cut: its responses go without the headers that protect browsers, and nothing
 /// of its way is boxed, as boxes would cost more than its handler.
-pub trait Handler: Clone + Send + Sync + 'static {
+pub trait Handler: Send + Sync + 'static {
     /// Responds to a request that does not take the short cut. A refusal may be left in the response's extensions: the
     /// caller writes its problem document.
-    fn call(&mut self, request: Request) -> impl Future<Output = Response> + Send;
+    fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
 
     /// Whether requests for this path are free of the limits of each client.
     fn is_unlimited(&self, path: &str) -> bool;

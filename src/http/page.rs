@@ -55,7 +55,7 @@ pub fn page_response<T: Serialize>(
     response
 }
 
-/// The same address with another cursor.
+/// The same URL with another cursor.
 fn next_link(uri: &Uri, cursor: &str) -> String {
     let mut link = format!("<{}?", uri.path());
     let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());

@@ -5,6 +5,9 @@ use axum::http::request::Parts;
 
 use crate::domain::refusal::Refusal;
 
+/// What is wrong with a path or a query that cannot be decoded.
+pub(super) const MALFORMED: &str = "must be UTF-8, with every % before two hexadecimal digits";
+
 /// The one variable part of a path, decoded.
 #[derive(Debug)]
 pub struct PathParam(pub String);
@@ -23,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathParam {
         let decoded = Path::<String>::from_request_parts(parts, state).await;
         match decoded {
             Ok(Path(text)) if has_whole_escapes(parts.uri.path()) => Ok(Self(text)),
-            _ => Err(Refusal::invalid("path", "must be UTF-8, with every % before two hexadecimal digits")),
+            _ => Err(Refusal::invalid("path", MALFORMED)),
         }
     }
 }

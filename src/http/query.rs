@@ -11,9 +11,10 @@ use axum::routing::MethodRouter;
 use crate::domain::clock::Timestamp;
 use crate::domain::refusal::{FieldError, Refusal};
 use crate::limits::{DEFAULT_PAGE, MAX_FIELDS, MAX_PAGE};
+use crate::view::text::Words;
 
 use super::page::Cursors;
-use super::path::{has_whole_escapes, plain_number};
+use super::path::{MALFORMED, has_whole_escapes, plain_number};
 
 /// The query of a request, read once and checked against the names that the route knows.
 #[derive(Debug)]
@@ -81,6 +82,11 @@ impl Query {
         })
     }
 
+    /// A word of a closed list.
+    pub fn word<T: Words>(&mut self, name: &str) -> Option<T> {
+        self.read(name, |text| T::of_word(text).ok_or_else(|| format!("must be {}", T::listed())))
+    }
+
     /// A moment.
     pub fn moment(&mut self, name: &str) -> Option<Timestamp> {
         self.read(name, |text| Timestamp::parse(text).map_err(|error| error.to_string()))
@@ -108,8 +114,6 @@ impl Query {
         }
     }
 }
-
-const MALFORMED: &str = "must be UTF-8, with every % before two hexadecimal digits";
 
 /// A name or a value as it was before it was put into a query (`application/x-www-form-urlencoded`).
 fn decoded(text: &str) -> Option<String> {
@@ -140,7 +144,7 @@ fn hex(digit: u8) -> Option<u8> {
     u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
-/// Refuses a request with parameters; at the cost of one look where there are none.
+/// Rejects a request with parameters; at the cost of one look where there are none.
 pub fn check_none(uri: &Uri) -> Result<(), Refusal> {
     match uri.query() {
         None => Ok(()),
@@ -148,7 +152,7 @@ pub fn check_none(uri: &Uri) -> Result<(), Refusal> {
     }
 }
 
-/// A handler that takes no parameters refuses those that come.
+/// Wraps a handler that takes no parameters: a request that has some is rejected.
 pub fn without_query<S>(handler: MethodRouter<S>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -164,6 +168,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::JobState;
+    use crate::domain::order::{OrderStatus, Priority};
 
     fn errors(query: &Query) -> Vec<FieldError> {
         match query.finish() {
@@ -204,6 +210,22 @@ mod tests {
             assert_eq!(fields(&of(&format!("userId={wrong}"), &["userId"])), ["userId"], "{wrong}");
             assert_eq!(fields(&of(&format!("{wrong}=1"), &["userId"])), ["query"], "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_word_is_read_as_it_is_written_and_an_error_lists_all_there_are() {
+        fn read<T: Words>(word: &str) -> (Option<T>, Vec<String>) {
+            let mut query = of(&format!("word={word}"), &["word"]);
+            (query.word("word"), errors(&query).into_iter().map(|error| error.message).collect())
+        }
+        assert_eq!(read("cancelled"), (Some(OrderStatus::Cancelled), vec![]));
+        for wrong in ["", "Failed", "failed+", "open"] {
+            let message = "must be pending, confirmed, failed or cancelled";
+            assert_eq!(read::<OrderStatus>(wrong), (None, vec![message.to_owned()]), "{wrong}");
+        }
+        let message = "must be waiting, prioritized, delayed, active, completed or failed";
+        assert_eq!(read::<JobState>("pending"), (None, vec![message.to_owned()]));
+        assert_eq!(read::<Priority>("top"), (None, vec!["must be low, normal, high or critical".to_owned()]));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
+use crate::view::schema::{described, or_null};
+
 /// The shape of a value.
 pub type Shape = RefOr<Schema>;
 
@@ -113,17 +115,9 @@ pub fn named(name: &str) -> Shape {
 }
 
 /// The same or `null`.
-pub fn or_null(shape: Shape) -> Shape {
+pub fn nullable(shape: Shape) -> Shape {
     match shape {
-        RefOr::T(Schema::Object(mut object)) => {
-            if let SchemaType::Type(kind) = &object.schema_type {
-                object.schema_type = SchemaType::Array(vec![kind.clone(), Type::Null]);
-            }
-            if let Some(words) = &mut object.enum_values {
-                words.push(Value::Null);
-            }
-            RefOr::T(object.into())
-        }
+        RefOr::T(Schema::Object(object)) => RefOr::T(or_null(object).into()),
         other => OneOfBuilder::new().item(other).item(of(Type::Null)).into(),
     }
 }
@@ -138,7 +132,7 @@ pub fn closed<'a>(
     let no_others = Some(AdditionalProperties::FreeForm(false));
     let mut object = of(Type::Object).description(Some(about)).additional_properties(no_others);
     for (name, about, is_required, shape) in fields {
-        object = object.property(name, described(shape, about));
+        object = object.property(name, described(shape, Some(about.to_owned())));
         if is_required {
             object = object.required(name);
         }
@@ -157,25 +151,6 @@ pub fn any_object(about: &str) -> Shape {
 /// Any value at all.
 pub fn anything(about: &str) -> Shape {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(about)).into()
-}
-
-/// The same with another description.
-pub fn described(mut shape: Shape, about: &str) -> Shape {
-    let place = match &mut shape {
-        RefOr::Ref(reference) => {
-            about.clone_into(&mut reference.description);
-            return shape;
-        }
-        RefOr::T(Schema::Object(object)) => &mut object.description,
-        RefOr::T(Schema::Array(array)) => &mut array.description,
-        RefOr::T(Schema::AnyOf(any)) => &mut any.description,
-        RefOr::T(Schema::OneOf(one)) => &mut one.description,
-        RefOr::T(_) => return shape,
-    };
-    if !about.is_empty() {
-        *place = Some(about.to_owned());
-    }
-    shape
 }
 
 /// The same with an example.

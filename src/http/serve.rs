@@ -62,7 +62,7 @@ pub async fn serve<H: Handler>(
     let edge = Edge::new(handler, Arc::clone(&config.rate_limits), config.trusted_proxies.clone(), in_flight);
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {
-        edge,
+        edge: Arc::new(edge),
         shared: Arc::default(),
         connections: Connections::new(caps, config.trusted_proxies.clone(), Arc::clone(&config.metrics)),
         tasks: JoinSet::new(),
@@ -99,7 +99,7 @@ pub async fn serve<H: Handler>(
 
 /// The listener's side of all connections.
 struct Hall<H> {
-    edge: Edge<H>,
+    edge: Arc<Edge<H>>,
     shared: Arc<Shared>,
     connections: Connections,
     tasks: JoinSet<()>,
@@ -129,7 +129,8 @@ impl<H: Handler> Hall<H> {
         }
         let activity = Arc::new(Activity::new(Arc::clone(&self.shared)));
         let counted = config.metrics.count_connection();
-        let serving = connection::serve(stream, peer, self.edge.clone(), Arc::clone(&activity), stopped.clone());
+        let edge = Arc::clone(&self.edge);
+        let serving = connection::serve(stream, peer, edge, Arc::clone(&activity), stopped.clone());
         let task = self.tasks.spawn(async move {
             serving.await;
             drop(counted);

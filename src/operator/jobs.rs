@@ -40,8 +40,9 @@ pub async fn page(
 ) -> Result<Page<Order>, Refusal> {
     let queue = Arc::clone(queue);
     let page = store.scan(Scan::Page, move |reader| match state {
-        JobState::Completed | JobState::Failed => finished(&reader.snapshot()?, state, position, limit),
-        _ => {
+        JobState::Completed => finished(&reader.snapshot()?, JobOutcome::Completed, position, limit),
+        JobState::Failed => finished(&reader.snapshot()?, JobOutcome::Failed, position, limit),
+        JobState::Waiting | JobState::Prioritized | JobState::Delayed | JobState::Active => {
             // One more than asked for shows whether there is a next page. An order that was placed since this was asked
             // for may be in the queue and not in the tables.
             let ids = queue.list(state, position.map(OrderId), limit + 1);
@@ -60,10 +61,9 @@ fn open(snapshot: &Snapshot, ids: &[OrderId], limit: usize) -> Result<Page<Order
 
 fn finished(
     snapshot: &Snapshot,
-    state: JobState,
+    outcome: JobOutcome,
     position: Option<u64>,
     limit: usize,
 ) -> Result<Page<Order>, StoreError> {
-    let outcome = if state == JobState::Completed { JobOutcome::Completed } else { JobOutcome::Failed };
     snapshot.orders(position.map(OrderId), limit, Span::default(), |order| order.job == outcome)
 }

@@ -25,7 +25,8 @@ impl Entry {
     }
 
     fn is_of(&self, product: ProductId) -> bool {
-        ChangeView::of(&self.change).product == Some(product) && self.view().is_some()
+        let change = ChangeView::of(&self.change);
+        change.product == Some(product) && change.ledger_entry(self.sequence, self.at).is_some()
     }
 }
 

@@ -28,17 +28,6 @@ pub async fn page(
     Ok(page.await?)
 }
 
-/// A page of a user's orders, newest first, below `before`.
-pub async fn page_of_user(
-    store: &Arc<Store>,
-    user: String,
-    before: Option<OrderId>,
-    limit: usize,
-) -> Result<Page<Order>, Refusal> {
-    let page = store.scan(Scan::Page, move |reader| reader.orders_of_user(&user, before, limit, |_| true));
-    Ok(page.await?)
-}
-
 /// Moves one order; gives it as it is then.
 pub async fn move_one(intake: &Intake, id: OrderId, to: OperatorMove) -> Result<Arc<Order>, Refusal> {
     intake.move_orders(vec![id], to).await?.pop().unwrap_or(Err(Refusal::Internal))

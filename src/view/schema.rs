@@ -1,8 +1,8 @@
 //! The schemas of views: what the derive macro makes of them, in short form and closed.
 //!
-//! Short form: single values stand where they are used, and not under a name of their own; `null` is one more type; a
-//! description is beside what it describes. Closed: an object has no fields but those that are described, so that a
-//! test which compares a response with its schema finds what the description lacks.
+//! Short form: single values are written where they are used, and not under a name of their own; `null` is one more
+//! type; a description is beside what it describes. Closed: an object has no fields but those that are described, so
+//! that a test which compares a response with its schema finds what the description lacks.
 
 use std::collections::BTreeMap;
 
@@ -154,21 +154,28 @@ fn nullable(items: &[RefOr<Schema>]) -> Option<Object> {
     if *kind == Type::Object || null.schema_type != SchemaType::Type(Type::Null) {
         return None;
     }
-    let mut object = value.clone();
-    object.schema_type = SchemaType::Array(vec![kind.clone(), Type::Null]);
-    if let Some(words) = &mut object.enum_values {
+    Some(or_null(value.clone()))
+}
+
+/// The same or `null`.
+pub fn or_null(mut value: Object) -> Object {
+    if let SchemaType::Type(kind) = &value.schema_type {
+        value.schema_type = SchemaType::Array(vec![kind.clone(), Type::Null]);
+    }
+    if let Some(words) = &mut value.enum_values {
         words.push(Value::Null);
     }
-    Some(object)
+    value
 }
 
 /// The same with a description, where there is one.
-fn described(mut schema: RefOr<Schema>, description: Option<String>) -> RefOr<Schema> {
+pub fn described(mut schema: RefOr<Schema>, description: Option<String>) -> RefOr<Schema> {
     let Some(description) = description.filter(|text| !text.is_empty()).map(on_one_line) else { return schema };
     match &mut schema {
         RefOr::Ref(reference) => reference.description = description,
         RefOr::T(Schema::Object(object)) => object.description = Some(description),
         RefOr::T(Schema::Array(array)) => array.description = Some(description),
+        RefOr::T(Schema::AnyOf(any)) => any.description = Some(description),
         RefOr::T(Schema::OneOf(one)) => one.description = Some(description),
         RefOr::T(_) => {}
     }

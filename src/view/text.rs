@@ -38,6 +38,20 @@ pub trait Words: Copy + 'static {
 
     /// The word of a value.
     fn word(self) -> &'static str;
+
+    /// The value of a word; the first of those that share it.
+    fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.word() == word)
+    }
+
+    /// The words, as a sentence lists them: `a, b or c`.
+    fn listed() -> String {
+        let words: Vec<_> = Self::ALL.iter().map(|value| value.word()).collect();
+        match words.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => words.concat(),
+        }
+    }
 }
 
 impl<T: Words> Serialize for Word<T> {

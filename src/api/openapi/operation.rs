@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
-use axum::routing::MethodFilter;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
@@ -35,7 +34,7 @@ const PROBLEM: &str = "application/problem+json";
 /// An operation: its path, who may use it, and what else the document says of it.
 pub(crate) struct Operation {
     path: String,
-    method: MethodFilter,
+    method: HttpMethod,
     access: Access,
     is_limited: bool,
     reads_query: bool,
@@ -61,7 +60,7 @@ impl Operation {
         let operator = access == Access::Operator;
         let described = Self {
             path,
-            method: MethodFilter::GET,
+            method: HttpMethod::Get,
             access,
             is_limited: true,
             reads_query: false,
@@ -103,7 +102,7 @@ impl Operation {
     }
 
     /// The same with this method.
-    pub(crate) fn with_method(self, method: MethodFilter) -> Self {
+    pub(crate) fn with_method(self, method: HttpMethod) -> Self {
         Self { method, ..self }
     }
 
@@ -331,18 +330,8 @@ impl Operation {
             operation = operation.response(status.as_str(), Ref::from_response_name(&name));
             shared.push((name, problem(status, &refusals)));
         }
-        let item = PathItem::new(http_method(self.method), operation);
+        let item = PathItem::new(self.method, operation);
         Finished { path: self.path, item, responses: shared, shapes: self.shapes }
-    }
-}
-
-/// The document's word for a method of the route table.
-fn http_method(method: MethodFilter) -> HttpMethod {
-    match method {
-        MethodFilter::POST => HttpMethod::Post,
-        MethodFilter::PUT => HttpMethod::Put,
-        MethodFilter::DELETE => HttpMethod::Delete,
-        _ => HttpMethod::Get,
     }
 }
 

@@ -25,7 +25,7 @@ static QUANTITY: Field<Units> = Field { name: "quantity", about: "Units.", rule:
 static PRIORITY: Field<OneOf<Priority>> = Field {
     name: "priority",
     about: "Above `normal` it needs the admin token, if one is set.",
-    rule: OneOf { complaint: "must be low, normal, high or critical", default: Priority::Normal },
+    rule: OneOf { default: Priority::Normal },
 };
 
 /// The key of an order in a batch.
@@ -104,7 +104,7 @@ pub(super) fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal
             product: ProductId(product.unsigned_abs()),
             user,
             quantity,
-            priority: priority.unwrap_or_default(),
+            priority: priority.unwrap_or(PRIORITY.rule.default),
             key: None,
         }),
         // A field without a value has left an error behind.

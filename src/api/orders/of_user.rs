@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::api::route::{self, Route};
+use crate::domain::filter::OrderFilter;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
@@ -37,7 +38,8 @@ async fn list(
     let mut query = Query::of(&uri, &["limit", "cursor"]);
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;
-    let page = orders::page_of_user(&store, user, position.map(OrderId), limit).await?;
+    let filter = OrderFilter { user: Some(user), ..OrderFilter::default() };
+    let page = orders::page(&store, filter, position.map(OrderId), limit).await?;
     let rows: Vec<_> = page.rows.iter().map(|order| OrderView::of(order, &job_ids)).collect();
     Ok(page_response(&rows, page.next, &uri, &cursors, &list))
 }

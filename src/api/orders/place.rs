@@ -109,7 +109,7 @@ impl PlaceOrder {
         }
     }
 
-    /// Counts an order that was refused.
+    /// Counts an order that was rejected.
     pub(crate) fn count_rejected(&self, refusal: &Refusal) {
         self.metrics.count_rejected(refusal);
     }
@@ -166,7 +166,7 @@ fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyK
         reader.complain("Idempotency-Key", "comes twice");
         return None;
     }
-    // Bytes beyond ASCII have no text; the check of the key refuses them like other bad characters.
+    // Bytes beyond ASCII have no text; the check of the key rejects them like other bad characters.
     match IdempotencyKey::new(key.to_str().unwrap_or_default()) {
         Ok(key) => Some(key),
         Err(message) => {

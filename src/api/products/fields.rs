@@ -50,17 +50,7 @@ static HOLD: Field<Nullable<Whole>> = Field {
 pub(super) static NEW_PRODUCT: Object = Object {
     name: "NewProduct",
     about: "A product to create.",
-    members: &[
-        NAME.required(),
-        PRICE.required(),
-        INITIAL.required(),
-        TERMS[0],
-        TERMS[1],
-        TERMS[2],
-        TERMS[3],
-        TERMS[4],
-        TERMS[5],
-    ],
+    members: &with_terms([NAME.required(), PRICE.required(), INITIAL.required()]),
     needs_one: false,
 };
 
@@ -68,23 +58,16 @@ pub(super) static NEW_PRODUCT: Object = Object {
 pub(super) static PRODUCT_CHANGES: Object = Object {
     name: "ProductChanges",
     about: "The fields to change, at least one.",
-    members: &[
-        NAME.optional(),
-        PRICE.optional(),
-        INITIAL.optional(),
-        TERMS[0],
-        TERMS[1],
-        TERMS[2],
-        TERMS[3],
-        TERMS[4],
-        TERMS[5],
-    ],
+    members: &with_terms([NAME.optional(), PRICE.optional(), INITIAL.optional()]),
     needs_one: true,
 };
 
-/// What creating and changing share.
-const TERMS: [Member; 6] =
-    [CURRENT.optional(), ACTIVE.optional(), LIMIT.optional(), STARTS.optional(), ENDS.optional(), HOLD.optional()];
+/// These, and after them what creating and changing share.
+const fn with_terms([name, price, initial]: [Member; 3]) -> [Member; 9] {
+    let (current, active, limit) = (CURRENT.optional(), ACTIVE.optional(), LIMIT.optional());
+    let (starts, ends, hold) = (STARTS.optional(), ENDS.optional(), HOLD.optional());
+    [name, price, initial, current, active, limit, starts, ends, hold]
+}
 
 /// Reads the fields that creating and changing share.
 pub(super) fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {

@@ -34,10 +34,7 @@ async fn list(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let mut query = Query::of(&uri, &["state", "limit", "cursor"]);
-    let state = query.read("state", |text| {
-        let known = JobState::ALL.into_iter().find(|state| state.as_str() == text);
-        known.ok_or_else(|| "must be waiting, prioritized, delayed, active, completed or failed".to_owned())
-    });
+    let state = query.word::<JobState>("state");
     let list = format!("jobs {state:?}");
     let (limit, position) = query.page(&cursors, &list);
     query.finish()?;

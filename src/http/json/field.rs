@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::http::schema::{
-    Shape, closed, or_null, sent_delta, sent_moment, sent_price, sent_whole, truth, with_default, with_example, word,
+    Shape, closed, nullable, sent_delta, sent_moment, sent_price, sent_whole, truth, with_default, with_example, word,
 };
 use crate::view::text::Words;
 
@@ -85,17 +85,17 @@ pub struct Object {
 
 impl Object {
     /// Whether it has a member of this name.
-    pub fn knows(&self, name: &str) -> bool {
+    pub(super) fn knows(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name)
     }
 
     /// Whether a member must be there.
-    pub fn requires(&self, name: &str) -> bool {
+    pub(super) fn requires(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.is_required && member.name == name)
     }
 
     /// The names of its members, as an error lists them.
-    pub fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         self.members.iter().map(|member| member.name).collect::<Vec<_>>().join(", ")
     }
 
@@ -219,15 +219,13 @@ impl<R: Rule> Rule for Nullable<R> {
     }
 
     fn shape(&self) -> Shape {
-        or_null(self.0.shape())
+        nullable(self.0.shape())
     }
 }
 
 /// One of the words of a closed list.
 #[derive(Debug)]
 pub struct OneOf<T> {
-    /// What an error says.
-    pub complaint: &'static str,
     /// What is taken if the field is missing.
     pub default: T,
 }
@@ -236,9 +234,7 @@ impl<T: Words + Sync> Rule for OneOf<T> {
     type Value = T;
 
     fn read(&self, value: &Value<'_>) -> Result<T, Complaint> {
-        let text = value.text()?;
-        let known = T::ALL.iter().find(|known| known.word() == text);
-        known.copied().ok_or(Complaint::Borrowed(self.complaint))
+        T::of_word(value.text()?).ok_or_else(|| format!("must be {}", T::listed()).into())
     }
 
     fn shape(&self) -> Shape {
