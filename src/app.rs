@@ -19,7 +19,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::maintenance::counted;
-use crate::monitor::{ClockWatch, WindowWatch};
+use crate::monitor::{self, ClockWatch, Monitor, WindowWatch};
 use crate::open_files;
 use crate::sample;
 use crate::store::{self, Medium};
@@ -198,6 +198,14 @@ impl App {
         let alerts = Arc::new(Alerts::default());
         let windows = WindowWatch::start(Arc::clone(&engine.inventory), Arc::clone(&alerts), clock.clone());
         let clock_watch = ClockWatch::start(Arc::clone(&alerts), Arc::clone(&engine.metrics), clock, last_record);
+        let monitor = Arc::new(Monitor::start(monitor::Deps {
+            metrics: Arc::clone(&engine.metrics),
+            queue: Arc::clone(&engine.queue),
+            inventory: Arc::clone(&engine.inventory),
+            store: Arc::clone(&engine.store),
+            clock: engine.clock.clone(),
+            workers: config.workers,
+        }));
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {
             address,
@@ -221,6 +229,7 @@ impl App {
             token,
             metrics: Arc::clone(&engine.metrics),
             alerts,
+            monitor,
         });
         if max_connections < config.max_connections / 2 {
             let wanted = config.max_connections;

@@ -15,5 +15,6 @@ pub mod order;
 pub mod product;
 pub mod receipt;
 pub mod refusal;
+pub mod sale;
 pub mod totals;
 pub mod transition;

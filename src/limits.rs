@@ -212,6 +212,8 @@ pub const STALL_LOOK: Duration = Duration::from_millis(500);
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// Bytes that a full disk must have free before the store is opened again.
 pub const REOPEN_ROOM_BYTES: u64 = 1024 * 1024;
+/// The time between two samples of the figures.
+pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 /// Longest timer sleep: bounds how late a changed clock or a suspend is noticed.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// A difference between the two clocks that appears from one look to the next, beyond which the wall clock was set.

@@ -77,6 +77,7 @@ pub struct Metrics {
     sold_out: Counter,
     connections: Gauge,
     max_connections: Gauge,
+    feed_connections: Gauge,
     /// In the order of [`Closed::ALL`].
     closed: [Counter; 4],
     commit_duration: Histogram,
@@ -151,6 +152,8 @@ impl Default for Metrics {
         let max_connections = Gauge::default();
         let about = "Connections that there may be, by the setting and the limit of open files";
         registry.register("max_connections", about, max_connections.clone());
+        let feed_connections = Gauge::default();
+        registry.register("feed_connections", "Clients of the live feed", feed_connections.clone());
         let reasons = Family::<Reason, Counter>::default();
         let closed = Closed::ALL.map(|why| reasons.get_or_create(&Reason { reason: why.as_str() }).clone());
         registry.register("connections_closed", "Connections that the server closed, by the reason", reasons);
@@ -176,6 +179,7 @@ impl Default for Metrics {
             sold_out,
             connections,
             max_connections,
+            feed_connections,
             closed,
             commit_duration,
             commit_batch,
@@ -199,6 +203,27 @@ impl Metrics {
     pub fn count_connection(&self) -> OpenConnection {
         self.connections.inc();
         OpenConnection(self.connections.clone())
+    }
+
+    /// Counts a client of the live feed for as long as what is returned lives.
+    pub fn count_feed_connection(&self) -> OpenConnection {
+        self.feed_connections.inc();
+        OpenConnection(self.feed_connections.clone())
+    }
+
+    /// Open connections.
+    pub fn open_connections(&self) -> u64 {
+        self.connections.get().unsigned_abs()
+    }
+
+    /// Connections that there may be.
+    pub fn max_connections(&self) -> u64 {
+        self.max_connections.get().unsigned_abs()
+    }
+
+    /// Clients of the live feed.
+    pub fn feed_connections(&self) -> u64 {
+        self.feed_connections.get().unsigned_abs()
     }
 
     /// Notes how many connections there may be.

@@ -5,9 +5,11 @@
 
 pub mod alert;
 pub mod audit;
+pub mod benchmark;
 pub mod change;
 pub mod health;
 pub mod job;
+pub mod metrics;
 pub mod order;
 pub mod problem;
 pub mod product;

@@ -1,4 +1,4 @@
-//! The metrics, and the alerts that are raised.
+//! The metrics, the benchmark report, and the alerts that are raised.
 
 use std::sync::Arc;
 
@@ -17,9 +17,12 @@ use crate::http::Access;
 use crate::http::schema::text;
 use crate::logging;
 use crate::metrics::{Format, Gauges, Metrics};
+use crate::monitor::Monitor;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::view::alert::AlertsView;
+use crate::view::benchmark::{BenchmarkView, DoneView};
+use crate::view::metrics::MetricsView;
 
 use super::openapi::Operation;
 use super::product_list::ProductLists;
@@ -33,7 +36,47 @@ pub(super) fn routes() -> Vec<Route> {
         .responds::<AlertsView<'_>>("The alerts that are raised.");
     let at_root = route::root(Access::Operator, "/metrics", "scrape", "Read the metrics");
     let below = route::operator("/metrics", "scrapeApi", "Read the metrics, below the base path");
-    vec![route::get(alerts, raised), route::get(metrics, scraped(at_root)), route::get(metrics, scraped(below))]
+    let figures = route::operator("/monitoring/metrics", "getMetrics", "Read the figures of the moment")
+        .responds::<MetricsView>("The sample of the last second.");
+    let report = route::operator("/monitoring/benchmark", "getBenchmark", "Read the benchmark report")
+        .about("What was measured of `POST /orders` since the last reset, or since the start of the server.")
+        .responds::<BenchmarkView>("The report.");
+    let mut routes = vec![
+        route::get(current, figures),
+        route::get(benchmark, report),
+        route::get(alerts, raised),
+        route::get(metrics, scraped(at_root)),
+        route::get(metrics, scraped(below)),
+    ];
+    routes.extend(RESETS.map(|(path, id)| {
+        let description = route::operator(path, id, "Begin a new measurement")
+            .about(
+                "The benchmark report and the figures since the reset start anew; Prometheus and the history do not.",
+            )
+            .responds::<DoneView>("A new measurement began.");
+        route::post(reset, description)
+    }));
+    routes
+}
+
+/// The reset under each of its names.
+const RESETS: [(&str, &str); 3] = [
+    ("/monitoring/metrics/reset", "resetMetrics"),
+    ("/monitoring/metrics/reset/clear", "resetAndClearMetrics"),
+    ("/monitoring/metrics/clear", "clearMetrics"),
+];
+
+async fn current(State(monitor): State<Arc<Monitor>>) -> Response {
+    Json(&*monitor.latest()).into_response()
+}
+
+async fn benchmark(State(monitor): State<Arc<Monitor>>) -> Json<BenchmarkView> {
+    Json(monitor.benchmark())
+}
+
+async fn reset(State(monitor): State<Arc<Monitor>>) -> Json<DoneView> {
+    monitor.reset();
+    Json(DoneView { success: true, message: "A new measurement began; the history stays" })
 }
 
 fn scraped(description: Operation) -> Operation {

@@ -15,6 +15,7 @@ use crate::domain::job_id::JobIds;
 use crate::http::{AdminToken, Cursors};
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
+use crate::monitor::Monitor;
 use crate::queue::Queue;
 use crate::store::Store;
 
@@ -43,6 +44,8 @@ pub struct Deps {
     pub metrics: Arc<Metrics>,
     /// The alerts that are raised.
     pub alerts: Arc<Alerts>,
+    /// The figures of the moment.
+    pub monitor: Arc<Monitor>,
 }
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.
@@ -113,6 +116,7 @@ part!(Arc<JobIds>, deps.job_ids);
 part!(AdminToken, deps.token);
 part!(Arc<Metrics>, deps.metrics);
 part!(Arc<Alerts>, deps.alerts);
+part!(Arc<Monitor>, deps.monitor);
 part!(Arc<Cursors>, cursors);
 part!(Arc<ProductLists>, lists);
 part!(BackupTurn, backup_turn);

@@ -15,10 +15,11 @@ use crate::domain::job::JobState;
 use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OrderStatus, Priority};
+use crate::domain::sale::Phase;
 use crate::limits::{MAX_ID, MAX_NAME_CHARS, MAX_QUANTITY};
 
 /// A value that JSON shows as its text: money and moments.
-#[derive(Clone, Copy, Debug, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
 pub struct AsText<T>(pub T);
 
 impl<T: Display> Serialize for AsText<T> {
@@ -140,7 +141,7 @@ macro_rules! words {
     )*};
 }
 
-words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode);
+words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase);
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)

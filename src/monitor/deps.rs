@@ -1,0 +1,26 @@
+//! The rooms that the monitor watches.
+
+use std::sync::Arc;
+
+use crate::domain::clock::Clock;
+use crate::inventory::Inventory;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// What the monitor watches.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The jobs.
+    pub queue: Arc<Queue>,
+    /// The products.
+    pub inventory: Arc<Inventory>,
+    /// What is on disk.
+    pub store: Arc<Store>,
+    /// The time of day.
+    pub clock: Clock,
+    /// The number of workers that fulfil orders.
+    pub workers: usize,
+}
