@@ -1,0 +1,34 @@
+// Load in the background: batches of orders at a steady rate, one after the other, so that it is bounded.
+import { sleep } from './wait.mjs';
+
+export class Load {
+    placed = 0;
+    #running = true;
+    #ended;
+
+    /** Orders a second, in batches of at most 1,000, over these products. */
+    static start(server, { perSecond = 2_000, products = [1, 2, 3, 4, 5], user = 'load' } = {}) {
+        const load = new Load();
+        load.#ended = load.#run(server, perSecond, products, user);
+        return load;
+    }
+
+    async #run(server, perSecond, products, user) {
+        const size = Math.min(1_000, Math.max(1, Math.round(perSecond / 10)));
+        const pause = (1_000 * size) / perSecond;
+        for (let next = Date.now(), n = 0; this.#running; next += pause) {
+            const orders = Array.from({ length: size }, () => {
+                n += 1;
+                return { productId: products[n % products.length], userId: `${user}-${n}`, quantity: 1 };
+            });
+            // A server that is being restarted does not answer; the load goes on when it does.
+            await server.place(orders).then(() => { this.placed += size; }, () => sleep(100));
+            await sleep(Math.max(0, next + pause - Date.now()));
+        }
+    }
+
+    async stop() {
+        this.#running = false;
+        await this.#ended;
+    }
+}
