@@ -12,6 +12,7 @@ mod handler;
 mod headers;
 mod in_flight;
 mod json;
+mod leash;
 mod page;
 mod path;
 mod problem;

@@ -4,11 +4,13 @@
 //! response. Here a connection notes what it is at and since which second, and one sweep a second ends those that have
 //! been at it for too long.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use crate::limits::{HEADER_TIMEOUT, LINGER_TIMEOUT, MAX_ARRIVING_BYTES, MIN_WRITE_RATE, UNREAD_TIMEOUT};
 use crate::metrics::Closed;
+
+use super::leash::Leash;
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
@@ -34,10 +36,12 @@ pub(super) enum Phase {
     Streaming,
     /// It has had its last response, and what the client still sends is thrown away.
     Lingering,
+    /// It speaks another protocol than HTTP, and its socket belongs to whoever upgraded it.
+    Upgraded,
 }
 
-const PHASES: [Phase; 6] =
-    [Phase::New, Phase::Idle, Phase::Receiving, Phase::Working, Phase::Streaming, Phase::Lingering];
+const PHASES: [Phase; 7] =
+    [Phase::New, Phase::Idle, Phase::Receiving, Phase::Working, Phase::Streaming, Phase::Lingering, Phase::Upgraded];
 const PHASE_BITS: u32 = 3;
 
 /// Bytes of a request that every connection may hold: the first buffer of the HTTP parser.
@@ -63,6 +67,8 @@ pub(super) struct Activity {
     cut_short: AtomicBool,
     /// Whether [`MAX_ARRIVING_BYTES`] kept a request out.
     out_of_room: AtomicBool,
+    /// What the connection's socket is held by, once it speaks another protocol.
+    leash: OnceLock<Box<Leash>>,
 }
 
 impl Shared {
@@ -85,6 +91,7 @@ impl Activity {
             owed: AtomicU64::new(0),
             cut_short: AtomicBool::new(false),
             out_of_room: AtomicBool::new(false),
+            leash: OnceLock::new(),
         };
         activity.enter(Phase::New);
         activity
@@ -112,6 +119,11 @@ impl Activity {
     }
 
     fn hold(&self, bytes: usize) -> bool {
+        if self.leash.get().is_some() {
+            // What reads another protocol has bounds of its own.
+            self.received.store(0, Relaxed);
+            return true;
+        }
         let more = bytes.saturating_sub(self.held.load(Relaxed));
         if self.shared.arriving.fetch_add(more, Relaxed) + more > MAX_ARRIVING_BYTES {
             self.shared.arriving.fetch_sub(more, Relaxed);
@@ -164,6 +176,18 @@ impl Activity {
         self.enter(Phase::Idle);
     }
 
+    /// The response that goes out is the last one in HTTP: from here on the socket can only be cut off.
+    pub(super) fn upgrade(&self) {
+        self.release();
+        self.leash.get_or_init(Box::default);
+        self.enter(Phase::Upgraded);
+    }
+
+    /// What the socket is held by, if the connection was upgraded.
+    pub(super) fn leash(&self) -> Option<&Leash> {
+        self.leash.get().map(|leash| &**leash)
+    }
+
     /// A response is given to a request that has not arrived whole.
     pub(super) fn cut_short(&self) {
         self.cut_short.store(true, Relaxed);
@@ -176,7 +200,7 @@ impl Activity {
 
     /// Whether the client may still be sending what nobody reads.
     pub(super) fn has_unread(&self) -> bool {
-        self.cut_short.load(Relaxed) || self.received.load(Relaxed) > 0
+        self.leash.get().is_none() && (self.cut_short.load(Relaxed) || self.received.load(Relaxed) > 0)
     }
 
     /// The last response is out; what still comes is thrown away.
@@ -212,7 +236,7 @@ impl Activity {
         match self.phase() {
             Phase::Working | Phase::Streaming => true,
             Phase::Idle => self.is_blocked(),
-            Phase::New | Phase::Receiving | Phase::Lingering => false,
+            Phase::New | Phase::Receiving | Phase::Lingering | Phase::Upgraded => false,
         }
     }
 
@@ -330,6 +354,19 @@ mod tests {
         drop(second);
         drop(first);
         assert_eq!(shared.arriving.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn an_upgraded_connection_is_never_idle_and_its_bytes_take_no_room_of_requests() {
+        let activity = activity();
+        activity.work();
+        activity.upgrade();
+        assert!(activity.receive(MAX_ARRIVING_BYTES) && activity.receive(MAX_ARRIVING_BYTES));
+        assert_eq!(activity.shared.arriving.load(Relaxed), 0);
+        assert!(!activity.is_owed_a_response() && !activity.has_unread());
+        assert_eq!(sweeps(&activity, 1_000, || {}), 1_000);
+        activity.block();
+        assert_eq!(sweeps(&activity, 1_000, || {}), UNREAD_TIMEOUT.as_secs() + 1, "who does not read is ended");
     }
 
     #[test]

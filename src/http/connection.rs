@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
+use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -23,7 +24,8 @@ use super::edge::Edge;
 use super::handler::Handler;
 use super::socket::Socket;
 
-/// Serves a client until one of the two sides ends it, or the server stops.
+/// Serves a client until one of the two sides ends it, or the server stops. A connection that is upgraded ends with its
+/// socket, which whoever upgraded it closes when the server stops.
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
@@ -40,7 +42,12 @@ pub(super) async fn serve<H: Handler>(
         come = stream.readable() => if come.is_err() { return },
         () = end_of(&mut stopped) => return,
     }
+    let held = Arc::clone(&activity);
     Box::pin(talk(stream, peer, edge, activity, stopped)).await;
+    // What HTTP needed is freed by now.
+    if let Some(leash) = held.leash() {
+        leash.hold().await;
+    }
 }
 
 async fn talk<H: Handler>(
@@ -65,7 +72,8 @@ async fn talk<H: Handler>(
         // Without it the socket is read, into a new buffer, for each response that is awaited, to see whether the
         // client is still there. One that hangs up is noticed with its response; its order was on its way in any case.
         .half_close(true)
-        .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service);
+        .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     // The watch also changes without the word to stop, when commits have stalled: that alone wakes the connection, and
     // the order that waits in it looks whether it still should.
@@ -112,7 +120,10 @@ pub(super) async fn end_of(stopped: &mut watch::Receiver<bool>) {
 /// where it is still being made.
 fn wait_after(response: Response, activity: &Arc<Activity>) -> Response {
     if response.body().size_hint().exact().is_some() {
-        activity.responded();
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => activity.upgrade(),
+            _ => activity.responded(),
+        }
         return response;
     }
     activity.stream();

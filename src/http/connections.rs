@@ -234,7 +234,7 @@ impl Connections {
 fn rank(activity: &Activity) -> Option<(Rank, Reverse<u64>)> {
     let waited = activity.seconds();
     let (rank, least) = match activity.phase() {
-        Phase::Working | Phase::Streaming => return None,
+        Phase::Working | Phase::Streaming | Phase::Upgraded => return None,
         // Its response is on its way, at the rate that is asked for.
         _ if activity.is_blocked() => return None,
         Phase::Idle if !activity.has_unread() => (Rank::BetweenRequests, 2),

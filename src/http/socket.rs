@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use crate::limits::MAX_LINGER_BYTES;
 
 use super::activity::Activity;
+use super::leash::Side;
 
 /// Bytes that are thrown away at once.
 const THROWN_AT_ONCE: usize = 16 * 1024;
@@ -47,6 +48,11 @@ impl Socket {
         written
     }
 
+    /// Fails once the socket of an upgraded connection is cut off.
+    fn check(&self, side: Side, context: &Context<'_>) -> io::Result<()> {
+        self.activity.leash().map_or(Ok(()), |leash| leash.check(side, context))
+    }
+
     /// Reads what the client still sends, until it ends, fails, or has sent enough.
     fn poll_throw_away(&mut self, context: &mut Context<'_>, mut left: usize) -> Poll<io::Result<()>> {
         let mut space = [MaybeUninit::uninit(); THROWN_AT_ONCE];
@@ -70,6 +76,7 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check(Side::Read, context)?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
@@ -83,6 +90,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(Side::Write, context)?;
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.note(written)
     }
@@ -92,6 +100,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check(Side::Write, context)?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.note(written)
     }
@@ -120,5 +129,13 @@ impl AsyncWrite for Socket {
         }
         self.activity.linger();
         self.poll_throw_away(context, MAX_LINGER_BYTES)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(leash) = self.activity.leash() {
+            leash.close();
+        }
     }
 }
