@@ -6,6 +6,7 @@ pub mod clock;
 pub mod decimal;
 pub mod digits;
 pub mod effect;
+pub mod error_group;
 pub mod filter;
 pub mod job;
 pub mod job_id;

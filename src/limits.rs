@@ -63,6 +63,16 @@ pub const MAX_PRODUCTS: usize = 10_000;
 pub const MAX_KEPT_ATTEMPTS: usize = 20;
 /// Characters kept of one error.
 pub const MAX_ERROR_CHARS: usize = 300;
+/// Characters of the text that dead letters with the same error share.
+pub const MAX_ERROR_GROUP_CHARS: usize = 160;
+/// Groups of dead letters that are told apart while they are counted; letters with further errors are in none.
+pub const MAX_ERROR_GROUPS: usize = 10_000;
+/// Groups of dead letters that are listed: the largest.
+pub const MAX_LISTED_GROUPS: usize = 500;
+/// Products that are named for one group.
+pub const MAX_GROUP_PRODUCTS: usize = 50;
+/// The time over which the growth of a group is measured.
+pub const GROWTH_WINDOW: Duration = Duration::from_secs(10);
 
 /// Orders on their way to the committer.
 pub const INTAKE_ORDERS: usize = 16 * 1024;

@@ -117,8 +117,8 @@ impl<'b> Batch<'b> {
                 }
                 return Ok(());
             }
-            Command::MoveOrders { orders, to, reply, _permit } => {
-                let moved = orders.into_iter().map(|order| reply_of(self.move_for_operator(order, to)));
+            Command::MoveOrders { orders, to, failed_before, reply, _permit } => {
+                let moved = orders.into_iter().map(|order| reply_of(self.move_for_operator(order, to, failed_before)));
                 Reply::Moved(reply, moved.collect::<Result<_, _>>()?)
             }
             Command::Edit { edit, reply, _permit } => Reply::Edited(reply, reply_of(self.edit(*edit))?.map(Box::new)),
@@ -222,9 +222,14 @@ impl<'b> Batch<'b> {
     }
 
     /// What an operator asks for, in the words of the state machine.
-    fn move_for_operator(&mut self, id: OrderId, to: OperatorMove) -> Applied<Arc<Order>> {
+    fn move_for_operator(
+        &mut self,
+        id: OrderId,
+        to: OperatorMove,
+        failed_before: Option<Timestamp>,
+    ) -> Applied<Arc<Order>> {
         let dead = matches!(to, OperatorMove::Retry | OperatorMove::Forget);
-        if dead && !self.draft.is_dead_letter(id)? {
+        if dead && !self.is_dead_letter(id, failed_before)? {
             return Err(Refusal::JobNotFound.into());
         }
         let transition = match to {
@@ -243,6 +248,15 @@ impl<'b> Batch<'b> {
             }
         };
         self.move_order(id, transition, Actor::Operator)
+    }
+
+    /// Whether an order's job is a dead letter, and failed at `failed_before` or earlier.
+    fn is_dead_letter(&mut self, id: OrderId, failed_before: Option<Timestamp>) -> Result<bool, StoreError> {
+        Ok(self.draft.is_dead_letter(id)?
+            && match failed_before {
+                Some(bound) => self.order(id)?.is_some_and(|order| order.failed_by(bound)),
+                None => true,
+            })
     }
 
     /// Follows a report. Where it is refused the order has mostly moved on, and the report counts nothing. One that is

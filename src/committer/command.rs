@@ -132,6 +132,8 @@ pub(super) enum Command {
     MoveOrders {
         orders: Vec<OrderId>,
         to: OperatorMove,
+        /// Dead letters that failed later stay: nobody meant them.
+        failed_before: Option<Timestamp>,
         reply: oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>,
         _permit: OwnedSemaphorePermit,
     },

@@ -8,6 +8,7 @@ use std::task::Poll;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
 use crate::domain::receipt::Receipt;
@@ -134,10 +135,25 @@ impl Intake {
         orders: Vec<OrderId>,
         to: OperatorMove,
     ) -> Result<Vec<Result<Arc<Order>, Refusal>>, Refusal> {
+        self.move_failed_before(orders, to, None).await
+    }
+
+    /// The same with dead letters that failed at `failed_before` or earlier; one that failed again since is not found.
+    pub async fn move_failed_before(
+        &self,
+        orders: Vec<OrderId>,
+        to: OperatorMove,
+        failed_before: Option<Timestamp>,
+    ) -> Result<Vec<Result<Arc<Order>, Refusal>>, Refusal> {
         if matches!(to, OperatorMove::Confirm | OperatorMove::Retry) {
             self.counts.count_users_of(&orders).await?;
         }
-        self.ask(|reply, permit| Command::MoveOrders { orders, to, reply, _permit: permit }).await
+        self.ask(|reply, permit| Command::MoveOrders { orders, to, failed_before, reply, _permit: permit }).await
+    }
+
+    /// Returns when everything that was handed over before is published.
+    pub async fn flushed(&self) -> Result<(), Refusal> {
+        self.move_orders(Vec::new(), OperatorMove::Forget).await.map(drop)
     }
 
     /// Creates or changes a product for an operator.

@@ -1,7 +1,8 @@
 //! Which orders a list, an export or an operator's act is about.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::order::{Order, OrderFields, OrderStatus};
+use crate::domain::error_group;
+use crate::domain::order::{Order, OrderFields, OrderId, OrderStatus};
 use crate::domain::product::ProductId;
 
 /// A span of time, both ends in it; a missing end does not bound it.
@@ -54,10 +55,76 @@ impl OrderFilter {
     }
 }
 
+/// Which dead letters a list or an act is about; a field that is unset keeps all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// What its order must be.
+    pub order: OrderFilter,
+    /// When it failed at the latest. A letter that fails again later is another one: nobody has seen it.
+    pub failed_before: Option<Timestamp>,
+    /// What was picked among them, if not all.
+    pub picked: Option<Picked>,
+}
+
+/// Dead letters that were picked: by group, or one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picked {
+    /// The texts of groups: see [`error_group`].
+    pub groups: Vec<String>,
+    /// Orders.
+    pub orders: Vec<OrderId>,
+}
+
+impl DeadLetterFilter {
+    /// Whether it keeps the dead letter of an order, whenever it failed.
+    pub fn matches(&self, order: &Order) -> bool {
+        self.order.keeps(order) && self.picked.as_ref().is_none_or(|picked| picked.has(order))
+    }
+
+    /// Whether it keeps the dead letter of an order.
+    pub fn keeps(&self, order: &Order) -> bool {
+        self.is_in_time(order) && self.matches(order)
+    }
+
+    /// Whether the dead letter of an order failed early enough.
+    pub fn is_in_time(&self, order: &Order) -> bool {
+        self.failed_before.is_none_or(|bound| order.failed_by(bound))
+    }
+}
+
+impl Picked {
+    fn has(&self, order: &Order) -> bool {
+        let group_is_picked = |group: String| self.groups.contains(&group);
+        self.orders.contains(&order.id)
+            || (!self.groups.is_empty() && order.failure.as_ref().map(error_group::of).is_some_and(group_is_picked))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::{Failure, OrderId};
+    use crate::domain::order::Failure;
+
+    #[test]
+    fn a_dead_letter_is_kept_that_failed_in_time_and_was_picked_by_its_group_or_by_itself() {
+        let at = Timestamp::from_millis;
+        let failure = Some(Failure::AttemptsExhausted("no answer after 84 ms".to_owned()));
+        let letter = Order { failure, finished_at: Some(at(5)), ..Order::example(OrderId(7), "ada", at(1)) };
+        let keeps = |failed_before: Option<Timestamp>, picked: Option<(&[&str], &[u64])>| {
+            let picked = picked.map(|(groups, orders)| Picked {
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                orders: orders.iter().copied().map(OrderId).collect(),
+            });
+            DeadLetterFilter { failed_before, picked, ..DeadLetterFilter::default() }.keeps(&letter)
+        };
+        assert!(keeps(None, None) && keeps(Some(at(5)), None) && !keeps(Some(at(4)), None));
+        assert!(keeps(None, Some((&["no answer after # ms"], &[]))) && !keeps(None, Some((&["no answer"], &[]))));
+        assert!(
+            keeps(None, Some((&["another"], &[7])))
+                && !keeps(None, Some((&[], &[8])))
+                && !keeps(None, Some((&[], &[])))
+        );
+    }
 
     #[test]
     fn an_order_is_kept_that_is_all_of_what_is_asked_for() {

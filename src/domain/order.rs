@@ -216,6 +216,11 @@ impl Order {
         }
     }
 
+    /// Whether its job ended at this moment or earlier.
+    pub fn failed_by(&self, bound: Timestamp) -> bool {
+        self.finished_at.is_some_and(|finished| finished <= bound)
+    }
+
     /// When the queue has to look at it again: the end of its hold, or its next attempt.
     pub fn due_at(&self) -> Option<Timestamp> {
         self.expires_at.or(self.retry_at)

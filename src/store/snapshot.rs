@@ -235,6 +235,27 @@ impl Snapshot {
         Ok(Page { rows, next: None })
     }
 
+    /// Calls `visit` with the orders below `before` whose jobs are dead letters, newest first, at most
+    /// [`limits::MAX_SCANNED_ORDERS`] of them; gives where the rest begins, if there is more.
+    pub fn each_dead_letter(
+        &self,
+        before: Option<OrderId>,
+        mut visit: impl FnMut(Order),
+    ) -> Result<Option<OrderId>, StoreError> {
+        let dead = self.transaction.open_table(definitions::DEAD_LETTERS)?;
+        let orders = self.transaction.open_table(definitions::ORDERS)?;
+        for (scanned, entry) in dead.range(..before.map_or(u64::MAX, |order| order.0))?.rev().enumerate() {
+            let id = entry?.0.value();
+            if scanned == limits::MAX_SCANNED_ORDERS {
+                return Ok(Some(OrderId(id + 1)));
+            }
+            if let Some(order) = order_groups::order(&orders, OrderId(id))? {
+                visit(order);
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether an order's job is on the list of dead letters.
     pub(in crate::store) fn is_dead_letter(&self, order: OrderId) -> Result<bool, StoreError> {
         Ok(self.transaction.open_table(definitions::DEAD_LETTERS)?.get(order.0)?.is_some())

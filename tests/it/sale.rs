@@ -5,5 +5,6 @@ mod clock;
 mod hold_model;
 mod holds;
 mod idempotency;
+mod many_letters;
 mod purchase_limits;
 mod stampede;

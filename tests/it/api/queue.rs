@@ -1,6 +1,7 @@
 //! The queue from outside: paused and resumed, counted, full, served in order, and its dead letters.
 
 mod dead_letters;
+mod letter_groups;
 
 use serde_json::{Value, json};
 
