@@ -17,5 +17,6 @@ pub mod product;
 pub mod receipt;
 pub mod refusal;
 pub mod sale;
+pub mod series;
 pub mod totals;
 pub mod transition;

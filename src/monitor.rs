@@ -15,10 +15,12 @@ mod clock_watch;
 mod deps;
 mod sale_windows;
 mod sampler;
+mod series;
 
 pub use clock_watch::ClockWatch;
 pub use deps::Deps;
 pub use sale_windows::WindowWatch;
+pub use series::{Sample, Series};
 
 use sampler::Sampler;
 

@@ -8,15 +8,18 @@ pub mod audit;
 pub mod benchmark;
 pub mod change;
 pub mod health;
+pub mod history;
 pub mod job;
 pub mod metrics;
 pub mod order;
 pub mod problem;
 pub mod product;
 pub mod queue;
+pub mod readiness;
 pub mod receipt;
 pub mod schema;
 pub mod text;
+pub mod verdict;
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,8 @@ impl<'a> AlertsView<'a> {
 pub struct AlertView<'a> {
     code: Word<AlertCode>,
     message: &'a str,
+    /// What to do about it.
+    action: &'static str,
     /// The product that it is about, if it is about one.
     #[schema(required)]
     product_id: Option<Id>,
@@ -41,6 +43,7 @@ impl<'a> AlertView<'a> {
         Self {
             code: Word(alert.code),
             message: &alert.message,
+            action: alert.code.action(),
             product_id: alert.product.map(|product| Id(product.0)),
             severity: Word(alert.code.severity()),
             since: AsText(alert.since),

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::alert::AlertsView;
 use super::audit::{AuditView, AuditedProductView};
 use super::change::{ChangeView, JournalEntryView, JournalSide, LedgerEntryView};
 use super::health::{HealthView, LiveView, Missing, NotReadyView};
@@ -16,7 +15,6 @@ use super::product::StockMetricsView;
 use super::queue::{JobCountsView, MovedView, QueueView};
 use super::receipt::{BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptView};
 use super::*;
-use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::change::{Actor, Change, Fork, HistoryId, Record};
 use crate::domain::clock::Timestamp;
 use crate::domain::job::{AttemptError, JobState};
@@ -31,6 +29,7 @@ use crate::domain::transition::Transition;
 
 mod figures;
 mod misfits;
+mod watch;
 
 use misfits::misfits;
 
@@ -232,14 +231,6 @@ fn health_alerts_and_the_audit_are_written_field_by_field_in_this_order() {
         let expected = format!(r#"{{"notReady":["{word}"],"status":"unavailable"}}"#);
         assert_eq!(shown(&NotReadyView::of(missing)), expected);
     }
-    let alert = |code, product| Alert { code, product, message: "It is.".to_owned(), since: AT };
-    let alerts = [alert(AlertCode::ClockStepped, None), alert(AlertCode::SaleEnded, Some(ProductId(1)))];
-    assert_eq!(
-        shown(&AlertsView::of(&alerts)),
-        r#"{"alerts":[{"code":"clock_stepped","message":"It is.","productId":null,"severity":"warning","#.to_owned()
-            + r#""since":"2026-01-31T12:00:00.000Z"},{"code":"sale_ended","message":"It is.","productId":1,"#
-            + r#""severity":"info","since":"2026-01-31T12:00:00.000Z"}]}"#
-    );
     let by_orders = OrderSums { orders: 2, held: 0, sold: 1 };
     assert_eq!(
         shown(&AuditView::of(vec![AuditedProductView::of(&product(), by_orders, false)])),

@@ -16,6 +16,7 @@ use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OrderStatus, Priority};
 use crate::domain::sale::Phase;
+use crate::domain::series::EventKind;
 use crate::limits::{MAX_ID, MAX_NAME_CHARS, MAX_QUANTITY};
 
 /// A value that JSON shows as its text: money and moments.
@@ -141,7 +142,7 @@ macro_rules! words {
     )*};
 }
 
-words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase);
+words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase, EventKind);
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
