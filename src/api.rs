@@ -70,7 +70,7 @@ impl Api {
         // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
             let path = route.description().path().to_owned();
-            router.route(&path, route.handler(&token))
+            router.route(&path, http::with_template(route.handler(&token), &path))
         });
         let router = router
             // Not of the table: they are ways to a route of it.

@@ -178,7 +178,8 @@ impl App {
 
     /// The same with the store in `medium`, which is in the data directory if it is a file.
     pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
-        let max_connections = open_files::connections(config.max_connections, open_files::raise(), config.workers);
+        let max_open_files = open_files::raise();
+        let max_connections = open_files::connections(config.max_connections, max_open_files, config.workers);
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
@@ -205,6 +206,8 @@ impl App {
             store: Arc::clone(&engine.store),
             clock: engine.clock.clone(),
             workers: config.workers,
+            data_dir: config.data_dir.clone(),
+            max_open_files,
         }));
         let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
         let banner = Banner {

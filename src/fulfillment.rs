@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -132,10 +132,12 @@ async fn confirm(deps: Deps, mut stop: watch::Receiver<bool>) {
             () = stopped(&mut stop) => return,
             jobs = deps.queue.take(MAX_JOBS_TAKEN) => jobs,
         };
+        let began = Instant::now();
         let settlements = jobs.iter().map(|job| settlement(job, Transition::Fulfilled)).collect();
         if !deps.intake.settle(settlements).await {
             return;
         }
+        deps.metrics.observe_processing(began.elapsed(), jobs.len() as u64);
     }
 }
 
@@ -188,15 +190,17 @@ impl Poster {
                 jobs = self.deps.queue.take(1) => jobs,
             };
             for job in jobs {
+                let began = Instant::now();
                 let report = match caught(self.post(&job)).await {
                     Some(Ok(report)) => report,
                     Some(Err(fault)) => self.put_off(&job, &fault, &mut stop).await,
                     None => self.put_off(&job, "an attempt panicked", &mut stop).await,
                 };
-                if let Some(report) = report
-                    && !self.deps.intake.settle(vec![report]).await
-                {
-                    return;
+                if let Some(report) = report {
+                    if !self.deps.intake.settle(vec![report]).await {
+                        return;
+                    }
+                    self.deps.metrics.observe_processing(began.elapsed(), 1);
                 }
             }
         }

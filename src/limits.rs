@@ -222,6 +222,20 @@ pub const STALL_LOOK: Duration = Duration::from_millis(500);
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// Bytes that a full disk must have free before the store is opened again.
 pub const REOPEN_ROOM_BYTES: u64 = 1024 * 1024;
+/// Series of response times that are told apart by route, method and status; further ones have the route `other`.
+pub const MAX_REQUEST_SERIES: usize = 512;
+/// Orders whose user and price are kept for the figures, until they are confirmed; those of others are read again.
+pub const MAX_FOLLOWED_ORDERS: usize = 64 * 1024;
+/// Records of the history that the figures take in at once.
+pub const FOLLOWED_RECORDS: usize = 256;
+/// Time over which response times, commits and the error rate are taken.
+pub const RATE_SPAN: Duration = Duration::from_secs(10);
+/// Time over which active users and visitors are counted.
+pub const PEOPLE_SPAN: Duration = Duration::from_secs(5 * 60);
+/// Parts of [`PEOPLE_SPAN`] in which people are forgotten.
+pub const PEOPLE_SLICES: u32 = 30;
+/// The pause between two looks at open files and at the free space of the disk.
+pub const FILES_SAMPLE_PERIOD: Duration = Duration::from_secs(5);
 /// The time between two samples of the figures.
 pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 /// Longest timer sleep: bounds how late a changed clock or a suspend is noticed.

@@ -2,43 +2,42 @@
 //!
 //! Names and units follow the conventions of OpenMetrics 1.0: base units, `_total` on counters, few label values.
 
-use std::time::Duration;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::EncodeLabelSet;
+use foldhash::quality::RandomState;
+use parking_lot::Mutex;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::digits::push_decimal;
 use crate::domain::order::OrderStatus;
-use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 
-/// What all names begin with.
-const PREFIX: &str = "flash_sale";
+mod buckets;
+mod distinct;
+mod family;
+mod gauges;
+mod latencies;
+mod outcome;
+mod requests;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
-    code: &'static str,
-}
+pub use distinct::Sketch;
+pub use gauges::{Gauges, ProcessFigures, push_inventory_level};
+pub use latencies::Latencies;
+pub use outcome::{OUTCOME_COUNT, OUTCOMES, Outcome};
+pub use requests::OrderTimes;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
-    status: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct State {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
+use buckets::{Buckets, push_description};
+use distinct::Registers;
+use family::Labelled;
+use gauges::PREFIX;
+use requests::Requests;
 
 /// Why the server closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +71,8 @@ pub struct Metrics {
     registry: Registry,
     /// Orders that came to each status, in the order of [`OrderStatus::ALL`].
     reached: [Counter; 4],
-    rejected: Family<Code, Counter>,
-    /// The most frequent of them, without a look-up.
-    sold_out: Counter,
+    /// Orders that were rejected, in the order of [`OUTCOMES`]; nothing for the first, which is none.
+    rejected: [Counter; OUTCOME_COUNT],
     connections: Gauge,
     max_connections: Gauge,
     feed_connections: Gauge,
@@ -85,6 +83,32 @@ pub struct Metrics {
     expiry_lag: Histogram,
     local_faults: Counter,
     clock_steps: Counter,
+    requests: Requests,
+    /// Requests for orders that are under way, and the most of them at one moment.
+    under_way: Level,
+    /// The most open connections at one moment.
+    peak_connections: AtomicU64,
+    commits: Mutex<Commits>,
+    processing: Mutex<Buckets>,
+    hasher: RandomState,
+    users: Registers,
+    addresses: Registers,
+}
+
+/// Commits since they were last asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Commits {
+    /// How long they took until they were on disk.
+    pub latencies: Latencies,
+    /// Orders placed or moved in them.
+    pub orders: u64,
+}
+
+/// How many there are of something, and the most that there were.
+#[derive(Debug, Default)]
+struct Level {
+    now: AtomicU64,
+    peak: AtomicU64,
 }
 
 /// How metrics are written.
@@ -113,40 +137,18 @@ fn prometheus(open_metrics: &str) -> String {
     text
 }
 
-/// What is read when the metrics are asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    /// Orders by status, in the order of [`OrderStatus::ALL`].
-    pub orders: [u64; 4],
-    /// Orders whose jobs are dead letters.
-    pub dead_letters: u64,
-    /// Unfinished jobs by what they are doing.
-    pub jobs: Vec<(&'static str, u64)>,
-    /// Jobs that workers complete a second.
-    pub throughput: f64,
-    /// Age of the oldest job that is ready or active.
-    pub oldest_job: Duration,
-    /// Units that can be bought, by product: lines of [`push_inventory_level`]. There can be ten thousand, so they are
-    /// written where they change.
-    pub inventory: String,
-    /// Raised alerts, by code.
-    pub alerts: Vec<(&'static str, u64)>,
-    /// Lines of the log that were lost since the start.
-    pub log_lines_lost: u64,
-    /// Milliseconds by which the wall clock was set ahead since the start, negative if it was set back.
-    pub clock_offset: i64,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let rejected = Family::<Code, Counter>::default();
-        let sold_out = rejected.get_or_create(&Code { code: Refusal::SoldOut.code() }).clone();
-        let orders = Family::<Status, Counter>::default();
-        let reached = OrderStatus::ALL.map(|status| orders.get_or_create(&Status { status: status.as_str() }).clone());
+        let rejected: [Counter; OUTCOME_COUNT] = Default::default();
+        let codes = OUTCOMES.iter().map(|(_, code)| *code).zip(rejected.clone()).skip(1);
+        let reached: [Counter; 4] = Default::default();
+        let orders =
+            Labelled::new("status", OrderStatus::ALL.map(OrderStatus::as_str).into_iter().zip(reached.clone()));
         let about = "Orders that came to a status since the start; all that were accepted came to pending";
         registry.register("orders", about, orders);
-        registry.register("orders_rejected", "Orders that were rejected, by the code of the refusal", rejected.clone());
+        let rejections = Labelled::new("code", codes);
+        registry.register("orders_rejected", "Orders that were rejected, by the code of the refusal", rejections);
         let connections = Gauge::default();
         registry.register("active_connections", "Open connections", connections.clone());
         let max_connections = Gauge::default();
@@ -154,8 +156,8 @@ impl Default for Metrics {
         registry.register("max_connections", about, max_connections.clone());
         let feed_connections = Gauge::default();
         registry.register("feed_connections", "Clients of the live feed", feed_connections.clone());
-        let reasons = Family::<Reason, Counter>::default();
-        let closed = Closed::ALL.map(|why| reasons.get_or_create(&Reason { reason: why.as_str() }).clone());
+        let closed: [Counter; 4] = Default::default();
+        let reasons = Labelled::new("reason", Closed::ALL.map(Closed::as_str).into_iter().zip(closed.clone()));
         registry.register("connections_closed", "Connections that the server closed, by the reason", reasons);
         // From 50 µs to 1.6 s, doubling.
         let commit_duration = Histogram::new(exponential_buckets(0.000_05, 2.0, 16));
@@ -176,7 +178,6 @@ impl Default for Metrics {
             registry,
             reached,
             rejected,
-            sold_out,
             connections,
             max_connections,
             feed_connections,
@@ -186,6 +187,14 @@ impl Default for Metrics {
             expiry_lag,
             local_faults,
             clock_steps,
+            requests: Requests::default(),
+            under_way: Level::default(),
+            peak_connections: AtomicU64::default(),
+            commits: Mutex::default(),
+            processing: Mutex::default(),
+            hasher: RandomState::default(),
+            users: Registers::default(),
+            addresses: Registers::default(),
         }
     }
 }
@@ -193,15 +202,89 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts an order that was rejected.
     pub fn count_rejected(&self, refusal: &Refusal) {
-        match refusal {
-            Refusal::SoldOut => self.sold_out.inc(),
-            other => self.rejected.get_or_create(&Code { code: other.code() }).inc(),
-        };
+        self.rejected[Outcome::of(refusal).index()].inc();
+    }
+
+    /// Orders that were rejected since the start, in the order of [`OUTCOMES`].
+    pub fn rejected(&self) -> [u64; OUTCOME_COUNT] {
+        self.rejected.each_ref().map(Counter::get)
+    }
+
+    /// Counts a request for an order as under way, until what is returned is dropped.
+    pub fn count_order_request(&self) -> UnderWay<'_> {
+        let now = self.under_way.now.fetch_add(1, Ordering::Relaxed) + 1;
+        raise(&self.under_way.peak, now);
+        UnderWay(&self.under_way.now)
+    }
+
+    /// Records a request for an order that has just been responded to.
+    pub fn record_order(&self, outcome: Outcome, took: Duration, ended: Instant) {
+        self.requests.record_order(outcome, took, ended);
+    }
+
+    /// Records another request. `route` is the template of its path, if it has one.
+    pub fn record_request(&self, route: Option<&Arc<str>>, method: &str, status: u16, took: Duration) {
+        self.requests.record(route, method, status, took);
+    }
+
+    /// What was recorded of orders since the last call. `spare` is empty before and after.
+    pub fn drain_orders(&self, spare: &mut Latencies) -> OrderTimes {
+        self.requests.drain_orders(spare)
+    }
+
+    /// The commits since the last call. `spare` is empty, and takes the place of what is returned.
+    pub fn drain_commits(&self, spare: Commits) -> Commits {
+        std::mem::replace(&mut self.commits.lock(), spare)
+    }
+
+    /// The most requests for orders that were under way, and connections that were open, at one moment since the last
+    /// reset of the two.
+    pub fn peaks(&self) -> [u64; 2] {
+        [&self.under_way.peak, &self.peak_connections].map(|peak| peak.load(Ordering::Relaxed))
+    }
+
+    /// Resets both to what is at the moment.
+    pub fn reset_peaks(&self) {
+        self.under_way.peak.store(self.under_way.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.peak_connections.store(self.open_connections(), Ordering::Relaxed);
+    }
+
+    /// Notes that a user tried to order.
+    pub fn note_user(&self, user: &str) {
+        self.users.add(self.hash_of_user(user));
+    }
+
+    /// What a user is counted by.
+    pub fn hash_of_user(&self, user: &str) -> u64 {
+        self.hasher.hash_one(user)
+    }
+
+    /// Notes that a request came from an address.
+    pub fn note_address(&self, address: IpAddr) {
+        self.addresses.add(self.hasher.hash_one(address));
+    }
+
+    /// Adds the users and the addresses that were noted since the last call.
+    pub fn drain_people(&self, users: &mut Sketch, addresses: &mut Sketch) {
+        self.users.drain_into(users);
+        self.addresses.drain_into(addresses);
+    }
+
+    /// Notes how long a worker took for so many jobs, each.
+    pub fn observe_processing(&self, took: Duration, jobs: u64) {
+        self.processing.lock().observe(took, jobs);
+    }
+
+    /// Jobs that workers were done with since the start, and the time that they took in all.
+    pub fn processing(&self) -> (u64, Duration) {
+        let processing = *self.processing.lock();
+        (processing.count(), processing.sum())
     }
 
     /// Counts a connection for as long as what is returned lives.
     pub fn count_connection(&self) -> OpenConnection {
-        self.connections.inc();
+        let before = self.connections.inc();
+        raise(&self.peak_connections, before.unsigned_abs() + 1);
         OpenConnection(self.connections.clone())
     }
 
@@ -241,6 +324,10 @@ impl Metrics {
     pub fn observe_commit(&self, took: Duration, orders: u64, reached: [u64; 4]) {
         self.commit_duration.observe(took.as_secs_f64());
         self.commit_batch.observe(orders as f64);
+        let mut commits = self.commits.lock();
+        commits.latencies.record(took);
+        commits.orders += orders;
+        drop(commits);
         for (counter, count) in self.reached.iter().zip(reached) {
             counter.inc_by(count);
         }
@@ -265,8 +352,9 @@ impl Metrics {
     pub fn text(&self, levels: &Gauges, format: Format) -> String {
         let mut text = String::with_capacity(8 * 1024);
         // Into memory: this cannot fail.
-        let _ =
-            encode_registry(&mut text, &self.registry).and_then(|()| encode_registry(&mut text, &levels.registry()));
+        let _ = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &levels.registry()))
+            .and_then(|()| encode_registry(&mut text, &levels.process_registry()));
         if format == Format::Prometheus {
             text = prometheus(&text);
         }
@@ -274,60 +362,34 @@ impl Metrics {
         text.push_str("# HELP flash_sale_inventory_levels Units that can be bought.\n");
         text.push_str("# TYPE flash_sale_inventory_levels gauge\n");
         text.push_str(&levels.inventory);
-        if format == Format::OpenMetrics {
+        let is_open_metrics = format == Format::OpenMetrics;
+        self.requests.push_text(&mut text, is_open_metrics);
+        let name = "flash_sale_processing_seconds";
+        let about = "Time from a worker taking a job until its report has reached the committer";
+        push_description(&mut text, name, about, is_open_metrics);
+        self.processing.lock().push_samples(&mut text, name, "");
+        if is_open_metrics {
             let _ = encode_eof(&mut text);
         }
         text
     }
 }
 
-/// The line of one product among the levels.
-pub fn push_inventory_level(text: &mut String, product: ProductId, units: u64) {
-    text.push_str("flash_sale_inventory_levels{product_id=\"");
-    push_decimal(text, product.0);
-    text.push_str("\"} ");
-    push_decimal(text, units);
-    text.push('\n');
+/// Raises a peak to a level, if it is higher.
+fn raise(peak: &AtomicU64, level: u64) {
+    // Mostly read only: a peak is seldom reached.
+    if peak.load(Ordering::Relaxed) < level {
+        peak.fetch_max(level, Ordering::Relaxed);
+    }
 }
 
-impl Gauges {
-    fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix(PREFIX);
-        let orders = Family::<Status, Gauge>::default();
-        for (status, count) in OrderStatus::ALL.into_iter().zip(self.orders) {
-            orders.get_or_create(&Status { status: status.as_str() }).set(count.cast_signed());
-        }
-        registry.register("order_levels", "Orders, by status", orders);
-        let dead_letters = Gauge::<i64>::default();
-        dead_letters.set(self.dead_letters.cast_signed());
-        registry.register("dead_letters", "Dead letters", dead_letters);
-        let jobs = Family::<State, Gauge>::default();
-        for (state, count) in &self.jobs {
-            jobs.get_or_create(&State { state }).set(count.cast_signed());
-        }
-        registry.register("jobs", "Unfinished jobs, by what they are doing", jobs);
-        let length = Gauge::<i64>::default();
-        length.set(self.jobs.iter().map(|(_, count)| count.cast_signed()).sum());
-        registry.register("queue_length", "Unfinished jobs", length);
-        let throughput = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-        throughput.set(self.throughput);
-        registry.register("throughput", "Jobs that workers completed a second, over the last ten seconds", throughput);
-        let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-        oldest.set(self.oldest_job.as_secs_f64());
-        let about = "Age of the oldest job that is ready or active";
-        registry.register_with_unit("oldest_job_age", about, Unit::Seconds, oldest);
-        let alerts = Family::<Code, Gauge>::default();
-        for (code, count) in &self.alerts {
-            alerts.get_or_create(&Code { code }).set(count.cast_signed());
-        }
-        registry.register("alerts", "Raised alerts, by code", alerts);
-        let lost = ConstCounter::new(self.log_lines_lost);
-        registry.register("log_lines_lost", "Log lines that could not be written since the start", lost);
-        let offset = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-        offset.set(self.clock_offset as f64 / 1_000.0);
-        let about = "Time by which the wall clock was set ahead since the start, below 0 if it was set back";
-        registry.register_with_unit("clock_offset", about, Unit::Seconds, offset);
-        registry
+/// A request for an order that is counted as under way until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay<'m>(&'m AtomicU64);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -346,6 +408,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::domain::product::ProductId;
 
     #[test]
     fn what_was_counted_and_the_levels_stand_in_the_text() {

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::limits::SAMPLE_PERIOD;
+use crate::metrics::ProcessFigures;
 use crate::view::benchmark::BenchmarkView;
 use crate::view::metrics::MetricsView;
 
+mod benchmark;
 mod clock_watch;
 mod deps;
+mod follow;
+mod people;
+mod process;
 mod sale_windows;
 mod sampler;
 mod series;
+mod window;
 
 pub use clock_watch::ClockWatch;
 pub use deps::Deps;
@@ -24,11 +30,13 @@ pub use series::{Sample, Series};
 
 use sampler::Sampler;
 
-/// The figures of the moment and of the time since the last reset. Cheap to share; dropping it ends its task.
+/// The figures of the moment and of the time since the last reset. Cheap to share; dropping it ends its tasks.
 #[derive(Debug)]
 pub struct Monitor {
     sampler: Arc<Mutex<Sampler>>,
-    latest: watch::Receiver<Arc<MetricsView>>,
+    latest: watch::Sender<Arc<MetricsView>>,
+    /// Says that a measurement began, so that the next sample is of a whole second.
+    restarted: Arc<Notify>,
     sampling: JoinHandle<()>,
 }
 
@@ -36,20 +44,11 @@ impl Monitor {
     /// Takes a first sample, and starts the task that takes one each second.
     pub fn start(deps: Deps) -> Self {
         let mut sampler = Sampler::new(deps);
-        let (publish, latest) = watch::channel(Arc::new(sampler.sample()));
+        let latest = watch::Sender::new(Arc::new(sampler.sample()));
         let sampler = Arc::new(Mutex::new(sampler));
-        let shared = Arc::clone(&sampler);
-        let sampling = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(SAMPLE_PERIOD);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            ticks.tick().await;
-            loop {
-                ticks.tick().await;
-                let sample = shared.lock().sample();
-                publish.send_replace(Arc::new(sample));
-            }
-        });
-        Self { sampler, latest, sampling }
+        let restarted = Arc::<Notify>::default();
+        let sampling = tokio::spawn(sample(Arc::clone(&sampler), latest.clone(), Arc::clone(&restarted)));
+        Self { sampler, latest, restarted, sampling }
     }
 
     /// The sample of the last second.
@@ -57,9 +56,14 @@ impl Monitor {
         Arc::clone(&self.latest.borrow())
     }
 
-    /// The samples: changes once a second.
+    /// The samples: changes once a second, and when a new measurement begins.
     pub fn samples(&self) -> watch::Receiver<Arc<MetricsView>> {
-        self.latest.clone()
+        self.latest.subscribe()
+    }
+
+    /// What the system says of this process.
+    pub fn process(&self) -> ProcessFigures {
+        self.sampler.lock().process()
     }
 
     /// What was measured since the last reset.
@@ -69,12 +73,30 @@ impl Monitor {
 
     /// Begins a new measurement. Prometheus counters and the history stay.
     pub fn reset(&self) {
-        self.sampler.lock().reset();
+        let mut sampler = self.sampler.lock();
+        self.latest.send_replace(Arc::new(sampler.reset()));
+        self.restarted.notify_one();
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
         self.sampling.abort();
+    }
+}
+
+/// Takes a sample each second, and a second after each reset.
+async fn sample(sampler: Arc<Mutex<Sampler>>, latest: watch::Sender<Arc<MetricsView>>, restarted: Arc<Notify>) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + SAMPLE_PERIOD, SAMPLE_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = restarted.notified() => ticks.reset(),
+            _ = ticks.tick() => {
+                let mut sampler = sampler.lock();
+                latest.send_replace(Arc::new(sampler.sample()));
+            }
+        }
     }
 }

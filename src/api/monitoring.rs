@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,7 @@ use crate::view::metrics::MetricsView;
 use super::openapi::Operation;
 use super::product_list::ProductLists;
 use super::route::{self, Route};
+use super::state::Shared;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,12 +91,12 @@ async fn metrics(
     State(store): State<Arc<Store>>,
     State(queue): State<Arc<Queue>>,
     State(lists): State<Arc<ProductLists>>,
-    State(alerts): State<Arc<Alerts>>,
-    State(clock): State<Clock>,
+    State(monitor): State<Arc<Monitor>>,
+    State(shared): State<Shared>,
     headers: HeaderMap,
 ) -> Response {
-    let head = store.head();
-    let counts = queue.counts();
+    let (alerts, clock) = (Arc::<Alerts>::from_ref(&shared), Clock::from_ref(&shared));
+    let (head, counts, latest) = (store.head(), queue.counts(), monitor.latest());
     let jobs = [
         (JobState::Waiting, counts.waiting),
         (JobState::Prioritized, counts.prioritized),
@@ -107,6 +108,9 @@ async fn metrics(
         dead_letters: head.totals.dead_letters,
         jobs: jobs.map(|(state, count)| (state.as_str(), count as u64)).into(),
         throughput: counts.completed_per_second,
+        error_rate: latest.error_rate.map(|percent| percent / 100.0),
+        units: [latest.units_held, latest.units_sold],
+        process: monitor.process(),
         oldest_job: counts.oldest_age.unwrap_or_default(),
         inventory: lists.latest().await.levels(),
         alerts: AlertCode::ALL.map(|code| (code.as_str(), alerts.raised(code))).into(),

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header::ALLOW;
@@ -15,15 +15,17 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use ipnet::IpNet;
 
-use crate::admission::RateLimits;
+use crate::admission::{RateLimits, network};
 use crate::domain::digits::push_hex;
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_URI_BYTES;
+use crate::metrics::{Metrics, Outcome};
 
 use super::activity::Activity;
 use super::arriving::{self, Arriving, Lent};
 use super::handler::Handler;
 use super::in_flight::{InFlight, Turn};
+use super::route_template::RouteTemplate;
 use super::{headers, problem};
 
 /// The refusal of a client that has as many requests under way as it may.
@@ -43,6 +45,7 @@ pub(super) struct Edge<H> {
     rate_limits: Arc<RateLimits>,
     trusted_proxies: Vec<IpNet>,
     in_flight: Arc<InFlight>,
+    metrics: Arc<Metrics>,
 }
 
 impl<H: Handler> Edge<H> {
@@ -51,16 +54,19 @@ impl<H: Handler> Edge<H> {
         rate_limits: Arc<RateLimits>,
         trusted_proxies: Vec<IpNet>,
         in_flight: InFlight,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let in_flight = Arc::new(in_flight);
-        Self { handler, ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight }
+        Self { handler, ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight, metrics }
     }
 
     /// Responds to one request of `peer`.
     pub(super) async fn respond(&self, request: Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) -> Response {
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let id = self.ids.of(&parts.headers);
         let is_short = self.handler.takes_short_cut(&parts);
+        let _under_way = is_short.then(|| self.metrics.count_order_request());
         let checked = check(&parts).and_then(|()| self.check_client(&parts, peer));
         let mut response = match checked {
             Err(refusal) => {
@@ -68,12 +74,17 @@ impl<H: Handler> Edge<H> {
                     self.handler.count_rejected(&refusal);
                 }
                 let mut response = problem::problem_response(&refusal, &shown_path(&parts.uri));
+                match is_short {
+                    true => self.record_order(Outcome::of(&refusal), began),
+                    false => self.record(&parts.method, &response, began),
+                }
                 finish(Arriving::new(body, &**activity), &parts, &mut response, activity).await;
                 response
             }
             Ok(_turn) if is_short => {
                 let mut body = Arriving::new(body, &**activity);
                 let response = self.handler.short_cut(&parts, &mut body).await;
+                self.record_order(outcome(&response), began);
                 let mut response =
                     response.unwrap_or_else(|refusal| problem::problem_response(&refusal, parts.uri.path()));
                 log_failure(&response, parts.uri.path(), &id);
@@ -81,7 +92,7 @@ impl<H: Handler> Edge<H> {
                 response
             }
             // Boxed, as its state would otherwise be part of every connection.
-            Ok(_turn) => Box::pin(self.route(parts, body, &id, activity)).await,
+            Ok(_turn) => Box::pin(self.route(parts, body, &id, activity, began)).await,
         };
         if !is_short {
             headers::secure(response.headers_mut());
@@ -90,14 +101,25 @@ impl<H: Handler> Edge<H> {
         response
     }
 
-    async fn route(&self, parts: Parts, body: Incoming, id: &HeaderValue, activity: &Arc<Activity>) -> Response {
+    async fn route(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        id: &HeaderValue,
+        activity: &Arc<Activity>,
+        began: Instant,
+    ) -> Response {
         let body = Arriving::new(body, Arc::clone(activity));
+        let method = parts.method.clone();
         if body.is_whole() {
-            return self.call(Request::from_parts(parts, Body::empty()), id).await;
+            let response = self.call(Request::from_parts(parts, Body::empty()), id).await;
+            self.record(&method, &response, began);
+            return response;
         }
         let head = parts.clone();
         let (lent, body) = Lent::lend(body);
         let mut response = self.call(Request::from_parts(parts, body), id).await;
+        self.record(&method, &response, began);
         let body = lent.back();
         if !body.as_ref().is_some_and(Arriving::is_whole) {
             arriving::finish(body, &head, &mut response, activity).await;
@@ -121,17 +143,38 @@ impl<H: Handler> Edge<H> {
         }
     }
 
+    fn record_order(&self, outcome: Outcome, began: Instant) {
+        let ended = Instant::now();
+        self.metrics.record_order(outcome, ended - began, ended);
+    }
+
+    fn record(&self, method: &Method, response: &Response, began: Instant) {
+        let route = response.extensions().get::<RouteTemplate>().map(|template| &template.0);
+        self.metrics.record_request(route, method.as_str(), response.status().as_u16(), began.elapsed());
+    }
+
     /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.
     fn check_client(&self, parts: &Parts, peer: IpAddr) -> Result<Option<Turn>, Refusal> {
         if self.handler.is_unlimited(parts.uri.path()) {
             return Ok(None);
         }
         let client = client(peer, &parts.headers, &self.trusted_proxies);
+        self.metrics.note_address(network(client));
         self.rate_limits.check_address(client)?;
         match client == peer {
             true => Ok(None),
             false => self.in_flight.enter(client).map(Some).ok_or(BUSY),
         }
+    }
+}
+
+/// How a request that took the short cut ended.
+fn outcome(response: &Result<Response, Refusal>) -> Outcome {
+    match response {
+        Ok(response) if response.status() == StatusCode::CREATED => Outcome::ADMITTED,
+        // The one refusal that is written as a response.
+        Ok(_) => Outcome::SOLD_OUT,
+        Err(refusal) => Outcome::of(refusal),
     }
 }
 

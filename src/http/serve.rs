@@ -59,7 +59,8 @@ pub async fn serve<H: Handler>(
     }
     config.metrics.set_max_connections(config.max_connections);
     let in_flight = InFlight::new(config.max_per_address);
-    let edge = Edge::new(handler, Arc::clone(&config.rate_limits), config.trusted_proxies.clone(), in_flight);
+    let (limits, proxies) = (Arc::clone(&config.rate_limits), config.trusted_proxies.clone());
+    let edge = Edge::new(handler, limits, proxies, in_flight, Arc::clone(&config.metrics));
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {
         edge: Arc::new(edge),

@@ -1,5 +1,6 @@
 //! The rooms that the monitor watches.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::clock::Clock;
@@ -23,4 +24,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The number of workers that fulfil orders.
     pub workers: usize,
+    /// The directory of the store.
+    pub data_dir: PathBuf,
+    /// Files that the process may have open; `None` is no limit.
+    pub max_open_files: Option<u64>,
 }

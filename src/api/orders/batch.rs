@@ -210,6 +210,7 @@ async fn place(
     let mut requests = Vec::with_capacity(orders.read.len());
     let read = orders.read.into_iter().map(|entry| entry.map(|request| requests.push(request)));
     let read: Vec<Result<(), Refusal>> = read.collect();
+    requests.iter().for_each(|request| metrics.note_user(request.user.as_str()));
     let mut placed = admission.place_many(requests).await.into_iter();
     let results = read.into_iter().map(|entry| entry.and_then(|()| placed.next().unwrap_or(Err(Refusal::Internal))));
     let counted = results.inspect(|result| {

@@ -124,6 +124,7 @@ impl PlaceOrder {
         let key = read_key(headers, &mut reader);
         let mut request = read_order(reader)?;
         request.key = key;
+        self.metrics.note_user(request.user.as_str());
         // Priorities above normal are for operators.
         if request.priority > Priority::Normal && !self.token.allows(headers) {
             return Err(Refusal::Unauthorized);

@@ -119,8 +119,13 @@ impl Files {
 
 /// Whether the disk of a file that could not grow has room again, as far as that can be known without writing.
 pub(in crate::store) fn has_room(path: &Path) -> bool {
-    let free = rustix::fs::statvfs(directory_of(path)).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    free.map_or(true, |bytes| bytes >= REOPEN_ROOM_BYTES)
+    free_bytes(directory_of(path)).is_none_or(|bytes| bytes >= REOPEN_ROOM_BYTES)
+}
+
+/// Bytes that the disk of a directory has free for this process, if the system says. Blocks while the disk hangs.
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl Tables {

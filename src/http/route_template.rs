@@ -1,0 +1,29 @@
+//! The template of a route's path, `/orders/{id}`: what response times are told apart by, as paths are without number.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::MethodRouter;
+
+/// The template, in the extensions of a response.
+#[derive(Clone, Debug)]
+pub struct RouteTemplate(pub Arc<str>);
+
+/// Marks the responses of a route with its template.
+pub fn with_template<S: Clone + Send + Sync + 'static>(
+    handler: MethodRouter<S>,
+    template: &str,
+) -> MethodRouter<S, Infallible> {
+    let template = RouteTemplate(template.into());
+    handler.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let template = template.clone();
+        async move {
+            let mut response: Response = next.run(request).await;
+            response.extensions_mut().insert(template);
+            response
+        }
+    }))
+}

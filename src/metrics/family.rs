@@ -1,0 +1,31 @@
+//! Metrics of one name with the values of a closed list as label: all from the start, always in the same order.
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::{MetricType, TypedMetric};
+
+/// One metric for each value of a label.
+#[derive(Debug)]
+pub(super) struct Labelled<M> {
+    label: &'static str,
+    metrics: Vec<(&'static str, M)>,
+}
+
+impl<M> Labelled<M> {
+    /// The metrics of these values.
+    pub(super) fn new(label: &'static str, metrics: impl IntoIterator<Item = (&'static str, M)>) -> Self {
+        Self { label, metrics: metrics.into_iter().collect() }
+    }
+}
+
+impl<M: EncodeMetric + TypedMetric> EncodeMetric for Labelled<M> {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), std::fmt::Error> {
+        for (value, metric) in &self.metrics {
+            metric.encode(encoder.encode_family(&[(self.label, *value)])?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        M::TYPE
+    }
+}
