@@ -199,7 +199,7 @@ impl Writer {
             if matches!(next, Command::Stop) {
                 return true;
             }
-            let edit = matches!(next, Command::Edit { .. } | Command::DeleteProduct { .. });
+            let edit = next.is_alone();
             if edit && !self.commands.is_empty() {
                 self.held_over = Some(next);
                 return false;

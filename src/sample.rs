@@ -77,6 +77,7 @@ mod tests {
             id: ProductId(id),
             stock: Stock::new(sample.units, sample.units),
             terms: sample.terms,
+            stopped: false,
             orders: 0,
             created_at: at,
             updated_at: at,

@@ -9,6 +9,7 @@ mod ledger;
 mod list;
 mod metrics;
 mod restock;
+mod sale;
 mod update;
 
 use super::route::Group;
@@ -25,6 +26,8 @@ pub(super) fn group() -> Group {
             update::route(),
             delete::route(),
             restock::route(),
+            sale::stop_route(),
+            sale::start_route(),
             ledger::route(),
             metrics::route(),
             audit::route(),

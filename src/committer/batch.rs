@@ -125,6 +125,7 @@ impl<'b> Batch<'b> {
             Command::DeleteProduct { product, reply, _permit } => {
                 Reply::Deleted(reply, reply_of(self.delete_product(product))?)
             }
+            Command::SetSale { on, reply, _permit } => Reply::SaleSet(reply, self.set_sale(on)?),
             Command::SetPaused { paused, reply, _permit } => {
                 self.set_paused(paused)?;
                 Reply::Paused(reply)
@@ -162,6 +163,10 @@ impl<'b> Batch<'b> {
         let product = reservation.item().id();
         let stocked = self.books.products.get_mut(&product).ok_or(Refusal::ProductNotFound)?;
         let terms = &stocked.product.terms;
+        if !terms.flash_sale_active {
+            // The product left the sale while the order was on its way.
+            return Err(Refusal::SaleNotActive.into());
+        }
         let hold = terms.hold_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let order = Order {
             id: self.books.head.next_order(),

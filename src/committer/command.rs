@@ -147,6 +147,11 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<(), Refusal>>,
         _permit: OwnedSemaphorePermit,
     },
+    SetSale {
+        on: bool,
+        reply: oneshot::Sender<Vec<Product>>,
+        _permit: OwnedSemaphorePermit,
+    },
     SetPaused {
         paused: bool,
         reply: oneshot::Sender<()>,
@@ -156,6 +161,11 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Whether it is a batch of its own: an edit of products sees settled counters.
+    pub(super) const fn is_alone(&self) -> bool {
+        matches!(self, Self::Edit { .. } | Self::DeleteProduct { .. } | Self::SetSale { .. })
+    }
+
     /// Orders that it writes.
     pub(super) fn rows(&self) -> usize {
         match self {

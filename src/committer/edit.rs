@@ -4,6 +4,7 @@ use crate::domain::change::Change;
 use crate::domain::product::{Product, ProductId, Stock, Terms};
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_PRODUCTS;
+use crate::store::StoreError;
 
 use super::batch::{Applied, Batch};
 use super::books::Stocked;
@@ -27,7 +28,7 @@ impl Batch<'_> {
             return Err(invalid_window().into());
         }
         let id = self.books.head.next_product();
-        let product = Product { id, terms, stock, orders: 0, created_at: self.at, updated_at: self.at };
+        let product = Product { id, terms, stopped: false, stock, orders: 0, created_at: self.at, updated_at: self.at };
         self.record(Change::ProductCreated(Box::new(product.clone())))?;
         self.effects.created = Some(product.clone());
         Ok(product)
@@ -38,6 +39,8 @@ impl Batch<'_> {
         let before = stocked.product.clone();
         let mut after = before.clone();
         patch.apply_terms(&mut after.terms);
+        // What an operator says of one product outlasts the start of the sale.
+        after.stopped &= patch.flash_sale_active.is_none();
         if !after.terms.has_valid_window() {
             return Err(invalid_window().into());
         }
@@ -64,6 +67,24 @@ impl Batch<'_> {
         self.effects.edited = true;
         self.record(Change::ProductEdited { before: Box::new(before), after: Box::new(after.clone()) })?;
         Ok(after)
+    }
+
+    /// Takes all products out of the sale, or brings those back that were taken out so: all in this commit. Those that
+    /// it changed, by number.
+    pub(super) fn set_sale(&mut self, on: bool) -> Result<Vec<Product>, StoreError> {
+        let mut changed = Vec::new();
+        for stocked in self.books.products.values_mut() {
+            if stocked.product.set_on_sale(on, self.at) {
+                changed.push(stocked.product.clone());
+            }
+        }
+        changed.sort_unstable_by_key(|product| product.id);
+        for Product { id, .. } in &changed {
+            self.effects.touched.insert(*id);
+            self.record(if on { Change::ProductStarted(*id) } else { Change::ProductStopped(*id) })?;
+        }
+        self.effects.edited |= !changed.is_empty();
+        Ok(changed)
     }
 
     pub(super) fn delete_product(&mut self, id: ProductId) -> Applied<()> {

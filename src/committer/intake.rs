@@ -167,6 +167,22 @@ impl Intake {
         self.ask(|reply, permit| Command::DeleteProduct { product, reply, _permit: permit }).await?
     }
 
+    /// Takes all products out of the sale in one commit, and returns those that were in it. Once this has returned, no
+    /// order for them is accepted until they are back.
+    pub async fn stop_sale(&self) -> Result<Vec<Product>, Refusal> {
+        self.set_sale(false).await
+    }
+
+    /// Brings the products back into the sale that [`Self::stop_sale`] took out of it, also before a restart, but for
+    /// those that an operator has taken out or brought back since; returns them.
+    pub async fn start_sale(&self) -> Result<Vec<Product>, Refusal> {
+        self.set_sale(true).await
+    }
+
+    async fn set_sale(&self, on: bool) -> Result<Vec<Product>, Refusal> {
+        self.ask(|reply, permit| Command::SetSale { on, reply, _permit: permit }).await
+    }
+
     /// Pauses or resumes the queue, durably.
     pub async fn set_paused(&self, paused: bool) -> Result<(), Refusal> {
         self.ask(|reply, permit| Command::SetPaused { paused, reply, _permit: permit }).await

@@ -19,6 +19,7 @@ pub(super) enum Reply {
     Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
     Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
     Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
+    SaleSet(oneshot::Sender<Vec<Product>>, Vec<Product>),
     Paused(oneshot::Sender<()>),
 }
 
@@ -40,6 +41,7 @@ impl Reply {
             Self::Moved(reply, results) => drop(reply.send(results)),
             Self::Edited(reply, result) => drop(reply.send(result)),
             Self::Deleted(reply, result) => drop(reply.send(result)),
+            Self::SaleSet(reply, products) => drop(reply.send(products)),
             Self::Paused(reply) => drop(reply.send(())),
         }
     }

@@ -92,6 +92,10 @@ pub enum Change {
     },
     /// A product without orders was deleted.
     ProductDeleted(Box<Product>),
+    /// A stop of the whole sale took a product out of it.
+    ProductStopped(ProductId),
+    /// The sale started again, and the product is back in it.
+    ProductStarted(ProductId),
     /// An order was accepted and its units are held.
     OrderPlaced {
         /// The order as accepted.
@@ -131,6 +135,7 @@ impl Change {
             Self::OrderPlaced { .. } => Actor::Buyer,
             Self::OrderMoved { actor, .. } => *actor,
             Self::ProductCreated(_) | Self::ProductEdited { .. } | Self::ProductDeleted(_) => Actor::Operator,
+            Self::ProductStopped(_) | Self::ProductStarted(_) => Actor::Operator,
             Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed | Self::HistoryForked(_) => {
                 Actor::Operator
             }
@@ -144,6 +149,7 @@ impl Change {
             Self::ProductEdited { before, after } => {
                 Some([signed(after.stock.current) - signed(before.stock.current), 0, 0])
             }
+            Self::ProductStopped(_) | Self::ProductStarted(_) => Some([0; 3]),
             Self::ProductDeleted(product) => Some([-signed(product.stock.current), 0, 0]),
             Self::OrderPlaced { order, .. } => Some(StockMove::Hold.deltas(order.quantity)),
             Self::OrderMoved { quantity, units, .. } => Some(units.map_or([0; 3], |units| units.deltas(*quantity))),

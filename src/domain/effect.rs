@@ -19,6 +19,13 @@ pub enum Effect<'c> {
     ProductPut(&'c Product),
     /// The row of a product is removed.
     ProductRemoved(ProductId),
+    /// A product leaves the sale with all others, or comes back.
+    ProductSale {
+        /// Which.
+        product: ProductId,
+        /// Whether it is back.
+        on: bool,
+    },
     /// An order is placed or moves.
     Order(OrderEffect),
     /// A job leaves the list of dead letters; its order stays as it is.
@@ -67,6 +74,8 @@ impl<'c> Effect<'c> {
             Change::ProductCreated(product) => Self::ProductPut(product),
             Change::ProductEdited { after, .. } => Self::ProductPut(after),
             Change::ProductDeleted(product) => Self::ProductRemoved(product.id),
+            Change::ProductStopped(product) => Self::ProductSale { product: *product, on: false },
+            Change::ProductStarted(product) => Self::ProductSale { product: *product, on: true },
             Change::OrderPlaced { order, response } => Self::Order(OrderEffect::placed(Arc::clone(order), *response)),
             Change::OrderMoved { order: id, product, quantity, transition, units, .. } => {
                 let before = before.ok_or(Contradiction::NoOrder(*id))?;
@@ -110,6 +119,11 @@ impl OrderEffect {
 }
 
 impl Product {
+    /// Leaves the sale with all others, or comes back; false where that is not possible.
+    pub const fn set_on_sale(&mut self, on: bool, at: Timestamp) -> bool {
+        if on { self.start(at) } else { self.stop(at) }
+    }
+
     /// Applies what happens to an order of this product: its units move, and a new order counts.
     pub fn apply(&mut self, effect: &OrderEffect) -> Result<(), BelowZero> {
         if let Some(units) = effect.units {
@@ -128,7 +142,8 @@ impl Totals {
         match effect {
             Effect::Order(effect) => self.apply_order(effect),
             Effect::DeadLetterRemoved(_) => self.count_dead_letter(false),
-            Effect::ProductPut(_) | Effect::ProductRemoved(_) | Effect::Paused(_) | Effect::Forked(_) => {}
+            Effect::ProductPut(_) | Effect::ProductRemoved(_) | Effect::ProductSale { .. } => {}
+            Effect::Paused(_) | Effect::Forked(_) => {}
         }
     }
 

@@ -115,6 +115,8 @@ pub struct Product {
     pub id: ProductId,
     /// What the operator set.
     pub terms: Terms,
+    /// Whether a stop of the whole sale has taken it out: then it is not in the sale, and comes back with the start.
+    pub stopped: bool,
     /// Where its units are.
     pub stock: Stock,
     /// Orders ever accepted for it, whatever became of them.
@@ -123,6 +125,26 @@ pub struct Product {
     pub created_at: Timestamp,
     /// When its terms or its stock were last changed by an operator.
     pub updated_at: Timestamp,
+}
+
+impl Product {
+    /// Takes it out of the sale with all others; false, and nothing happens, where it is not in the sale.
+    pub const fn stop(&mut self, at: Timestamp) -> bool {
+        let stops = self.terms.flash_sale_active;
+        if stops {
+            (self.terms.flash_sale_active, self.stopped, self.updated_at) = (false, true, at);
+        }
+        stops
+    }
+
+    /// Brings it back into the sale; false, and nothing happens, where no stop of the whole sale has taken it out.
+    pub const fn start(&mut self, at: Timestamp) -> bool {
+        let starts = self.stopped;
+        if starts {
+            (self.terms.flash_sale_active, self.stopped, self.updated_at) = (true, false, at);
+        }
+        starts
+    }
 }
 
 /// Where the units of a product are. Always `initial + adjusted = current + held + sold`.
@@ -241,7 +263,8 @@ impl Product {
             hold_seconds: None,
         };
         let at = Timestamp::default();
-        Self { id: ProductId(id), terms, stock: Stock::new(units, units), orders: 0, created_at: at, updated_at: at }
+        let (id, stock) = (ProductId(id), Stock::new(units, units));
+        Self { id, terms, stopped: false, stock, orders: 0, created_at: at, updated_at: at }
     }
 }
 

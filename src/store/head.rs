@@ -73,7 +73,10 @@ impl Head {
             }
             Effect::Paused(paused) => self.paused = *paused,
             Effect::Forked(fork) => self.fork(fork),
-            Effect::Order(_) | Effect::ProductRemoved(_) | Effect::DeadLetterRemoved(_) => {}
+            Effect::Order(_)
+            | Effect::ProductRemoved(_)
+            | Effect::ProductSale { .. }
+            | Effect::DeadLetterRemoved(_) => {}
         }
         self.totals.apply(effect);
     }

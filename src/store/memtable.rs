@@ -148,13 +148,14 @@ impl Memtable {
         self.removal = later.removal;
     }
 
-    /// Takes the rows that a change writes. What an order does to its product's row is not among them: that row is put
-    /// when its stock has moved.
+    /// Takes the rows that a change writes. What an order or a stop of the sale does to a product's row is not among
+    /// them: that row is put when it is known.
     pub(in crate::store) fn apply(&mut self, effect: Effect<'_>) {
         match effect {
             Effect::ProductPut(product) => self.put_product(product.clone()),
             Effect::ProductRemoved(product) => self.remove_product(product),
             Effect::Order(effect) => self.apply_order(effect),
+            Effect::ProductSale { .. } => {}
             Effect::DeadLetterRemoved(order) => self.list_dead_letter(order, false),
             // In the head.
             Effect::Paused(_) | Effect::Forked(_) => {}

@@ -56,6 +56,10 @@ kinds! {
     ProductEdited => "product_edited", "edited";
     /// A product was deleted, and its ledger with it.
     ProductDeleted => "product_deleted";
+    /// A stop of the whole sale took a product out of it.
+    ProductStopped => "product_stopped", "stopped";
+    /// The sale started again, and the product is back in it.
+    ProductStarted => "product_started", "started";
     /// An order was accepted.
     OrderPlaced => "order_placed", "reserved";
     /// A worker fulfilled an order.
@@ -102,6 +106,8 @@ impl ChangeKind {
             Change::ProductEdited { before, after } if before.stock != after.stock => Self::ProductAdjusted,
             Change::ProductEdited { .. } => Self::ProductEdited,
             Change::ProductDeleted(_) => Self::ProductDeleted,
+            Change::ProductStopped(_) => Self::ProductStopped,
+            Change::ProductStarted(_) => Self::ProductStarted,
             Change::OrderPlaced { .. } => Self::OrderPlaced,
             Change::OrderMoved { transition, .. } => Self::of_transition(transition),
             Change::DeadLetterDeleted(_) => Self::DeadLetterDeleted,
@@ -197,6 +203,7 @@ impl<'c> ChangeView<'c> {
                 view.product = Some(product.id);
                 view.sides = [Some(Side::Product(product)), None];
             }
+            Change::ProductStopped(product) | Change::ProductStarted(product) => view.product = Some(*product),
             Change::OrderPlaced { order, .. } => {
                 (view.order, view.product, view.quantity) = (Some(order.id), Some(order.product), Some(order.quantity));
                 view.sides = [None, Some(Side::Order(order))];

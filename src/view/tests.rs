@@ -276,6 +276,8 @@ fn changes() -> Vec<(Change, &'static str, Option<&'static str>)> {
         (Change::QueuePaused, "queue_paused", None),
         (Change::QueueResumed, "queue_resumed", None),
         (Change::HistoryForked(fork.into()), "history_forked", None),
+        (Change::ProductStopped(ProductId(1)), "product_stopped", Some("stopped")),
+        (Change::ProductStarted(ProductId(1)), "product_started", Some("started")),
     ]
 }
 

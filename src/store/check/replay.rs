@@ -214,7 +214,8 @@ impl<'s> Replay<'s> {
                 }
             }
             Change::HistoryForked(fork) => self.check_fork(record, fork),
-            Change::OrderMoved { .. } | Change::DeadLetterDeleted(_) | Change::QueuePaused | Change::QueueResumed => {}
+            Change::ProductStopped(_) | Change::ProductStarted(_) | Change::OrderMoved { .. } => {}
+            Change::DeadLetterDeleted(_) | Change::QueuePaused | Change::QueueResumed => {}
         }
     }
 
@@ -251,6 +252,13 @@ impl<'s> Replay<'s> {
         match effect {
             Effect::ProductPut(product) => drop(self.products.insert(product.id, product.clone())),
             Effect::ProductRemoved(id) => drop(self.products.remove(&id)),
+            Effect::ProductSale { product: id, on } => {
+                let product = self.products.get_mut(&id);
+                if !product.is_some_and(|product| product.set_on_sale(on, record.at)) {
+                    let what = if on { "starts" } else { "stops" };
+                    self.wrong(record, format_args!("{what} the sale of product {id}, which it cannot"));
+                }
+            }
             Effect::Order(effect) => self.apply_order(record, effect, scratch)?,
             Effect::DeadLetterRemoved(order) => {
                 if !scratch.list_dead_letter(order, false)? {

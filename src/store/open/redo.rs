@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase};
 
 use crate::domain::change::{Change, Record};
+use crate::domain::clock::Timestamp;
 use crate::domain::effect::Effect;
 use crate::domain::job::JobOutcome;
 use crate::domain::order::{Order, OrderId};
@@ -69,7 +70,7 @@ impl Redo {
             };
             let effect = Effect::of(change, before.as_deref(), record.at);
             let effect = effect.map_err(|contradiction| wrong(contradiction.to_string()))?;
-            self.apply_product(&effect).map_err(wrong)?;
+            self.apply_product(&effect, record.at).map_err(wrong)?;
             self.head.apply(&effect);
             self.changes.apply(effect);
         }
@@ -83,10 +84,18 @@ impl Redo {
         }
     }
 
-    fn apply_product(&mut self, effect: &Effect<'_>) -> Result<(), String> {
+    fn apply_product(&mut self, effect: &Effect<'_>, at: Timestamp) -> Result<(), String> {
         match effect {
             Effect::ProductPut(product) => drop(self.products.insert(product.id, Product::clone(product))),
             Effect::ProductRemoved(id) => drop(self.products.remove(id)),
+            Effect::ProductSale { product: id, on } => {
+                let product = self.products.get_mut(id);
+                let product = product.ok_or_else(|| format!("is about product {id}, which is not there"))?;
+                if !product.set_on_sale(*on, at) {
+                    return Err(format!("starts or stops the sale of product {id}, which it cannot"));
+                }
+                self.changes.put_product(product.clone());
+            }
             Effect::Order(effect) => {
                 let order = &effect.order;
                 if order.job == JobOutcome::Open {

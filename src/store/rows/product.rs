@@ -6,11 +6,20 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::product::{Product, ProductId, Stock, Terms};
 
+/// Whether a product is in the sale. Its first two words are written as `false` and `true`, which were all there was
+/// before a whole sale could be stopped: rows from then read the same.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum SaleRow {
+    Out,
+    In,
+    Stopped,
+}
+
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct ProductRow<'a> {
     name: &'a str,
     price: u128,
-    flash_sale_active: bool,
+    sale: SaleRow,
     per_user_limit: Option<u32>,
     sale_starts_at: Option<i64>,
     sale_ends_at: Option<i64>,
@@ -31,7 +40,11 @@ impl<'a> ProductRow<'a> {
         Self {
             name: &terms.name,
             price: terms.price.cents(),
-            flash_sale_active: terms.flash_sale_active,
+            sale: match (terms.flash_sale_active, product.stopped) {
+                (true, _) => SaleRow::In,
+                (false, false) => SaleRow::Out,
+                (false, true) => SaleRow::Stopped,
+            },
             per_user_limit: terms.per_user_limit,
             sale_starts_at: terms.sale_starts_at.map(Timestamp::millis),
             sale_ends_at: terms.sale_ends_at.map(Timestamp::millis),
@@ -53,12 +66,13 @@ impl<'a> ProductRow<'a> {
             terms: Terms {
                 name: self.name.to_owned(),
                 price: Money::from_cents(self.price),
-                flash_sale_active: self.flash_sale_active,
+                flash_sale_active: matches!(self.sale, SaleRow::In),
                 per_user_limit: self.per_user_limit,
                 sale_starts_at: self.sale_starts_at.map(Timestamp::from_millis),
                 sale_ends_at: self.sale_ends_at.map(Timestamp::from_millis),
                 hold_seconds: self.hold_seconds,
             },
+            stopped: matches!(self.sale, SaleRow::Stopped),
             stock: Stock {
                 initial: self.initial,
                 adjusted: self.adjusted,

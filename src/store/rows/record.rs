@@ -69,6 +69,8 @@ enum ChangeRow<'a> {
     QueuePaused,
     QueueResumed,
     HistoryForked(ForkRow),
+    ProductStopped(u64),
+    ProductStarted(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +124,8 @@ impl<'a> ChangeRow<'a> {
             Change::QueuePaused => Self::QueuePaused,
             Change::QueueResumed => Self::QueueResumed,
             Change::HistoryForked(fork) => Self::HistoryForked(ForkRow::of(fork)),
+            Change::ProductStopped(product) => Self::ProductStopped(product.0),
+            Change::ProductStarted(product) => Self::ProductStarted(product.0),
         }
     }
 
@@ -149,6 +153,8 @@ impl<'a> ChangeRow<'a> {
             Self::QueuePaused => Change::QueuePaused,
             Self::QueueResumed => Change::QueueResumed,
             Self::HistoryForked(row) => Change::HistoryForked(Box::new(row.fork())),
+            Self::ProductStopped(product) => Change::ProductStopped(ProductId(*product)),
+            Self::ProductStarted(product) => Change::ProductStarted(ProductId(*product)),
         })
     }
 }

@@ -52,6 +52,7 @@ fn product() -> Product {
             sale_ends_at: None,
             hold_seconds: Some(600),
         },
+        stopped: false,
         stock: Stock { initial: 10, adjusted: -3, current: 4, held: 2, sold: 1 },
         orders: 9,
         created_at: Timestamp::from_millis(5),
@@ -66,6 +67,24 @@ fn orders_and_products_read_back_as_they_were_written() {
     assert_eq!(decode::<OrderRow<'_>>(&bytes).unwrap().order(OrderId(7)).unwrap(), order());
     encode(&ProductRow::of(&product()), &mut bytes).unwrap();
     assert_eq!(decode::<ProductRow<'_>>(&bytes).unwrap().product(ProductId(3)), product());
+}
+
+/// Written before a whole sale could be stopped, when a product was in the sale or was not.
+#[test]
+fn whether_a_product_is_in_the_sale_is_written_as_ever() {
+    let (mut out, mut bytes) = (product(), Vec::new());
+    out.terms.flash_sale_active = false;
+    let at = 1 + 1 + product().terms.name.len() + varint_len(product().terms.price.cents());
+    for (product, byte) in [(&product(), 1), (&out, 0), (&Product { stopped: true, ..out.clone() }, 2)] {
+        encode(&ProductRow::of(product), &mut bytes).unwrap();
+        assert_eq!(bytes[at], byte, "{product:?}");
+        assert_eq!(decode::<ProductRow<'_>>(&bytes).unwrap().product(ProductId(3)), *product);
+    }
+}
+
+/// How many bytes postcard writes a number in.
+fn varint_len(number: u128) -> usize {
+    (128 - number.leading_zeros() as usize).div_ceil(7).max(1)
 }
 
 #[test]
@@ -95,6 +114,8 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         Change::ProductDeleted(Box::new(product())),
         Change::OrderPlaced { order: Arc::new(order()), response: Some(response) },
         Change::OrderPlaced { order: Arc::new(order()), response: None },
+        Change::ProductStopped(ProductId(3)),
+        Change::ProductStarted(ProductId(3)),
         Change::DeadLetterDeleted(OrderId(7)),
         Change::QueuePaused,
         Change::QueueResumed,

@@ -1,6 +1,7 @@
 //! Products: made, read, changed, deleted, counted, audited.
 
 mod ledger;
+mod sale;
 
 use serde_json::{Value, json};
 

@@ -88,6 +88,14 @@ impl History {
             Change::ProductDeleted(product) => {
                 ensure!(self.products.remove(&product.id).as_ref() == Some(product), "{product:?} was another");
             }
+            Change::ProductStopped(id) | Change::ProductStarted(id) => {
+                let product = self.products.get_mut(id).ok_or("a sale of a product that is not there")?;
+                let back = matches!(change, Change::ProductStarted(_));
+                ensure!(product.stopped == back && product.terms.flash_sale_active != back, "{product:?} cannot turn");
+                product.terms.flash_sale_active = back;
+                product.stopped = !back;
+                product.updated_at = at;
+            }
             Change::OrderPlaced { order, response } => {
                 ensure!(order.id.0 == self.last_order + 1, "order {} is out of turn", order.id);
                 self.last_order = order.id.0;
