@@ -14,6 +14,7 @@ pub mod money;
 pub mod names;
 pub mod order;
 pub mod product;
+pub mod product_tag;
 pub mod receipt;
 pub mod refusal;
 pub mod sale;

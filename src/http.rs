@@ -5,6 +5,7 @@ mod access;
 mod activity;
 mod arriving;
 mod body;
+mod conditions;
 mod connection;
 mod connections;
 mod edge;
@@ -24,6 +25,7 @@ mod socket;
 
 pub use access::{Access, AdminToken, guard};
 pub use body::{BatchBody, JsonBody, read_body};
+pub use conditions::{if_match, is_known};
 pub use handler::Handler;
 pub use headers::PAGE as PAGE_HEADERS;
 pub use json::{

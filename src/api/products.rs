@@ -10,6 +10,7 @@ mod list;
 mod metrics;
 mod restock;
 mod sale;
+mod tagged;
 mod update;
 
 use super::route::Group;

@@ -121,9 +121,11 @@ impl<'b> Batch<'b> {
                 let moved = orders.into_iter().map(|order| reply_of(self.move_for_operator(order, to, failed_before)));
                 Reply::Moved(reply, moved.collect::<Result<_, _>>()?)
             }
-            Command::Edit { edit, reply, _permit } => Reply::Edited(reply, reply_of(self.edit(*edit))?.map(Box::new)),
-            Command::DeleteProduct { product, reply, _permit } => {
-                Reply::Deleted(reply, reply_of(self.delete_product(product))?)
+            Command::Edit { edit, expected, reply, _permit } => {
+                Reply::Edited(reply, reply_of(self.edit(*edit, &expected))?.map(Box::new))
+            }
+            Command::DeleteProduct { product, expected, reply, _permit } => {
+                Reply::Deleted(reply, reply_of(self.delete_product(product, &expected))?)
             }
             Command::SetSale { on, reply, _permit } => Reply::SaleSet(reply, self.set_sale(on)?),
             Command::SetPaused { paused, reply, _permit } => {

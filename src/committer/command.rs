@@ -9,6 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId, Priority, UserId};
 use crate::domain::product::{Product, ProductId, Terms};
+use crate::domain::product_tag::Expected;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::domain::transition::Transition;
@@ -112,6 +113,13 @@ pub struct ProductPatch {
     pub current: Option<u64>,
 }
 
+impl ProductPatch {
+    /// Whether it says how many units can be bought beside other fields, as a form that was read before would.
+    pub fn sets_current_beside_others(&self) -> bool {
+        self.current.is_some() && Self { current: None, ..self.clone() } != Self::default()
+    }
+}
+
 /// One message to the committer. It carries the permit that made room for it and gives it back when it is taken.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -139,11 +147,13 @@ pub(super) enum Command {
     },
     Edit {
         edit: Box<Edit>,
+        expected: Expected,
         reply: oneshot::Sender<Result<Box<Product>, Refusal>>,
         _permit: OwnedSemaphorePermit,
     },
     DeleteProduct {
         product: ProductId,
+        expected: Expected,
         reply: oneshot::Sender<Result<(), Refusal>>,
         _permit: OwnedSemaphorePermit,
     },

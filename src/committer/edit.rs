@@ -2,6 +2,7 @@
 
 use crate::domain::change::Change;
 use crate::domain::product::{Product, ProductId, Stock, Terms};
+use crate::domain::product_tag::{Expected, TagPart};
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_PRODUCTS;
 use crate::store::StoreError;
@@ -11,12 +12,27 @@ use super::books::Stocked;
 use super::command::{Edit, ProductPatch};
 
 impl Batch<'_> {
-    pub(super) fn edit(&mut self, edit: Edit) -> Applied<Product> {
+    /// Applies an edit to a product that is in one of the expected states. What an edit of the terms or by a difference
+    /// does is the same whatever is sold meanwhile; one that sets what can be bought depends on that too.
+    pub(super) fn edit(&mut self, edit: Edit, expected: &Expected) -> Applied<Product> {
+        match &edit {
+            Edit::Create { .. } => {}
+            Edit::Update { product, patch } => {
+                let part = if patch.current.is_some() { TagPart::Whole } else { TagPart::Terms };
+                self.check_state(*product, expected, part)?;
+            }
+            Edit::Restock { product, .. } => self.check_state(*product, expected, TagPart::Terms)?,
+        }
         match edit {
             Edit::Create { terms, initial, current } => self.create(terms, Stock::new(initial, current)),
             Edit::Update { product, patch } => self.update(product, &patch),
             Edit::Restock { product, delta } => self.restock(product, delta),
         }
+    }
+
+    fn check_state(&self, id: ProductId, expected: &Expected, part: TagPart) -> Result<(), Refusal> {
+        let stocked = self.books.products.get(&id).ok_or(Refusal::ProductNotFound)?;
+        expected.check(&stocked.product, part).map_err(|tag| Refusal::PreconditionFailed { tag })
     }
 
     fn create(&mut self, terms: Terms, stock: Stock) -> Applied<Product> {
@@ -87,7 +103,8 @@ impl Batch<'_> {
         Ok(changed)
     }
 
-    pub(super) fn delete_product(&mut self, id: ProductId) -> Applied<()> {
+    pub(super) fn delete_product(&mut self, id: ProductId, expected: &Expected) -> Applied<()> {
+        self.check_state(id, expected, TagPart::Terms)?;
         let stocked = self.books.products.get(&id).ok_or(Refusal::ProductNotFound)?;
         if stocked.product.orders > 0 {
             return Err(Refusal::ProductHasOrders.into());

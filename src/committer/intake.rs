@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
+use crate::domain::product_tag::Expected;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
@@ -158,13 +159,18 @@ impl Intake {
 
     /// Creates or changes a product for an operator.
     pub async fn edit(&self, edit: Edit) -> Result<Product, Refusal> {
-        let edit = Box::new(edit);
-        Ok(*self.ask(|reply, permit| Command::Edit { edit, reply, _permit: permit }).await??)
+        self.edit_if(edit, Expected::Any).await
     }
 
-    /// Deletes a product that has no orders.
-    pub async fn delete_product(&self, product: ProductId) -> Result<(), Refusal> {
-        self.ask(|reply, permit| Command::DeleteProduct { product, reply, _permit: permit }).await?
+    /// The same where the product is in one of the expected states when it is changed.
+    pub async fn edit_if(&self, edit: Edit, expected: Expected) -> Result<Product, Refusal> {
+        let edit = Box::new(edit);
+        Ok(*self.ask(|reply, permit| Command::Edit { edit, expected, reply, _permit: permit }).await??)
+    }
+
+    /// Deletes a product that has no orders and is in one of the expected states.
+    pub async fn delete_product(&self, product: ProductId, expected: Expected) -> Result<(), Refusal> {
+        self.ask(|reply, permit| Command::DeleteProduct { product, expected, reply, _permit: permit }).await?
     }
 
     /// Takes all products out of the sale in one commit, and returns those that were in it. Once this has returned, no

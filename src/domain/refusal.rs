@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::clock::Timestamp;
 use crate::domain::order::OrderStatus;
 use crate::domain::product::NotOnSale;
+use crate::domain::product_tag::ProductTag;
 use crate::domain::transition::NotPossible;
 use crate::limits::MAX_BODY_BYTES;
 
@@ -80,6 +81,16 @@ pub enum Refusal {
     UnsupportedTransferCoding,
     /// The headers are larger than allowed.
     HeadersTooLarge,
+    /// The product is not in the state that the request depends on.
+    PreconditionFailed {
+        /// Its tag as it is.
+        tag: ProductTag,
+    },
+    /// The request depends on the state of the product, and does not say which state it was made for.
+    PreconditionRequired {
+        /// Its tag as it is.
+        tag: ProductTag,
+    },
     /// Too much is waiting. It says nothing about the stock.
     Overloaded {
         /// When to try again.
@@ -160,6 +171,8 @@ codes! {
     Self::UnsupportedContentCoding, Self::UnsupportedContentCoding => "unsupported_media_type";
     Self::UnsupportedTransferCoding, Self::UnsupportedTransferCoding => "not_implemented";
     Self::HeadersTooLarge, Self::HeadersTooLarge => "headers_too_large";
+    Self::PreconditionFailed { .. }, Self::PreconditionFailed { tag: EXAMPLE_TAG } => "precondition_failed";
+    Self::PreconditionRequired { .. }, Self::PreconditionRequired { tag: EXAMPLE_TAG } => "precondition_required";
     Self::Overloaded { .. }, Self::Overloaded { retry_after: Duration::from_secs(1) } => "overloaded";
     Self::ShuttingDown, Self::ShuttingDown => "shutting_down";
     Self::StorageUnavailable, Self::StorageUnavailable => "storage_unavailable";
@@ -168,6 +181,9 @@ codes! {
 
 /// The moment in the examples, `2026-01-31T12:00:00.000Z`.
 const EXAMPLE_TIME: Timestamp = Timestamp::from_millis(1_769_860_800_000);
+
+/// The tag in the examples.
+const EXAMPLE_TAG: ProductTag = ProductTag::EXAMPLE;
 
 /// The limit in the examples.
 const EXAMPLE_RATE: RateLimited = RateLimited { policy: "user", limit: 10, retry_after: Duration::from_secs(1) };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::ProductHasOrders
         | Refusal::RequestInFlight
         | Refusal::BackupInFlight => StatusCode::CONFLICT,
+        Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+        Refusal::PreconditionRequired { .. } => StatusCode::PRECONDITION_REQUIRED,
         Refusal::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -70,6 +72,11 @@ pub fn message(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".into(),
         Refusal::BackupInFlight => "A backup is being read already; there is one at a time".into(),
         Refusal::IdempotencyKeyReused => "This Idempotency-Key came before with another request".into(),
+        Refusal::PreconditionFailed { .. } => "The product was changed since it was read. Read it again.".into(),
+        Refusal::PreconditionRequired { .. } => {
+            "A change of currentStock beside other fields needs If-Match with the ETag of the product as it was read"
+                .into()
+        }
         Refusal::RateLimited(limited) => {
             let who = if limited.policy == "ip" { "client address" } else { limited.policy };
             format!("Too many requests: {} a second are allowed for each {who}", limited.limit).into()
@@ -135,6 +142,11 @@ pub fn document_response(refusal: &Refusal, document: Bytes) -> Response {
         }
         Refusal::UnsupportedContentCoding => {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        Refusal::PreconditionFailed { tag } | Refusal::PreconditionRequired { tag } => {
+            if let Ok(tag) = HeaderValue::try_from(tag.to_string()) {
+                headers.insert(ETAG, tag);
+            }
         }
         Refusal::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flashsale\""));

@@ -10,8 +10,8 @@ use crate::http::schema::{Shape, some_text, whole, word};
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// The headers of refusals that are shown where they are sent.
-pub(super) const SHOWN: [&str; 5] =
-    ["Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Accept-Encoding"];
+pub(super) const SHOWN: [&str; 6] =
+    ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Accept-Encoding"];
 
 /// All of them, by name.
 pub(super) fn all() -> Vec<(&'static str, Header)> {
@@ -38,6 +38,13 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
             "The next page, where there is one. A page may be short, even empty, and yet have a next one.",
             some_text(),
             json!("</api/v1/orders?cursor=2a-5f1c0e7b9d3a486f>; rel=\"next\""),
+        ),
+        header(
+            "ETag",
+            "The state of the product. Its first half changes with what operators set, its second half with the units that \
+             orders move.",
+            some_text(),
+            json!("\"5f1c0e7b9d3a486f-8c2e1b0d7a9f6354\""),
         ),
         header(
             "Content-Disposition",

@@ -167,6 +167,20 @@ impl Operation {
         })
     }
 
+    /// The header that makes a change depend on the state of the product, and the refusal where that is another.
+    pub(crate) fn takes_if_match(self, about: &str) -> Self {
+        self.header("If-Match", about, schema::some_text())
+            .refuses(|refusal| matches!(refusal, Refusal::PreconditionFailed { .. }))
+    }
+
+    /// The header with the state that the client has, and the response where it is the same.
+    pub(crate) fn takes_if_none_match(self) -> Self {
+        let about = "The `ETag` of the product as the client has it: 304 where nothing has changed since.";
+        let unchanged = ResponseBuilder::new().description("Nothing has changed.");
+        let unchanged = unchanged.header_ref("ETag", headers::named("ETag"));
+        self.header("If-None-Match", about, schema::some_text()).respond(StatusCode::NOT_MODIFIED, unchanged)
+    }
+
     /// The shapes of a view.
     fn shapes_of<T: ToSchema>(mut self) -> Self {
         self.shapes.extend(view::schema::named::<T>());
@@ -187,6 +201,11 @@ impl Operation {
     /// A response of 200 with a view.
     pub(crate) fn responds<T: ToSchema>(self, about: &str) -> Self {
         self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, view::schema::reference::<T>(), &[])
+    }
+
+    /// A response of 200 with a view and the tag of its state.
+    pub(crate) fn responds_tagged<T: ToSchema>(self, about: &str) -> Self {
+        self.shapes_of::<T>().responds_with(StatusCode::OK, about, JSON, view::schema::reference::<T>(), &["ETag"])
     }
 
     /// A response with a view that is described where it is used and under no name.

@@ -1,10 +1,9 @@
 //! Creating a product.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
 use crate::api::route::{self, BASE, Route};
@@ -16,6 +15,7 @@ use crate::limits::MAX_BODY_BYTES;
 use crate::view::ProductView;
 
 use super::fields::{INITIAL, NAME, NEW_PRODUCT, PRICE, read_terms};
+use super::tagged::tagged;
 
 pub(super) fn route() -> Route {
     let product = json!({ "name": "Headphones", "price": "349.99", "initialStock": 200, "flashSaleActive": true });
@@ -25,7 +25,7 @@ pub(super) fn route() -> Route {
     });
     let description = route::operator("/inventory", "createProduct", "Create a product")
         .body(&NEW_PRODUCT, MAX_BODY_BYTES, [("product", product), ("withHold", with_hold)])
-        .creates::<ProductView<'_>>("The product.", &[])
+        .creates::<ProductView<'_>>("The product.", &["ETag"])
         .leads_to(&["getProduct", "updateProduct", "deleteProduct", "restockProduct", "readLedger"], "id", "id")
         .writes();
     route::post(create, description)
@@ -48,7 +48,8 @@ async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Resul
         hold_seconds: patch.hold_seconds.flatten(),
     };
     let product = intake.edit(Edit::Create { terms, initial, current: patch.current.unwrap_or(initial) }).await?;
-    let mut response = (StatusCode::CREATED, Json(ProductView::of(&product))).into_response();
+    let mut response = tagged(&product);
+    *response.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::try_from(format!("{BASE}/inventory/{}", product.id)) {
         response.headers_mut().insert(LOCATION, location);
     }

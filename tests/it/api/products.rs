@@ -2,6 +2,7 @@
 
 mod ledger;
 mod sale;
+mod tags;
 
 use serde_json::{Value, json};
 

@@ -39,7 +39,8 @@ async fn eventful() -> Launch {
     server.act("/orders/21/confirm").await.expect(200);
     server.act("/orders/22/cancel").await.expect(200);
     server.act("/orders/1/cancel").await.expect(200);
-    server.put(&format!("/inventory/{lamp}"), json!({"currentStock": 50, "name": "Lantern"})).await.expect(200);
+    server.put(&format!("/inventory/{lamp}"), json!({"name": "Lantern"})).await.expect(200);
+    server.put(&format!("/inventory/{lamp}"), json!({"currentStock": 50})).await.expect(200);
     server.post(&format!("/inventory/{held}/restock"), json!({"quantity": 5})).await.expect(200);
     server.act("/queue/pause").await.expect(200);
     server.terminate().await;
