@@ -8,8 +8,9 @@ use axum::{BoxError, Router, routing};
 use bytes::Bytes;
 use tower::Service;
 
+use crate::config::DocsAccess;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, Access, without_query};
+use crate::http::{self, Access, guard, without_query};
 
 mod backup;
 mod docs;
@@ -60,7 +61,7 @@ pub struct Api {
 impl Api {
     /// The routes over these rooms.
     pub fn new(deps: Deps) -> Self {
-        let token = deps.token;
+        let (token, docs) = (deps.token.clone(), deps.docs);
         let operators = if token.is_set() { Access::Operator } else { Access::Public };
         let shared = Shared::new(deps, Description::new(move || description(operators)));
         let place_order = PlaceOrder::from_ref(&shared);
@@ -70,12 +71,19 @@ impl Api {
         // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
             let path = route.description().path().to_owned();
-            router.route(&path, http::with_template(route.handler(&token), &path))
+            let handler = route.handler(&token);
+            match (docs::is_about(&path), docs) {
+                (true, DocsAccess::Off) => router,
+                (true, DocsAccess::Operator) => router.route(&path, http::with_template(guard(handler, &token), &path)),
+                _ => router.route(&path, http::with_template(handler, &path)),
+            }
         });
+        let router = match docs {
+            DocsAccess::Off => router,
+            // Not of the table: it is a way to a route of it.
+            _ => router.route("/docs/", without_query(routing::get(docs::way))),
+        };
         let router = router
-            // Not of the table: they are ways to a route of it.
-            .route("/", without_query(routing::get(docs::way)))
-            .route("/docs/", without_query(routing::get(docs::way)))
             .fallback(async || Refusal::NotFound)
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
             .with_state(shared);

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 
 use crate::alerts::Alerts;
 use crate::api::{self, Api};
-use crate::config::{Config, FulfillmentConfig};
+use crate::config::{Config, DashboardAccess, FulfillmentConfig};
+use crate::dashboard::{self, Dashboard};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
@@ -26,10 +27,12 @@ use crate::store::{self, Medium};
 use crate::{limits, logging};
 
 mod signals;
+mod site;
 
 pub use signals::survive_file_size_limit;
 
 use signals::Ends;
+use site::Site;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -209,7 +212,8 @@ impl App {
             data_dir: config.data_dir.clone(),
             max_open_files,
         }));
-        let token = AdminToken::new(config.admin_token.as_ref().map(|token| token.expose()));
+        let token = config.admin_token.as_ref().map(|token| token.expose());
+        let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone());
         let banner = Banner {
             address,
             store: store::file_in(&config.data_dir).display().to_string(),
@@ -221,6 +225,20 @@ impl App {
             token: config.admin_token.is_some(),
             fulfillment: config.fulfillment.is_some(),
         };
+        let dashboard = (config.pages.dashboard == DashboardAccess::On).then(|| {
+            Dashboard::new(dashboard::Deps {
+                intake: engine.intake.clone(),
+                inventory: Arc::clone(&engine.inventory),
+                queue: Arc::clone(&engine.queue),
+                store: Arc::clone(&engine.store),
+                clock: engine.clock.clone(),
+                job_ids: Arc::clone(&engine.job_ids),
+                token: token.clone(),
+                metrics: Arc::clone(&engine.metrics),
+                alerts: Arc::clone(&alerts),
+                monitor: Arc::clone(&monitor),
+            })
+        });
         let api = Api::new(api::Deps {
             admission: Arc::clone(&engine.admission),
             intake: engine.intake.clone(),
@@ -233,7 +251,9 @@ impl App {
             metrics: Arc::clone(&engine.metrics),
             alerts,
             monitor,
+            docs: config.pages.docs,
         });
+        let site = Site { api, dashboard };
         if max_connections < config.max_connections / 2 {
             let wanted = config.max_connections;
             tracing::warn!(max_connections, wanted, "the limit of open files allows far fewer than MAX_CONNECTIONS");
@@ -247,7 +267,7 @@ impl App {
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
             metrics: Arc::clone(&engine.metrics),
         };
-        let server = tokio::spawn(http::serve(listener, api, serving, stopped));
+        let server = tokio::spawn(http::serve(listener, site, serving, stopped));
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
         let app = Self { engine, windows, clock_watch, server, nudges, stop, shutdown_timeout };

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use hyper::Uri;
 
 use crate::limits::MAX_SETTING_FILE_BYTES;
@@ -38,6 +39,39 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// How many requests are accepted.
     pub rate_limits: RateLimitConfig,
+    /// What is shown to browsers.
+    pub pages: PagesConfig,
+}
+
+/// What is shown to browsers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PagesConfig {
+    /// The dashboard.
+    pub dashboard: DashboardAccess,
+    /// The API's page and its description.
+    pub docs: DocsAccess,
+}
+
+/// Whether there is a dashboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DashboardAccess {
+    /// At `/`.
+    #[default]
+    On,
+    /// Its pages do not exist.
+    Off,
+}
+
+/// Who may read `/docs` and `/openapi.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocsAccess {
+    /// Anyone.
+    #[default]
+    Public,
+    /// Operators.
+    Operator,
+    /// Nobody: they do not exist.
+    Off,
 }
 
 /// How many requests are accepted.

@@ -9,11 +9,13 @@ mod conditions;
 mod connection;
 mod connections;
 mod edge;
+mod form_body;
 mod handler;
 mod headers;
 mod in_flight;
 mod json;
 mod leash;
+mod origin;
 mod page;
 mod path;
 mod problem;
@@ -21,20 +23,25 @@ mod query;
 mod route_template;
 pub mod schema;
 mod serve;
+mod session;
 mod socket;
 
-pub use access::{Access, AdminToken, guard};
+pub use access::{Access, AdminToken, guard, is_read};
 pub use body::{BatchBody, JsonBody, read_body};
 pub use conditions::{if_match, is_known};
+pub use edge::Client;
+pub use form_body::FormBody;
 pub use handler::Handler;
 pub use headers::PAGE as PAGE_HEADERS;
 pub use json::{
     As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, OneOf, Price, Reader, Rule, Truth,
     Value, Whole, not_json, parse,
 };
+pub use origin::is_same_origin;
 pub use page::{Cursors, page_response};
 pub use path::PathParam;
 pub use problem::{document_response, message, problem_document, problem_response, retry_after, status};
 pub use query::{Query, check_none, without_query};
 pub use route_template::{RouteTemplate, with_template};
 pub use serve::{ServeConfig, serve};
+pub use session::{SESSION_COOKIE, cookie, set_cookie};

@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands and their arguments |
 //! | [`app`] | composes the server, and stops it in reverse |
 //! | [`api`] | the routes and their description |
+//! | [`dashboard`] | the pages for operators |
 //! | [`http`] | the HTTP protocol, without a route |
 //! | [`engine`] | the engine without HTTP: store, committer, queue and workers together |
 //! | [`admission`] | the ordered checks of an order, last of them the stock |
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod app;
 
 pub mod api;
+pub mod dashboard;
 
 pub mod engine;
 pub mod http;

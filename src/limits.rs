@@ -13,6 +13,22 @@ pub const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 pub const MAX_BATCH_ORDERS: usize = 1_000;
 /// Fields of a JSON object in a body.
 pub const MAX_FIELDS: usize = 32;
+/// Fields of a form that a page sends.
+pub const MAX_FORM_FIELDS: usize = 2_048;
+/// How long a login to the dashboard lasts.
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
+/// Wrong tokens that one client address may try within [`LOGIN_WINDOW`].
+pub const MAX_LOGIN_TRIES: u32 = 5;
+/// See [`MAX_LOGIN_TRIES`].
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
+/// Client addresses whose wrong tokens are counted at once.
+pub const MAX_LOGIN_ADDRESSES: usize = 10_000;
+/// Characters of the message that a page shows after an act.
+pub const MAX_NOTICE_CHARS: usize = 400;
+/// How long this message waits for its page, and how long an act's way back takes one click.
+pub const NOTICE_LIFETIME: Duration = Duration::from_secs(60);
+/// Bytes of an address of this server that a form sends back to lead there again.
+pub const MAX_BACK_BYTES: usize = 2_048;
 /// Bytes of a request's address.
 pub const MAX_URI_BYTES: usize = 8 * 1024;
 /// Bytes of all headers of a request together.

@@ -59,7 +59,12 @@ async fn page() -> Response {
     (kind, PAGE_HEADERS, include_str!("../../assets/docs.html")).into_response()
 }
 
-/// `GET /` and `GET /docs/`, where people look for the page as well.
+/// Whether a path is one of the description's.
+pub(super) fn is_about(path: &str) -> bool {
+    path == "/openapi.json" || path.starts_with("/docs")
+}
+
+/// `GET /docs/`, where people look for the page as well.
 pub(super) async fn way() -> Redirect {
     Redirect::temporary("/docs")
 }

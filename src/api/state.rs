@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::admission::Admission;
 use crate::alerts::Alerts;
 use crate::committer::Intake;
+use crate::config::DocsAccess;
 use crate::domain::clock::Clock;
 use crate::domain::job_id::JobIds;
 use crate::http::{AdminToken, Cursors};
@@ -46,6 +47,8 @@ pub struct Deps {
     pub alerts: Arc<Alerts>,
     /// The figures of the moment.
     pub monitor: Arc<Monitor>,
+    /// Who may read the description of the API.
+    pub docs: DocsAccess,
 }
 
 /// The rooms as requests share them. A handler names the parts that it uses, and gets no others.

@@ -7,7 +7,9 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 
-use crate::config::{self, Config, ConfigError, FulfillmentConfig, RateLimitConfig};
+use crate::config::{
+    self, Config, ConfigError, DashboardAccess, DocsAccess, FulfillmentConfig, PagesConfig, RateLimitConfig,
+};
 use crate::limits::{
     self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_HOLD_CAPACITY, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY,
     DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
@@ -116,6 +118,12 @@ pub(super) struct Serve {
     /// 10.0.0.0/8,192.0.2.7
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
     trusted_proxies: Vec<IpNet>,
+    /// Whether the dashboard is shown at /
+    #[arg(long, env = "DASHBOARD", default_value = "on", value_enum)]
+    dashboard: DashboardAccess,
+    /// Who may read the page of the API at /docs, and /openapi.json
+    #[arg(long, env = "DOCS", default_value = "public", value_enum)]
+    docs: DocsAccess,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -168,6 +176,7 @@ impl Serve {
                 per_address: self.rate_limit_per_ip,
                 trusted_proxies: self.trusted_proxies,
             },
+            pages: PagesConfig { dashboard: self.dashboard, docs: self.docs },
         })
     }
 }

@@ -16,6 +16,8 @@ pub enum Refusal {
     InvalidRequest(Vec<FieldError>),
     /// A credential is missing or wrong.
     Unauthorized,
+    /// The request comes from a page of another server, or by a name that is not this server's. What is wrong with it.
+    Forbidden(&'static str),
     /// No such product.
     ProductNotFound,
     /// No such order.
@@ -147,6 +149,7 @@ macro_rules! codes {
 codes! {
     Self::InvalidRequest(_), Self::invalid("quantity", "is missing") => "invalid_request";
     Self::Unauthorized, Self::Unauthorized => "unauthorized";
+    Self::Forbidden(_), Self::Forbidden("Origin must be this server") => "forbidden";
     Self::ProductNotFound, Self::ProductNotFound => "product_not_found";
     Self::OrderNotFound, Self::OrderNotFound => "order_not_found";
     Self::JobNotFound, Self::JobNotFound => "job_not_found";

@@ -54,9 +54,17 @@ pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
 {
-    if !is_json(headers) {
-        return Err(Refusal::UnsupportedMediaType);
+    match is_json(headers) {
+        true => read_any(headers, body, limit).await,
+        false => Err(Refusal::UnsupportedMediaType),
     }
+}
+
+/// Reads a body of at most `limit` bytes, whatever it is declared as.
+pub(super) async fn read_any<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let too_large = Refusal::PayloadTooLarge { limit };
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > limit) {

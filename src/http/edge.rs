@@ -31,11 +31,21 @@ use super::{headers, problem};
 /// The refusal of a client that has as many requests under way as it may.
 const BUSY: Refusal = Refusal::Overloaded { retry_after: Duration::from_secs(1) };
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The most characters of a request's number that a caller may choose.
 const MAX_REQUEST_ID: usize = 128;
+
+/// The client of a request, for handlers: among the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it came by TLS, as a trusted proxy says.
+    pub is_secure: bool,
+}
 
 /// The outermost layer. All connections share it.
 #[derive(Debug)]
@@ -63,7 +73,7 @@ impl<H: Handler> Edge<H> {
     /// Responds to one request of `peer`.
     pub(super) async fn respond(&self, request: Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) -> Response {
         let began = Instant::now();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let id = self.ids.of(&parts.headers);
         let is_short = self.handler.takes_short_cut(&parts);
         let _under_way = is_short.then(|| self.metrics.count_order_request());
@@ -92,7 +102,10 @@ impl<H: Handler> Edge<H> {
                 response
             }
             // Boxed, as its state would otherwise be part of every connection.
-            Ok(_turn) => Box::pin(self.route(parts, body, &id, activity, began)).await,
+            Ok(_turn) => {
+                parts.extensions.insert(self.client(&parts, peer));
+                Box::pin(self.route(parts, body, &id, activity, began)).await
+            }
         };
         if !is_short {
             headers::secure(response.headers_mut());
@@ -151,6 +164,15 @@ impl<H: Handler> Edge<H> {
     fn record(&self, method: &Method, response: &Response, began: Instant) {
         let route = response.extensions().get::<RouteTemplate>().map(|template| &template.0);
         self.metrics.record_request(route, method.as_str(), response.status().as_u16(), began.elapsed());
+    }
+
+    fn client(&self, parts: &Parts, peer: IpAddr) -> Client {
+        let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
+        let proto = parts.headers.get(FORWARDED_PROTO).filter(|_| trusted);
+        Client {
+            address: client(peer, &parts.headers, &self.trusted_proxies),
+            is_secure: proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https")),
+        }
     }
 
     /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.

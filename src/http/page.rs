@@ -23,7 +23,8 @@ impl Cursors {
         Self { key: blake3::derive_key("flashsale 2026-11 cursors", &secret) }
     }
 
-    fn make(&self, list: &str, position: u64) -> String {
+    /// The cursor of a position in a list.
+    pub fn make(&self, list: &str, position: u64) -> String {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(&position.to_le_bytes()).update(list.as_bytes());
         let tag = hasher.finalize().to_hex();

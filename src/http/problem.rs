@@ -20,6 +20,7 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::InvalidRequest(_) => StatusCode::BAD_REQUEST,
         Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::ProductNotFound | Refusal::OrderNotFound | Refusal::JobNotFound | Refusal::NotFound => {
             StatusCode::NOT_FOUND
         }
@@ -55,6 +56,7 @@ pub fn message(refusal: &Refusal) -> Cow<'static, str> {
     match refusal {
         Refusal::InvalidRequest(errors) => invalid(errors).into(),
         Refusal::Unauthorized => "This needs the admin token: Authorization: Bearer …".into(),
+        Refusal::Forbidden(what) => (*what).into(),
         Refusal::ProductNotFound => "There is no product with this id".into(),
         Refusal::OrderNotFound => "There is no order with this id".into(),
         Refusal::JobNotFound => "There is no such job".into(),

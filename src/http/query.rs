@@ -116,7 +116,7 @@ impl Query {
 }
 
 /// A name or a value as it was before it was put into a query (`application/x-www-form-urlencoded`).
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     if !text.contains(['%', '+']) {
         return Some(text.to_owned());
     }

@@ -76,7 +76,7 @@ impl Operation {
             | Refusal::HeadersTooLarge
             | Refusal::RateLimited(_)
             | Refusal::UnsupportedTransferCoding => true,
-            Refusal::Unauthorized => operator,
+            Refusal::Unauthorized | Refusal::Forbidden(_) => operator,
             _ => false,
         })
     }
@@ -329,8 +329,12 @@ impl Operation {
         for (status, response) in self.responses {
             operation = operation.response(status.as_str(), response);
         }
+        match operators {
+            Access::Public => refusals.retain(|refusal| *refusal != Refusal::Unauthorized),
+            Access::Operator => refusals.retain(|refusal| !matches!(refusal, Refusal::Forbidden(_))),
+        }
         match (operators, self.access) {
-            (Access::Public, _) => refusals.retain(|refusal| *refusal != Refusal::Unauthorized),
+            (Access::Public, _) => {}
             (Access::Operator, Access::Public) if refusals.contains(&Refusal::Unauthorized) => {
                 // Some of what can be asked for needs the token.
                 operation = operation.security(SecurityRequirement::default()).security(token());

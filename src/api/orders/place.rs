@@ -126,7 +126,7 @@ impl PlaceOrder {
         request.key = key;
         self.metrics.note_user(request.user.as_str());
         // Priorities above normal are for operators.
-        if request.priority > Priority::Normal && !self.token.allows(headers) {
+        if request.priority > Priority::Normal && !self.token.allows(&Method::POST, headers) {
             return Err(Refusal::Unauthorized);
         }
         self.admission.place(request).await

@@ -125,7 +125,6 @@ async fn parameters_that_a_route_does_not_know_are_refused_by_name_on_every_rout
         (Method::GET, "/livez", None),
         (Method::GET, "/metrics", None),
         (Method::GET, "/docs", None),
-        (Method::GET, "/", None),
     ];
     for (method, path, body) in routes {
         let is_head = method == Method::HEAD;

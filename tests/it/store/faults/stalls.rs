@@ -131,6 +131,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         journal_keep: None,
         shutdown_timeout: limits::SHUTDOWN_TIMEOUT,
         rate_limits: flashsale::config::RateLimitConfig::default(),
+        pages: flashsale::config::PagesConfig::default(),
     };
     let (app, banner) = App::start_on(disk.medium(), config).await.unwrap();
     (app, Client::new(&banner.address.to_string()))

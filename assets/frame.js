@@ -1,0 +1,201 @@
+// The frame of every page: the clock, counters, acts in place, questions as dialogs, keys, times in the viewer's zone.
+// Pages work without it. Others use: say(text), alarm(text), serverNow(), setServerTime(ms), localTimes(root), replaceStrip(doc).
+const root = document.documentElement;
+let offset = Number(root.dataset.now) - Date.now();
+
+/** The server's time in milliseconds, as far as is known. */
+export const serverNow = () => Date.now() + offset;
+
+/** Takes the server's time from something that has just come from it. */
+export function setServerTime(ms) {
+  offset = ms - Date.now();
+}
+
+/** Says a sentence to screen readers, politely. */
+export function say(text) {
+  const said = document.getElementById("said");
+  if (said) said.textContent = text;
+}
+
+/** Says a sentence to screen readers at once. */
+export function alarm(text) {
+  const alarm = document.getElementById("alarm");
+  if (alarm) alarm.textContent = text;
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** A moment as a clock shows it, in UTC or in the viewer's zone. */
+export function clock(ms, millis = false) {
+  const at = new Date(ms);
+  if (root.dataset.zone !== "local") return at.toISOString().slice(11, millis ? 23 : 19);
+  const text = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return millis ? `${text}.${String(at.getMilliseconds()).padStart(3, "0")}` : text;
+}
+
+function counter(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${two(minutes)}:${two(seconds % 60)}`;
+}
+
+/** Rewrites times that are in UTC into the viewer's zone, with UTC on hover. */
+export function localTimes(within = document) {
+  if (root.dataset.zone !== "local") return;
+  for (const time of within.querySelectorAll("time[datetime]:not([data-local]):not(#clock)")) {
+    const at = Date.parse(time.dateTime);
+    if (Number.isNaN(at)) continue;
+    const utc = time.textContent.trim();
+    const day = /^\d{4}-\d\d-\d\d /.test(utc);
+    const local = new Date(at);
+    const date = `${local.getFullYear()}-${two(local.getMonth() + 1)}-${two(local.getDate())} `;
+    time.title = `${time.dateTime.replace("T", " ").replace("Z", "")} UTC`;
+    time.textContent = (day ? date : "") + clock(at, /\.\d{3}$/.test(utc));
+    time.dataset.local = "";
+  }
+}
+
+function tick() {
+  const now = serverNow();
+  const time = document.getElementById("clock");
+  if (time) {
+    time.textContent = clock(now);
+    time.dateTime = new Date(now).toISOString();
+  }
+  for (const element of document.querySelectorAll("[data-counts]")) {
+    const at = Number(element.dataset.counts);
+    element.textContent = counter(Math.abs(now - at));
+  }
+  setTimeout(tick, 1000 - (now % 1000) + 5);
+}
+
+/** Takes the strip, its buttons on a phone and the spoken sentence from another page of this server. */
+export function replaceStrip(page) {
+  const focused = document.activeElement?.closest("form[data-act]")?.parentElement;
+  for (const selector of ["#strip", ".ph-act"]) {
+    const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
+    if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+  }
+  if (focused) document.querySelector(focused.id ? `#${focused.id} button` : ".ph-act button")?.focus();
+  say(page.getElementById("said")?.textContent ?? "");
+  document.dispatchEvent(new CustomEvent("flashsale:strip"));
+}
+
+/** Shows a question or a panel of another page as a dialog. */
+function ask(page, opener) {
+  const section = page.querySelector("[data-ask]");
+  if (!section) return false;
+  const dialog = document.createElement("dialog");
+  dialog.className = "dialog";
+  dialog.setAttribute("aria-labelledby", "ask-title");
+  dialog.append(document.adoptNode(section));
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (opener?.isConnected) opener.focus();
+  });
+  dialog.querySelector("[data-keep]")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
+  dialog.showModal();
+  dialog.querySelector("[data-keep]")?.focus();
+  return true;
+}
+
+const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+
+async function act(form, button) {
+  const fields = new URLSearchParams(new FormData(form, button));
+  if (button) button.disabled = true;
+  const mainBefore = form.closest("#strip, .ph-act") ? null : document.getElementById("main");
+  try {
+    const response = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin" });
+    const page = parse(await response.text());
+    form.closest("dialog")?.close();
+    if (new URL(response.url).pathname === "/login") return location.assign("/login");
+    if (response.ok && page.querySelector("[data-ask]")) return ask(page, button);
+    if (!response.ok) {
+      const text = page.querySelector("#main .note")?.textContent.trim() ?? `The server responded with ${response.status}.`;
+      return failed(text);
+    }
+    const main = page.getElementById("main");
+    if (mainBefore && main && new URL(response.url).pathname === location.pathname) {
+      mainBefore.replaceWith(document.adoptNode(main));
+      localTimes(main);
+      document.dispatchEvent(new CustomEvent("flashsale:page"));
+    } else if (mainBefore) {
+      return location.assign(response.url);
+    }
+    replaceStrip(page);
+  } catch {
+    failed("No answer. It is not known whether that was done; look again when the server is back.");
+  } finally {
+    if (button?.isConnected) button.disabled = false;
+  }
+}
+
+/** Puts a sentence about an act that failed into the slot. */
+export function failed(text) {
+  const slot = document.getElementById("slot");
+  if (slot) {
+    slot.dataset.sev = "critical";
+    slot.dataset.notice = "";
+    slot.querySelector("use")?.setAttribute("href", "#i-cross");
+    slot.querySelector("p").textContent = text;
+  }
+  say(text);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.matches("form[data-act]") || event.defaultPrevented) return;
+  event.preventDefault();
+  act(form, event.submitter);
+});
+
+document.addEventListener("click", async (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-dialog]") : null;
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  try {
+    const response = await fetch(link.href, { credentials: "same-origin" });
+    link.closest("dialog")?.close();
+    if (!ask(parse(await response.text()), link)) location.assign(link.href);
+  } catch {
+    location.assign(link.href);
+  }
+});
+
+const PAGES = { l: "/", p: "/products", o: "/orders", q: "/queue", b: "/benchmark" };
+let lead = 0;
+document.addEventListener("keydown", (event) => {
+  if (root.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const target = event.target;
+  if (target instanceof Element && (target.closest("input, select, textarea, dialog") || target.isContentEditable)) return;
+  const now = performance.now();
+  if (now - lead < 1500 && Object.hasOwn(PAGES, event.key)) {
+    lead = 0;
+    event.preventDefault();
+    return location.assign(PAGES[event.key]);
+  }
+  lead = event.key === "g" ? now : 0;
+  if (event.key === "/") {
+    const search = document.querySelector("main input[type=search], main [role=search] input");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  } else if (event.key === "?") {
+    event.preventDefault();
+    fetch("/help").then((response) => response.text()).then((text) => ask(parse(text), document.activeElement));
+  }
+});
+
+if (root.dataset.zone === "local") {
+  const zone = document.getElementById("zone");
+  if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll("_", " ");
+}
+localTimes();
+tick();

@@ -1,0 +1,51 @@
+//! Everything that the server shows, by path: the dashboard, and the API with all the rest.
+
+use axum::BoxError;
+use axum::body::HttpBody;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use crate::api::Api;
+use crate::dashboard::Dashboard;
+use crate::domain::refusal::Refusal;
+use crate::http::Handler;
+
+/// What responds to requests.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// The routes of the API, and what no other part has.
+    pub(super) api: Api,
+    /// The pages, unless they are switched off.
+    pub(super) dashboard: Option<Dashboard>,
+}
+
+impl Handler for Site {
+    async fn call(&self, request: Request) -> Response {
+        match (Dashboard::has(request.uri().path()), &self.dashboard) {
+            (true, Some(dashboard)) => dashboard.respond(request).await,
+            (true, None) => Refusal::NotFound.into_response(),
+            (false, _) => self.api.call(request).await,
+        }
+    }
+
+    fn is_unlimited(&self, path: &str) -> bool {
+        self.api.is_unlimited(path)
+    }
+
+    fn takes_short_cut(&self, head: &Parts) -> bool {
+        self.api.takes_short_cut(head)
+    }
+
+    fn short_cut<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Response, Refusal>> + Send
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send,
+    {
+        self.api.short_cut(head, body)
+    }
+
+    fn count_rejected(&self, refusal: &Refusal) {
+        self.api.count_rejected(refusal);
+    }
+}

@@ -1,0 +1,72 @@
+//! The acts of the strip: pausing the queue. They take one click, and so does their way back for a while; later it asks.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::refusal::Refusal;
+use crate::http::FormBody;
+use crate::limits::NOTICE_LIFETIME;
+
+use super::error::sentence;
+use super::frame::{Frame, Page};
+use super::notice::Notice;
+use super::page::{AskPage, html};
+use super::state::Shared;
+use super::text::{clock_millis, counted};
+use super::visit::{Visit, local};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/acts/pause", post(pause)).route("/acts/resume", post(resume))
+}
+
+async fn pause(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Response {
+    if let Err(refusal) = shared.intake.set_paused(true).await {
+        let notice = Notice::failed(format!("The queue was not paused. {}", sentence(&refusal)));
+        return visit.back(&form, &shared, &notice);
+    }
+    let now = shared.clock.now();
+    shared.acted.lock().paused = Some(now);
+    let waiting = counted(in_line(&shared), "job waits", "jobs wait");
+    let notice = Notice::done(format!("Queue paused at {}. Orders are still taken; {waiting}.", clock_millis(now)));
+    visit.back(&form, &shared, &notice)
+}
+
+async fn resume(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Result<Response, Refusal> {
+    let paused = shared.acted.lock().paused;
+    if form.get("sure").is_none() && shared.queue.counts().paused && !is_fresh(paused, shared.clock.now()) {
+        let back = form.get("back").and_then(local).unwrap_or("/").to_owned();
+        return html(&AskPage {
+            frame: Frame::of(&shared, &visit, Page::Other),
+            title: "Resume the queue?".to_owned(),
+            lines: vec![format!("Workers take {} at once.", counted(in_line(&shared), "waiting job", "waiting jobs"))],
+            action: "/acts/resume".to_owned(),
+            fields: vec![("sure".to_owned(), "yes".to_owned())],
+            keep: "Keep it paused".to_owned(),
+            act: "Resume queue".to_owned(),
+            is_danger: false,
+            typed: None,
+            back,
+        });
+    }
+    let notice = match shared.intake.set_paused(false).await {
+        Ok(()) => {
+            shared.acted.lock().paused = None;
+            Notice::done(format!("Queue resumed at {}.", clock_millis(shared.clock.now())))
+        }
+        Err(refusal) => Notice::failed(format!("The queue was not resumed. {}", sentence(&refusal))),
+    };
+    Ok(visit.back(&form, &shared, &notice))
+}
+
+/// Whether an act was done so lately that its way back takes one click.
+fn is_fresh(acted: Option<Timestamp>, now: Timestamp) -> bool {
+    acted.is_some_and(|acted| now >= acted && now.since(acted) < NOTICE_LIFETIME)
+}
+
+fn in_line(shared: &Shared) -> u64 {
+    let counts = shared.queue.counts();
+    (counts.waiting + counts.prioritized) as u64
+}

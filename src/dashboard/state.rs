@@ -1,0 +1,101 @@
+//! What the pages work with.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::alerts::Alerts;
+use crate::committer::Intake;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::job_id::JobIds;
+use crate::http::{AdminToken, Cursors};
+use crate::inventory::Inventory;
+use crate::metrics::Metrics;
+use crate::monitor::Monitor;
+use crate::queue::Queue;
+use crate::store::Store;
+
+use super::notice::NoticeKey;
+use super::tries::Tries;
+
+/// The rooms that the dashboard uses.
+#[derive(Debug)]
+pub struct Deps {
+    /// The way to the committer.
+    pub intake: Intake,
+    /// The products.
+    pub inventory: Arc<Inventory>,
+    /// The jobs.
+    pub queue: Arc<Queue>,
+    /// What is on disk.
+    pub store: Arc<Store>,
+    /// The time of day.
+    pub clock: Clock,
+    /// The numbers of jobs.
+    pub job_ids: Arc<JobIds>,
+    /// The operator's credential.
+    pub token: AdminToken,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The alerts that are raised.
+    pub alerts: Arc<Alerts>,
+    /// The figures of the moment.
+    pub monitor: Arc<Monitor>,
+}
+
+/// The rooms as requests share them. Handlers reach a room by its field: `shared.store`.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Rooms>);
+
+/// See [`Shared`].
+#[derive(Debug)]
+pub(super) struct Rooms {
+    deps: Deps,
+    /// Marks positions in lists.
+    pub(super) cursors: Cursors,
+    /// Seals the message that follows an act.
+    pub(super) notices: NoticeKey,
+    /// Counts wrong tokens.
+    pub(super) tries: Tries,
+    /// When the acts of the strip were last done here; their way back takes one click for a while.
+    pub(super) acted: Mutex<Acted>,
+}
+
+/// When the acts of the strip were last done on this dashboard, as long as they hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Acted {
+    /// The queue was paused.
+    pub(super) paused: Option<Timestamp>,
+    /// The sale was stopped.
+    pub(super) stopped: Option<Timestamp>,
+}
+
+impl Shared {
+    pub(super) fn new(deps: Deps) -> Self {
+        let secret = *deps.store.secret();
+        Self(Arc::new(Rooms {
+            deps,
+            cursors: Cursors::new(secret),
+            notices: NoticeKey::new(&secret),
+            tries: Tries::default(),
+            acted: Mutex::default(),
+        }))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
+    }
+}
+
+impl Deref for Rooms {
+    type Target = Deps;
+
+    fn deref(&self) -> &Deps {
+        &self.deps
+    }
+}

@@ -1,0 +1,130 @@
+//! How pages write numbers, times and spans.
+
+use std::time::Duration;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Money;
+
+/// The space between thousands: narrow, and not a place to break a line.
+const THIN: char = '\u{202f}';
+
+/// A whole number in groups of three digits.
+pub(super) fn whole(number: impl Into<u64>) -> String {
+    grouped(&number.into().to_string())
+}
+
+/// An amount of money, without a sign, as the API has no currency.
+pub(super) fn money(amount: Money) -> String {
+    let text = amount.to_string();
+    match text.split_once('.') {
+        Some((whole, cents)) => format!("{}.{cents}", grouped(whole)),
+        None => grouped(&text),
+    }
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(THIN);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and what it counts, such as `1 order` and `2 orders`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", whole(number), if number == 1 { one } else { many })
+}
+
+/// `12:00:38`, in UTC.
+pub(super) fn clock(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}
+
+/// `12:00:38.120`, in UTC.
+pub(super) fn clock_millis(at: Timestamp) -> String {
+    at.to_string().get(11..23).unwrap_or_default().to_owned()
+}
+
+/// `2026-11-25`, in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
+}
+
+/// The time with its day, unless that is today.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
+    match day(at) == day(now) {
+        true => clock(at),
+        false => format!("{} {}", day(at), clock(at)),
+    }
+}
+
+/// The same with milliseconds.
+pub(super) fn moment_millis(at: Timestamp, now: Timestamp) -> String {
+    match day(at) == day(now) {
+        true => clock_millis(at),
+        false => format!("{} {}", day(at), clock_millis(at)),
+    }
+}
+
+/// `04:09`, `1:04:09`, or days from 48 hours on: for clocks that count.
+pub(super) fn counter(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes:02}:{seconds:02}"),
+        1..48 => format!("{hours}:{minutes:02}:{seconds:02}"),
+        _ => format!("{} days", whole(hours / 24)),
+    }
+}
+
+/// A span in its largest fitting units: `0.90 ms`, `61 ms`, `2.31 s`, `17.1 s`, `3 min 4 s`, `2 h 5 min`, `3 days`.
+pub(super) fn span(span: Duration) -> String {
+    let (millis, seconds) = (span.as_secs_f64() * 1_000.0, span.as_secs());
+    match seconds {
+        0 if millis > 0.0 && millis < 1.0 => format!("{millis:.2} ms"),
+        0 => format!("{millis:.0} ms"),
+        1..10 => format!("{:.2} s", span.as_secs_f64()),
+        10..60 => format!("{:.1} s", span.as_secs_f64()),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} days", whole(seconds / 86_400)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_groups_of_three_digits() {
+        let groups = [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")];
+        for (number, expected) in groups {
+            assert_eq!(whole(number as u32), expected);
+        }
+        assert_eq!(money(Money::from_cents(199_998)), "1\u{202f}999.98");
+        assert_eq!(counted(1, "order", "orders"), "1 order");
+    }
+
+    #[test]
+    fn times_and_spans_are_as_short_as_they_can_be() {
+        let at = Timestamp::parse("2026-11-25T12:00:38.120Z").unwrap();
+        assert_eq!((clock(at).as_str(), clock_millis(at).as_str()), ("12:00:38", "12:00:38.120"));
+        assert_eq!(moment(at, at.after(Duration::from_hours(24))), "2026-11-25 12:00:38");
+        for (millis, expected) in [
+            (0, "0 ms"),
+            (61, "61 ms"),
+            (2_310, "2.31 s"),
+            (17_100, "17.1 s"),
+            (184_000, "3 min 4 s"),
+            (7_500_000, "2 h 5 min"),
+            (300_000_000, "3 days"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), expected);
+        }
+        assert_eq!(counter(Duration::from_secs(249)), "04:09");
+        assert_eq!(counter(Duration::from_secs(3_849)), "1:04:09");
+    }
+}
