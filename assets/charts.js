@@ -7,7 +7,7 @@
 // A figure has a figcaption with one <output> for each series (the legend is the read-out), and a .plot.
 
 import {
-  NNBSP, YScale, downSample, fmt, group as thousands, hm, hms, placeLabels, runs, show, stopwatch, timeStep, timeTicks,
+  NNBSP, NONE, YScale, downSample, fmt, group as thousands, hm, hms, placeLabels, runs, show, stopwatch, timeStep, timeTicks,
 } from "./math.js";
 
 const NS = "http://www.w3.org/2000/svg";
@@ -166,10 +166,12 @@ export class Chart {
     for (const row of this.rows) for (const p of row) if (p && p.max > most) most = p.max;
     if (spec.limit && spec.limit.value > most * 0.55) most = Math.max(most, spec.limit.value * 1.1);
     if (most < (spec.least ?? 0)) most = spec.least;
-    const ticks = this.scale.ticks(most / (spec.per ?? 1), this.shared.view.now, this.height < 80 ? 2 : this.height > 110 ? 5 : 4);
-    this.max = ticks.at(-1) * (spec.per ?? 1);
+    const per = spec.per ?? 1; // of the API's units in one of the axis
+    const count = spec.rows ?? (this.height < 80 ? 2 : this.height > 110 ? 5 : 4);
+    const ticks = this.scale.ticks(most / per, this.shared.view.now, count);
+    this.max = ticks.at(-1) * per;
     for (const v of ticks) {
-      const y = crisp(this.y(v * (spec.per ?? 1)));
+      const y = crisp(this.y(v * per));
       const unit = v === ticks.at(-1) && spec.unit ? NNBSP + spec.unit : "";
       svg.append(
         el("line", { class: v ? "grid" : "base", x1: this.left, x2: this.left + this.width, y1: y, y2: y }),
@@ -207,7 +209,7 @@ export class Chart {
       if (this.spec.labels && (inside || a - wide - 8 > this.left) && b - a > 6) {
         const x = inside ? (a + b) / 2 : a - 4;
         const anchor = inside ? "middle" : "end";
-        svg.append(el("text", { class: "lbl nd", x, y: this.top + this.fs + 2, "text-anchor": anchor }, words));
+        svg.append(el("text", { class: "lbl missing", x, y: this.top + this.fs + 2, "text-anchor": anchor }, words));
       }
     }
   }
@@ -275,7 +277,7 @@ export class Chart {
     const values = spec.series.map((s) => {
       const row = view.data[s.name] ?? [];
       if (cursor === null && spec.rest === "max") return greatest(row);
-      return (cursor === null ? lastKnown(row, place) : row[place])?.mean ?? null;
+      return (cursor === null ? lastKnown(row) : row[place])?.mean ?? null;
     });
     values.forEach((v, i) => put(this.outs[i], this.text(v, cursor)));
     this.cursorLayer.replaceChildren();
@@ -294,7 +296,7 @@ export class Chart {
     const { spec, shared } = this;
     if (v === null) {
       const place = Math.round(((cursor ?? shared.view.to) - shared.view.from) / shared.view.step);
-      return shared.view.gaps.some(([a, b]) => place >= a && place < b) ? "no data" : "none";
+      return shared.view.gaps.some(([a, b]) => place >= a && place < b) ? "no data" : NONE;
     }
     const most = cursor === null && spec.rest === "max" ? "max " : "";
     return most + show(spec.fmt, v) + (spec.vu ? NNBSP + spec.vu : "");
@@ -312,10 +314,7 @@ export class Chart {
 const greatest = (row) => row.reduce((most, p) => (p && (most === null || p.max > most) ? p.max : most), null);
 
 // While data is missing, the legend goes on saying the last value that is known.
-function lastKnown(row, place) {
-  for (let i = Math.min(place, row.length - 1); i >= Math.max(0, place - 2); i--) if (row[i]) return row[i];
-  return null;
-}
+const lastKnown = (row) => row.findLast((p) => p !== null);
 
 function spanText(span) {
   const s = Math.round(span / 1000);

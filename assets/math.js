@@ -66,13 +66,12 @@ export const hms = (at) => iso(at).slice(11, 19);
 export const hm = (at) => iso(at).slice(11, 16);
 
 const two = (n) => String(n).padStart(2, "0");
-/** A span as a stop watch shows it: `00:38`, `1:02:03`, from a day on `2 d 03:00`. Milliseconds. */
+/** A span as a stop watch shows it: `00:38`, `1:02:03`, from 48 hours on `2 days`. Milliseconds. */
 export function stopwatch(span) {
   const s = Math.max(0, Math.floor(span / 1000));
-  const day = Math.floor(s / 86400);
-  if (day > 0) return `${day} d ${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}`;
   const h = Math.floor(s / 3600);
   const rest = `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  if (h >= 48) return `${group(Math.floor(h / 24))} days`;
   return h > 0 ? `${h}:${rest}` : rest;
 }
 

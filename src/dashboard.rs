@@ -40,6 +40,7 @@ mod assets;
 mod benchmark;
 mod display;
 mod error;
+mod figures;
 mod frame;
 mod live;
 mod login;

@@ -312,3 +312,15 @@ const _: () = assert!(INDEX_SLICE <= INDEX_REMAINDER && INDEX_REMAINDER <= INDEX
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
+
+/// Products that the Live page lists.
+pub const STOCK_ROWS: usize = 20;
+
+/// Orders that the Live page lists; its script takes as many of each second.
+pub const LATEST_ORDERS: usize = 13;
+
+/// A sale without an order is quiet for so long before the Live page asks whether the shop points at this server.
+pub const QUIET_START: Duration = Duration::from_secs(5);
+
+/// The goal for the response time of orders that 99 % do not exceed, in milliseconds.
+pub const RESPONSE_GOAL_MS: u32 = 3;

@@ -1,28 +1,95 @@
-//! The page Live.
+//! The page Live: before, during and after a sale, and the wall. The phase of the sale decides which; the script
+//! fetches the page of the next phase by itself.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
+use crate::domain::sale::Phase;
+use crate::http::Query;
 
 use super::frame::{Frame, Page};
 use super::page::html;
 use super::state::Shared;
+use super::text;
 use super::visit::Visit;
+
+mod alerts;
+mod before;
+mod during;
+mod stock;
+mod wall;
+
+use before::Before;
+use during::{During, Span};
 
 #[derive(Template)]
 #[template(path = "live.html")]
 struct LivePage {
     frame: Frame,
+    title: &'static str,
+    /// The word of the phase, for the script.
+    phase: &'static str,
+    starts_at: String,
+    now: String,
+    view: View,
+}
+
+/// What the page shows.
+enum View {
+    Before(Box<Before>),
+    During(Box<During>),
 }
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/", get(show))
 }
 
-async fn show(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
-    html(&LivePage { frame: Frame::of(&shared, &visit, Page::Live) })
+/// What the query asks for.
+struct Asked {
+    is_wall: bool,
+    /// The figures of the moment, although the sale is over.
+    figures: bool,
+    span: Span,
+}
+
+impl Asked {
+    fn read(uri: &Uri) -> Result<Self, Refusal> {
+        let mut query = Query::of(uri, &["wall", "view", "range"]);
+        let is_wall = query.read("wall", |_| Ok(())).is_some();
+        let figures = query.read("view", |text| Ok(text == "figures")).unwrap_or(false);
+        let span = query.read("range", Span::of_word).unwrap_or_default();
+        query.finish()?;
+        Ok(Self { is_wall, figures, span })
+    }
+}
+
+async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Response, Refusal> {
+    let asked = Asked::read(&uri)?;
+    if asked.is_wall {
+        return wall::page(&shared, &visit);
+    }
+    let metrics = shared.monitor.latest();
+    let sale = &metrics.sale;
+    let (title, view) = match sale.phase.0 {
+        Phase::None => ("no sale", View::Before(Box::new(Before::of(&shared)))),
+        Phase::Before => ("before the sale", View::Before(Box::new(Before::of(&shared)))),
+        Phase::Stopped => ("sale stopped", View::During(Box::new(During::of(&shared, &visit, &asked).await?))),
+        Phase::Running | Phase::SoldOut | Phase::Ended => {
+            ("sale running", View::During(Box::new(During::of(&shared, &visit, &asked).await?)))
+        }
+    };
+    html(&LivePage {
+        frame: Frame::of(&shared, &visit, Page::Live),
+        title,
+        phase: sale.phase.0.as_str(),
+        starts_at: sale.starts_at.map(|at| at.0.to_string()).unwrap_or_default(),
+        now: text::clock(Timestamp::from_millis(metrics.timestamp)),
+        view,
+    })
 }

@@ -31,7 +31,7 @@ test("money as a figure is never rounded up", () => {
 });
 
 test("watches, countdowns and ages", () => {
-  assert.deepEqual([0, 38_900, 3_723_000, 97_200_000].map(stopwatch), ["00:00", "00:38", "1:02:03", "1 d 03:00"]);
+  assert.deepEqual([0, 38_900, 3_723_000, 97_200_000, 180_000_000].map(stopwatch), ["00:00", "00:38", "1:02:03", "27:00:00", "2 days"]);
   assert.deepEqual([0, 1, 46_999].map(countdown), ["00:00", "00:01", "00:47"]);
   assert.deepEqual([0.44, 7.9, 650].map(age), [n("0.4 s"), n("7 s"), n("10 min")]);
 });

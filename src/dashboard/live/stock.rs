@@ -1,0 +1,80 @@
+//! The rows of the stock table and of the wall.
+
+use std::sync::Arc;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::product::{NotOnSale, Product};
+use crate::limits::STOCK_ROWS;
+
+use super::super::figures::{Figure, share};
+use super::super::text;
+
+/// One product in the sale.
+#[derive(Debug)]
+pub(in super::super) struct StockRow {
+    pub(in super::super) id: u64,
+    pub(in super::super) name: String,
+    /// `open`, `stopped`, `later` or `ended`.
+    pub(in super::super) state: &'static str,
+    pub(in super::super) left: Figure,
+    pub(in super::super) held: Figure,
+    pub(in super::super) sold: Figure,
+    pub(in super::super) sold_share: String,
+    pub(in super::super) held_share: String,
+    pub(in super::super) bar_label: String,
+    /// When it will be sold out, as far as that is known without measuring the pace.
+    pub(in super::super) eta: String,
+}
+
+/// The products that the table shows, in the order of their ids, and how many more are in the sale. If there are too
+/// many, it shows those that will be gone soonest at their pace since the start of the sale.
+pub(in super::super) fn rows(products: Vec<Arc<Product>>, now: Timestamp) -> (Vec<StockRow>, u64) {
+    let mut shown = products;
+    let more = shown.len().saturating_sub(STOCK_ROWS);
+    if more > 0 {
+        shown.sort_by(|a, b| soonness(a).total_cmp(&soonness(b)));
+        shown.truncate(STOCK_ROWS);
+    }
+    shown.sort_by_key(|product| product.id);
+    (shown.iter().map(|product| StockRow::of(product, now)).collect(), more as u64)
+}
+
+/// Less is sooner: units left for each that is gone. What is sold out comes after what is going.
+fn soonness(product: &Product) -> f64 {
+    let (left, gone) = (product.stock.current as f64, (product.stock.held + product.stock.sold) as f64);
+    if product.stock.current == 0 { f64::MAX } else { left / gone }
+}
+
+impl StockRow {
+    fn of(product: &Product, now: Timestamp) -> Self {
+        let stock = &product.stock;
+        let all = stock.current + stock.held + stock.sold;
+        let state = match product.terms.check_open(now) {
+            Ok(()) if stock.current == 0 => "open",
+            Ok(()) => "open",
+            Err(NotOnSale::Inactive) => "stopped",
+            Err(NotOnSale::NotStarted { .. }) => "later",
+            Err(NotOnSale::Ended { .. }) => "ended",
+        };
+        let eta = match product.terms.check_open(now) {
+            Ok(()) if stock.current == 0 => "sold out".to_owned(),
+            Ok(()) => "–".to_owned(),
+            Err(NotOnSale::Inactive) => "stopped".to_owned(),
+            Err(NotOnSale::NotStarted { starts_at }) => format!("from {}", text::moment(starts_at, now)),
+            Err(NotOnSale::Ended { ended_at }) => format!("ended {}", text::moment(ended_at, now)),
+        };
+        let [sold, held, left, whole] = [stock.sold, stock.held, stock.current, all].map(text::whole);
+        Self {
+            id: product.id.0,
+            name: product.terms.name.clone(),
+            state,
+            left: Figure::cell("left", stock.current),
+            held: Figure::cell("held", stock.held),
+            sold: Figure::cell("sold", stock.sold),
+            sold_share: share(stock.sold, all),
+            held_share: share(stock.held, all),
+            bar_label: format!("sold {sold}, held {held}, left {left} of {whole}"),
+            eta,
+        }
+    }
+}
