@@ -85,6 +85,10 @@ pub const MAX_ERROR_GROUP_CHARS: usize = 160;
 pub const MAX_ERROR_GROUPS: usize = 10_000;
 /// Groups of dead letters that are listed: the largest.
 pub const MAX_LISTED_GROUPS: usize = 500;
+/// Groups of dead letters that the dashboard shows: the largest.
+pub const MAX_SHOWN_GROUPS: usize = 100;
+/// Products that the dashboard offers as a list to choose from; where there are more, it asks for the number.
+pub const MAX_PRODUCT_CHOICES: usize = 200;
 /// Products that are named for one group.
 pub const MAX_GROUP_PRODUCTS: usize = 50;
 /// The time over which the growth of a group is measured.

@@ -94,6 +94,11 @@ impl Groups {
         self.groups.get(error)
     }
 
+    /// Letters that came within [`GROWTH_WINDOW`], over all groups, a second.
+    pub fn growth(&self) -> f64 {
+        self.groups.values().map(Group::growth).sum()
+    }
+
     /// The view of them.
     pub fn view(&self) -> Vec<DeadLetterGroupView> {
         self.largest().into_iter().map(|(error, group)| group.view(error)).collect()
