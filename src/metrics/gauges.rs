@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::digits::push_decimal;
@@ -112,7 +111,9 @@ impl Gauges {
             let about = "Free space on the disk of the data directory";
             registry.register_with_unit("disk_free", about, Unit::Bytes, gauge(bytes));
         }
-        registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        // A gauge, as the older format has no type for it.
+        let build = Labelled::new("version", [(env!("CARGO_PKG_VERSION"), gauge(1))]);
+        registry.register("build_info", "The version that runs", build);
         registry
     }
 
