@@ -73,7 +73,12 @@ impl Sale {
     pub fn of<'p>(products: impl IntoIterator<Item = &'p Product>, now: Timestamp, is_stopped: bool) -> Self {
         let (mut sale, mut open, mut buyable, mut before) = (Self::default(), false, false, false);
         let (mut next_start, mut first_start, mut is_endless) = (None::<Timestamp>, None::<Timestamp>, false);
-        for product in products.into_iter().filter(|product| product.terms.flash_sale_active) {
+        let mut is_stopped = is_stopped;
+        for product in products {
+            is_stopped |= product.stopped;
+            if !product.terms.flash_sale_active {
+                continue;
+            }
             let (terms, stock) = (&product.terms, &product.stock);
             sale.products += 1;
             sale.units += stock.current + stock.held + stock.sold;
