@@ -106,10 +106,13 @@ function ask(page, opener) {
 
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
+/** The page inside the frame, with what is beside it. */
+const whole = (page) => page.querySelector(".split") ?? page.getElementById("main");
+
 async function act(form, button) {
   const fields = new URLSearchParams(new FormData(form, button));
   if (button) button.disabled = true;
-  const mainBefore = form.closest("#strip, .ph-act") ? null : document.getElementById("main");
+  const mainBefore = form.closest("#strip, .ph-act") ? null : whole(document);
   try {
     const response = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin" });
     const page = parse(await response.text());
@@ -120,7 +123,7 @@ async function act(form, button) {
       const text = page.querySelector("#main .note")?.textContent.trim() ?? `The server responded with ${response.status}.`;
       return failed(text);
     }
-    const main = page.getElementById("main");
+    const main = whole(page);
     if (mainBefore && main && new URL(response.url).pathname === location.pathname) {
       mainBefore.replaceWith(document.adoptNode(main));
       localTimes(main);

@@ -291,6 +291,9 @@ pub const MAX_HOLD_SECONDS: u32 = 30 * 24 * 60 * 60;
 /// The most units one user can be allowed.
 pub const MAX_PER_USER_LIMIT: u32 = 1_000_000;
 
+/// Changes of a product that its page shows.
+pub const SHOWN_CHANGES: usize = 8;
+
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);

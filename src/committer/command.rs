@@ -111,6 +111,8 @@ pub struct ProductPatch {
     pub initial: Option<u64>,
     /// Units on sale from now on.
     pub current: Option<u64>,
+    /// Units added to what is on sale, or taken away where negative; not beside the two before.
+    pub added: Option<i64>,
 }
 
 impl ProductPatch {

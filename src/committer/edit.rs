@@ -4,6 +4,7 @@ use crate::domain::change::Change;
 use crate::domain::product::{Product, ProductId, Stock, Terms};
 use crate::domain::product_tag::{Expected, TagPart};
 use crate::domain::refusal::Refusal;
+use crate::inventory::StockItem;
 use crate::limits::MAX_PRODUCTS;
 use crate::store::StoreError;
 
@@ -60,7 +61,12 @@ impl Batch<'_> {
         if !after.terms.has_valid_window() {
             return Err(invalid_window().into());
         }
-        update_stock(stocked, &mut after.stock, patch)?;
+        match patch.added {
+            // It would not say whether the units come before or after.
+            Some(_) if patch.initial.or(patch.current).is_some() => return Err(Refusal::Internal.into()),
+            Some(delta) => shift_stock(&stocked.item, &mut after.stock, delta)?,
+            None => update_stock(stocked, &mut after.stock, patch)?,
+        }
         after.updated_at = self.at;
         stocked.product = after.clone();
         let limited = after.terms.per_user_limit.is_some();
@@ -72,7 +78,7 @@ impl Batch<'_> {
     fn restock(&mut self, id: ProductId, delta: i64) -> Applied<Product> {
         let stocked = self.books.products.get_mut(&id).ok_or(Refusal::ProductNotFound)?;
         let before = stocked.product.clone();
-        shift_stock(stocked, delta)?;
+        shift_stock(&stocked.item, &mut stocked.product.stock, delta)?;
         stocked.product.updated_at = self.at;
         let after = stocked.product.clone();
         self.finish_edit(before, after)
@@ -118,11 +124,10 @@ impl Batch<'_> {
 }
 
 /// Adds units to the counter and the books, or takes them from both.
-fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
-    let stock = &mut stocked.product.stock;
+fn shift_stock(item: &StockItem, stock: &mut Stock, delta: i64) -> Result<(), Refusal> {
     let units = delta.unsigned_abs();
     if delta < 0 {
-        if !stocked.item.try_take(units) {
+        if !item.try_take(units) {
             return Err(Refusal::SoldOut);
         }
     } else if !stock.current.checked_add(units).is_some_and(|current| stock.has_room_for(current)) {
@@ -133,7 +138,7 @@ fn shift_stock(stocked: &mut Stocked, delta: i64) -> Result<(), Refusal> {
     if delta > 0 {
         // Published before the commit, a unit could be sold that is not there; so an edit commits alone, and the
         // counter is filled by the one thread that would commit such a sale later.
-        stocked.item.put(units);
+        item.put(units);
     }
     Ok(())
 }

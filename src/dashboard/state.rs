@@ -60,6 +60,8 @@ pub(super) struct Rooms {
     pub(super) tries: Tries,
     /// When the acts of the strip were last done here; their way back takes one click for a while.
     pub(super) acted: Mutex<Acted>,
+    /// Held while a product is created: a form that is sent twice creates one.
+    pub(super) creating: tokio::sync::Mutex<()>,
 }
 
 /// When the acts of the strip were last done on this dashboard, as long as they hold.
@@ -80,6 +82,7 @@ impl Shared {
             notices: NoticeKey::new(&secret),
             tries: Tries::default(),
             acted: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! Products: made, read, changed, deleted, counted, audited.
 
 mod ledger;
+mod page;
 mod sale;
 mod tags;
 

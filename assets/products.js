@@ -1,0 +1,99 @@
+// The page Products: which fields are changed and how many, before anything is sent; asking before unsaved changes are
+// left; the numbers of the list and the stock as they move. The page works without it.
+import { feed } from "./feed.js";
+
+const THIN = "\u202f";
+const whole = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
+const none = (text) => (text === "" ? "none" : text);
+
+const inputs = (form) => [...form.querySelectorAll("[data-field] input[data-was]")];
+const changed = (form) => inputs(form).filter((input) => input.value.trim() !== input.dataset.was);
+
+/** Marks the changed fields and names them in the foot. */
+function mark(form) {
+  for (const input of inputs(form)) {
+    const field = input.closest("[data-field]");
+    const differs = input.value.trim() !== input.dataset.was;
+    field.classList.toggle("changed", differs && !form.action.endsWith("/new"));
+    const hint = field.querySelector("[data-hint]");
+    if (hint && input.name !== "units") hint.textContent = differs && input.dataset.was ? `was ${input.dataset.was}` : "";
+  }
+  const all = changed(form);
+  const save = form.querySelector("[data-save]");
+  if (!save || "fixed" in save.dataset) return;
+  const count = `${all.length} ${all.length === 1 ? "change" : "changes"}`;
+  save.textContent = all.length ? `Save ${count}` : "Save";
+  const summary = form.querySelector("[data-summary]");
+  summary.textContent = "";
+  if (!all.length) {
+    summary.textContent = "What you change is saved together.";
+    return;
+  }
+  const bold = document.createElement("b");
+  bold.textContent = `${count}. `;
+  const words = all.map((input) => {
+    const label = input.closest("[data-field]").dataset.field.split(",")[0];
+    return input.name === "units" ? `${label} ${input.value.trim()}` : `${label} ${none(input.dataset.was)} → ${none(input.value.trim())}`;
+  });
+  summary.append(bold, `${words.join(". ")}.`);
+}
+
+let sending = false;
+
+function setUp() {
+  sending = false;
+  const form = document.querySelector("form[data-edit]");
+  if (!form) return;
+  mark(form);
+  form.addEventListener("input", () => mark(form));
+  form.addEventListener("submit", () => (sending = true));
+}
+
+const unsaved = () => {
+  const form = document.querySelector("form[data-edit]");
+  return form && !sending && changed(form).length > 0;
+};
+
+addEventListener("beforeunload", (event) => {
+  if (unsaved()) event.preventDefault();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target instanceof Element && event.target.closest("[data-discard]")) sending = true;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  const close = document.querySelector(".drawer [data-close]");
+  if (close && !event.defaultPrevented) close.click();
+});
+
+document.addEventListener("flashsale:page", () => {
+  setUp();
+  document.querySelector(".drawer .note, #drawer-title")?.scrollIntoView({ block: "nearest" });
+  document.getElementById("drawer-title")?.focus({ preventScroll: true });
+});
+
+/** Puts the numbers of a product where the page shows them. */
+function show({ id, currentStock, heldStock, soldStock }) {
+  const row = document.querySelector(`tr[data-product="${Number(id)}"]`);
+  if (!row) return;
+  const set = (name, value) => {
+    const data = row.querySelector(`[data-${name}]`);
+    data.value = value;
+    data.textContent = whole(value);
+  };
+  set("left", currentStock);
+  set("held", heldStock);
+  set("sold", soldStock);
+  const all = Math.max(1, currentStock + heldStock + soldStock);
+  const percent = (units) => `${((units * 100) / all).toFixed(2)}%`;
+  const bar = row.querySelector(".bar");
+  bar.querySelector(".so").setAttribute("width", percent(soldStock));
+  bar.querySelector(".he").setAttribute("x", percent(soldStock));
+  bar.querySelector(".he").setAttribute("width", percent(heldStock));
+  bar.setAttribute("aria-label", `sold ${whole(soldStock)}, held ${whole(heldStock)}, left ${whole(currentStock)} of ${whole(all)}`);
+}
+
+setUp();
+feed.on("inventory-update", (data) => data.products.forEach(show));
