@@ -17,6 +17,7 @@ use crate::dashboard::{self, Dashboard};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
+use crate::feed::{self, Feed, FeedTask};
 use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::maintenance::counted;
@@ -116,6 +117,7 @@ pub struct App {
     engine: Engine,
     windows: WindowWatch,
     clock_watch: ClockWatch,
+    feed: FeedTask,
     server: JoinHandle<()>,
     nudges: JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -239,6 +241,16 @@ impl App {
                 monitor: Arc::clone(&monitor),
             })
         });
+        let feed = feed::Deps {
+            store: Arc::clone(&engine.store),
+            inventory: Arc::clone(&engine.inventory),
+            alerts: Arc::clone(&alerts),
+            monitor: Arc::clone(&monitor),
+            metrics: Arc::clone(&engine.metrics),
+            clock: engine.clock.clone(),
+            token: token.clone(),
+            max_clients: config.max_feed_clients.min(max_connections.div_ceil(2)),
+        };
         let api = Api::new(api::Deps {
             admission: Arc::clone(&engine.admission),
             intake: engine.intake.clone(),
@@ -253,12 +265,13 @@ impl App {
             monitor,
             docs: config.pages.docs,
         });
-        let site = Site { api, dashboard };
+        let (stop, stopped) = watch::channel(false);
+        let (feed, feed_task) = Feed::start(feed, stopped.clone());
+        let site = Site { api, dashboard, feed };
         if max_connections < config.max_connections / 2 {
             let wanted = config.max_connections;
             tracing::warn!(max_connections, wanted, "the limit of open files allows far fewer than MAX_CONNECTIONS");
         }
-        let (stop, stopped) = watch::channel(false);
         let serving = ServeConfig {
             max_connections,
             max_per_address: per_address(config.max_per_address, max_connections),
@@ -270,7 +283,7 @@ impl App {
         let server = tokio::spawn(http::serve(listener, site, serving, stopped));
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        let app = Self { engine, windows, clock_watch, server, nudges, stop, shutdown_timeout };
+        let app = Self { engine, windows, clock_watch, feed: feed_task, server, nudges, stop, shutdown_timeout };
         Ok((app, banner))
     }
 
@@ -280,6 +293,7 @@ impl App {
             part = self.engine.ended() => part,
             () = self.windows.ended() => "the watch over sale windows",
             () = self.clock_watch.ended() => "the watch over the clock",
+            () = self.feed.ended() => "the live feed",
             _ = &mut self.server => "the listener",
             _ = &mut self.nudges => "the task that wakes orders when commits have stalled",
         }

@@ -31,6 +31,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most connections at once from one client address; 0 for no limit.
     pub max_per_address: usize,
+    /// Most clients of the live feed at once.
+    pub max_feed_clients: usize,
     /// The fulfilment service. Without one, orders are confirmed at once.
     pub fulfillment: Option<FulfillmentConfig>,
     /// Journal records older than this are trimmed. `None` keeps all.

@@ -6,6 +6,7 @@
 //! | [`app`] | composes the server, and stops it in reverse |
 //! | [`api`] | the routes and their description |
 //! | [`dashboard`] | the pages for operators |
+//! | [`feed`] | the live feed: what happens, over WebSockets and Socket.IO |
 //! | [`http`] | the HTTP protocol, without a route |
 //! | [`engine`] | the engine without HTTP: store, committer, queue and workers together |
 //! | [`admission`] | the ordered checks of an order, last of them the stock |
@@ -33,6 +34,7 @@ pub mod app;
 
 pub mod api;
 pub mod dashboard;
+pub mod feed;
 
 pub mod engine;
 pub mod http;

@@ -172,6 +172,47 @@ pub const DEFAULT_HOLD_CAPACITY: u32 = 1_000_000;
 /// Workers that fulfil orders.
 pub const DEFAULT_WORKERS: u32 = 16;
 
+/// Clients of the live feed at once; never more than half of all connections.
+pub const DEFAULT_FEED_CLIENTS: u32 = 2_000;
+/// Connections to the feed that have shown no token yet, where one is set.
+pub const MAX_FEED_STRANGERS: usize = 256;
+/// How long such a connection has for that, and a Socket.IO connection to reach its namespace.
+pub const FEED_ENTRY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest time between two rounds of the feed: each client gets what has changed in one go.
+pub const FEED_TICK: Duration = Duration::from_millis(100);
+/// Clients that get a round in each tick. With more of them a round takes more ticks,
+pub const FEED_CLIENTS_PER_TICK: usize = 100;
+/// up to so many, which is a second.
+pub const FEED_LONGEST_ROUND: u32 = 10;
+/// Orders in one frame of the feed.
+pub const MAX_FEED_ORDERS: usize = 100;
+/// Products in one frame of the feed.
+pub const MAX_FEED_PRODUCTS: usize = 500;
+/// Raised alerts that a client begins with, and the newest frames of alerts that are kept for one that has lost some.
+pub const MAX_FEED_ALERTS: usize = 64;
+/// The newest orders whose users the feed knows without looking them up.
+pub const FEED_RECENT_ORDERS: usize = 8 * 1024;
+/// Frames that wait for one client; one that leaves more waiting loses them.
+pub const FEED_QUEUE_FRAMES: usize = 128;
+/// Messages of all clients that wait for the task of the feed.
+pub const FEED_COMMANDS: usize = 256;
+/// Bytes of one message of a client.
+pub const MAX_FEED_MESSAGE_BYTES: usize = 16 * 1024;
+/// Messages of one client in a second.
+pub const MAX_FEED_MESSAGES: u32 = 20;
+/// Messages that are not requests, after which a client is ended.
+pub const MAX_FEED_ERRORS: u32 = 5;
+/// The pause between two pings, within which a client must have sent something.
+pub const FEED_PING: Duration = Duration::from_secs(20);
+/// How long the server waits for a client to return its goodbye.
+pub const FEED_GOODBYE: Duration = Duration::from_millis(500);
+/// Bytes that are read from a client at once.
+pub const FEED_READ_BYTES: usize = 4 * 1024;
+/// Bytes that are written to a client at once, but for those of one frame.
+pub const FEED_WRITE_BYTES: usize = 16 * 1024;
+/// Bytes of packets in one request or response of Socket.IO over polling, but for those of one frame.
+pub const FEED_PAYLOAD_BYTES: u64 = 64 * 1024;
+
 /// Orders a second of one user.
 pub const DEFAULT_RATE_PER_USER: u32 = 10;
 /// Requests a second of one client address.
@@ -296,6 +337,9 @@ pub const SHOWN_CHANGES: usize = 8;
 
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
+// What a client begins with, twice over, fits its queue.
+const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + 2 * MAX_FEED_ALERTS + 1 < 2 * FEED_QUEUE_FRAMES);
+const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + MAX_FEED_ALERTS + 1 < FEED_QUEUE_FRAMES);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
 // The longest record fits a segment of the log: rows with the longest names, four bytes a character, and their fixed
 // part, and the errors of as many reports as there can be.

@@ -44,7 +44,7 @@ pub use error::{OpenError, StoreError, is_full};
 pub use format::FORMAT;
 pub use head::{Cut, Head};
 pub use journal::kept::KeptTail;
-pub use journal::tail::{Tail, TailError};
+pub use journal::tail::{FellBehind, Tail, TailError};
 pub use medium::{Medium, Part, TABLES_MAGIC, file_in, sync_directory_of, wal_beside, with_suffix};
 pub use open::drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
 pub use open::files::free_bytes;

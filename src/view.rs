@@ -7,6 +7,7 @@ pub mod alert;
 pub mod audit;
 pub mod benchmark;
 pub mod change;
+pub mod feed;
 pub mod health;
 pub mod history;
 pub mod job;

@@ -1,4 +1,4 @@
-//! Everything that the server shows, by path: the dashboard, and the API with all the rest.
+//! Everything that the server shows, by path: the dashboard, the live feed, and the API with all the rest.
 
 use axum::BoxError;
 use axum::body::HttpBody;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::api::Api;
 use crate::dashboard::Dashboard;
 use crate::domain::refusal::Refusal;
+use crate::feed::Feed;
 use crate::http::Handler;
 
 /// What responds to requests.
@@ -19,10 +20,15 @@ pub(super) struct Site {
     pub(super) api: Api,
     /// The pages, unless they are switched off.
     pub(super) dashboard: Option<Dashboard>,
+    /// The live feed.
+    pub(super) feed: Feed,
 }
 
 impl Handler for Site {
     async fn call(&self, request: Request) -> Response {
+        if Feed::is_for(request.uri().path()) {
+            return self.feed.call(request).await;
+        }
         match (Dashboard::has(request.uri().path()), &self.dashboard) {
             (true, Some(dashboard)) => dashboard.respond(request).await,
             (true, None) => Refusal::NotFound.into_response(),

@@ -11,8 +11,8 @@ use crate::config::{
     self, Config, ConfigError, DashboardAccess, DocsAccess, FulfillmentConfig, PagesConfig, RateLimitConfig,
 };
 use crate::limits::{
-    self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_HOLD_CAPACITY, DEFAULT_MAX_CONNECTIONS, DEFAULT_QUEUE_CAPACITY,
-    DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
+    self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_FEED_CLIENTS, DEFAULT_HOLD_CAPACITY, DEFAULT_MAX_CONNECTIONS,
+    DEFAULT_QUEUE_CAPACITY, DEFAULT_RATE_PER_ADDRESS, DEFAULT_RATE_PER_USER, DEFAULT_WORKERS,
 };
 use crate::{app, logging};
 
@@ -68,6 +68,12 @@ pub(super) struct Serve {
         value_parser = within::<u32>(0..=1_000_000)
     )]
     max_connections_per_ip: u32,
+    /// Maximum number of clients of the live feed at once, at most half of all connections
+    #[arg(
+        long, env = "MAX_FEED_CLIENTS", default_value_t = DEFAULT_FEED_CLIENTS, value_name = "N",
+        value_parser = within::<u32>(1..=1_000_000)
+    )]
+    max_feed_clients: u32,
     /// Trim journal records older than this many days; if unset, all are kept
     #[arg(long, env = "JOURNAL_KEEP_DAYS", value_name = "DAYS", value_parser = within::<u32>(1..=36_500))]
     journal_keep_days: Option<u32>,
@@ -168,6 +174,7 @@ impl Serve {
             hold_capacity: self.hold_capacity as usize,
             max_connections: self.max_connections as usize,
             max_per_address: self.max_connections_per_ip as usize,
+            max_feed_clients: self.max_feed_clients as usize,
             fulfillment,
             journal_keep: self.journal_keep_days.map(|days| Duration::from_hours(u64::from(days) * 24)),
             shutdown_timeout: limits::SHUTDOWN_TIMEOUT,

@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod feed;
 mod figures;
 mod headers;
 mod monitoring;

@@ -49,6 +49,11 @@ pub enum TailError {
     Store(StoreError),
 }
 
+/// The next record has left memory: it is in the tables only, or was trimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the next record is no longer in memory")]
+pub struct FellBehind;
+
 impl Tail {
     /// Follows what comes behind the record `position`.
     pub(in crate::store) fn new(current: Arc<Current>, position: u64) -> Self {
@@ -80,6 +85,20 @@ impl Tail {
             }
             // The ring, and so the sender, lives as long as this.
             let _ = self.closed.changed().await;
+        }
+    }
+
+    /// The next records that are in memory, at most `most`; none where there is none yet. Waits for nothing and reads
+    /// nothing from disk.
+    pub fn next_in_memory(&mut self, most: usize) -> Result<Vec<Arc<Record>>, FellBehind> {
+        match self.current.ring.behind(self.position, most) {
+            Behind::Records(records) => {
+                self.position = records.last().map_or(self.position, |record| record.sequence);
+                Ok(records)
+            }
+            Behind::Nothing { last } if last < self.position => Err(FellBehind),
+            Behind::Nothing { .. } => Ok(Vec::new()),
+            Behind::Older { .. } => Err(FellBehind),
         }
     }
 

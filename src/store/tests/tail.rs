@@ -10,7 +10,7 @@ use redb::backends::InMemoryBackend;
 use crate::domain::change::{Change, Record};
 use crate::domain::clock::{Bounds, Timestamp};
 use crate::limits::{MAX_TRIMMED_PER_RECORD, TAIL_RECORDS};
-use crate::store::{Head, Medium, Scan, Store, StoreError, TailError, file_in};
+use crate::store::{FellBehind, Head, Medium, Scan, Store, StoreError, TailError, file_in};
 
 /// After this a test is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -225,6 +225,24 @@ fn a_position_of_another_history_is_an_error() {
         let ahead = written.store.tail(4).next(9).await;
         assert!(matches!(ahead, Err(TailError::Ahead { last: 3 })), "{ahead:?}");
     });
+}
+
+#[test]
+fn what_is_in_memory_is_given_without_waiting_and_the_rest_is_skipped() {
+    let written = Written::open(in_memory());
+    let mut tail = written.store.tail(0);
+    assert_eq!(tail.next_in_memory(9), Ok(Vec::new()));
+    written.commit(3);
+    let found = tail.next_in_memory(2).unwrap();
+    assert_eq!(found.iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((tail.next_in_memory(9).unwrap().len(), tail.position()), (1, 3));
+    assert_eq!(tail.next_in_memory(9), Ok(Vec::new()));
+    // Of another history.
+    assert_eq!(written.store.tail(9).next_in_memory(9), Err(FellBehind));
+    written.commit(TAIL_RECORDS as u64 + 1);
+    assert_eq!(tail.next_in_memory(9), Err(FellBehind));
+    tail.skip_to_head();
+    assert_eq!(tail.next_in_memory(9), Ok(Vec::new()));
 }
 
 #[test]

@@ -42,6 +42,7 @@ async fn an_empty_variable_is_as_good_as_none() {
         "QUEUE_CAPACITY",
         "MAX_CONNECTIONS",
         "MAX_CONNECTIONS_PER_IP",
+        "MAX_FEED_CLIENTS",
         "JOURNAL_KEEP_DAYS",
         "FULFILLMENT_URL",
         "FULFILLMENT_SECRET",

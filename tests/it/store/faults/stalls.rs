@@ -126,6 +126,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         queue_capacity: 1_000,
         hold_capacity: 1_000,
         max_connections: 100,
+        max_feed_clients: 10,
         max_per_address: 0,
         fulfillment: None,
         journal_keep: None,
