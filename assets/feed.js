@@ -19,7 +19,6 @@ export class Feed extends EventTarget {
     this.lastServerAt = null; // its time, by the server's
     this.skew = 0; // server's clock minus this one
     this.history = null;
-    this.sequence = -1;
     this.tries = 0;
     this.nextAt = 0;
     this.brokeAt = null;
@@ -97,8 +96,6 @@ export class Feed extends EventTarget {
     this.lastAt = Date.now();
     const anew = this.history !== null && frame.history !== undefined && frame.history !== this.history;
     if (frame.history !== undefined) this.history = frame.history;
-    if (!anew && frame.sequence < this.sequence) return;
-    this.sequence = frame.sequence ?? this.sequence;
     const broke = this.brokeAt;
     this.tries = 0;
     this.brokeAt = null;

@@ -3,7 +3,7 @@
 import { ChartGroup } from "./charts.js";
 import { feed } from "./feed.js";
 import { say } from "./frame.js";
-import { AlertList, Stock, Stream, clock, drawReadiness, drawRefused, number, put } from "./live_rows.js";
+import { AlertList, Stock, Stream, clock, drawReadiness, drawRefused, keepSlot, number, put } from "./live_rows.js";
 import { NNBSP, Series, countdown, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
 
@@ -156,11 +156,11 @@ class Live {
 
   draw() {
     this.count();
-    if (this.held) return this.drawHeld();
+    if (this.held) return this.group.cursor === null && put($(".readout"), this.heldWords());
     if (this.metrics) this.figures(this.metrics);
     this.stock.draw();
-    drawRefused($(".why"), this.metrics ?? { rejectedRates: {}, rejected: {} });
-    this.stream.draw();
+    if (this.metrics) drawRefused($(".whys"), this.metrics);
+    this.stream.draw(this.metrics?.ordersPerSecond);
     this.charts();
   }
 
@@ -174,6 +174,7 @@ class Live {
         const [text, unit] = money(v);
         e.value = v;
         put(e, text);
+        keepSlot(e);
         put(e.nextElementSibling, unit);
       }
     }
@@ -201,6 +202,7 @@ class Live {
     if (!big || Number.isNaN(starts)) return;
     const left = starts - feed.now();
     put(big, countdown(Math.max(0, left)));
+    big.classList.toggle("long", big.textContent.length > 5);
     put($("[data-v=here]"), new Date(starts).toLocaleTimeString([], { hourCycle: "h23" }));
     for (const [at, words] of COUNTED) {
       if (Math.ceil(left / 1000) !== at || this.spoken.has(at)) continue;
@@ -241,6 +243,7 @@ class Live {
   }
 
   readout(view) {
+    if (this.held) return this.heldWords();
     if (this.page.dataset.kind === "after" && this.page.dataset.from) return `${clock(view.from)} to ${clock(view.to)}`;
     return this.status && this.status.state !== "live" ? `Last data ${clock(this.status.lastAt ?? view.to)}` : `Now ${clock(feed.now())}`;
   }
@@ -289,9 +292,9 @@ class Live {
     this.draw();
   }
 
-  drawHeld() {
+  heldWords() {
     const behind = Math.round((feed.now() - this.held) / 1000);
-    put($(".readout"), `Held at ${clock(this.held)} by you, ${group(behind)}${NNBSP}s behind.`);
+    return `Held at ${clock(this.held)} by you, ${group(behind)}${NNBSP}s behind.`;
   }
 
   // ---- the rest

@@ -13,8 +13,25 @@ export const set = (e, name, v) => e && e.getAttribute(name) !== String(v) && e.
 export function number(e, v, kind = e?.dataset.f ?? "n") {
   if (!e) return;
   set(e, "value", v ?? "");
-  put(e, show(kind, v === null || v === undefined ? null : Number(v)));
+  const text = show(kind, v === null || v === undefined ? null : Number(v));
+  if (e.textContent === text) return;
+  e.textContent = text;
+  keepSlot(e);
 }
+
+/** In a figure, a number keeps the widest slot it has needed, so that what follows it does not move. */
+export function keepSlot(e) {
+  if (!e.closest(".fig")) return;
+  const width = Math.ceil(e.scrollWidth);
+  if (width <= (slots.get(e) ?? 0)) return;
+  slots.set(e, width);
+  e.style.minWidth = `${width}px`;
+}
+let slots = new WeakMap();
+addEventListener("resize", () => {
+  slots = new WeakMap();
+  for (const e of document.querySelectorAll(".fig data")) e.style.minWidth = "";
+});
 
 /** A time of day, in the zone of the page. */
 export function clock(at) {
@@ -114,16 +131,23 @@ export function drawBar(svg, p) {
 }
 
 /** Why requests were refused: all reasons, always, in the order of the page. */
-export function drawRefused(list, metrics) {
-  if (!list) return;
+export function drawRefused(part, metrics) {
+  if (!part) return;
   const rates = metrics.rejectedRates;
   const most = Math.max(1, ...Object.values(rates));
-  for (const row of list.querySelectorAll("[data-code]")) {
-    const { code } = row.dataset;
-    number(row.querySelector("[data-v=rate]"), rates[code] ?? 0);
-    number(row.querySelector("[data-v=sum]"), metrics.rejected[code] ?? 0);
-    set(row.querySelector(".so"), "width", `${((100 * (rates[code] ?? 0)) / most).toFixed(2)}%`);
+  const others = { rate: 0, sum: 0 };
+  for (const row of part.querySelectorAll("[data-code]")) {
+    const rate = rates[row.dataset.code] ?? 0;
+    const sum = metrics.rejected[row.dataset.code] ?? 0;
+    number(row.querySelector("[data-v=rate]"), rate);
+    number(row.querySelector("[data-v=sum]"), sum);
+    set(row.querySelector(".so"), "width", `${((100 * rate) / most).toFixed(2)}%`);
+    if (!row.closest(".others")) continue;
+    others.rate += rate;
+    others.sum += sum;
   }
+  number(part.querySelector("[data-v=othersRate]"), others.rate);
+  number(part.querySelector("[data-v=othersSum]"), others.sum);
 }
 
 const SHOWN = 13;
@@ -134,18 +158,16 @@ export class Stream {
     this.list = list;
     this.stock = stock;
     this.fresh = new Map();
-    this.changed = 0;
     this.shown = [];
-    list?.addEventListener("pointerleave", () => this.draw());
-  }
+      }
 
-  take({ orders, changed }) {
-    this.changed += changed;
+  take({ orders }) {
     for (const o of orders) this.fresh.set(o.orderId, o);
     if (this.fresh.size > 2000) this.fresh = new Map([...this.fresh].slice(-1000));
   }
 
-  draw() {
+  /** Once a second, with the orders that were accepted in it. */
+  draw(accepted = 0) {
     if (!this.list || this.fresh.size === 0 || busy(this.list)) return;
     const fresh = [...this.fresh.values()].sort((a, b) => b.orderId - a.orderId);
     this.fresh.clear();
@@ -154,8 +176,7 @@ export class Stream {
     this.shown = [...taken, ...this.shown.filter((o) => !ids.has(o.orderId))].slice(0, SHOWN);
     while (this.list.children.length < this.shown.length) this.list.append(newOrderRow());
     this.shown.forEach((o, i) => this.drawRow(this.list.children[i], o));
-    put(document.querySelector("[data-v=streamed]"), `${taken.length} of ${fmt.n(Math.max(this.changed, taken.length))}`);
-    this.changed = 0;
+    put(document.querySelector("[data-v=streamed]"), `${taken.length} of ${fmt.n(Math.max(accepted, taken.length))}`);
   }
 
   drawRow(row, o) {

@@ -266,6 +266,7 @@ export class Series {
     this.slots = new Map();
     this.events = [];
     this.last = 0;
+    this.lastAt = 0;
   }
 
   slot(at) {
@@ -299,11 +300,15 @@ export class Series {
 
   /** Adds the values of one second. */
   push(at, values) {
+    // Samples are a second apart, not each in a second of its own: one that was late by a moment leaves no gap.
+    const late = this.slot(at) === this.last + 2 && at - this.lastAt < 1900 && this.step === 1000;
+    this.lastAt = at;
     const point = {};
     for (const name of this.names) {
       const v = values[name];
       point[name] = v === null || v === undefined ? null : { min: v, mean: v, max: v };
     }
+    if (late) this.put(at - 1000, point);
     this.put(at, point);
   }
 

@@ -3,7 +3,7 @@
 import { AlertBook, icon, sentence } from "./alerts.js";
 import { feed } from "./feed.js";
 import { alarm, clock, replaceStrip, say, setServerTime } from "./frame.js";
-import { NNBSP, age, group } from "./math.js";
+import { NNBSP, age, group, stopwatch } from "./math.js";
 
 /** The alerts of this page. */
 export const alerts = new AlertBook();
@@ -164,6 +164,11 @@ feed
     const is = `${m.sale.phase} ${m.sale.startsAt} ${m.sale.endsAt}`;
     if ((sale !== null && sale !== is) || paused !== m.paused) refresh();
     sale = is;
+    const ends = Date.parse(m.sale.endsAt ?? "");
+    const note = $("#strip .phase small");
+    if (note && m.sale.phase === "running" && ends > feed.now()) {
+      put(note, note.textContent.replace(/, in .*$/, `, in ${stopwatch(ends - feed.now())}`));
+    }
   })
   .on("system-alert", (alert) => {
     alerts.take(alert);

@@ -40,6 +40,10 @@ pub(super) struct During {
     pub(super) empty_slots: usize,
     pub(super) rejected_rate: String,
     pub(super) refused: Vec<RefusedRow>,
+    /// Reasons that a normal sale does not know.
+    pub(super) others: Vec<RefusedRow>,
+    pub(super) others_rate: Figure,
+    pub(super) others_sum: Figure,
     pub(super) orders: Vec<OrderRow>,
 }
 
@@ -97,6 +101,8 @@ pub(super) struct RefusedRow {
     pub(super) share: String,
     pub(super) rate: Figure,
     pub(super) sum: Figure,
+    per_second: f64,
+    count: u64,
 }
 
 /// One of the latest orders.
@@ -136,6 +142,8 @@ impl During {
         alerts.truncate(SLOTS);
         let since_start = m.sale.since.map(|since| now.since(since.0));
         let revenue = m.revenue.0.to_string();
+        let mut refused = refused(&m);
+        let others = refused.split_off(REASONS.len().min(refused.len()));
         let queue = &m.queue_stats;
         let latest = orders::page(&shared.store, Default::default(), None, LATEST_ORDERS).await?;
         let name_of =
@@ -160,7 +168,10 @@ impl During {
             alerts,
             alert_count,
             rejected_rate: text::whole(m.rejected_per_second as u64),
-            refused: refused(&m),
+            others_rate: Figure::rate("othersRate", others.iter().map(|row| row.per_second).sum()),
+            others_sum: Figure::cell("othersSum", others.iter().map(|row| row.count).sum()),
+            refused,
+            others,
             orders,
             m,
         })
@@ -234,6 +245,8 @@ const REASONS: [&str; 8] = [
 pub(super) fn words(code: &str) -> String {
     match code {
         "purchase_limit_exceeded" => "purchase limit".to_owned(),
+        "idempotency_key_reused" => "key reused".to_owned(),
+        "unsupported_media_type" => "media type".to_owned(),
         _ => code.replace('_', " "),
     }
 }
@@ -247,13 +260,16 @@ pub(super) fn in_order<'c>(codes: impl Iterator<Item = &'c &'static str>) -> Vec
 
 fn refused(m: &MetricsView) -> Vec<RefusedRow> {
     let rate = |code: &str| m.rejected_rates.0.get(code).copied().unwrap_or_default();
+    let count = |code: &str| m.rejected.0.get(code).copied().unwrap_or_default();
     let most = m.rejected_rates.0.values().copied().fold(1.0, f64::max);
     let row = |code: &'static str| RefusedRow {
         code,
         words: words(code),
         share: share(rate(code) as u64, most as u64),
         rate: Figure::rate("rate", rate(code)),
-        sum: Figure::cell("sum", m.rejected.0.get(code).copied().unwrap_or_default()),
+        sum: Figure::cell("sum", count(code)),
+        per_second: rate(code),
+        count: count(code),
     };
     in_order(m.rejected.0.keys()).into_iter().map(row).collect()
 }

@@ -50,7 +50,6 @@ impl StockRow {
         let stock = &product.stock;
         let all = stock.current + stock.held + stock.sold;
         let state = match product.terms.check_open(now) {
-            Ok(()) if stock.current == 0 => "open",
             Ok(()) => "open",
             Err(NotOnSale::Inactive) => "stopped",
             Err(NotOnSale::NotStarted { .. }) => "later",
