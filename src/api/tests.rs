@@ -86,6 +86,8 @@ const NOT_ALWAYS: &[(&str, &str)] = &[
     ("BatchPlaced", "idempotencyReplayed"),
     ("BatchRefused", "errors"),
     ("BatchRefused", "retryAfter"),
+    ("Moved", "countedAt"),
+    ("Moved", "needs"),
     ("Order", "product"),
     ("Problem", "errors"),
 ];

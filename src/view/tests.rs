@@ -262,6 +262,8 @@ fn changes() -> Vec<(Change, &'static str, Option<&'static str>)> {
         (Change::ProductEdited { before: product(), after: restocked }, "product_edited", Some("adjusted")),
         (Change::ProductEdited { before: product(), after: product() }, "product_edited", Some("edited")),
         (Change::ProductDeleted(product()), "product_deleted", None),
+        (Change::ProductStopped(ProductId(1)), "product_stopped", Some("stopped")),
+        (Change::ProductStarted(ProductId(1)), "product_started", Some("started")),
         (Change::OrderPlaced { order: order().into(), response: None }, "order_placed", Some("reserved")),
         (moved(Transition::Fulfilled, Some(StockMove::Sell)), "order_fulfilled", Some("sold")),
         (moved(Transition::Confirmed, Some(StockMove::Sell)), "order_confirmed", Some("sold")),
@@ -276,8 +278,6 @@ fn changes() -> Vec<(Change, &'static str, Option<&'static str>)> {
         (Change::QueuePaused, "queue_paused", None),
         (Change::QueueResumed, "queue_resumed", None),
         (Change::HistoryForked(fork.into()), "history_forked", None),
-        (Change::ProductStopped(ProductId(1)), "product_stopped", Some("stopped")),
-        (Change::ProductStarted(ProductId(1)), "product_started", Some("started")),
     ]
 }
 
