@@ -4,6 +4,7 @@ pub mod audit;
 pub mod dead_letters;
 pub mod jobs;
 pub mod ledger;
+pub mod order_history;
 pub mod orders;
 pub mod totals;
 mod unreadable;

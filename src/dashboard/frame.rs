@@ -102,6 +102,8 @@ pub(super) struct Frame {
     pub(super) slot: Slot,
     /// Whether the queue is paused.
     pub(super) is_paused: bool,
+    /// Where the sale is.
+    sale: Phase,
     /// Whether one can log out.
     pub(super) has_login: bool,
     /// Where a form leads back to.
@@ -112,6 +114,7 @@ impl Frame {
     /// The frame of a page as it is now.
     pub(super) fn of(shared: &Shared, visit: &Visit, page: Page) -> Self {
         let now = shared.clock.now();
+        let sale = sale(shared, now);
         Self {
             page,
             theme: visit.theme,
@@ -119,9 +122,10 @@ impl Frame {
             zone: visit.zone,
             host: visit.host.clone(),
             now,
-            phase: PhaseLine::of(&sale(shared, now), since(shared), now),
+            phase: PhaseLine::of(&sale, since(shared), now),
             slot: Slot::of(visit.notice.as_ref(), &shared.alerts.alerts()),
             is_paused: shared.queue.counts().paused,
+            sale: sale.phase,
             has_login: shared.token.is_set(),
             back: visit.here.clone(),
         }
@@ -145,6 +149,16 @@ impl Frame {
     /// The pages of the navigation.
     pub(super) const fn pages(&self) -> [Page; 5] {
         Page::ALL
+    }
+
+    /// Whether the sale was stopped, and can start again.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.sale == Phase::Stopped
+    }
+
+    /// Whether there is a sale that can be stopped.
+    pub(super) fn has_sale(&self) -> bool {
+        self.sale != Phase::None
     }
 
     /// The time of the clock.

@@ -1,28 +1,164 @@
-//! The page Orders.
+//! The page Orders: a search, the orders that it finds, and one of them with its whole history.
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
-use axum::routing::get;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
 
+use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
+use crate::http::{PathParam, Query};
+use crate::limits::{MAX_ID, MAX_PRODUCT_CHOICES};
+use crate::operator::orders;
 
 use super::frame::{Frame, Page};
 use super::page::html;
 use super::state::Shared;
-use super::visit::Visit;
+use super::text;
+use super::visit::{Visit, encoded};
+
+mod acts;
+mod filter;
+mod history;
+mod one;
+
+use filter::Search;
+use one::OneOrder;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/orders", get(show))
+        .route("/orders/{id}", get(show_one))
+        .route("/orders/{id}/confirm", post(acts::confirm))
+        .route("/orders/{id}/cancel", post(acts::cancel))
+}
+
+/// Orders on one page.
+const ORDERS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "orders.html")]
 struct OrdersPage {
     frame: Frame,
+    search: Search,
+    /// The products to choose from; none if there are too many.
+    products: Option<Vec<(u64, String)>>,
+    rows: Vec<Row>,
+    next: Option<String>,
+    one: Option<OneOrder>,
 }
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/orders", get(show))
+/// An order in the list.
+struct Row {
+    id: u64,
+    placed: String,
+    datetime: String,
+    user: String,
+    product: String,
+    quantity: u32,
+    status: &'static str,
+    is_selected: bool,
+    url: String,
 }
 
-async fn show(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
-    html(&OrdersPage { frame: Frame::of(&shared, &visit, Page::Orders) })
+impl OrdersPage {
+    /// How many orders are shown, in words.
+    fn found(&self) -> String {
+        let shown = text::whole(self.rows.len() as u64);
+        match (self.rows.len(), &self.next) {
+            (0, Some(_)) => "Newest first. None so far; older ones were not looked at yet.".to_owned(),
+            (_, Some(_)) => format!("Newest first. {shown} shown, more may follow."),
+            (_, None) => format!("Newest first. {shown} shown."),
+        }
+    }
+}
+
+impl Row {
+    fn number(&self) -> String {
+        text::whole(self.id)
+    }
+}
+
+async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri, &filter::NAMES);
+    let search = Search::read(&mut query, shared.clock.now());
+    if let Some(order) = &search.order {
+        query.finish()?;
+        let id = order.parse().ok().map(OrderId).or_else(|| shared.job_ids.order(order));
+        // An order that does not exist has a page that says so.
+        let id = id.ok_or(Refusal::OrderNotFound)?;
+        return Ok(Redirect::to(&format!("/orders/{id}")).into_response());
+    }
+    page(&shared, &visit, query, search, None).await
+}
+
+async fn show_one(
+    State(shared): State<Shared>,
+    visit: Visit,
+    PathParam(id): PathParam,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let order = find(&shared, &id).await?;
+    let mut query = Query::of(&uri, &filter::NAMES);
+    let search = Search::read(&mut query, shared.clock.now());
+    page(&shared, &visit, query, search, Some(order)).await
+}
+
+/// The order of a path.
+async fn find(shared: &Shared, id: &str) -> Result<Arc<Order>, Refusal> {
+    let id = id.parse().ok().filter(|id| (1..=MAX_ID).contains(id)).ok_or(Refusal::OrderNotFound)?;
+    orders::find(&shared.store, OrderId(id)).await?.ok_or(Refusal::OrderNotFound)
+}
+
+async fn page(
+    shared: &Shared,
+    visit: &Visit,
+    mut query: Query,
+    search: Search,
+    selected: Option<Arc<Order>>,
+) -> Result<Response, Refusal> {
+    let list = format!("orders of the page {:?}", search.filter);
+    let (_, position) = query.page(&shared.cursors, &list);
+    query.finish()?;
+    let page = orders::page(&shared.store, search.filter.clone(), position.map(OrderId), ORDERS).await?;
+    let now = shared.clock.now();
+    let row = |order: &Order| Row {
+        id: order.id.0,
+        placed: text::moment_millis(order.created_at, now),
+        datetime: order.created_at.to_string(),
+        user: order.user.as_str().to_owned(),
+        product: product_name(shared, order),
+        quantity: order.quantity,
+        status: order.status.as_str(),
+        is_selected: selected.as_ref().is_some_and(|selected| selected.id == order.id),
+        url: search.url(&format!("/orders/{}", order.id)),
+    };
+    let rows = page.rows.iter().map(row).collect();
+    let next = page.next.map(|next| {
+        let url = search.url("/orders");
+        let joined = if url.contains('?') { "&" } else { "?" };
+        format!("{url}{joined}cursor={}", encoded(&shared.cursors.make(&list, next)))
+    });
+    let one = match selected {
+        Some(order) => Some(OneOrder::of(shared, &order, now).await?),
+        None => None,
+    };
+    let frame = Frame::of(shared, visit, Page::Orders);
+    html(&OrdersPage { frame, products: choices(shared), search, rows, next, one })
+}
+
+/// The name of an order's product, or its number if it is gone.
+fn product_name(shared: &Shared, order: &Order) -> String {
+    let item = shared.inventory.item(order.product);
+    item.map_or_else(|| format!("product {}", order.product), |item| item.product().terms.name.clone())
+}
+
+/// The products to choose from, unless there are too many for a list.
+fn choices(shared: &Shared) -> Option<Vec<(u64, String)>> {
+    let products = (shared.inventory.len() <= MAX_PRODUCT_CHOICES).then(|| shared.inventory.products())?;
+    Some(products.iter().map(|product| (product.id.0, product.terms.name.clone())).collect())
 }

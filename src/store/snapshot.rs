@@ -294,7 +294,7 @@ impl Snapshot {
     }
 
     /// Records of the history with a sequence above `after`, oldest first.
-    pub(in crate::store) fn records_after(
+    pub fn records_after(
         &self,
         after: u64,
     ) -> Result<impl Iterator<Item = Result<Record, StoreError>> + use<>, StoreError> {
