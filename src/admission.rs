@@ -293,7 +293,10 @@ impl Admission {
         }
         // One atomic read rejects the many who come too late, before they take a slot from anyone.
         match item.available() < u64::from(quantity) {
-            true => Err(Refusal::SoldOut.into()),
+            true => {
+                item.note_missed(quantity);
+                Err(Refusal::SoldOut.into())
+            }
             false => Ok(found),
         }
     }
@@ -311,7 +314,10 @@ impl Admission {
                 Some(claim.map_err(|error| limit_refusal(limit, error))?)
             }
         };
-        let reservation = item.reserve(quantity.get()).map_err(|_| Refusal::SoldOut)?;
+        let reservation = item.reserve(quantity.get()).map_err(|_| {
+            item.note_missed(quantity.get());
+            Refusal::SoldOut
+        })?;
         Ok(PendingOrder { user, priority, reservation, slot, claim, key: None, epoch })
     }
 

@@ -21,7 +21,7 @@ use crate::feed::{self, Feed, FeedTask};
 use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
 use crate::http::{self, AdminToken, ServeConfig};
 use crate::maintenance::counted;
-use crate::monitor::{self, ClockWatch, Monitor, WindowWatch};
+use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
 use crate::open_files;
 use crate::sample;
 use crate::store::{self, Medium};
@@ -118,6 +118,7 @@ pub struct App {
     windows: WindowWatch,
     clock_watch: ClockWatch,
     feed: FeedTask,
+    figures: Arc<History>,
     server: JoinHandle<()>,
     nudges: JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -189,6 +190,7 @@ impl App {
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
+        let kept_in = matches!(medium, Medium::File(_)).then(|| config.data_dir.clone());
         let opened = OpenedStore::open(medium)?;
         let (found, recovered) = (opened.found, &opened.recovered);
         let last_record = (recovered.head.sequence > 0).then(|| recovered.head.at());
@@ -204,6 +206,9 @@ impl App {
         let alerts = Arc::new(Alerts::default());
         let windows = WindowWatch::start(Arc::clone(&engine.inventory), Arc::clone(&alerts), clock.clone());
         let clock_watch = ClockWatch::start(Arc::clone(&alerts), Arc::clone(&engine.metrics), clock, last_record);
+        let figures = Arc::new(History::open(kept_in.as_deref(), history));
+        let last_run = if found == Found::Killed { LastRun::Killed } else { LastRun::Stopped };
+        figures.begin(engine.clock.now(), last_run);
         let monitor = Arc::new(Monitor::start(monitor::Deps {
             metrics: Arc::clone(&engine.metrics),
             queue: Arc::clone(&engine.queue),
@@ -213,6 +218,12 @@ impl App {
             workers: config.workers,
             data_dir: config.data_dir.clone(),
             max_open_files,
+            alerts: Arc::clone(&alerts),
+            intake: engine.intake.clone(),
+            history: Arc::clone(&figures),
+            thresholds: config.alerts,
+            facts: facts(&config, address),
+            orders_at_start: orders,
         }));
         let token = config.admin_token.as_ref().map(|token| token.expose());
         let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone());
@@ -283,7 +294,8 @@ impl App {
         let server = tokio::spawn(http::serve(listener, site, serving, stopped));
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        let app = Self { engine, windows, clock_watch, feed: feed_task, server, nudges, stop, shutdown_timeout };
+        let app =
+            Self { engine, windows, clock_watch, feed: feed_task, figures, server, nudges, stop, shutdown_timeout };
         Ok((app, banner))
     }
 
@@ -303,7 +315,7 @@ impl App {
     /// committer commits what is left, and the store is closed. Each step has a bound, and what is not done by then is
     /// given up: it is in the store's log, or was not acknowledged.
     pub async fn stop(self) -> Result<(), AppError> {
-        let Self { mut engine, server, stop, shutdown_timeout, .. } = self;
+        let Self { mut engine, figures, server, stop, shutdown_timeout, .. } = self;
         let end = Instant::now() + shutdown_timeout;
         let patience = shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT);
         engine.intake.shut();
@@ -315,12 +327,27 @@ impl App {
             }
         };
         tokio::join!(served, engine.stop_workers(patience));
-        let closing = tokio::task::spawn_blocking(|| engine.close());
+        let stopped_at = engine.clock.now();
+        let closing = tokio::task::spawn_blocking(move || {
+            engine.close();
+            figures.end(stopped_at);
+        });
         match tokio::time::timeout_at(end.into(), closing).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(AppError::Ended("the closing of the store")),
             Err(_) => Err(AppError::Unclosed),
         }
+    }
+}
+
+/// The settings that readiness is about.
+fn facts(config: &Config, address: SocketAddr) -> Facts {
+    Facts {
+        address,
+        token: config.admin_token.is_some(),
+        fulfillment: config.fulfillment.is_some(),
+        rate_per_user: config.rate_limits.per_user,
+        rate_per_address: config.rate_limits.per_address,
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{app, limits, logging};
 
+mod alert_args;
 mod backup;
 mod completions;
 mod drop_log;

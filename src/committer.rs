@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 use crate::limits::{
     COMMIT_STALL, FILES_LOOK, MAX_COMMIT_ROWS, MAX_UNREPLIED_BATCHES, REOPEN_PAUSE, REPORTS_LINGER, STALL_LOOK,
 };
+use crate::metrics::Metrics;
 use crate::store::{OpenError, Recovered, StoreError};
 
 mod batch;
@@ -66,7 +67,7 @@ impl Committer {
         let (intake, receiver, gate) = Intake::new(Arc::clone(counter.counts()));
         let books = rebuild(&deps, recovered, None, &gate, counter.counts());
         let (replies, committed) = mpsc::channel(MAX_UNREPLIED_BATCHES);
-        let replying = runtime.spawn(give_out(committed, Arc::clone(&gate)));
+        let replying = runtime.spawn(give_out(committed, Arc::clone(&gate), Arc::clone(&deps.metrics)));
         let (runs, running) = oneshot::channel();
         let (held_over, commands, looked) = (None, Vec::new(), Instant::now());
         let counts = Arc::clone(counter.counts());
@@ -137,7 +138,7 @@ struct Writer {
 /// Gives out the replies of committed batches. On the runtime, waking the one who waits is cheap; from a thread
 /// outside, each would cost a lock and often a system call, and the next commit would wait for it. Where none are to be
 /// given out, looks whether that is because a commit has stalled.
-async fn give_out(mut committed: mpsc::Receiver<Vec<Reply>>, gate: Arc<Gate>) {
+async fn give_out(mut committed: mpsc::Receiver<Vec<Reply>>, gate: Arc<Gate>, metrics: Arc<Metrics>) {
     let mut looks = tokio::time::interval(STALL_LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -152,6 +153,7 @@ async fn give_out(mut committed: mpsc::Receiver<Vec<Reply>>, gate: Arc<Gate>) {
             }
         };
         let Some(replies) = replies else { return };
+        metrics.count_acknowledged(replies.iter().map(Reply::acknowledges).sum());
         replies.into_iter().for_each(Reply::send);
     }
 }

@@ -43,6 +43,55 @@ pub struct Config {
     pub rate_limits: RateLimitConfig,
     /// What is shown to browsers.
     pub pages: PagesConfig,
+    /// From where on alerts are raised.
+    pub alerts: AlertConfig,
+}
+
+/// From where on alerts are raised; 0 switches an alert off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertConfig {
+    /// Percent of the queue's capacity.
+    pub queue_percent: u32,
+    /// Age of the oldest job.
+    pub oldest_job_seconds: u32,
+    /// Percent of a product's units below which its stock is low.
+    pub stock_percent: u32,
+    /// Percent of failed orders among those that were settled in the last ten seconds.
+    pub error_percent: u32,
+    /// New dead letters within a minute.
+    pub dead_letters: u32,
+    /// Failures of the fulfilment service in a row.
+    pub fulfillment_failures: u32,
+    /// Milliseconds of a commit that one in a hundred exceeds.
+    pub commit_ms: u32,
+    /// Free space of the disk in MiB.
+    pub disk_free_mib: u32,
+    /// Percent of the limit of open files.
+    pub open_files_percent: u32,
+    /// Minutes before the start of a sale.
+    pub sale_soon_minutes: u32,
+}
+
+impl AlertConfig {
+    /// The thresholds where none are set.
+    pub const DEFAULT: Self = Self {
+        queue_percent: 80,
+        oldest_job_seconds: 30,
+        stock_percent: 10,
+        error_percent: 5,
+        dead_letters: 10,
+        fulfillment_failures: 5,
+        commit_ms: 100,
+        disk_free_mib: 1_024,
+        open_files_percent: 80,
+        sale_soon_minutes: 10,
+    };
+}
+
+impl Default for AlertConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// What is shown to browsers.

@@ -22,7 +22,7 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::transition::Transition;
 use crate::limits::{CLOCK_LOOK, LOCAL_FAULT_PAUSE, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN};
-use crate::metrics::Metrics;
+use crate::metrics::{LastPost, Metrics};
 use crate::queue::{Job, Queue};
 use crate::store::Store;
 use crate::view::order::OrderPlacedView;
@@ -227,6 +227,7 @@ impl Poster {
             Ok(body) => self.webhook.deliver(&job_id, now, body).await,
             Err(error) => Verdict::Rejected(error.to_string()),
         };
+        self.note(&verdict, now);
         let attempt = order.attempts + 1;
         Ok(match verdict {
             Verdict::Fulfilled => Transition::Fulfilled,
@@ -237,6 +238,17 @@ impl Poster {
             }
             Verdict::NotMade(error) => return Err(error),
         })
+    }
+
+    /// Notes how the service responded. An order that it rejects is no failure of the service.
+    fn note(&self, verdict: &Verdict, began: Timestamp) {
+        let failure = match verdict {
+            Verdict::Fulfilled | Verdict::Rejected(_) => None,
+            Verdict::Retry(error) => Some(error.clone()),
+            Verdict::NotMade(_) => return,
+        };
+        let at = self.deps.clock.now();
+        self.deps.metrics.posts().note(LastPost { at, took: at.since(began), failure });
     }
 
     /// Gives a job back after a pause: given back at once it would be taken at once, and meet the same fault. There is

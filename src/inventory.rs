@@ -44,6 +44,10 @@ pub struct StockItem {
     /// The inventory's.
     uncounted: Arc<AtomicUsize>,
     available: StockCounter,
+    /// The fewest units that were left after a commit since the start.
+    lowest: AtomicU64,
+    /// The fewest units that were asked for and not there since the start; `u64::MAX` if that never came.
+    least_missed: AtomicU64,
     committed: RwLock<Arc<Product>>,
     /// What each user has, where the product limits it.
     purchases: RwLock<Option<Arc<Purchases>>>,
@@ -130,9 +134,10 @@ impl Inventory {
     fn item_of(&self, product: Product) -> Arc<StockItem> {
         let (id, version, uncounted) = (product.id, Arc::clone(&self.version), Arc::clone(&self.uncounted));
         let available = StockCounter::new(product.stock.current);
+        let (lowest, least_missed) = (AtomicU64::new(product.stock.current), AtomicU64::new(u64::MAX));
         let purchases = product.terms.per_user_limit.map(|_| Purchases::of(product.orders, &uncounted));
         let (committed, purchases) = (RwLock::new(Arc::new(product)), RwLock::new(purchases));
-        Arc::new(StockItem { id, version, uncounted, available, committed, purchases })
+        Arc::new(StockItem { id, version, uncounted, available, lowest, least_missed, committed, purchases })
     }
 
     /// Takes a product down.
@@ -166,6 +171,7 @@ impl StockItem {
 
     /// Shows a newly committed state.
     pub fn publish(&self, product: Product) {
+        self.lowest.fetch_min(product.stock.current, Ordering::Relaxed);
         *self.committed.write() = Arc::new(product);
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -187,6 +193,22 @@ impl StockItem {
     /// Units available at this instant: one atomic read.
     pub fn available(&self) -> u64 {
         self.available.get()
+    }
+
+    /// Notes that so many units were asked for and that there were fewer. Mostly one atomic read.
+    pub fn note_missed(&self, quantity: u32) {
+        let quantity = u64::from(quantity);
+        if self.least_missed.load(Ordering::Relaxed) > quantity {
+            self.least_missed.fetch_min(quantity, Ordering::Relaxed);
+        }
+    }
+
+    /// The fewest units that were left after a commit, and the fewest that were asked for and not there, if that ever
+    /// came; both since the start. Where the second is not above the first, an order was rejected although the store
+    /// never had too few units for it.
+    pub fn lowest_and_least_missed(&self) -> (u64, Option<u64>) {
+        let missed = self.least_missed.load(Ordering::Relaxed);
+        (self.lowest.load(Ordering::Relaxed), Some(missed).filter(|missed| *missed != u64::MAX))
     }
 
     /// Takes units for an order, or says that at this instant there were fewer.

@@ -321,6 +321,40 @@ pub const MAX_TRIMMED_PER_RECORD: u64 = 8;
 /// in.
 pub const MAX_SWEPT_AT_ONCE: usize = 64;
 
+/// The time in which new dead letters are counted for their alert.
+pub const DEAD_LETTERS_WINDOW: Duration = Duration::from_secs(60);
+/// How often it is checked whether a sale can begin.
+pub const READINESS_PERIOD: Duration = Duration::from_secs(5);
+
+/// A tier of the history of the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryTier {
+    /// Seconds of one point.
+    pub step_seconds: i64,
+    /// Points that are kept.
+    pub slots: usize,
+}
+
+/// The tiers, finest first: a second for an hour, ten seconds for a day, a minute for 31 days. In all they take 17 MiB,
+/// on disk and in memory, once they are full.
+pub const HISTORY_TIERS: [HistoryTier; 3] = [
+    HistoryTier { step_seconds: 1, slots: 3_600 },
+    HistoryTier { step_seconds: 10, slots: 8_640 },
+    HistoryTier { step_seconds: 60, slots: 44_640 },
+];
+/// Moments that are kept with them, the newest.
+pub const HISTORY_EVENTS: usize = 1_024;
+/// Bytes of what is said of such a moment.
+pub const MAX_EVENT_MESSAGE_BYTES: usize = 320;
+/// Points that one request for the history may ask for.
+pub const MAX_HISTORY_POINTS: u64 = 1_500;
+/// The longest step that it may ask for.
+pub const MAX_HISTORY_STEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// How much of the history is shown where the request does not say.
+pub const DEFAULT_HISTORY_SPAN: Duration = Duration::from_secs(120);
+/// How long a stop waits for the last points of the history to be written.
+pub const HISTORY_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The most characters of a user's or a product's name.
 pub const MAX_NAME_CHARS: usize = 255;
 /// The most units of one order.

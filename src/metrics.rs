@@ -25,12 +25,14 @@ mod family;
 mod gauges;
 mod latencies;
 mod outcome;
+mod posts;
 mod requests;
 
 pub use distinct::Sketch;
 pub use gauges::{Gauges, ProcessFigures, push_inventory_level};
 pub use latencies::Latencies;
 pub use outcome::{OUTCOME_COUNT, OUTCOMES, Outcome};
+pub use posts::{LastPost, Posts};
 pub use requests::OrderTimes;
 
 use buckets::{Buckets, push_description};
@@ -84,6 +86,8 @@ pub struct Metrics {
     local_faults: Counter,
     clock_steps: Counter,
     requests: Requests,
+    posts: Posts,
+    acknowledged: AtomicU64,
     /// Requests for orders that are under way, and the most of them at one moment.
     under_way: Level,
     /// The most open connections at one moment.
@@ -176,6 +180,8 @@ impl Default for Metrics {
         registry.register("clock_steps", "Times that the wall clock was set", clock_steps.clone());
         Self {
             registry,
+            posts: Posts::default(),
+            acknowledged: AtomicU64::default(),
             reached,
             rejected,
             connections,
@@ -336,6 +342,21 @@ impl Metrics {
     /// Notes how late the units of a hold came back.
     pub fn observe_expiry(&self, lag: Duration) {
         self.expiry_lag.observe(lag.as_secs_f64());
+    }
+
+    /// How the fulfilment service responds.
+    pub const fn posts(&self) -> &Posts {
+        &self.posts
+    }
+
+    /// Counts orders whose callers are told that they are stored.
+    pub fn count_acknowledged(&self, orders: u64) {
+        self.acknowledged.fetch_add(orders, Ordering::Relaxed);
+    }
+
+    /// How many there were since the start.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Counts a fulfilment attempt that a fault of this machine kept from being made.

@@ -1,34 +1,47 @@
 //! Watches the sale and the machine: samples the figures once a second, and raises the alerts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::domain::clock::Timestamp;
+use crate::domain::refusal::Refusal;
 use crate::limits::SAMPLE_PERIOD;
 use crate::metrics::ProcessFigures;
 use crate::view::benchmark::BenchmarkView;
+use crate::view::history::HistoryView;
 use crate::view::metrics::MetricsView;
+use crate::view::readiness::ReadinessView;
+use crate::view::verdict::VerdictView;
 
 mod benchmark;
 mod clock_watch;
 mod deps;
 mod follow;
+mod history;
 mod people;
 mod process;
+mod readiness;
+mod rules;
 mod sale_windows;
 mod sampler;
 mod series;
+mod verdict;
+mod watcher;
 mod window;
 
 pub use clock_watch::ClockWatch;
-pub use deps::Deps;
+pub use deps::{Deps, Facts};
+pub use history::{History, HistoryRange, LastRun};
 pub use sale_windows::WindowWatch;
 pub use series::{Sample, Series};
 
 use sampler::Sampler;
+use watcher::Watch;
 
 /// The figures of the moment and of the time since the last reset. Cheap to share; dropping it ends its tasks.
 #[derive(Debug)]
@@ -38,17 +51,19 @@ pub struct Monitor {
     /// Says that a measurement began, so that the next sample is of a whole second.
     restarted: Arc<Notify>,
     sampling: JoinHandle<()>,
+    watch: Watch,
 }
 
 impl Monitor {
     /// Takes a first sample, and starts the task that takes one each second.
     pub fn start(deps: Deps) -> Self {
-        let mut sampler = Sampler::new(deps);
+        let mut sampler = Sampler::new(deps.clone());
         let latest = watch::Sender::new(Arc::new(sampler.sample()));
         let sampler = Arc::new(Mutex::new(sampler));
         let restarted = Arc::<Notify>::default();
         let sampling = tokio::spawn(sample(Arc::clone(&sampler), latest.clone(), Arc::clone(&restarted)));
-        Self { sampler, latest, restarted, sampling }
+        let watch = Watch::start(deps, latest.subscribe());
+        Self { sampler, latest, restarted, sampling, watch }
     }
 
     /// The sample of the last second.
@@ -76,6 +91,29 @@ impl Monitor {
         let mut sampler = self.sampler.lock();
         self.latest.send_replace(Arc::new(sampler.reset()));
         self.restarted.notify_one();
+    }
+
+    /// The time series of a range, in steps of whole seconds, and what happened meanwhile.
+    pub async fn history(&self, from: Timestamp, to: Timestamp, step: Duration) -> Result<HistoryView, Refusal> {
+        let range = HistoryRange::of(to, Some(from), Some(to), Some(step))?;
+        self.history_of(range).await
+    }
+
+    /// The same of a range that is checked.
+    pub async fn history_of(&self, range: HistoryRange) -> Result<HistoryView, Refusal> {
+        let history = Arc::clone(self.watch.history());
+        tokio::task::spawn_blocking(move || history.read(range)).await.map_err(|_| Refusal::Internal)
+    }
+
+    /// Whether a sale can begin, as it was seen a few seconds ago.
+    pub fn readiness(&self) -> Arc<ReadinessView> {
+        self.watch.readiness()
+    }
+
+    /// Whether the sale held. Goes over all orders.
+    pub async fn verdict(&self) -> Result<VerdictView, Refusal> {
+        let (metrics, benchmark) = (self.latest(), self.benchmark());
+        verdict::verdict(self.watch.deps(), &metrics, &benchmark, self.watch.busy_for_sold_out()).await
     }
 }
 

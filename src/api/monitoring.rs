@@ -29,6 +29,8 @@ use super::product_list::ProductLists;
 use super::route::{self, Route};
 use super::state::Shared;
 
+mod history;
+
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -49,6 +51,7 @@ pub(super) fn routes() -> Vec<Route> {
         route::get(metrics, scraped(at_root)),
         route::get(metrics, scraped(below)),
     ];
+    routes.extend(history::routes());
     routes.extend(RESETS.map(|(path, id)| {
         let description = route::operator(path, id, "Begin a new measurement")
             .about(

@@ -16,6 +16,7 @@ use crate::limits::{
 };
 use crate::{app, logging};
 
+use super::alert_args::AlertArgs;
 use super::run::{CommandError, Definition, Run};
 use super::shared_args::{LogArgs, LogFormat, StoreArgs};
 use super::values::{network, within};
@@ -131,6 +132,8 @@ pub(super) struct Serve {
     #[arg(long, env = "DOCS", default_value = "public", value_enum)]
     docs: DocsAccess,
     #[command(flatten)]
+    alerts: AlertArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -184,6 +187,7 @@ impl Serve {
                 trusted_proxies: self.trusted_proxies,
             },
             pages: PagesConfig { dashboard: self.dashboard, docs: self.docs },
+            alerts: self.alerts.thresholds(),
         })
     }
 }

@@ -24,6 +24,15 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// How many orders it acknowledges.
+    pub(super) fn acknowledges(&self) -> u64 {
+        match self {
+            Self::Placed(_, result, _) => u64::from(result.is_ok()),
+            Self::PlacedMany(_, results, _) => results.iter().filter(|result| result.is_ok()).count() as u64,
+            Self::Moved(..) | Self::Edited(..) | Self::Deleted(..) | Self::SaleSet(..) | Self::Paused(..) => 0,
+        }
+    }
+
     /// Sends it. The caller may have gone; what was done stays done.
     pub(super) fn send(self) {
         match self {

@@ -27,9 +27,31 @@ pub fn push_decimal(text: &mut String, mut number: u64) {
     text.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
+/// A number in groups of three digits, with narrow spaces that no line breaks at.
+pub fn grouped(number: u64) -> String {
+    let mut digits = String::new();
+    push_decimal(&mut digits, number);
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_numbers_are_written_in_groups() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
 
     #[test]
     fn numbers_are_written_as_formatting_would() {

@@ -121,6 +121,21 @@ impl Purchases {
         self.shard(user).lock().units_of(user).is_some()
     }
 
+    /// How many users have more than `limit` units, and how many have any; nothing until everything is counted. Orders
+    /// wait for a sixteenth of the users at a time.
+    pub fn above(&self, limit: u32) -> Option<(u64, u64)> {
+        if !self.is_complete() {
+            return None;
+        }
+        let (mut above, mut all) = (0, 0);
+        for shard in &self.shards {
+            let shard = shard.lock();
+            all += shard.users.len() as u64;
+            above += shard.users.values().filter(|user| user.units > i64::from(limit)).count() as u64;
+        }
+        Some((above, all))
+    }
+
     /// Whether units of a user would stay within `limit`; counts nothing.
     pub fn check(&self, user: &UserId, quantity: u32, limit: u32) -> Result<(), LimitError> {
         let user = hash(user.as_str());

@@ -133,6 +133,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         shutdown_timeout: limits::SHUTDOWN_TIMEOUT,
         rate_limits: flashsale::config::RateLimitConfig::default(),
         pages: flashsale::config::PagesConfig::default(),
+        alerts: flashsale::config::AlertConfig::default(),
     };
     let (app, banner) = App::start_on(disk.medium(), config).await.unwrap();
     (app, Client::new(&banner.address.to_string()))
