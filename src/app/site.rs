@@ -11,7 +11,12 @@ use crate::api::Api;
 use crate::dashboard::Dashboard;
 use crate::domain::refusal::Refusal;
 use crate::feed::Feed;
-use crate::http::Handler;
+use crate::http::{Handler, RouteTemplate};
+
+/// What all pages together are called among the response times.
+const PAGES: &str = "pages";
+/// The same for the live feed, whose responses can wait for something to happen.
+const FEED: &str = "feed";
 
 /// What responds to requests.
 #[derive(Debug)]
@@ -27,10 +32,10 @@ pub(super) struct Site {
 impl Handler for Site {
     async fn call(&self, request: Request) -> Response {
         if Feed::is_for(request.uri().path()) {
-            return self.feed.call(request).await;
+            return called(FEED, self.feed.call(request).await);
         }
         match (Dashboard::has(request.uri().path()), &self.dashboard) {
-            (true, Some(dashboard)) => dashboard.respond(request).await,
+            (true, Some(dashboard)) => called(PAGES, dashboard.respond(request).await),
             (true, None) => Refusal::NotFound.into_response(),
             (false, _) => self.api.call(request).await,
         }
@@ -54,4 +59,10 @@ impl Handler for Site {
     fn count_rejected(&self, refusal: &Refusal) {
         self.api.count_rejected(refusal);
     }
+}
+
+/// Marks a response with what its route is called among the response times.
+fn called(route: &str, mut response: Response) -> Response {
+    response.extensions_mut().insert(RouteTemplate(route.into()));
+    response
 }

@@ -1,0 +1,161 @@
+//! Draws the distribution of latencies: each percentile further right by how few responses lie above it.
+
+use std::fmt::Write;
+
+use crate::view::benchmark::PercentileView;
+
+/// The size of the drawing, and the edges of its field.
+const SIZE: [f64; 2] = [692.0, 174.0];
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 686.0;
+const TOP: f64 = 20.0;
+const BOTTOM: f64 = 150.0;
+
+/// A time as pages write it: two digits below 1 ms, one below 10.
+pub(super) fn millis(millis: f64) -> String {
+    match millis {
+        millis if millis < 0.995 => format!("{millis:.2}"),
+        millis if millis < 9.95 => format!("{millis:.1}"),
+        millis => super::text::whole(millis.round() as u64),
+    }
+}
+
+/// How far right a percentile lies: one unit for each tenth of the responses that lie above it.
+fn distance(percentile: f64) -> f64 {
+    -((100.0 - percentile).max(1e-9) / 100.0).log10()
+}
+
+/// Round marks from 0 on that reach `most`, in steps of 1, 2, 2.5 or 5.
+fn marks(most: f64) -> Vec<f64> {
+    let raw = most.max(0.01) / 4.0;
+    let power = 10_f64.powf(raw.log10().floor());
+    let step =
+        [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * power >= raw * 0.999_999).unwrap_or(10.0) * power;
+    let count = (most / step - 1e-9).ceil().max(1.0) as u32;
+    (0..=count).map(|at| f64::from(at) * step).collect()
+}
+
+/// The name of a percentile on the axis; none for those between.
+fn name(percentile: f64) -> Option<String> {
+    match percentile {
+        0.0 => Some("0".to_owned()),
+        75.0 | 95.0 => None,
+        100.0 => Some("max".to_owned()),
+        percentile => Some(format!("p{percentile}")),
+    }
+}
+
+/// The drawing, as SVG with classes of the style sheet; nothing where there are no points.
+pub(super) fn draw(points: &[PercentileView]) -> String {
+    let Some(longest) = points.iter().map(|point| point.ms).reduce(f64::max) else { return String::new() };
+    let marks = marks(longest);
+    let top = marks.last().copied().unwrap_or(1.0);
+    // The longest of all lies a bit further right than the last percentile.
+    let last = points
+        .iter()
+        .filter(|point| point.percentile < 100.0)
+        .map(|point| distance(point.percentile))
+        .fold(0.0, f64::max);
+    let far = last + 0.6;
+    let x = |percentile: f64| {
+        let distance = if percentile >= 100.0 { far } else { distance(percentile) };
+        LEFT + (RIGHT - LEFT) * distance / far
+    };
+    let y = |ms: f64| BOTTOM - (BOTTOM - TOP) * ms / top;
+    let mut svg = format!(
+        "<svg class=\"pcv plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Latency by percentile\">",
+        SIZE[0], SIZE[1]
+    );
+    draw_value_axis(&mut svg, &marks, y);
+    for point in points {
+        if let Some(name) = name(point.percentile) {
+            draw_mark(&mut svg, x(point.percentile), &name);
+        }
+    }
+    let line: Vec<_> = points.iter().map(|point| format!("{:.1} {:.1}", x(point.percentile), y(point.ms))).collect();
+    // Into memory: this cannot fail.
+    let _ = write!(svg, "<path class=\"ln c-s1\" d=\"M{}\"/>", line.join("L"));
+    for point in points.iter().filter(|point| point.percentile > 0.0) {
+        draw_point(&mut svg, x(point.percentile), y(point.ms), &millis(point.ms));
+    }
+    svg + "</svg>"
+}
+
+fn draw_value_axis(svg: &mut String, marks: &[f64], y: impl Fn(f64) -> f64) {
+    for (at, mark) in marks.iter().enumerate() {
+        let (class, y) = (if at == 0 { "base" } else { "grid" }, y(*mark));
+        let unit = if at + 1 == marks.len() { "\u{202f}ms" } else { "" };
+        // Steps like 0.25 need no more digits than they have.
+        let text = format!("{}{unit}", (mark * 1e6).round() / 1e6);
+        let _ = write!(
+            svg,
+            "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+            LEFT - 8.0,
+            y + 3.5
+        );
+    }
+}
+
+fn draw_mark(svg: &mut String, x: f64, name: &str) {
+    let anchor = match x {
+        x if x <= LEFT => "start",
+        x if x >= RIGHT - 1.0 => "end",
+        _ => "middle",
+    };
+    let _ = write!(
+        svg,
+        "<line class=\"base\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{BOTTOM}\" y2=\"{}\"/>\
+         <text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{name}</text>",
+        BOTTOM + 4.0,
+        BOTTOM + 18.0
+    );
+}
+
+fn draw_point(svg: &mut String, x: f64, y: f64, text: &str) {
+    let _ = write!(
+        svg,
+        "<circle class=\"fillc c-s1\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>\
+         <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+        x - 5.0,
+        y - 6.0
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_digits_that_are_read() {
+        let texts =
+            [(0.0, "0.00"), (0.553, "0.55"), (0.996, "1.0"), (2.44, "2.4"), (9.96, "10"), (1_234.0, "1\u{202f}234")];
+        for (ms, expected) in texts {
+            assert_eq!(millis(ms), expected);
+        }
+    }
+
+    #[test]
+    fn marks_are_round_and_reach_the_longest() {
+        assert_eq!(marks(11.0), [0.0, 5.0, 10.0, 15.0]);
+        assert_eq!(marks(0.9), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert!(marks(0.0).len() > 1 && marks(60_000.0).last() >= Some(&60_000.0));
+    }
+
+    #[test]
+    fn the_drawing_goes_right_and_up_within_its_edges_and_has_no_style() {
+        assert_eq!(draw(&[]), "");
+        let points = [(0.0, 0.1), (50.0, 0.5), (75.0, 0.8), (99.0, 2.4), (100.0, 11.0)];
+        let points = points.map(|(percentile, ms)| PercentileView { percentile, ms });
+        let svg = draw(&points);
+        let path = svg.split(" d=\"M").nth(1).unwrap().split('"').next().unwrap();
+        let at: Vec<Vec<f64>> =
+            path.split('L').map(|at| at.split(' ').map(|number| number.parse().unwrap()).collect()).collect();
+        assert!(at.is_sorted_by(|one, next| one[0] < next[0] && one[1] >= next[1]), "{at:?}");
+        assert_eq!((at[0][0], at[4][0]), (LEFT, RIGHT));
+        assert!(at.iter().all(|at| (TOP..=BOTTOM).contains(&at[1])), "{at:?}");
+        assert!(!svg.contains("style") && svg.contains(">max<") && !svg.contains(">p75<"), "{svg}");
+        let one = [PercentileView { percentile: 100.0, ms: 3.0 }];
+        assert!(draw(&one).contains(">3.0<"));
+    }
+}
