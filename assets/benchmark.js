@@ -67,6 +67,7 @@ async function draw() {
   const from = new Date(Math.min(Number(section.dataset.from), serverNow() - 10_000)).toISOString();
   const response = await fetch(`${HISTORY}?from=${encodeURIComponent(from)}`);
   if (response.ok) drawn.group.show(viewOf(await response.json(), serverNow()));
+  else section.querySelector(".readout").textContent = `The history is not there: the server responded with ${response.status}.`;
 }
 
 // Parts of the page that are read anew. What is marked, or under a pointer that is pressed, stays.

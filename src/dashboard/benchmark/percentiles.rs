@@ -76,7 +76,9 @@ pub(super) fn draw(points: &[PercentileView]) -> String {
     // Into memory: this cannot fail.
     let _ = write!(svg, "<path class=\"ln c-s1\" d=\"M{}\"/>", line.join("L"));
     for point in points.iter().filter(|point| point.percentile > 0.0) {
-        draw_point(&mut svg, x(point.percentile), y(point.ms), &millis(point.ms));
+        // Where there is little room, only those are labelled that the axis names.
+        let class = if name(point.percentile).is_some() { "end" } else { "end minor" };
+        draw_point(&mut svg, [x(point.percentile), y(point.ms)], &millis(point.ms), class);
     }
     svg + "</svg>"
 }
@@ -112,11 +114,11 @@ fn draw_mark(svg: &mut String, x: f64, name: &str) {
     );
 }
 
-fn draw_point(svg: &mut String, x: f64, y: f64, text: &str) {
+fn draw_point(svg: &mut String, [x, y]: [f64; 2], text: &str, class: &str) {
     let _ = write!(
         svg,
         "<circle class=\"fillc c-s1\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>\
-         <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+         <text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
         x - 5.0,
         y - 6.0
     );

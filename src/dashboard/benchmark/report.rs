@@ -58,6 +58,11 @@ impl Report {
         }
     }
 
+    /// When the measurement began.
+    pub(super) fn reset_at(&self) -> String {
+        text::moment(self.began, self.now)
+    }
+
     /// When the slowest response was sent.
     pub(super) fn slowest_at(&self) -> String {
         match self.view.slowest_at {
