@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod letter_groups;
+mod page;
 
 use serde_json::{Value, json};
 

@@ -16,6 +16,8 @@ use super::{eventually, wire};
 pub(crate) enum Reply {
     /// Answer at once with this status.
     Status(u16),
+    /// Answer at once with this status and body.
+    Text(u16, String),
     /// Answer `302` to this address.
     RedirectTo(String),
     /// Never answer, and keep the connection open.
@@ -155,6 +157,9 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
 async fn answer(stream: &TcpStream, state: &State, reply: Reply) -> Option<()> {
     let text = match reply {
         Reply::Status(status) => answer_text(status, ""),
+        Reply::Text(status, body) => {
+            format!("HTTP/1.1 {status} As Scripted\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        }
         Reply::RedirectTo(target) => answer_text(302, &format!("Location: {target}\r\n")),
         Reply::Hang => std::future::pending().await,
         Reply::AfterDeliveries(count, status) => {
