@@ -6,13 +6,16 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::error_group;
 use crate::domain::filter::DeadLetterFilter;
-use crate::domain::order::Order;
+use crate::domain::order::{Failure, Order};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::limits::{GROWTH_WINDOW, MAX_ERROR_GROUPS, MAX_GROUP_PRODUCTS, MAX_LISTED_GROUPS};
 use crate::store::{Scan, Store};
 use crate::view::queue::DeadLetterGroupView;
 use crate::view::text::{AsText, Id, hundredths};
+
+/// Errors whose group is remembered while letters are counted.
+const MAX_KNOWN_ERRORS: usize = 256;
 
 /// Dead letters with the same error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Groups {
     /// Letters that match, also those in no group.
     pub letters: u64,
     groups: HashMap<String, Group>,
+    /// The groups of errors as they came, by the code of the failure: most letters repeat the error of another.
+    known: HashMap<&'static str, HashMap<String, String>>,
 }
 
 /// Groups the dead letters that a filter keeps, as of `now`.
@@ -62,7 +67,7 @@ impl Groups {
     fn add(&mut self, order: &Order, now: Timestamp) {
         self.letters += 1;
         let Some(failure) = &order.failure else { return };
-        let error = error_group::of(failure);
+        let error = self.group_of(failure);
         let at = order.finished_at.unwrap_or(order.updated_at);
         if self.groups.len() == MAX_ERROR_GROUPS && !self.groups.contains_key(&error) {
             return;
@@ -79,6 +84,21 @@ impl Groups {
         group.first = group.first.min(at);
         group.last = group.last.max(at);
         group.products.insert(order.product);
+    }
+
+    fn group_of(&mut self, failure: &Failure) -> String {
+        let (Failure::Rejected(error) | Failure::AttemptsExhausted(error)) = failure else {
+            return error_group::of(failure);
+        };
+        let known = self.known.entry(failure.code()).or_default();
+        if let Some(group) = known.get(error) {
+            return group.clone();
+        }
+        let group = error_group::of(failure);
+        if known.len() < MAX_KNOWN_ERRORS {
+            known.insert(error.clone(), group.clone());
+        }
+        group
     }
 
     /// The groups, largest first, at most [`MAX_LISTED_GROUPS`].
@@ -129,7 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::order::{Failure, OrderId};
+    use crate::domain::order::OrderId;
 
     fn letter(id: u64, product: u64, error: &str, at: i64) -> Order {
         let at = Timestamp::from_millis(at);
