@@ -102,7 +102,7 @@ async fn letters_are_picked_one_by_one_or_by_group_and_discarded() {
     let preview = text(&send(&server, "/queue/act", &picks).await.expect(200));
     assert!(preview.contains("Discard 2 dead letters?"), "{preview}");
     send(&server, "/queue/do", &fields(&preview)).await.expect(303);
-    assert_eq!(dead_jobs(&server, "").await, [kept.clone()]);
+    assert_eq!(dead_jobs(&server, "").await, std::slice::from_ref(&kept));
     // One letter in one click, as the page showed it.
     endpoint.script([], Reply::Status(200));
     let early = [("retry-letter", kept.as_str()), ("asOf", "2026-01-01T00:00:00Z"), ("back", "/queue")];
