@@ -185,8 +185,9 @@ async fn save_changes(
         let product = shared.inventory.item(id).ok_or(Refusal::ProductNotFound)?.product();
         match refusal {
             Refusal::PreconditionFailed { .. } => {
+                let has_other_stock = form.has_other_stock(&product);
                 if form.rebase(&product) {
-                    form.problem = changed_elsewhere(&form);
+                    form.problem = changed_elsewhere(&form).filter(|_| has_other_stock);
                     return with_form(shared, visit, search, product, form).await;
                 }
                 let Some(left) = form.changes().filter(|left| !left.lines.is_empty()) else {
@@ -203,13 +204,13 @@ async fn save_changes(
     }
 }
 
-/// What a form says whose product was changed elsewhere, beside its conflicts.
+/// What a form with units says whose product has another stock since.
 fn changed_elsewhere(form: &Form) -> Option<String> {
     let units = fields::read_units(&form.units).ok().flatten()?;
     let sign = if units < 0 { '\u{2212}' } else { '+' };
     let units = text::whole(units.unsigned_abs());
     Some(format!(
-        "Not saved. The product was changed elsewhere at {}, perhaps by this form pressed twice; see its stock. Save again \
+        "Not saved. Its stock was changed elsewhere at {}, perhaps by this form pressed twice; see its stock. Save again \
          if {sign}{units} is still wanted.",
         form.moved_clock()
     ))

@@ -22,6 +22,8 @@ pub(in crate::dashboard) struct Form {
     pub(in crate::dashboard) units: String,
     /// The state of the product that it was made from.
     pub(in crate::dashboard) tag: String,
+    /// Units that operators had added when it was made.
+    pub(in crate::dashboard) adjusted: i64,
     /// What is wrong with the units.
     pub(in crate::dashboard) units_error: Option<String>,
     /// Units that could be taken away instead.
@@ -45,7 +47,8 @@ pub(in crate::dashboard) struct Changes {
 impl Form {
     /// The form of a product as it is.
     pub(in crate::dashboard) fn of(product: &Product) -> Self {
-        Self::new(Sent::of(&product.terms), String::new(), ProductTag::of(product).to_string())
+        let form = Self::new(Sent::of(&product.terms), String::new(), ProductTag::of(product).to_string());
+        Self { adjusted: product.stock.adjusted, ..form }
     }
 
     /// The form as it was sent, with what its buttons decide: `keep` lets a field be as it was changed elsewhere, `put`
@@ -65,12 +68,13 @@ impl Form {
             }
         }
         let units = form.get("instead").map_or_else(|| text("units"), str::to_owned);
-        Self::new(fields, units, text("tag"))
+        let adjusted = text("adjusted").parse().unwrap_or(i64::MIN);
+        Self { adjusted, ..Self::new(fields, units, text("tag")) }
     }
 
     fn new(fields: Vec<Sent>, units: String, tag: String) -> Self {
         let (units_error, units_instead, problem, moved_at) = (None, None, None, None);
-        Self { fields, units, tag, units_error, units_instead, problem, moved_at }
+        Self { fields, units, tag, adjusted: 0, units_error, units_instead, problem, moved_at }
     }
 
     /// What it changes; none where something is wrong, which it then says.
@@ -99,7 +103,8 @@ impl Form {
     /// Brings it up to a product that was changed elsewhere: what was changed there stays unless it is put back. Whether
     /// there is something to decide.
     pub(in crate::dashboard) fn rebase(&mut self, product: &Product) -> bool {
-        let mut is_open = read_units(&self.units) != Ok(None);
+        // The same form may have added its units already.
+        let mut is_open = self.has_other_stock(product) && read_units(&self.units) != Ok(None);
         for field in &mut self.fields {
             let now = field.key.text_of(&product.terms);
             if now != field.was && now != field.value {
@@ -109,11 +114,17 @@ impl Form {
             field.was = now;
         }
         self.tag = ProductTag::of(product).to_string();
+        self.adjusted = product.stock.adjusted;
         self.moved_at = Some(product.updated_at);
         is_open
     }
 
-    /// Whether a field waits for a decision.
+    /// Whether operators have added units since it was made, or taken some away.
+    pub(in crate::dashboard) const fn has_other_stock(&self, product: &Product) -> bool {
+        self.adjusted != product.stock.adjusted
+    }
+
+    /// The fields that wait for a decision.
     pub(in crate::dashboard) fn conflicts(&self) -> impl Iterator<Item = &Sent> {
         self.fields.iter().filter(|field| field.other.is_some())
     }
@@ -242,6 +253,8 @@ mod tests {
         product.terms.per_user_limit = Some(2);
         assert!(!form.rebase(&product) && form.changes().unwrap().lines.is_empty());
         form.units = "+5".to_owned();
+        assert!(!form.rebase(&product));
+        product.stock.adjust(5).unwrap();
         assert!(form.rebase(&product), "units may have been added by this very form");
     }
 }
