@@ -97,6 +97,7 @@ class Live {
       const rest = this.page.dataset.kind === "after" ? "max" : undefined;
       this.group.add(figure, { ...spec, rest, ...(limit ? { limit } : {}) });
     }
+    for (const e of document.querySelectorAll(".fig data")) keepSlot(e);
     $("#hold")?.addEventListener("click", () => this.hold());
     $("#hold")?.removeAttribute("hidden");
     $("#astable")?.addEventListener("toggle", () => this.table());
@@ -237,7 +238,7 @@ class Live {
   }
 
   label(e) {
-    const name = this.stock.products.get(String(e.productId))?.name;
+    const name = this.stock.products.get(String(e.productId))?.name ?? $(`tr[data-id="${e.productId}"] .name`)?.textContent;
     const words = LABELS[e.kind] ?? e.kind.replaceAll("_", " ");
     return name && e.kind === "sold_out" ? `${name} sold out` : words;
   }

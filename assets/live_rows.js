@@ -262,12 +262,15 @@ function drawCheck(row, check) {
     status.replaceChildren(icon(shape, tone), node("span", tone === "dim" ? "" : tone, word));
   }
   put(title, check.title);
-  put(evidence, check.evidence);
-  if (link.textContent.trim() !== (check.action ?? "") || link.firstElementChild?.getAttribute("href") !== check.link) {
-    const words = check.action ?? (check.link ? "Open" : "");
-    const a = node(check.link ? "a" : "span", "", words);
-    if (check.link) a.href = check.link;
-    link.replaceChildren(...(words ? [a] : []));
+  // A short action is the words of the link, a longer one follows what was found.
+  const short = check.link && check.action && check.action.length <= 24;
+  const words = short ? check.action.replace(/\.$/, "") : "Open";
+  put(evidence, check.action && !short ? `${check.evidence} ${check.action}` : check.evidence);
+  if (link.textContent.trim() !== (check.link ? words : "")) {
+    const a = node("a", "", words);
+    a.href = check.link;
+    a.setAttribute("aria-label", `${words}: ${check.title}`);
+    link.replaceChildren(...(check.link ? [a] : []));
   }
   return row;
 }

@@ -137,6 +137,15 @@ fn grouped(digits: &str) -> String {
     digits.parse::<u64>().map_or_else(|_| digits.to_owned(), text::whole)
 }
 
+/// How long something took, in seconds: `56 s`, `1:08`, `1:02:03`.
+pub(super) fn lasted(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}{NARROW}s"),
+        60..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => text::counter(std::time::Duration::from_secs(seconds)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +174,11 @@ mod tests {
         assert_eq!(short_money("597386579.33"), ["597.3", "M"].map(str::to_owned));
         assert_eq!(short_money("999999.99"), [spaced("999 999"), String::new()]);
         assert_eq!(short_money("1999999999.00"), ["1.9", "G"].map(str::to_owned));
+    }
+
+    #[test]
+    fn spans_read_like_a_watch() {
+        assert_eq!([56, 68, 3723].map(lasted), [spaced("56 s"), "1:08".to_owned(), "1:02:03".to_owned()]);
     }
 
     #[test]

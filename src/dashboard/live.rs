@@ -19,12 +19,14 @@ use super::state::Shared;
 use super::text;
 use super::visit::Visit;
 
+mod after;
 mod alerts;
 mod before;
 mod during;
 mod stock;
 mod wall;
 
+use after::After;
 use before::Before;
 use during::{During, Span};
 
@@ -44,6 +46,7 @@ struct LivePage {
 enum View {
     Before(Box<Before>),
     During(Box<During>),
+    After(Box<After>),
 }
 
 pub(super) fn routes() -> Router<Shared> {
@@ -79,6 +82,14 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
     let (title, view) = match sale.phase.0 {
         Phase::None => ("no sale", View::Before(Box::new(Before::of(&shared)))),
         Phase::Before => ("before the sale", View::Before(Box::new(Before::of(&shared)))),
+        // While another one reads all orders, the figures of the moment are shown.
+        Phase::SoldOut | Phase::Ended if !asked.figures => match After::of(&shared).await {
+            Ok(after) => ("after the sale", View::After(Box::new(after))),
+            Err(Refusal::Overloaded { .. }) => {
+                ("sale over", View::During(Box::new(During::of(&shared, &visit, &asked).await?)))
+            }
+            Err(refusal) => return Err(refusal),
+        },
         Phase::Stopped => ("sale stopped", View::During(Box::new(During::of(&shared, &visit, &asked).await?))),
         Phase::Running | Phase::SoldOut | Phase::Ended => {
             ("sale running", View::During(Box::new(During::of(&shared, &visit, &asked).await?)))

@@ -1,11 +1,15 @@
 //! During the sale: the six figures, the stock, the charts, the alerts, the refusals and the latest orders.
 
+use std::time::Duration;
+
+use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::refusal::Refusal;
 use crate::domain::sale::Phase;
 use crate::domain::series::Series;
 use crate::limits::{LATEST_ORDERS, QUIET_START, RESPONSE_GOAL_MS};
 use crate::operator::orders;
+use crate::view::history::HistoryView;
 use crate::view::metrics::MetricsView;
 
 use super::super::figures::{Figure, Kind, NARROW, share, short_money};
@@ -130,6 +134,10 @@ const COLUMNS: [(Series, &str, Kind); 10] = [
     (Series::MemoryBytes, "Memory, MB", Kind::Megabytes),
 ];
 
+/// The span and the step of the table as it is served; the script takes those of the charts.
+const TABLE_SPAN: Duration = Duration::from_mins(2);
+const TABLE_STEP: Duration = Duration::from_secs(10);
+
 impl During {
     /// The page of the moment.
     pub(super) async fn of(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Self, Refusal> {
@@ -163,7 +171,7 @@ impl During {
             goal_ms: RESPONSE_GOAL_MS,
             cores: text::counted(m.cores, "core", "cores"),
             columns: COLUMNS.iter().map(Column::of).collect(),
-            table: Vec::new(),
+            table: table(shared, now).await?,
             empty_slots: SLOTS - alerts.len(),
             alerts,
             alert_count,
@@ -226,6 +234,22 @@ fn test_command(host: &str, product: Option<&StockRow>) -> String {
 impl Column {
     fn of((series, title, kind): &(Series, &'static str, Kind)) -> Self {
         Self { name: series.as_str(), kind: kind.word(), title }
+    }
+}
+
+/// The last two minutes, latest first.
+async fn table(shared: &Shared, now: Timestamp) -> Result<Vec<TableRow>, Refusal> {
+    let from = Timestamp::from_millis(now.millis() - TABLE_SPAN.as_millis() as i64);
+    let history = shared.monitor.history(from, now, TABLE_STEP).await?;
+    Ok((0..history.points as usize).rev().map(|point| TableRow::of(&history, point)).collect())
+}
+
+impl TableRow {
+    fn of(history: &HistoryView, point: usize) -> Self {
+        let value = |series: Series| history.series.0.get(series as usize).and_then(|all| *all.mean.get(point)?);
+        let cell = |(series, _, kind): &(Series, &str, Kind)| kind.text(value(*series).map(f64::from));
+        let at = history.from.0.after(Duration::from_secs(history.step_seconds * point as u64));
+        Self { at: text::clock(at), cells: COLUMNS.iter().map(cell).collect() }
     }
 }
 
