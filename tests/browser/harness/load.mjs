@@ -6,10 +6,10 @@ export class Load {
     #running = true;
     #ended;
 
-    /** Orders a second, in batches of at most 1,000, over these products. */
-    static start(server, { perSecond = 2_000, products = [1, 2, 3, 4, 5], user = 'load' } = {}) {
+    /** Orders a second, in batches of at most 1,000, over these products, by a new user each or by these in turn. */
+    static start(server, { perSecond = 2_000, products = [1, 2, 3, 4, 5], user = 'load', users = null } = {}) {
         const load = new Load();
-        load.#ended = load.#run(server, perSecond, products, user);
+        load.#ended = load.#run(server, perSecond, products, (n) => users?.[n % users.length] ?? `${user}-${n}`);
         return load;
     }
 
@@ -19,7 +19,7 @@ export class Load {
         for (let next = Date.now(), n = 0; this.#running; next += pause) {
             const orders = Array.from({ length: size }, () => {
                 n += 1;
-                return { productId: products[n % products.length], userId: `${user}-${n}`, quantity: 1 };
+                return { productId: products[n % products.length], userId: user(n), quantity: 1 };
             });
             // A server that is being restarted does not answer; the load goes on when it does.
             await server.place(orders).then(() => { this.placed += size; }, () => sleep(100));
