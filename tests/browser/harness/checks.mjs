@@ -8,7 +8,8 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** Nothing that a page must never do. */
 export async function isClean(tab, where) {
-    assert.deepEqual(await tab.complaints(), [], where);
+    const complaints = await tab.complaints();
+    assert.equal(complaints.length, 0, `${where}:\n${complaints.join('\n')}`);
 }
 
 /** axe-core with all its rules, best practice included, finds nothing. */
@@ -25,7 +26,7 @@ export async function isAccessible(tab, where) {
             return `${rule.id}: ${rule.help}\n  ${places.join('\n  ')}`;
         });
     });
-    assert.deepEqual(found, [], `${where}: axe found\n${found.join('\n')}`);
+    assert.equal(found.length, 0, `${where}: axe found\n${found.join('\n')}`);
 }
 
 /** Nothing is wider than the window, unless it scrolls within itself. */
@@ -40,14 +41,15 @@ export async function fitsItsWidth(tab, where) {
         const names = beyond.slice(0, 6).map((element) => element.outerHTML.slice(0, 120));
         return [`${document.documentElement.scrollWidth} px wide in ${room}`, ...names];
     });
-    assert.deepEqual(wide, [], where);
+    assert.equal(wide.length, 0, `${where}: ${wide.join('\n')}`);
 }
 
 /** The layout stays where it is for this long. */
 export async function staysStill(tab, ms, where) {
     await tab.run(() => { window.shifted = []; });
     await sleep(ms);
-    assert.deepEqual(await tab.run(() => window.shifted), [], `${where}: the layout shifted`);
+    const shifted = await tab.run(() => window.shifted.map(({ value, moved }) => `${value} ${moved.join(', ')}`));
+    assert.equal(shifted.length, 0, `${where}: the layout shifted\n${shifted.join('\n')}`);
 }
 
 /** All that a first visit loads, in bytes over the wire, is less than the bound. */
