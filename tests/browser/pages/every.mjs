@@ -98,7 +98,7 @@ export default function register(shared) {
             const stops = await tabStops(tab, 'a[href="#emergency"]');
             assert.ok(stops <= 2, `${name}: the skip link is stop ${stops}`);
             await tab.page.keyboard.press('Enter');
-            for (const [label, act] of [['Pause', 'pause'], ['Stop', 'stop']]) {
+            for (const [label, act] of [['Pause', 'pause'], ['Stop', 'stop-sale']]) {
                 await tab.page.keyboard.press('Tab');
                 const action = await tab.run(() => document.activeElement.form?.action);
                 assert.match(action ?? '', new RegExp(`/acts/${act}$`), `${name}: ${label}`);

@@ -34,9 +34,9 @@ export default function register(shared) {
         await until('the queue is paused', isPaused);
         await press(button('resume', where));
         await until('the queue runs', async () => !(await isPaused()));
-        await press(button('stop', where));
+        await press(button('stop-sale', where));
         await until('nothing is on sale', async () => (await onSale()).length === 0);
-        await press(button('start', where));
+        await press(button('start-sale', where));
         await until('the same products are on sale', async () => `${await onSale()}` === `${before}`);
     }
 
@@ -54,12 +54,12 @@ export default function register(shared) {
     test('what was done is said in the slot, and to a screen reader', async () => {
         const tab = await shared.chromium.open(world.server);
         await tab.go('/orders');
-        await tab.page.click(button('stop'));
-        await tab.page.waitForSelector(button('start'));
+        await tab.page.click(button('stop-sale'));
+        await tab.page.waitForSelector(button('start-sale'));
         assert.match(await tab.text('#slot'), /^Stopped at \d\d:\d\d:\d\d\.\d{3}\./);
         assert.match(await tab.run(() => document.querySelector('#said').textContent), /Stopped at/);
-        await tab.page.click(button('start'));
-        await tab.page.waitForSelector(button('stop'));
+        await tab.page.click(button('start-sale'));
+        await tab.page.waitForSelector(button('stop-sale'));
         await isClean(tab, 'the slot');
         await tab.close();
     });

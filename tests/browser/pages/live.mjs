@@ -179,7 +179,7 @@ export default function register(shared) {
         const after = Date.now() - killed;
         assert.ok(after > 1_500 && after < 5_500, `stale after ${after} ms`);
         assert.match(await tab.text('#feed'), /^Stale/);
-        assert.ok(await tab.page.$('#emergency form[action="/acts/stop"] button:not(:disabled)'), 'Stop can be pressed');
+        assert.ok(await tab.page.$('#emergency form[action="/acts/stop-sale"] button:not(:disabled)'), 'Stop can be pressed');
         await sleep(2_000);
         await server.again();
         await tab.page.waitForSelector('#feed[data-state=live]', { timeout: 15_000 });
