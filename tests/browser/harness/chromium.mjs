@@ -133,8 +133,9 @@ export class Tab {
         return this.page.$eval(selector, (element) => element.innerText.replace(/\s+/g, ' ').trim());
     }
 
-    /** Clicks, and waits for the page that comes. */
+    /** Clicks, and waits for the page that comes. A tab behind another one does not take a click. */
     async follow(selector) {
+        await this.page.bringToFront();
         await Promise.all([this.page.waitForNavigation({ waitUntil: 'load' }), this.page.click(selector)]);
     }
 
