@@ -186,6 +186,8 @@ pub const FEED_CLIENTS_PER_TICK: usize = 100;
 pub const FEED_LONGEST_ROUND: u32 = 10;
 /// Orders in one frame of the feed.
 pub const MAX_FEED_ORDERS: usize = 100;
+/// The same where many clients make rounds long.
+pub const FEWEST_FEED_ORDERS: usize = 20;
 /// Products in one frame of the feed.
 pub const MAX_FEED_PRODUCTS: usize = 500;
 /// Raised alerts that a client begins with, and the newest frames of alerts that are kept for one that has lost some.
@@ -209,7 +211,7 @@ pub const FEED_GOODBYE: Duration = Duration::from_millis(500);
 /// Bytes that are read from a client at once.
 pub const FEED_READ_BYTES: usize = 4 * 1024;
 /// Bytes that are written to a client at once, but for those of one frame.
-pub const FEED_WRITE_BYTES: usize = 16 * 1024;
+pub const FEED_WRITE_BYTES: usize = 32 * 1024;
 /// Bytes of packets in one request or response of Socket.IO over polling, but for those of one frame.
 pub const FEED_PAYLOAD_BYTES: u64 = 64 * 1024;
 

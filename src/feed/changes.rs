@@ -118,14 +118,14 @@ impl Changes {
         self.recent.put(order.id, order.user.clone());
     }
 
-    /// Shows the latest orders to `show`, unless no order has changed, and forgets them. Orders whose users are not
-    /// known are counted only.
-    pub(super) fn take_orders<T>(&mut self, show: impl FnOnce(&OrderUpdateView<'_>) -> T) -> Option<T> {
+    /// Shows the latest orders to `show`, at most `most`, unless no order has changed, and forgets them. Orders whose
+    /// users are not known are counted only.
+    pub(super) fn take_orders<T>(&mut self, most: usize, show: impl FnOnce(&OrderUpdateView<'_>) -> T) -> Option<T> {
         if self.changed == 0 {
             return None;
         }
-        let mut orders = Vec::with_capacity(MAX_FEED_ORDERS);
-        for OrderChange { id, product, quantity, status, at } in self.newest() {
+        let mut orders = Vec::with_capacity(most);
+        for OrderChange { id, product, quantity, status, at } in self.newest().into_iter().take(most) {
             if let Some(user) = self.recent.by_id.get(id) {
                 orders.push(OrderChangeView::of(*id, user.as_str(), *product, *quantity, *status, *at));
             }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn shown(changes: &mut Changes) -> Option<serde_json::Value> {
-        changes.take_orders(|view| serde_json::to_value(view).unwrap())
+        changes.take_orders(MAX_FEED_ORDERS, |view| serde_json::to_value(view).unwrap())
     }
 
     #[test]

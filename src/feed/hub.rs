@@ -15,7 +15,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::alerts;
 use crate::domain::alert::Alert;
-use crate::limits::{FEED_CLIENTS_PER_TICK, FEED_LONGEST_ROUND, FEED_TICK, MAX_FEED_ALERTS};
+use crate::limits::{
+    FEED_CLIENTS_PER_TICK, FEED_LONGEST_ROUND, FEED_TICK, FEWEST_FEED_ORDERS, MAX_FEED_ALERTS, MAX_FEED_ORDERS,
+};
 use crate::store::{FellBehind, Tail};
 use crate::view::feed::{FeedErrorView, SubscriptionView};
 use crate::view::text::Words;
@@ -179,7 +181,9 @@ impl Hub {
         if std::mem::take(&mut self.has_new_metrics) {
             frames.push((Event::Metrics, self.sources.metrics(stamp)));
         }
-        let orders = self.changes.take_orders(|view| Frame::new(Event::Orders.word(), view, stamp));
+        let orders = self
+            .changes
+            .take_orders(orders_of_a_frame(self.clients.len()), |view| Frame::new(Event::Orders.word(), view, stamp));
         frames.extend(orders.map(|frame| (Event::Orders, frame)));
         let products = self.changes.take_products();
         frames.extend(self.sources.changed(&products, stamp).into_iter().map(|frame| (Event::Inventory, frame)));
@@ -362,6 +366,13 @@ const fn ticks_of_a_round(clients: usize) -> u32 {
     if ticks > FEED_LONGEST_ROUND as usize { FEED_LONGEST_ROUND } else { ticks as u32 }
 }
 
+/// How many orders a frame lists at most with so many clients: less is written where there are many to write it to.
+const fn orders_of_a_frame(clients: usize) -> usize {
+    let ticks = ticks_of_a_round(clients) as usize;
+    let orders = if ticks > 1 { MAX_FEED_ORDERS / ticks } else { MAX_FEED_ORDERS };
+    if orders < FEWEST_FEED_ORDERS { FEWEST_FEED_ORDERS } else { orders }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,5 +381,6 @@ mod tests {
     fn more_clients_get_fewer_rounds_and_at_least_one_a_second() {
         assert_eq!([0, 1, 100, 101, 500, 1_000, 50_000].map(ticks_of_a_round), [0, 1, 1, 2, 5, 10, 10]);
         assert_eq!(FEED_TICK * FEED_LONGEST_ROUND, Duration::from_secs(1));
+        assert_eq!([1, 100, 101, 300, 1_000, 50_000].map(orders_of_a_frame), [100, 100, 50, 33, 20, 20]);
     }
 }
