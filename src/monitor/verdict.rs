@@ -146,8 +146,8 @@ fn nobody_sent_away(deps: &Deps) -> VerdictCheckView {
     let evidence = match (wrong.first(), checked) {
         (None, 0) => "No order was rejected as sold out since the server started.".to_owned(),
         (None, _) => format!(
-            "{} products were sold out for someone; of each the store had fewer units than the smallest of these orders \
-             asked for.",
+            "{} products were sold out for someone; of each the store had fewer units than the smallest of these \
+             orders asked for.",
             grouped(checked)
         ),
         (Some(first), _) => format!("{} of {checked} products: {first}.", wrong.len()),

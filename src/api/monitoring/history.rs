@@ -24,8 +24,8 @@ pub(super) fn routes() -> Vec<Route> {
     let series = route::operator("/monitoring/metrics/history", "getMetricsHistory", "Read the figures over time")
         .about(
             "Least, mean and most of each step, `null` where nothing was measured, and what happened meanwhile. A \
-             second is kept for an hour, ten seconds for a day, a minute for 31 days; where only coarser ones are left, their \
-             figures are repeated.",
+             second is kept for an hour, ten seconds for a day, a minute for 31 days; where only coarser ones are \
+             left, their figures are repeated.",
         )
         .query("from", "The start; two minutes before the end if unset.", sent_moment())
         .query("to", "The end; the present if unset.", sent_moment())

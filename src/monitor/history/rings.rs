@@ -58,14 +58,26 @@ impl Rings {
     }
 
     /// What was measured in a span of whole seconds. It is put together from the coarsest tier whose steps fit the
-    /// span, else from what is there: where only coarser steps are left, from all those that the span touches.
+    /// span. Where finer steps were written over, it is put together from all coarser ones that it touches; where they
+    /// were not, nothing was measured.
     pub(super) fn fold(&self, start: i64, seconds: i64) -> Option<Point> {
         let fits = |tier: &usize| {
             let step = HISTORY_TIERS[*tier].step_seconds;
             seconds % step == 0 && start.rem_euclid(step) == 0
         };
-        let (fitting, others): (Vec<usize>, Vec<usize>) = (0..HISTORY_TIERS.len()).partition(fits);
-        fitting.into_iter().rev().chain(others).find_map(|tier| self.fold_tier(tier, start, seconds))
+        let (fitting, coarser): (Vec<usize>, Vec<usize>) = (0..HISTORY_TIERS.len()).partition(fits);
+        let exact = fitting.into_iter().rev().find_map(|tier| self.fold_tier(tier, start, seconds));
+        exact.or_else(|| {
+            let mut left = coarser.into_iter().take_while(|tier| self.was_written_over(tier - 1, start, seconds));
+            left.find_map(|tier| self.fold_tier(tier, start, seconds))
+        })
+    }
+
+    /// Whether later steps are in the slots of a span.
+    fn was_written_over(&self, tier: usize, start: i64, seconds: i64) -> bool {
+        let step = HISTORY_TIERS[tier].step_seconds;
+        let mut numbers = start.div_euclid(step)..=(start + seconds - 1).div_euclid(step);
+        numbers.any(|number| self.slot(slot_of(tier, number)).is_some_and(|point| point.number > number))
     }
 
     fn fold_tier(&self, tier: usize, start: i64, seconds: i64) -> Option<Point> {
@@ -129,7 +141,7 @@ mod tests {
         assert_eq!(queue(rings.fold(hour, 1)), Some((hour as f32, hour as f32, hour as f32)));
         assert_eq!(queue(rings.fold(0, 1)), Some((0.0, 2.5, 5.0)), "of the ten seconds that it is in");
         assert_eq!(queue(rings.fold(5, 1)), Some((5.0, 5.0, 5.0)), "its slot was not taken");
-        assert_eq!(queue(rings.fold(20, 1)), Some((0.0, 2.5, 5.0)), "of the minute that it is in");
+        assert_eq!(queue(rings.fold(4, 1)), None, "its slot was not taken either: nothing was measured");
         assert_eq!(queue(rings.fold(70, 1)), None);
     }
 
