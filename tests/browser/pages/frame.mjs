@@ -54,6 +54,7 @@ export default function register(shared) {
     test('what was done is said in the slot, and to a screen reader', async () => {
         const tab = await shared.chromium.open(world.server);
         await tab.go('/orders');
+        await until('the feed has said that it is live', () => tab.run(() => /live/.test(document.querySelector('#said').textContent)));
         await tab.page.click(button('stop-sale'));
         await tab.page.waitForSelector(button('start-sale'));
         assert.match(await tab.text('#slot'), /^Stopped at \d\d:\d\d:\d\d\.\d{3}\./);
