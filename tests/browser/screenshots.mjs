@@ -1,6 +1,6 @@
 // Takes a screenshot of each page: empty and full, before, during and after a sale, dark and light, wide and narrow.
 // Usage: node screenshots.mjs BINARY FOLDER [SCENE…], or --readme as FOLDER: the pictures of docs/screens/.
-// The full scenes need about a minute of load before them, so that the charts have something to show.
+// The full scenes need about two minutes of load before them, so that the charts have something to show.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { sleep } from './harness/wait.mjs';
 
 const SIZES = { 1440: { width: 1440, height: 1000 }, 390: PHONE };
 const WALL = { 1920: { width: 1920, height: 1080 } };
-const USERS = ['mira.okafor', 'lukasz_w', 'user-88213', 'عبدالرحمن السيد', 'j.peeters', 'נועה לוי', 'broken-7', 'tadashi', 'k4te'];
+const USERS = ['mira.okafor', 'lukasz_w', 'user-88213', 'عبدالرحمن السيد', 'j.peeters', 'נועה לוי', 'tadashi', 'k4te', ...Array.from({ length: 40 }, (_, n) => `user-${10_447 + 313 * n}`), 'broken-7'];
 
 /** The pictures of the README: scene, theme, width and the name of the file. */
 const README = [
@@ -25,7 +25,7 @@ const README = [
 /** A scene is a page in a store: `store` names it, `go` is its path, `then` does what a person would. */
 const SCENES = {
     'live-before': { store: 'before', go: () => '/' },
-    'live-during': { store: 'during', go: () => '/' },
+    'live-during': { store: 'during', go: () => '/?range=2m' },
     'live-cursor': { store: 'during', go: () => '/', then: (tab) => tab.page.hover('figure[data-chart=orders] .plot') },
     'wall': { store: 'during', go: () => '/?wall', sizes: WALL },
     'products': { store: 'during', go: () => '/products' },
@@ -87,7 +87,7 @@ const STORES = {
         await server.must('/inventory/5', { holdSeconds: 600 }, { method: 'PUT' });
         await sleep(20_000);
         const load = Load.start(server, { perSecond: 600, users: USERS });
-        await sleep(60_000);
+        await sleep(105_000);
         return { server, end: async () => { await load.stop(); await server.stop(); await fulfilment.stop(); } };
     },
 };
