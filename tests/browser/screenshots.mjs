@@ -13,7 +13,14 @@ import { sleep } from './harness/wait.mjs';
 
 const SIZES = { 1440: { width: 1440, height: 1000 }, 390: PHONE };
 const WALL = { 1920: { width: 1920, height: 1080 } };
-const USERS = ['mira.okafor', 'lukasz_w', 'user-88213', 'عبدالرحمن السيد', 'j.peeters', 'נועה לוי', 'tadashi', 'k4te', ...Array.from({ length: 40 }, (_, n) => `user-${10_447 + 313 * n}`), 'broken-7'];
+const USERS = ['mira.okafor', 'lukasz_w', 'user-88213', 'عبدالرحمن السيد', 'j.peeters', 'נועה לוי', 'tadashi', 'k4te', ...Array.from({ length: 40 }, (_, n) => `user-${10_447 + 313 * n}`), 'broken-7', 'broken-11', 'broken-2'];
+
+/** What the fulfilment service says to the users whose orders fail. */
+const ERRORS = {
+    'broken-7': [503, 'upstream connect error, try again later'],
+    'broken-11': [500, 'cannot reach warehouse 17 for order 88213'],
+    'broken-2': [502, 'bad gateway'],
+};
 
 /** The pictures of the README: scene, theme, width and the name of the file. */
 const README = [
@@ -33,7 +40,7 @@ const SCENES = {
     'product-new': { store: 'during', go: () => '/products/new' },
     'orders': { store: 'during', go: () => '/orders' },
     'order': { store: 'during', go: async (server) => `/orders/${await brokenOrder(server)}` },
-    'queue': { store: 'during', go: () => '/queue' },
+    'queue': { store: 'during', go: () => '/queue', then: (tab) => tab.follow('#groups a.ex') },
     'benchmark': { store: 'during', go: () => '/benchmark' },
     'display': { store: 'during', go: () => '/display' },
     'live-after': { store: 'after', go: () => '/' },
@@ -79,6 +86,7 @@ const STORES = {
     },
     async during(binary) {
         const fulfilment = await Fulfilment.start();
+        fulfilment.answer = (userId) => ERRORS[userId];
         const server = await Server.start(binary, { settings: { ...fulfilment.settings, WORKERS: '32' } });
         for (const [id, quantity] of [[1, 40_000], [2, 25_000], [3, 300], [4, 60_000], [5, 9_000]]) {
             await server.must(`/inventory/${id}`, { flashSaleActive: true }, { method: 'PUT' });

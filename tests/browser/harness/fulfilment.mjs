@@ -9,14 +9,19 @@ export class Fulfilment {
     /** Users whose id starts so get a 500 with markup in the body, all others a 200. */
     failing = 'broken';
 
+    /** What it says to those: status and body, by the user's id. */
+    answer = () => [500, MARKUP];
+
     static async start() {
         const service = new Fulfilment();
         service.server = createServer((request, response) => {
             let text = '';
             request.on('data', (part) => { text += part; });
             request.on('end', () => {
-                const fails = service.failing && JSON.parse(text).data.userId.startsWith(service.failing);
-                response.writeHead(fails ? 500 : 200, { 'content-type': 'text/plain' }).end(fails ? MARKUP : 'done');
+                const { userId } = JSON.parse(text).data;
+                const fails = service.failing && userId.startsWith(service.failing);
+                const [status, body] = fails ? service.answer(userId) : [200, 'done'];
+                response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
             });
         });
         service.server.listen(0, '127.0.0.1');
