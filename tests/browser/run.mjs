@@ -22,5 +22,5 @@ after(() => shared.chromium?.stop());
 
 for (const name of all.filter((file) => chosen.length === 0 || chosen.includes(file.slice(0, -4)))) {
     const { default: register } = await import(`./pages/${name}`);
-    describe(name.slice(0, -4), { timeout: 120_000 }, () => register(shared));
+    describe(name.slice(0, -4), { timeout: 300_000 }, () => register(shared));
 }
