@@ -18,9 +18,10 @@
 //! becomes an error page.
 //!
 //! An act is a `<form method="post" action="/…">` with the field `back` (`{{ frame.back }}`). Its handler takes a
-//! [`FormBody`](crate::http::FormBody), acts, and ends with `visit.back(&form, &shared, Notice::done("…"))`: the browser
-//! goes back and shows the sentence in the strip. What has to be asked first ends with `html(&AskPage { … })`. With
-//! `data-act` on the form, `frame.js` sends it in place, and shows the question as a dialog.
+//! [`FormBody`](crate::http::FormBody), acts, and ends with `visit.back(&form, &shared, Notice::done("…"))`: the
+//! browser goes back and shows the sentence in the strip. What has to be asked first ends with
+//! `html(&AskPage { … })`. With `data-act` on the form, `frame.js` sends it in place, and shows the question as a
+//! dialog.
 //!
 //! [`Dashboard::respond`] checks who asks, and puts the headers that protect browsers on whatever a page returns.
 

@@ -1,4 +1,5 @@
-//! The acts of the strip: pausing the queue, and stopping the sale. They take one click, and so does their way back for a while; later it asks.
+//! The acts of the strip: pausing the queue, and stopping the sale. They take one click, and so does their way back for
+//! a while; later it asks.
 
 use axum::Router;
 use axum::extract::State;

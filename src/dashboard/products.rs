@@ -210,8 +210,8 @@ fn changed_elsewhere(form: &Form) -> Option<String> {
     let sign = if units < 0 { '\u{2212}' } else { '+' };
     let units = text::whole(units.unsigned_abs());
     Some(format!(
-        "Not saved. Its stock was changed elsewhere at {}, perhaps by this form pressed twice; see its stock. Save again \
-         if {sign}{units} is still wanted.",
+        "Not saved. Its stock was changed elsewhere at {}, perhaps by this form pressed twice; see its stock. Save \
+         again if {sign}{units} is still wanted.",
         form.moved_clock()
     ))
 }

@@ -73,7 +73,8 @@ alerts! {
     /// A sale starts soon.
     SaleSoon = "sale_starting_soon", Info, "Look at the readiness page before it starts.";
     /// The wall clock was set.
-    ClockStepped = "clock_stepped", Warning, "Check the time service of this machine, and the start and end of each sale.";
+    ClockStepped = "clock_stepped", Warning,
+        "Check the time service of this machine, and the start and end of each sale.";
     /// The queue is nearly full.
     QueueFull = "queue_nearly_full", Critical,
         "Orders are rejected once it is full: resume the queue if it is paused, and see whether the fulfilment service \
@@ -87,7 +88,8 @@ alerts! {
     StockLow = "stock_low", Info, "Add units if there are more.";
     /// Many orders fail.
     ErrorRate = "error_rate", Critical,
-        "Look at the errors of the dead letters, and at the fulfilment service; pause the queue to lose no more orders.";
+        "Look at the errors of the dead letters, and at the fulfilment service; pause the queue to lose no more \
+         orders.";
     /// Orders become dead letters.
     DeadLetters = "dead_letters_growing", Warning,
         "Look at their errors on the queue page, and pause the queue while the cause lasts.";
@@ -97,7 +99,8 @@ alerts! {
     /// Commits take long.
     CommitSlow = "commit_slow", Warning, "See what else writes to the disk of the data directory.";
     /// The disk is nearly full.
-    DiskFull = "disk_nearly_full", Critical, "Free space on the disk of the data directory; orders stop when it is full.";
+    DiskFull = "disk_nearly_full", Critical,
+        "Free space on the disk of the data directory; orders stop when it is full.";
     /// The limit of open files is nearly reached.
     OpenFiles = "open_files", Warning,
         "Raise the limit of open files (ulimit -n), or lower MAX_CONNECTIONS, and start the server again.";

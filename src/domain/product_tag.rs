@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::domain::product::{Product, Stock};
 
-/// Distinguishes the states of one product. Its first half changes with what operators set: terms, units at creation and
-/// adjustments. Its second half changes with the units that orders move.
+/// Distinguishes the states of one product. Its first half changes with what operators set: terms, units at creation
+/// and adjustments. Its second half changes with the units that orders move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProductTag {
     terms: u64,

@@ -43,8 +43,8 @@ impl std::fmt::Debug for AdminToken {
 }
 
 impl AdminToken {
-    /// With a token, operator routes need it; without one, everything is open. `secret` is the store's: with the token it
-    /// makes the key of the sessions, which so survive a restart and end with the token.
+    /// With a token, operator routes need it; without one, everything is open. `secret` is the store's: with the token
+    /// it makes the key of the sessions, which so survive a restart and end with the token.
     pub fn new(token: Option<&str>, secret: &[u8; 32], clock: Clock) -> Self {
         Self(token.map(|token| {
             let token = blake3::hash(token.as_bytes());
@@ -68,8 +68,8 @@ impl AdminToken {
         credential.sessions.accepts(headers) && (is_read(method) || is_same_origin(headers))
     }
 
-    /// Checks where a request comes from. Without a token, operator routes, dashboard and feed are open, and only to this
-    /// machine: a page that its browser shows from elsewhere must not reach them by a name of its own that leads here,
+    /// Checks where a request comes from. Without a token, operator routes, dashboard and feed are open, and only to
+    /// this machine: a page that its browser shows from elsewhere must not reach them by a name of its own that leads here,
     /// nor make the browser change something.
     pub fn check_place(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         match self.is_set() {

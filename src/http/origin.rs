@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, HeaderName};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a request comes from a page of this server, or from no page at all. Browsers send `Sec-Fetch-Site`, and older
-/// ones `Origin` with whatever changes something; pages can make up neither.
+/// Whether a request comes from a page of this server, or from no page at all. Browsers send `Sec-Fetch-Site`, and
+/// older ones `Origin` with whatever changes something; pages can make up neither.
 pub fn is_same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE)
         && site != "same-origin"

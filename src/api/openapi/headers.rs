@@ -41,8 +41,8 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
         ),
         header(
             "ETag",
-            "The state of the product. Its first half changes with what operators set, its second half with the units that \
-             orders move.",
+            "The state of the product. Its first half changes with what operators set, its second half with the units \
+             that orders move.",
             some_text(),
             json!("\"5f1c0e7b9d3a486f-8c2e1b0d7a9f6354\""),
         ),

@@ -23,8 +23,8 @@ use super::fields::{INITIAL, NAME, PRICE, PRODUCT_CHANGES, read_terms};
 use super::tagged::tagged;
 
 /// What the header says of a change.
-const IF_MATCH: &str = "The `ETag` of the product as it was read: 412 if operators have changed it since, or, where the \
-                        request sets `currentStock`, if orders have moved its units.";
+const IF_MATCH: &str = "The `ETag` of the product as it was read: 412 if operators have changed it since, or, where \
+                        the request sets `currentStock`, if orders have moved its units.";
 
 pub(super) fn route() -> Route {
     let start_the_sale = json!({ "flashSaleActive": true, "perUserLimit": 2 });
@@ -32,8 +32,8 @@ pub(super) fn route() -> Route {
         .part("id", "The product.", of::<Id>())
         .about(
             "Any subset of the fields. `currentStock` sets what can be bought now; the difference is booked as an \
-             adjustment. Beside other fields it needs `If-Match`, so that no form puts back units that were sold since it \
-             was read.",
+             adjustment. Beside other fields it needs `If-Match`, so that no form puts back units that were sold since \
+             it was read.",
         )
         .body(&PRODUCT_CHANGES, MAX_BODY_BYTES, [("startTheSale", start_the_sale)])
         .takes_if_match(IF_MATCH)

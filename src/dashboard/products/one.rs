@@ -100,8 +100,8 @@ impl Form {
         is_right.then_some(Changes { patch, lines, hurts })
     }
 
-    /// Brings it up to a product that was changed elsewhere: what was changed there stays unless it is put back. Whether
-    /// there is something to decide.
+    /// Brings it up to a product that was changed elsewhere: what was changed there stays unless it is put back.
+    /// Whether there is something to decide.
     pub(in crate::dashboard) fn rebase(&mut self, product: &Product) -> bool {
         // The same form may have added its units already.
         let mut is_open = self.has_other_stock(product) && read_units(&self.units) != Ok(None);
