@@ -69,8 +69,8 @@ impl AdminToken {
     }
 
     /// Checks where a request comes from. Without a token, operator routes, dashboard and feed are open, and only to
-    /// this machine: a page that its browser shows from elsewhere must not reach them by a name of its own that leads here,
-    /// nor make the browser change something.
+    /// this machine: a page that its browser shows from elsewhere must not reach them by a name of its own that leads
+    /// here, nor make the browser change something.
     pub fn check_place(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         match self.is_set() {
             true => Ok(()),
