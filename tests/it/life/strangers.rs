@@ -20,11 +20,11 @@ async fn stranger(server: &Server, n: u8) -> TcpStream {
 
 /// The head of a `POST` to a path below the base path, with its further headers.
 fn post(path: &str, headers: &str) -> String {
-    format!("POST /api/v1{path} HTTP/1.1\r\nHost: flashsale\r\nContent-Type: application/json\r\n{headers}\r\n")
+    format!("POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n")
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: flashsale\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// The whole request for an order of one unit.

@@ -8,7 +8,7 @@ use crate::harness::{Answer, Server, assert_problem, read_answer, within, write_
 const LIMIT: usize = 16 * 1024;
 
 fn post_head(headers: &str) -> String {
-    format!("POST /api/v1/orders HTTP/1.1\r\nHost: flashsale\r\nContent-Type: application/json\r\n{headers}\r\n")
+    format!("POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n")
 }
 
 async fn connect(server: &Server) -> TcpStream {
@@ -83,7 +83,7 @@ async fn a_body_that_stops_half_way_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_that_never_end_are_cut_off() {
     let (server, _) = server_with_a_held_order().await;
-    let begin = "GET /api/v1/inventory HTTP/1.1\r\nHost: flashsale\r\n";
+    let begin = "GET /api/v1/inventory HTTP/1.1\r\nHost: localhost\r\n";
     let one_long = connect(&server).await;
     write_all(&one_long, format!("{begin}X-Long: ").as_bytes()).await.unwrap();
     assert_status_or_silence(&pour(&one_long, &[b'a'; 4096]).await, &[400, 431]);
@@ -101,17 +101,17 @@ async fn headers_that_stop_half_way_are_given_up() {
     let answer = within("the end of half a request", read_answer(&stream)).await;
     assert_status_or_silence(&answer, &[400, 408]);
     // On a connection of its own: the one that is kept open has idled as long and is ending, too.
-    let request = b"GET /api/v1/inventory HTTP/1.1\r\nHost: flashsale\r\n\r\n";
+    let request = b"GET /api/v1/inventory HTTP/1.1\r\nHost: localhost\r\n\r\n";
     Answer::parse(&server.raw(request).await).expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_and_addresses_somewhat_over_the_limit_are_told_so() {
     let server = Server::start().await;
-    let headers = format!("GET /livez HTTP/1.1\r\nHost: flashsale\r\nX-Long: {}\r\n\r\n", "a".repeat(50_000));
+    let headers = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "a".repeat(50_000));
     let answer = Answer::parse(&server.raw(headers.as_bytes()).await);
     assert_problem(&answer, 431, "headers_too_large");
-    let address = format!("GET /api/v1/orders?userId={} HTTP/1.1\r\nHost: flashsale\r\n\r\n", "a".repeat(20_000));
+    let address = format!("GET /api/v1/orders?userId={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(20_000));
     let answer = Answer::parse(&server.raw(address.as_bytes()).await);
     assert_problem(&answer, 414, "uri_too_long");
 }
@@ -119,11 +119,11 @@ async fn headers_and_addresses_somewhat_over_the_limit_are_told_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_and_addresses_far_over_the_limit_are_refused() {
     let server = Server::start().await;
-    let headers = format!("GET /livez HTTP/1.1\r\nHost: flashsale\r\nX-Long: {}\r\n\r\n", "a".repeat(1_000_000));
+    let headers = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "a".repeat(1_000_000));
     assert_status_or_silence(&server.raw(headers.as_bytes()).await, &[431]);
-    let many = format!("GET /livez HTTP/1.1\r\nHost: flashsale\r\n{}\r\n", "X-More: more\r\n".repeat(10_000));
+    let many = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-More: more\r\n".repeat(10_000));
     assert_status_or_silence(&server.raw(many.as_bytes()).await, &[431]);
-    let address = format!("GET /api/v1/orders?userId={} HTTP/1.1\r\nHost: flashsale\r\n\r\n", "a".repeat(1_000_000));
+    let address = format!("GET /api/v1/orders?userId={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(1_000_000));
     assert_status_or_silence(&server.raw(address.as_bytes()).await, &[414, 431]);
 }
 
@@ -151,7 +151,7 @@ async fn what_is_not_http_gets_a_400_and_harms_nobody() {
 async fn a_request_that_is_smuggled_in_a_body_is_not_served() {
     let (server, order) = server_with_a_held_order().await;
     let before = state(&server).await;
-    let hidden = format!("POST /api/v1/orders/{order}/cancel HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    let hidden = format!("POST /api/v1/orders/{order}/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
     // Both lengths given: the chunked one counts or the request is refused; the rest must never become a request of
     // its own behind a front end that counted the other way.
     let head = post_head(&format!("Content-Length: {}\r\nTransfer-Encoding: chunked\r\n", hidden.len() + 5));

@@ -13,7 +13,7 @@ const TOKEN: &str = "correct-horse-battery-staple";
 fn refused_by_head(length: usize) -> Vec<(u16, String)> {
     let length = format!("Content-Length: {length}\r\n");
     let plain = |path: &str, method: &str| {
-        format!("{method} {path} HTTP/1.1\r\nHost: flashsale\r\nContent-Type: text/plain\r\n{length}\r\n")
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n{length}\r\n")
     };
     vec![
         (401, post("/inventory", &length)),
