@@ -51,9 +51,7 @@ mod page;
 mod phase;
 mod products;
 mod queue;
-#[allow(dead_code, reason = "the pages of the next commits use it")]
 mod state;
-#[allow(dead_code, reason = "the pages of the next commits use it")]
 mod text;
 mod theme;
 mod tries;

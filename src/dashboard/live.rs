@@ -11,7 +11,6 @@ use axum::routing::get;
 use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
 use crate::domain::sale::Phase;
-use crate::http::Query;
 
 use super::frame::{Frame, Page};
 use super::page::html;
@@ -21,14 +20,16 @@ use super::visit::Visit;
 
 mod after;
 mod alerts;
+mod asked;
 mod before;
 mod during;
 mod stock;
 mod wall;
 
 use after::After;
+use asked::Asked;
 use before::Before;
-use during::{During, Span};
+use during::During;
 
 #[derive(Template)]
 #[template(path = "live.html")]
@@ -51,25 +52,6 @@ enum View {
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/", get(show))
-}
-
-/// What the query asks for.
-struct Asked {
-    is_wall: bool,
-    /// The figures of the moment, although the sale is over.
-    figures: bool,
-    span: Span,
-}
-
-impl Asked {
-    fn read(uri: &Uri) -> Result<Self, Refusal> {
-        let mut query = Query::of(uri, &["wall", "view", "range"]);
-        let is_wall = query.read("wall", |_| Ok(())).is_some();
-        let figures = query.read("view", |text| Ok(text == "figures")).unwrap_or(false);
-        let span = query.read("range", Span::of_word).unwrap_or_default();
-        query.finish()?;
-        Ok(Self { is_wall, figures, span })
-    }
 }
 
 async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Response, Refusal> {

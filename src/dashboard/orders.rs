@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::http::{PathParam, Query};
-use crate::limits::{MAX_ID, MAX_PRODUCT_CHOICES};
+use crate::limits::MAX_PRODUCT_CHOICES;
 use crate::operator::orders;
 
 use super::frame::{Frame, Page};
@@ -102,16 +102,10 @@ async fn show_one(
     PathParam(id): PathParam,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let order = find(&shared, &id).await?;
+    let order = one::find(&shared, &id).await?;
     let mut query = Query::of(&uri, &filter::NAMES);
     let search = Search::read(&mut query, shared.clock.now());
     page(&shared, &visit, query, search, Some(order)).await
-}
-
-/// The order of a path.
-async fn find(shared: &Shared, id: &str) -> Result<Arc<Order>, Refusal> {
-    let id = id.parse().ok().filter(|id| (1..=MAX_ID).contains(id)).ok_or(Refusal::OrderNotFound)?;
-    orders::find(&shared.store, OrderId(id)).await?.ok_or(Refusal::OrderNotFound)
 }
 
 async fn page(
@@ -131,7 +125,7 @@ async fn page(
         placed: text::moment_millis(order.created_at, now),
         datetime: order.created_at.to_string(),
         user: order.user.as_str().to_owned(),
-        product: product_name(shared, order),
+        product: shared.product_name(order.product),
         quantity: order.quantity,
         status: order.status.as_str(),
         is_selected: selected.as_ref().is_some_and(|selected| selected.id == order.id),
@@ -149,12 +143,6 @@ async fn page(
     };
     let frame = Frame::of(shared, visit, Page::Orders);
     html(&OrdersPage { frame, products: choices(shared), search, rows, next, one })
-}
-
-/// The name of an order's product, or its number if it is gone.
-fn product_name(shared: &Shared, order: &Order) -> String {
-    let item = shared.inventory.item(order.product);
-    item.map_or_else(|| format!("product {}", order.product), |item| item.product().terms.name.clone())
 }
 
 /// The products to choose from, unless there are too many for a list.

@@ -9,6 +9,7 @@ use crate::alerts::Alerts;
 use crate::committer::Intake;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::job_id::JobIds;
+use crate::domain::product::ProductId;
 use crate::http::{AdminToken, Cursors};
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
@@ -84,6 +85,12 @@ impl Shared {
             acted: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// The name of a product, or its number if it is gone.
+    pub(super) fn product_name(&self, product: ProductId) -> String {
+        let item = self.inventory.item(product);
+        item.map_or_else(|| format!("product {product}"), |item| item.product().terms.name.clone())
     }
 }
 

@@ -16,8 +16,8 @@ use super::super::figures::{Figure, Kind, NARROW, share, short_money};
 use super::super::state::Shared;
 use super::super::text;
 use super::super::visit::Visit;
-use super::Asked;
 use super::alerts::{self, AlertRow, SLOTS};
+use super::asked::{Asked, Span};
 use super::stock::{self, StockRow};
 
 /// What the page shows during a sale.
@@ -49,33 +49,6 @@ pub(super) struct During {
     pub(super) others_rate: Figure,
     pub(super) others_sum: Figure,
     pub(super) orders: Vec<OrderRow>,
-}
-
-/// How much time the charts show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Span {
-    /// From shortly before the start of the sale, at least two minutes.
-    #[default]
-    Sale,
-    /// The latest minutes.
-    Minutes(u64),
-}
-
-impl Span {
-    /// All of them with their words, in the order of the page.
-    const ALL: [(Self, &'static str, &'static str); 5] = [
-        (Self::Sale, "", "Sale"),
-        (Self::Minutes(2), "2m", "2 min"),
-        (Self::Minutes(15), "15m", "15 min"),
-        (Self::Minutes(60), "1h", "1 h"),
-        (Self::Minutes(1_440), "24h", "24 h"),
-    ];
-
-    /// The span of a word.
-    pub(super) fn of_word(word: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|(_, known, _)| *known == word);
-        known.map(|(span, ..)| span).ok_or_else(|| "must be 2m, 15m, 1h or 24h".to_owned())
-    }
 }
 
 /// A link to another span.

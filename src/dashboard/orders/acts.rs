@@ -16,7 +16,7 @@ use super::super::page::{AskPage, html};
 use super::super::state::Shared;
 use super::super::text;
 use super::super::visit::{Visit, local};
-use super::{find, product_name};
+use super::one::find;
 
 pub(super) async fn confirm(
     State(shared): State<Shared>,
@@ -53,7 +53,7 @@ pub(super) async fn cancel(
 /// A confirmed order is sold: cancelling it cannot be undone.
 fn ask(shared: &Shared, visit: &Visit, form: &FormBody, order: &Order) -> Result<Response, Refusal> {
     let (number, units) = (text::whole(order.id.0), text::counted(order.quantity.into(), "unit", "units"));
-    let product = product_name(shared, order);
+    let product = shared.product_name(order.product);
     html(&AskPage {
         frame: Frame::of(shared, visit, Page::Other),
         title: format!("Cancel order {number}?"),

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::order::{Order, OrderStatus};
+use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::refusal::Refusal;
-use crate::operator::order_history;
+use crate::limits::MAX_ID;
+use crate::operator::{order_history, orders};
 
 use super::super::state::Shared;
 use super::super::text;
 use super::super::visit::encoded;
 use super::history::{Entry, entries};
-use super::product_name;
 
 /// An order as its page shows it.
 pub(in crate::dashboard) struct OneOrder {
@@ -40,7 +40,7 @@ pub(in crate::dashboard) struct OneOrder {
 impl OneOrder {
     pub(super) async fn of(shared: &Shared, order: &Arc<Order>, now: Timestamp) -> Result<Self, Refusal> {
         let history = order_history::history(&shared.store, order).await?;
-        let product = product_name(shared, order);
+        let product = shared.product_name(order.product);
         Ok(Self {
             id: order.id.0,
             status: order.status.as_str(),
@@ -67,6 +67,12 @@ impl OneOrder {
     pub(super) fn number(&self) -> String {
         text::whole(self.id)
     }
+}
+
+/// The order of a path.
+pub(super) async fn find(shared: &Shared, id: &str) -> Result<Arc<Order>, Refusal> {
+    let id = id.parse().ok().filter(|id| (1..=MAX_ID).contains(id)).ok_or(Refusal::OrderNotFound)?;
+    orders::find(&shared.store, OrderId(id)).await?.ok_or(Refusal::OrderNotFound)
 }
 
 fn hold(order: &Order, now: Timestamp) -> String {

@@ -169,7 +169,7 @@ impl Target {
             parts.push(format!("error contains “{}”", self.filter.reason));
         }
         parts.push(match self.filter.product {
-            Some(product) => super::rows::product_name(shared, product),
+            Some(product) => shared.product_name(product),
             None => "any product".to_owned(),
         });
         parts.join(", ")

@@ -3,7 +3,6 @@
 use askama::Template;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::product::ProductId;
 use crate::limits::MAX_PRODUCT_CHOICES;
 use crate::operator::dead_letters::DeadLetter;
 use crate::operator::dead_letters::groups::Group;
@@ -75,14 +74,6 @@ pub(super) fn product_choice(shared: &Shared, filter: &Filter) -> Option<Vec<Pro
         is_chosen: filter.product == Some(product.id),
     });
     Some(choices.collect())
-}
-
-/// The name of a product, or its number if it is gone.
-pub(super) fn product_name(shared: &Shared, product: ProductId) -> String {
-    match shared.inventory.item(product) {
-        Some(item) => item.product().terms.name.clone(),
-        None => format!("product {product}"),
-    }
 }
 
 /// A group of dead letters.
@@ -176,7 +167,7 @@ impl LetterRow {
             job_id: shared.job_ids.job_id(order.id),
             order: order.id.0,
             user: order.user.as_str().to_owned(),
-            product: product_name(shared, order.product),
+            product: shared.product_name(order.product),
             quantity: order.quantity,
             failed_at: order.finished_at.unwrap_or(order.updated_at),
             made: order.attempts.into(),
