@@ -1,14 +1,19 @@
 //! The files of `assets/`, from the binary. Their URLs have a hash of all of them, so that browsers may keep them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
 use crate::domain::refusal::Refusal;
@@ -22,6 +27,11 @@ struct Files;
 
 /// The hash of all files.
 static VERSION: LazyLock<String> = LazyLock::new(version);
+
+/// The files as gzip, made when the first one is asked for.
+static PACKED: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
+    Files::iter().filter_map(|name| Some((name.to_string(), packed(&Files::get(&name)?.data)?))).collect()
+});
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -51,7 +61,7 @@ fn version() -> String {
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
-async fn serve(Path((version, name)): Path<(String, String)>) -> Result<Response, Refusal> {
+async fn serve(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Result<Response, Refusal> {
     let file = Files::get(&name).ok_or(Refusal::NotFound)?;
     let kind = match name.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
@@ -62,10 +72,57 @@ async fn serve(Path((version, name)): Path<(String, String)>) -> Result<Response
     };
     let is_current = version == current();
     let cached = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let about = [(CONTENT_TYPE, kind), (CACHE_CONTROL, cached), (VARY, "accept-encoding")];
+    if takes_gzip(&headers)
+        && let Some(bytes) = gzip(&name, &file.data)
+    {
+        return Ok((about, [(CONTENT_ENCODING, "gzip")], bytes).into_response());
+    }
     // They are in the binary, which a response need not copy.
     let bytes = match file.data {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, cached)], bytes).into_response())
+    Ok((about, bytes).into_response())
+}
+
+/// Whether a browser says that it reads gzip; one that rules it out by `q=0` does not.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        is_gzip && !parts.any(|weight| weight.trim_start_matches("q=").trim_matches(['0', '.']).is_empty())
+    })
+}
+
+fn gzip(name: &str, data: &[u8]) -> Option<Bytes> {
+    if cfg!(debug_assertions) { packed(data) } else { PACKED.get(name).cloned() }
+}
+
+fn packed(data: &[u8]) -> Option<Bytes> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(data).ok()?;
+    packer.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_accept_it() {
+        let takes = |accepted: &'static str| {
+            takes_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accepted))]))
+        };
+        for accepted in ["gzip", "gzip, deflate, br", "br, GZIP;q=0.5", "gzip;q=1.0"] {
+            assert!(takes(accepted), "{accepted}");
+        }
+        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.000", "xgzip"] {
+            assert!(!takes(accepted), "{accepted}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
 }

@@ -140,8 +140,14 @@ async fn a_websocket_is_told_when_the_server_stops_and_garbage_ends_it() {
         server.signal_term();
     };
     tokio::join!(session.poll(), stop);
-    // Not `41`, after which clients do not come back.
-    assert_eq!(next_but(&mut socket, "42[").await, "1");
+    // Not `41`, after which clients do not come back. A slow machine may see a ping before.
+    let last = loop {
+        match next_but(&mut socket, "42[").await {
+            ping if ping == "2" => {}
+            other => break other,
+        }
+    };
+    assert_eq!(last, "1");
     loop {
         match within("a close frame", socket.next()).await {
             Some(Ok(Message::Close(_))) => break,
