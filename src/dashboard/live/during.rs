@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderStatus};
+use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
 use crate::domain::sale::Phase;
 use crate::domain::series::Series;
@@ -116,7 +117,7 @@ impl During {
     pub(super) async fn of(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Self, Refusal> {
         let (m, now) = (shared.monitor.latest(), shared.clock.now());
         let products = shared.inventory.products();
-        let shown = products.iter().filter(|product| is_shown(m.sale.phase.0, product.terms.flash_sale_active));
+        let shown = products.iter().filter(|product| is_shown(m.sale.phase.0, product));
         let (stock, more) = stock::rows(shown.cloned().collect(), now);
         let mut alerts = alerts::sorted(shared.alerts.alerts());
         let alert_count = alerts::open(alerts.len());
@@ -179,9 +180,11 @@ impl During {
     }
 }
 
-/// A stopped sale has no product in it any more: then all products are shown.
-fn is_shown(phase: Phase, is_active: bool) -> bool {
-    is_active || phase == Phase::Stopped
+/// A stopped sale has no product in it any more: then all products are shown. One that has sold keeps its row when it is
+/// stopped alone, as its way back is there.
+fn is_shown(phase: Phase, product: &Product) -> bool {
+    let has_sold = product.stock.held + product.stock.sold > 0;
+    product.terms.flash_sale_active || has_sold || phase == Phase::Stopped
 }
 
 fn ranges(asked: &Asked) -> Vec<RangeLink> {
