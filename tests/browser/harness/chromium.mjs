@@ -133,9 +133,13 @@ export class Tab {
         return this.page.$eval(selector, (element) => element.innerText.replace(/\s+/g, ' ').trim());
     }
 
-    /** Clicks, and waits for the page that comes. A tab behind another one does not take a click. */
+    /**
+     * Clicks, and waits for the page that comes. A tab behind another one does not take a click, and on a phone the bars
+     * at the bottom take those for what is under them.
+     */
     async follow(selector) {
         await this.page.bringToFront();
+        await this.page.$eval(selector, (element) => element.scrollIntoView({ block: 'center' }));
         await Promise.all([this.page.waitForNavigation({ waitUntil: 'load' }), this.page.click(selector)]);
     }
 

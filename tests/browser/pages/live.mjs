@@ -78,9 +78,9 @@ export default function register(shared) {
         const tab = await live();
         const read = () => tab.run(() => ({
             orders: document.querySelector('data[data-m=totalOrders], data[data-m=ordersPerSecond]')?.value,
-            path: document.querySelector('figure[data-chart=orders] svg path.ln, figure[data-chart=orders] .plot path')?.getAttribute('d'),
+            path: document.querySelector('figure[data-chart=orders] .plot path.ar')?.getAttribute('d'),
         }));
-        await tab.page.waitForSelector('figure[data-chart=orders] .plot path');
+        await tab.page.waitForSelector('figure[data-chart=orders] .plot path.ar');
         const first = await read();
         await until('the chart has moved', async () => (await read()).path !== first.path, 4_000);
         assert.equal(await tab.run(() => document.querySelectorAll('figure[data-chart] .plot svg').length), 7);
@@ -125,7 +125,11 @@ export default function register(shared) {
 
     test('one product is stopped and started in its row', async () => {
         const tab = await live();
-        const id = await tab.run(() => document.querySelector('table.stock tr[data-state=open]').dataset.id);
+        const id = await tab.run(() => {
+            const rows = [...document.querySelectorAll('table.stock tr[data-state=open]')];
+            // One that has sold keeps its row.
+            return rows.find((row) => Number(row.querySelector('[data-v=sold]').value) > 0).dataset.id;
+        });
         const active = async () => (await server.must(`/inventory/${id}`)).flashSaleActive;
         const press = (act) => tab.page.waitForSelector(`table.stock form[action="/products/${id}/${act}"] button:not(:disabled)`)
             .then((button) => button.click());

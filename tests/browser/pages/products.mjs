@@ -126,6 +126,8 @@ export default function register(shared) {
             return (await world.server.must('/inventory')).find(({ name }) => name === 'Made <i>here</i>');
         });
         assert.equal(made.currentStock, 12);
+        // The page of the new product comes by itself.
+        await tab.page.waitForFunction(() => /^\/products\/\d+/.test(location.pathname));
         await edit(made.id);
         await tab.page.click('button[form=delete-one]');
         await tab.page.waitForSelector('dialog[open] footer button');
