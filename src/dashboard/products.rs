@@ -282,7 +282,7 @@ async fn stop(State(shared): State<Shared>, visit: Visit, id: PathParam, body: F
         )),
         Err(refusal) => Notice::failed(format!("The sale was not stopped. {}", sentence(&refusal))),
     };
-    Ok(visit.to(&search_of(&body).one(product.id), &shared, &notice))
+    Ok(visit.to(&came_from(&body, &search_of(&body), product.id), &shared, &notice))
 }
 
 async fn start(State(shared): State<Shared>, visit: Visit, id: PathParam, body: FormBody) -> Result<Response, Refusal> {
@@ -299,14 +299,19 @@ async fn start(State(shared): State<Shared>, visit: Visit, id: PathParam, body: 
             act: "Start sale".to_owned(),
             is_danger: false,
             typed: None,
-            back: search.one(product.id),
+            back: came_from(&body, &search, product.id),
         });
     }
     let notice = match set_active(&shared, product.id, true).await {
         Ok(at) => Notice::done(format!("Sale of {} started at {}.", terms.name, text::clock_millis(at))),
         Err(refusal) => Notice::failed(format!("The sale was not started. {}", sentence(&refusal))),
     };
-    Ok(visit.to(&search.one(product.id), &shared, &notice))
+    Ok(visit.to(&came_from(&body, &search, product.id), &shared, &notice))
+}
+
+/// The page whose button was pressed: Live has them too.
+fn came_from(body: &FormBody, search: &Search, product: ProductId) -> String {
+    body.get("back").and_then(local).map_or_else(|| search.one(product), str::to_owned)
 }
 
 fn start_lines(product: &Product, now: Timestamp) -> Vec<String> {
