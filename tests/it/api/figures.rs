@@ -147,7 +147,8 @@ async fn the_most_requests_at_once_are_those_that_were_under_way_together() {
     drop(open);
     server.order(99, "ada", 1).await.expect(404);
     let report = report(&server).await;
-    assert_eq!(report["peakConcurrency"], 5, "a peak stays");
+    // A peak stays; the order may come before the server has seen that the others have gone.
+    assert!((5.0..=6.0).contains(&number(&report, "peakConcurrency")), "{report}");
     assert!(number(&report, "peakConnections") >= 5.0, "{report}");
 }
 
