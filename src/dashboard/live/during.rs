@@ -180,8 +180,8 @@ impl During {
     }
 }
 
-/// A stopped sale has no product in it any more: then all products are shown. One that has sold keeps its row when it is
-/// stopped alone, as its way back is there.
+/// A stopped sale has no product in it any more: then all products are shown. One that has sold keeps its row when it
+/// is stopped alone, as its way back is there.
 fn is_shown(phase: Phase, product: &Product) -> bool {
     let has_sold = product.stock.held + product.stock.sold > 0;
     product.terms.flash_sale_active || has_sold || phase == Phase::Stopped
