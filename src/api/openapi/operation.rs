@@ -169,7 +169,7 @@ impl Operation {
 
     /// The header that makes a change depend on the state of the product, and the refusal where that is another.
     pub(crate) fn takes_if_match(self, about: &str) -> Self {
-        self.header("If-Match", about, schema::some_text())
+        self.header("If-Match", about, schema::text())
             .refuses(|refusal| matches!(refusal, Refusal::PreconditionFailed { .. }))
     }
 
@@ -178,7 +178,7 @@ impl Operation {
         let about = "The `ETag` of the product as the client has it: 304 where nothing has changed since.";
         let unchanged = ResponseBuilder::new().description("Nothing has changed.");
         let unchanged = unchanged.header_ref("ETag", headers::named("ETag"));
-        self.header("If-None-Match", about, schema::some_text()).respond(StatusCode::NOT_MODIFIED, unchanged)
+        self.header("If-None-Match", about, schema::text()).respond(StatusCode::NOT_MODIFIED, unchanged)
     }
 
     /// The shapes of a view.
