@@ -1,7 +1,7 @@
 //! The live feed: what happens, to many clients at once, over plain WebSockets and over Socket.IO.
 //!
-//! One task follows the history by one tail for all clients. Nothing is pushed by an order: whoever connects costs the
-//! way of an order nothing.
+//! One task follows the history by one tail for all clients. Nothing is pushed by an order, so clients cost its
+//! way nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;

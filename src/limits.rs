@@ -81,7 +81,7 @@ pub const MAX_KEPT_ATTEMPTS: usize = 20;
 pub const MAX_ERROR_CHARS: usize = 300;
 /// Characters of the text that dead letters with the same error share.
 pub const MAX_ERROR_GROUP_CHARS: usize = 160;
-/// Groups of dead letters that are told apart while they are counted; letters with further errors are in none.
+/// Groups of dead letters that are counted at once; letters with further errors are in none.
 pub const MAX_ERROR_GROUPS: usize = 10_000;
 /// Groups of dead letters that are listed: the largest.
 pub const MAX_LISTED_GROUPS: usize = 500;
@@ -285,7 +285,7 @@ pub const STALL_LOOK: Duration = Duration::from_millis(500);
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// Bytes that a full disk must have free before the store is opened again.
 pub const REOPEN_ROOM_BYTES: u64 = 1024 * 1024;
-/// Series of response times that are told apart by route, method and status; further ones have the route `other`.
+/// Series of response times, by route, method and status; further ones have the route `other`.
 pub const MAX_REQUEST_SERIES: usize = 512;
 /// Orders whose user and price are kept for the figures, until they are confirmed; those of others are read again.
 pub const MAX_FOLLOWED_ORDERS: usize = 64 * 1024;

@@ -349,7 +349,7 @@ impl Metrics {
         &self.posts
     }
 
-    /// Counts orders whose callers are told that they are stored.
+    /// Counts orders whose callers got the response that they are stored.
     pub fn count_acknowledged(&self, orders: u64) {
         self.acknowledged.fetch_add(orders, Ordering::Relaxed);
     }

@@ -42,7 +42,7 @@ impl Tries {
     }
 }
 
-/// The network of a client: whoever has an IPv6 address has 2^64 of them.
+/// The network of a client: a client with one IPv6 address has 2^64 of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

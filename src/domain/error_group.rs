@@ -79,7 +79,7 @@ impl Text {
         }
     }
 
-    /// Adds a word or what stands for it.
+    /// Adds a word, or its placeholder.
     fn push_word(&mut self, word: &str) -> bool {
         let kept = match self.text.is_empty() {
             true => is_status(word),

@@ -79,7 +79,7 @@ worded! {
     EventKind {
         /// The server started.
         Start = "start",
-        /// The server stopped as it was told to.
+        /// The server stopped in order.
         Stop = "stop",
         /// A product can be bought from this moment on.
         SaleStarted = "sale_started",

@@ -9,7 +9,7 @@ use crate::limits::FEED_COMMANDS;
 use super::asks::Ask;
 use super::client::Way;
 
-/// What the task of the feed is told.
+/// A message to the task of the feed.
 #[derive(Debug)]
 pub(super) enum Command {
     /// A client has come.

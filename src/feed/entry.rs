@@ -13,7 +13,7 @@ const IN_ADDRESS: &str = "must not be in the address, which ends up in logs: sen
 const SECRETS: [&str; 7] = ["token", "access_token", "auth", "authorization", "api_key", "apikey", "admin_token"];
 
 /// Whether a request comes from an operator. One from a foreign page, under a foreign name, or with a token in its
-/// address is rejected whoever sends it.
+/// URL is rejected, also from an operator.
 pub(super) fn is_operator(head: &Parts, token: &AdminToken) -> Result<bool, Refusal> {
     let names = parameters(head).map(|(name, _)| name);
     if let Some(secret) = names.into_iter().find_map(|name| SECRETS.iter().find(|it| it.eq_ignore_ascii_case(name))) {

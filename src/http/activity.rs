@@ -36,7 +36,7 @@ pub(super) enum Phase {
     Streaming,
     /// It has had its last response, and what the client still sends is thrown away.
     Lingering,
-    /// It speaks another protocol than HTTP, and its socket belongs to whoever upgraded it.
+    /// It speaks another protocol than HTTP, and its socket belongs to the task that upgraded it.
     Upgraded,
 }
 

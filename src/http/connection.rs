@@ -25,7 +25,7 @@ use super::handler::Handler;
 use super::socket::Socket;
 
 /// Serves a client until one of the two sides ends it, or the server stops. A connection that is upgraded ends with its
-/// socket, which whoever upgraded it closes when the server stops.
+/// socket, which the task that upgraded it closes when the server stops.
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,

@@ -35,7 +35,7 @@ struct State {
 struct Cut<'l>(&'l Leash);
 
 impl Leash {
-    /// Fails once the socket is cut off; whoever waits for it is woken then.
+    /// Fails once the socket is cut off; a task that waits for it is woken then.
     pub(super) fn check(&self, side: Side, context: &Context<'_>) -> Result<(), Error> {
         let mut state = self.state.lock();
         if state.is_cut {

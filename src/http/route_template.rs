@@ -1,4 +1,4 @@
-//! The template of a route's path, `/orders/{id}`: what response times are told apart by, as paths are without number.
+//! The template of a route's path, `/orders/{id}`: the label of response times, as paths have no bound.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The longest duration that is told apart from longer ones, in microseconds.
+/// Longest duration that is recorded as it is, in microseconds; longer ones count as this one.
 const LONGEST: u64 = 60_000_000;
 
 /// Durations, as their distribution. Takes about 140 KB, however many there are.

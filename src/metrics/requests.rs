@@ -48,7 +48,7 @@ struct Recorded {
     others: BTreeMap<Series, Buckets>,
 }
 
-/// What requests other than orders are told apart by.
+/// The labels of requests other than orders.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Series {
     route: Arc<str>,

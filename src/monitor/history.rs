@@ -38,7 +38,7 @@ use super::series::Sample;
 /// How the last run of the server ended, as the start found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastRun {
-    /// There was none, or it stopped as it was told to.
+    /// There was none, or it stopped in order.
     Stopped,
     /// It was killed.
     Killed,
@@ -155,7 +155,7 @@ impl History {
         HistoryView { from: AsText(from), to: AsText(to), step_seconds, points, series: AllSeriesView(series), events }
     }
 
-    /// Notes that the server stops as it was told to, and closes the history.
+    /// Notes that the server stops in order, and closes the history.
     pub fn end(&self, at: Timestamp) {
         self.note(at, EventKind::Stop, None, "The server stopped.".to_owned());
         self.close();
