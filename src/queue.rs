@@ -16,7 +16,9 @@ use tokio::sync::Notify;
 use crate::domain::clock::Clock;
 use crate::domain::job::JobState;
 use crate::domain::order::{OrderId, Priority};
+use crate::domain::totals::Totals;
 use crate::limits::{DEFAULT_HOLD_CAPACITY, MAX_DELAYED_AT_ONCE};
+use crate::view::queue::JobCountsView;
 
 mod delayed;
 mod forecast;
@@ -73,6 +75,25 @@ pub struct QueueCounts {
     pub oldest_age: Option<Duration>,
     /// Jobs that workers completed a second, over the last ten seconds.
     pub completed_per_second: f64,
+}
+
+impl QueueCounts {
+    /// The jobs in each state, with the finished ones of the store.
+    pub fn jobs(&self, totals: &Totals) -> JobCountsView {
+        JobCountsView {
+            active: self.active as u64,
+            completed: totals.completed_jobs,
+            delayed: self.delayed as u64,
+            failed: totals.failed_jobs,
+            prioritized: self.prioritized as u64,
+            waiting: self.waiting as u64,
+        }
+    }
+
+    /// Milliseconds since the oldest job that is ready or active; 0 if there is none.
+    pub fn oldest_age_ms(&self) -> u64 {
+        self.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    }
 }
 
 /// The queue. Bounded by its slots: see [`Queue::take_slot`]. Orders wait for its lock, so nothing under it takes

@@ -4,12 +4,14 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 
+use crate::domain::product::Stock;
+
 use super::text;
 
 /// The space before a unit: narrow, and not a place to break a line.
 pub(super) const NARROW: &str = "\u{202f}";
 
-/// What stands for a number that was not measured.
+/// The placeholder of a number that was not measured.
 const NONE: &str = "–";
 
 /// How a number is written.
@@ -122,19 +124,37 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{:.2}", if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 })
 }
 
+/// Where the units of a product are, as a bar: its parts in percent.
+#[derive(Clone, Debug)]
+pub(super) struct StockBar {
+    pub(super) sold: String,
+    pub(super) held: String,
+    /// The same in words.
+    pub(super) label: String,
+}
+
+impl StockBar {
+    /// The bar of a stock.
+    pub(super) fn of(stock: &Stock) -> Self {
+        let all = stock.total();
+        let [sold, held, left, whole] = [stock.sold, stock.held, stock.current, all].map(text::whole);
+        Self {
+            sold: share(stock.sold, all),
+            held: share(stock.held, all),
+            label: format!("sold {sold}, held {held}, left {left} of {whole}"),
+        }
+    }
+}
+
 /// Money as a figure, `[text, unit]`: millions and more are short and rounded down. Takes the API's decimal text.
 pub(super) fn short_money(decimal: &str) -> [String; 2] {
     let whole = decimal.split('.').next().unwrap_or(decimal);
     for (digits, unit) in [(12, "T"), (9, "G"), (6, "M")] {
         if let Some(lead) = whole.len().checked_sub(digits).filter(|lead| *lead > 0) {
-            return [format!("{}.{}", grouped(&whole[..lead]), &whole[lead..=lead]), unit.to_owned()];
+            return [format!("{}.{}", text::grouped(&whole[..lead]), &whole[lead..=lead]), unit.to_owned()];
         }
     }
-    [grouped(whole), String::new()]
-}
-
-fn grouped(digits: &str) -> String {
-    digits.parse::<u64>().map_or_else(|_| digits.to_owned(), text::whole)
+    [text::grouped(whole), String::new()]
 }
 
 /// How long something took, in seconds: `56 s`, `1:08`, `1:02:03`.

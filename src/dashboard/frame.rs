@@ -170,7 +170,7 @@ impl Frame {
 /// The sale at this moment; the monitor's is up to a second old.
 fn sale(shared: &Shared, now: Timestamp) -> Sale {
     let products = shared.inventory.products();
-    Sale::of(products.iter().map(|product| &**product), now, false)
+    Sale::of(products.iter().map(|product| &**product), now)
 }
 
 /// Which phase the monitor has seen last, and since when.

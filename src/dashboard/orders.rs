@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::http::{PathParam, Query};
-use crate::limits::MAX_PRODUCT_CHOICES;
 use crate::operator::orders;
 
 use super::frame::{Frame, Page};
@@ -142,11 +141,5 @@ async fn page(
         None => None,
     };
     let frame = Frame::of(shared, visit, Page::Orders);
-    html(&OrdersPage { frame, products: choices(shared), search, rows, next, one })
-}
-
-/// The products to choose from, unless there are too many for a list.
-fn choices(shared: &Shared) -> Option<Vec<(u64, String)>> {
-    let products = (shared.inventory.len() <= MAX_PRODUCT_CHOICES).then(|| shared.inventory.products())?;
-    Some(products.iter().map(|product| (product.id.0, product.terms.name.clone())).collect())
+    html(&OrdersPage { frame, products: shared.product_choices(), search, rows, next, one })
 }

@@ -207,12 +207,11 @@ async fn save_changes(
 /// What a form with units says whose product has another stock since.
 fn changed_elsewhere(form: &Form) -> Option<String> {
     let units = fields::read_units(&form.units).ok().flatten()?;
-    let sign = if units < 0 { '\u{2212}' } else { '+' };
-    let units = text::whole(units.unsigned_abs());
     Some(format!(
         "Not saved. Its stock was changed elsewhere at {}, perhaps by this form pressed twice; see its stock. Save \
-         again if {sign}{units} is still wanted.",
-        form.moved_clock()
+         again if {} is still wanted.",
+        form.moved_clock(),
+        text::signed(units)
     ))
 }
 

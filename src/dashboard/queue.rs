@@ -9,8 +9,8 @@ use axum::routing::{get, post};
 use crate::domain::refusal::Refusal;
 use crate::http::Query;
 use crate::limits::MAX_SHOWN_GROUPS;
-use crate::operator::dead_letters;
 use crate::operator::dead_letters::groups::{Groups, groups};
+use crate::operator::{dead_letters, totals};
 
 use super::frame::{Frame, Page};
 use super::page::html;
@@ -52,10 +52,11 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
     let shown = &largest[..largest.len().min(MAX_SHOWN_GROUPS)];
     let rows: Vec<_> = shown.iter().map(|(error, group)| GroupRow::of(error, group, found.letters, &filter)).collect();
     let in_rows = rows.iter().map(|row| row.count).sum::<u64>();
+    let (jobs, sample) = (totals::queue(&shared.store, &shared.queue), shared.monitor.latest());
     html(&QueuePage {
         frame: Frame::of(&shared, &visit, Page::Queue),
-        states: figures::states(&shared),
-        rates: figures::rates(&shared),
+        states: figures::states(&jobs, &sample),
+        rates: figures::rates(&jobs, &sample),
         products: rows::product_choice(&shared, &filter),
         as_of,
         letters: found.letters,

@@ -12,6 +12,7 @@ use crate::domain::job_id::JobIds;
 use crate::domain::product::ProductId;
 use crate::http::{AdminToken, Cursors};
 use crate::inventory::Inventory;
+use crate::limits::MAX_PRODUCT_CHOICES;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::queue::Queue;
@@ -85,6 +86,12 @@ impl Shared {
             acted: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// The numbers and names of the products to choose from, newest first, unless there are too many for a list.
+    pub(super) fn product_choices(&self) -> Option<Vec<(u64, String)>> {
+        let products = (self.inventory.len() <= MAX_PRODUCT_CHOICES).then(|| self.inventory.products())?;
+        Some(products.iter().map(|product| (product.id.0, product.terms.name.clone())).collect())
     }
 
     /// The name of a product, or its number if it is gone.

@@ -13,6 +13,12 @@ pub(super) fn whole(number: impl Into<u64>) -> String {
     grouped(&number.into().to_string())
 }
 
+/// Units that are added or taken away, with their sign.
+pub(super) fn signed(units: i64) -> String {
+    let sign = if units < 0 { '\u{2212}' } else { '+' };
+    format!("{sign}{}", whole(units.unsigned_abs()))
+}
+
 /// An amount of money, without a sign, as the API has no currency.
 pub(super) fn money(amount: Money) -> String {
     let text = amount.to_string();
@@ -22,7 +28,8 @@ pub(super) fn money(amount: Money) -> String {
     }
 }
 
-fn grouped(digits: &str) -> String {
+/// Digits in groups of three.
+pub(super) fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() * 2);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {

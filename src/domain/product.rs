@@ -237,6 +237,11 @@ impl Stock {
         Ok(())
     }
 
+    /// All units: those that can be bought, are held and are sold.
+    pub const fn total(&self) -> u64 {
+        self.current + self.held + self.sold
+    }
+
     /// Whether `current` units can be on sale beside those held and sold without exceeding [`MAX_STOCK`].
     pub const fn has_room_for(&self, current: u64) -> bool {
         current <= MAX_STOCK.saturating_sub(self.held).saturating_sub(self.sold)

@@ -183,7 +183,7 @@ const PRODUCT_RULES: [ProductRule; 2] = [
         release: Duration::from_secs(5),
         side: |product, thresholds| {
             let stock = &product.stock;
-            let all = (stock.current + stock.held + stock.sold).max(1);
+            let all = stock.total().max(1);
             match stock.current {
                 0 => Side::Clear,
                 left => below(Some(left as f64 * 100.0 / all as f64), thresholds.stock_percent),

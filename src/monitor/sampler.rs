@@ -11,7 +11,6 @@ use crate::metrics::{Commits, Latencies, OUTCOME_COUNT, OUTCOMES, ProcessFigures
 use crate::queue::SlotKind;
 use crate::view::benchmark::BenchmarkView;
 use crate::view::metrics::{ByCode, CommitView, LatestView, MetricsView, RatesByCode, SaleView, UnitsByProduct};
-use crate::view::queue::JobCountsView;
 use crate::view::text::{AsText, hundredths};
 
 use super::benchmark::{Present, Run};
@@ -200,20 +199,13 @@ impl Sampler {
     fn fill_queue(&self, view: &mut MetricsView) {
         let (head, counts) = (self.deps.store.head(), self.deps.queue.counts());
         let totals = &head.totals;
-        view.queue_stats = JobCountsView {
-            active: counts.active as u64,
-            completed: totals.completed_jobs,
-            delayed: counts.delayed as u64,
-            failed: totals.failed_jobs,
-            prioritized: counts.prioritized as u64,
-            waiting: counts.waiting as u64,
-        };
+        view.queue_stats = counts.jobs(totals);
         view.active_jobs = view.queue_stats.active;
         view.queue_length = view.queue_stats.waiting + view.queue_stats.prioritized + view.active_jobs;
         view.workers = self.deps.workers as u64;
         view.queue_capacity = self.deps.queue.capacity(SlotKind::Work) as u64;
         view.paused = counts.paused;
-        view.oldest_job_age_ms = counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        view.oldest_job_age_ms = counts.oldest_age_ms();
         view.successful_orders = totals.orders(OrderStatus::Confirmed);
         view.failed_orders = totals.orders(OrderStatus::Failed);
         view.pending_orders = totals.orders(OrderStatus::Pending);
@@ -282,7 +274,7 @@ impl Sampler {
         view.units_sold = levels.sold;
         view.units_total = levels.left + levels.held + levels.sold;
         view.inventory_levels = UnitsByProduct(levels.by_product);
-        let sale = Sale::of(products, now, false);
+        let sale = Sale::of(products, now);
         let since = match self.phase {
             Some((phase, since)) if phase == sale.phase => since,
             _ => now,

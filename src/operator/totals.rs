@@ -2,18 +2,17 @@
 //! the store is away.
 
 use crate::domain::product::Product;
-use crate::domain::totals::Totals;
-use crate::queue::{Queue, QueueCounts, SlotKind};
+use crate::queue::{Queue, SlotKind};
 use crate::store::Store;
 use crate::view::order::OrderMetricsView;
 use crate::view::product::StockMetricsView;
-use crate::view::queue::{JobCountsView, QueueView};
+use crate::view::queue::QueueView;
 use crate::view::text::hundredths;
 
 /// Orders by status, and jobs by state.
 pub fn orders(store: &Store, queue: &Queue) -> OrderMetricsView {
     let totals = store.head().totals;
-    OrderMetricsView::of(&totals, jobs(&queue.counts(), &totals))
+    OrderMetricsView::of(&totals, queue.counts().jobs(&totals))
 }
 
 /// The queue at a glance.
@@ -21,24 +20,13 @@ pub fn queue(store: &Store, queue: &Queue) -> QueueView {
     let totals = store.head().totals;
     let counts = queue.counts();
     QueueView {
-        counts: jobs(&counts, &totals),
+        counts: counts.jobs(&totals),
         dead_letters: totals.dead_letters,
         paused: counts.paused,
         capacity: queue.capacity(SlotKind::Work) as u64,
         hold_capacity: queue.capacity(SlotKind::Hold) as u64,
-        oldest_job_age_ms: counts.oldest_age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        oldest_job_age_ms: counts.oldest_age_ms(),
         completed_per_second: hundredths(counts.completed_per_second),
-    }
-}
-
-fn jobs(counts: &QueueCounts, totals: &Totals) -> JobCountsView {
-    JobCountsView {
-        active: counts.active as u64,
-        completed: totals.completed_jobs,
-        delayed: counts.delayed as u64,
-        failed: totals.failed_jobs,
-        prioritized: counts.prioritized as u64,
-        waiting: counts.waiting as u64,
     }
 }
 

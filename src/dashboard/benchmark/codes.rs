@@ -3,6 +3,7 @@
 use crate::metrics::OUTCOMES;
 use crate::view::benchmark::BenchmarkView;
 
+use super::super::figures;
 use super::text;
 
 /// Codes that are shown also where there was none.
@@ -49,7 +50,7 @@ impl Codes {
                 raw: count,
                 count: text::whole(count),
                 share: share(count, view.total_requests),
-                bar: format!("{:.2}", count as f64 * 100.0 / most as f64),
+                bar: figures::share(count, most),
             });
         }
         codes

@@ -105,7 +105,7 @@ impl Check {
             ReadinessStatus::Look => ("warning", "warn", "warn", "Look"),
             ReadinessStatus::Ready => ("check", "dim", "", "Ready"),
         };
-        let (evidence, words) = told(check);
+        let (evidence, words) = wording(check);
         Self {
             name: check.name,
             icon,
@@ -121,7 +121,7 @@ impl Check {
 }
 
 /// What was found, and the words of the link: a short action is those, a longer one follows what was found.
-fn told(check: &ReadinessCheckView) -> (String, String) {
+fn wording(check: &ReadinessCheckView) -> (String, String) {
     match check.action.as_deref() {
         None => (check.evidence.clone(), "Open".to_owned()),
         Some(action) if check.link.is_some() && action.len() <= MAX_LINK_WORDS => {
@@ -137,7 +137,7 @@ impl Offer {
         Self {
             name: terms.name.clone(),
             price: text::money(terms.price),
-            units: text::whole(stock.current + stock.held + stock.sold),
+            units: text::whole(stock.total()),
             limit: terms.per_user_limit,
             hold: terms.hold_seconds.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}{NARROW}s")),
         }

@@ -128,9 +128,8 @@ impl During {
         let others = refused.split_off(REASONS.len().min(refused.len()));
         let queue = &m.queue_stats;
         let latest = orders::page(&shared.store, Default::default(), None, LATEST_ORDERS).await?;
-        let name_of =
-            |order: &Order| products.iter().find(|product| product.id == order.product).map(|p| p.terms.name.clone());
-        let orders = latest.rows.iter().map(|order| OrderRow::of(order, name_of(order))).collect();
+        let row = |order: &Order| OrderRow::of(order, shared.product_name(order.product));
+        let orders = latest.rows.iter().map(row).collect();
         Ok(Self {
             unfinished: queue.waiting + queue.prioritized + queue.delayed + queue.active,
             revenue_short: short_money(&revenue),
@@ -275,12 +274,12 @@ fn refused(m: &MetricsView) -> Vec<RefusedRow> {
 }
 
 impl OrderRow {
-    fn of(order: &Order, product: Option<String>) -> Self {
+    fn of(order: &Order, product: String) -> Self {
         Self {
             id: order.id.0,
             id_text: text::whole(order.id.0),
             user: order.user.as_str().to_owned(),
-            product: product.unwrap_or_else(|| format!("product {}", order.product)),
+            product,
             quantity: text::whole(order.quantity),
             tone: if order.status == OrderStatus::Failed { "bad" } else { "" },
             status: order.status.as_str(),

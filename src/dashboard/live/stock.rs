@@ -6,7 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::product::{NotOnSale, Product};
 use crate::limits::STOCK_ROWS;
 
-use super::super::figures::{Figure, share};
+use super::super::figures::{Figure, StockBar};
 use super::super::text;
 
 /// One product in the sale.
@@ -19,9 +19,7 @@ pub(in super::super) struct StockRow {
     pub(in super::super) left: Figure,
     pub(in super::super) held: Figure,
     pub(in super::super) sold: Figure,
-    pub(in super::super) sold_share: String,
-    pub(in super::super) held_share: String,
-    pub(in super::super) bar_label: String,
+    pub(in super::super) bar: StockBar,
     /// When it will be sold out, as far as that is known without measuring the pace.
     pub(in super::super) eta: String,
 }
@@ -48,21 +46,13 @@ fn soonness(product: &Product) -> f64 {
 impl StockRow {
     fn of(product: &Product, now: Timestamp) -> Self {
         let stock = &product.stock;
-        let all = stock.current + stock.held + stock.sold;
-        let state = match product.terms.check_open(now) {
-            Ok(()) => "open",
-            Err(NotOnSale::Inactive) => "stopped",
-            Err(NotOnSale::NotStarted { .. }) => "later",
-            Err(NotOnSale::Ended { .. }) => "ended",
+        let (state, eta) = match product.terms.check_open(now) {
+            Ok(()) if stock.current == 0 => ("open", "sold out".to_owned()),
+            Ok(()) => ("open", "–".to_owned()),
+            Err(NotOnSale::Inactive) => ("stopped", "stopped".to_owned()),
+            Err(NotOnSale::NotStarted { starts_at }) => ("later", format!("from {}", text::moment(starts_at, now))),
+            Err(NotOnSale::Ended { ended_at }) => ("ended", format!("ended {}", text::moment(ended_at, now))),
         };
-        let eta = match product.terms.check_open(now) {
-            Ok(()) if stock.current == 0 => "sold out".to_owned(),
-            Ok(()) => "–".to_owned(),
-            Err(NotOnSale::Inactive) => "stopped".to_owned(),
-            Err(NotOnSale::NotStarted { starts_at }) => format!("from {}", text::moment(starts_at, now)),
-            Err(NotOnSale::Ended { ended_at }) => format!("ended {}", text::moment(ended_at, now)),
-        };
-        let [sold, held, left, whole] = [stock.sold, stock.held, stock.current, all].map(text::whole);
         Self {
             id: product.id.0,
             name: product.terms.name.clone(),
@@ -70,9 +60,7 @@ impl StockRow {
             left: Figure::cell("left", stock.current),
             held: Figure::cell("held", stock.held),
             sold: Figure::cell("sold", stock.sold),
-            sold_share: share(stock.sold, all),
-            held_share: share(stock.held, all),
-            bar_label: format!("sold {sold}, held {held}, left {left} of {whole}"),
+            bar: StockBar::of(stock),
             eta,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::Uri;
 
+use crate::dashboard::figures::StockBar;
 use crate::dashboard::text;
 use crate::dashboard::visit::encoded;
 use crate::domain::clock::Timestamp;
@@ -12,7 +13,7 @@ use crate::domain::refusal::Refusal;
 use crate::http::Query;
 use crate::limits::{DEFAULT_PAGE, MAX_NAME_CHARS};
 
-/// How a product stands at a moment.
+/// The state of a product at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dashboard) enum Standing {
     /// It can be bought.
@@ -32,7 +33,7 @@ pub(in crate::dashboard) enum Standing {
 }
 
 impl Standing {
-    /// How a product stands now.
+    /// The state of a product now.
     pub(in crate::dashboard) fn of(product: &Product, now: Timestamp) -> Self {
         let stock = &product.stock;
         match product.terms.check_open(now) {
@@ -41,7 +42,7 @@ impl Standing {
             Err(NotOnSale::NotStarted { starts_at }) => Self::StartsAt(starts_at),
             Err(NotOnSale::Ended { .. }) => Self::Ended,
             Ok(()) if stock.current == 0 => Self::SoldOut,
-            Ok(()) if stock.current * 10 < stock.current + stock.held + stock.sold => Self::Low,
+            Ok(()) if stock.current * 10 < stock.total() => Self::Low,
             Ok(()) => Self::OnSale,
         }
     }
@@ -221,7 +222,7 @@ pub(in crate::dashboard) struct Row {
     pub(in crate::dashboard) href: String,
     pub(in crate::dashboard) standing: Standing,
     pub(in crate::dashboard) word: String,
-    pub(in crate::dashboard) bar: Bar,
+    pub(in crate::dashboard) bar: StockBar,
     pub(in crate::dashboard) is_selected: bool,
 }
 
@@ -244,30 +245,6 @@ impl Row {
     /// Its price.
     pub(in crate::dashboard) fn price(&self) -> String {
         text::money(self.product.terms.price)
-    }
-}
-
-/// Where the units of a product are, as a bar: its parts in percent.
-#[derive(Clone, Debug)]
-pub(in crate::dashboard) struct Bar {
-    pub(in crate::dashboard) sold: String,
-    pub(in crate::dashboard) held: String,
-    /// The same in words.
-    pub(in crate::dashboard) label: String,
-}
-
-impl Bar {
-    /// The bar of a product.
-    pub(in crate::dashboard) fn of(product: &Product) -> Self {
-        let stock = &product.stock;
-        let all = stock.current + stock.held + stock.sold;
-        let percent = |units: u64| format!("{:.2}%", units as f64 * 100.0 / all.max(1) as f64);
-        let [sold, held, left, all] = [stock.sold, stock.held, stock.current, all].map(text::whole);
-        Self {
-            sold: percent(stock.sold),
-            held: percent(stock.held),
-            label: format!("sold {sold}, held {held}, left {left} of {all}"),
-        }
     }
 }
 
@@ -315,7 +292,7 @@ impl List {
                     href: search.one(product.id),
                     standing,
                     word: standing.word(now),
-                    bar: Bar::of(product),
+                    bar: StockBar::of(&product.stock),
                     is_selected: selected == Some(product.id),
                 }),
                 _ => {}

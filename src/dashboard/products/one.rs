@@ -166,8 +166,7 @@ pub(in crate::dashboard) fn rows(fields: &[Sent]) -> [(&'static str, Vec<&Sent>)
 }
 
 fn units_line(units: i64) -> String {
-    let sign = if units < 0 { '\u{2212}' } else { '+' };
-    format!("Stock {sign}{}", text::whole(units.unsigned_abs()))
+    format!("Stock {}", text::signed(units))
 }
 
 /// One product beside the list.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::operator::totals;
+use crate::view::metrics::MetricsView;
+use crate::view::queue::QueueView;
 
-use super::super::state::Shared;
 use super::super::text;
 
 /// Jobs in one state.
@@ -37,11 +37,10 @@ pub(in crate::dashboard) struct Rate {
 }
 
 /// The six states, with the number that the API has.
-pub(super) fn states(shared: &Shared) -> [StateFigure; 6] {
-    let counts = totals::queue(&shared.store, &shared.queue).counts;
-    let sample = shared.monitor.latest();
+pub(super) fn states(queue: &QueueView, sample: &MetricsView) -> [StateFigure; 6] {
+    let counts = queue.counts;
     let figure = |name, count, note| StateFigure { name, count, note, is_bad: false };
-    let dead = shared.store.head().totals.dead_letters;
+    let dead = queue.dead_letters;
     let growth = match sample.dead_letters_per_second {
         0.0 => String::new(),
         growth => format!(", +{} a second", per_second(growth)),
@@ -63,9 +62,7 @@ pub(super) fn states(shared: &Shared) -> [StateFigure; 6] {
 }
 
 /// The line of rates.
-pub(super) fn rates(shared: &Shared) -> Vec<Rate> {
-    let queue = totals::queue(&shared.store, &shared.queue);
-    let sample = shared.monitor.latest();
+pub(super) fn rates(queue: &QueueView, sample: &MetricsView) -> Vec<Rate> {
     let unfinished = queue.counts.waiting + queue.counts.prioritized + queue.counts.delayed + queue.counts.active;
     let holds = match queue.counts.delayed {
         0 => String::new(),

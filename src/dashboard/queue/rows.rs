@@ -3,10 +3,11 @@
 use askama::Template;
 
 use crate::domain::clock::Timestamp;
-use crate::limits::MAX_PRODUCT_CHOICES;
+use crate::domain::product::ProductId;
 use crate::operator::dead_letters::DeadLetter;
 use crate::operator::dead_letters::groups::Group;
 
+use super::super::figures::share;
 use super::super::frame::Frame;
 use super::super::state::Shared;
 use super::super::text;
@@ -65,13 +66,10 @@ pub(in crate::dashboard) struct ProductChoice {
 
 /// The products to choose from, unless there are too many for a list.
 pub(super) fn product_choice(shared: &Shared, filter: &Filter) -> Option<Vec<ProductChoice>> {
-    if shared.inventory.len() > MAX_PRODUCT_CHOICES {
-        return None;
-    }
-    let choices = shared.inventory.products().into_iter().rev().map(|product| ProductChoice {
-        id: product.id.0,
-        name: product.terms.name.clone(),
-        is_chosen: filter.product == Some(product.id),
+    let choices = shared.product_choices()?.into_iter().rev().map(|(id, name)| ProductChoice {
+        id,
+        name,
+        is_chosen: filter.product == Some(ProductId(id)),
     });
     Some(choices.collect())
 }
@@ -98,7 +96,7 @@ impl GroupRow {
         Self {
             error: error.to_owned(),
             count: group.count,
-            share: format!("{:.2}", group.count as f64 * 100.0 / letters.max(1) as f64),
+            share: share(group.count, letters),
             growth: per_second(group.growth()),
             first: group.first,
             last: group.last,
