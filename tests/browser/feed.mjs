@@ -133,6 +133,8 @@ async function reconnects(server) {
     await withSocket(server.origin, {}, async (socket) => {
         const [, before] = await next(socket, 'metrics-update');
         for (let round = 0; round < 2; round++) {
+            // A client whose upgrade is cut while it pauses polling never polls again: it notices after two pings.
+            await until('the client has upgraded', () => socket.io.engine.transport.name === 'websocket');
             const gone = next(socket, 'disconnect');
             const plain = new WebSocket(server.url('/monitoring').replace('http', 'ws'));
             await within('a WebSocket', new Promise((resolve) => plain.on('open', resolve)));
