@@ -51,6 +51,7 @@ mod page;
 mod phase;
 mod products;
 mod queue;
+mod search;
 mod state;
 mod text;
 mod theme;

@@ -6,14 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 
-use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
 use crate::http::FormBody;
-use crate::limits::NOTICE_LIFETIME;
 
 use super::error::sentence;
 use super::frame::{Frame, Page};
-use super::notice::Notice;
+use super::notice::{Notice, is_fresh};
 use super::page::{AskPage, html};
 use super::state::Shared;
 use super::text::{clock_millis, counted};
@@ -41,7 +39,10 @@ async fn pause(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Re
 
 async fn resume(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Result<Response, Refusal> {
     let paused = shared.acted.lock().paused;
-    if form.get("sure").is_none() && shared.queue.counts().paused && !is_fresh(paused, shared.clock.now()) {
+    if form.get("sure").is_none()
+        && shared.queue.counts().paused
+        && !paused.is_some_and(|at| is_fresh(at, shared.clock.now()))
+    {
         let back = form.get("back").and_then(local).unwrap_or("/").to_owned();
         return html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Other),
@@ -87,7 +88,7 @@ async fn stop_sale(State(shared): State<Shared>, visit: Visit, form: FormBody) -
 async fn start_sale(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Result<Response, Refusal> {
     let stopped = shared.acted.lock().stopped;
     let waiting = shared.inventory.products().iter().filter(|product| product.stopped).count() as u64;
-    if form.get("sure").is_none() && waiting > 0 && !is_fresh(stopped, shared.clock.now()) {
+    if form.get("sure").is_none() && waiting > 0 && !stopped.is_some_and(|at| is_fresh(at, shared.clock.now())) {
         let back = form.get("back").and_then(local).unwrap_or("/").to_owned();
         let products = counted(waiting, "product that was stopped goes", "products that were stopped go");
         return html(&AskPage {
@@ -112,11 +113,6 @@ async fn start_sale(State(shared): State<Shared>, visit: Visit, form: FormBody) 
         Err(refusal) => Notice::failed(format!("The sale was not started. {}", sentence(&refusal))),
     };
     Ok(visit.back(&form, &shared, &notice))
-}
-
-/// Whether an act was done so lately that its way back takes one click.
-fn is_fresh(acted: Option<Timestamp>, now: Timestamp) -> bool {
-    acted.is_some_and(|acted| now >= acted && now.since(acted) < NOTICE_LIFETIME)
 }
 
 fn in_line(shared: &Shared) -> u64 {

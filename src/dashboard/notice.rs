@@ -29,6 +29,11 @@ impl Notice {
     }
 }
 
+/// Whether an act was done so lately that its way back takes one click.
+pub(super) fn is_fresh(acted: Timestamp, now: Timestamp) -> bool {
+    now >= acted && now.since(acted) < NOTICE_LIFETIME
+}
+
 /// Seals notices into the values of cookies, and opens them.
 #[derive(Clone, Debug)]
 pub(super) struct NoticeKey([u8; 32]);

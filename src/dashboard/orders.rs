@@ -18,7 +18,7 @@ use super::frame::{Frame, Page};
 use super::page::html;
 use super::state::Shared;
 use super::text;
-use super::visit::{Visit, encoded};
+use super::visit::Visit;
 
 mod acts;
 mod filter;
@@ -131,11 +131,7 @@ async fn page(
         url: search.url(&format!("/orders/{}", order.id)),
     };
     let rows = page.rows.iter().map(row).collect();
-    let next = page.next.map(|next| {
-        let url = search.url("/orders");
-        let joined = if url.contains('?') { "&" } else { "?" };
-        format!("{url}{joined}cursor={}", encoded(&shared.cursors.make(&list, next)))
-    });
+    let next = page.next.map(|next| search.page_url("/orders", &shared.cursors.make(&list, next)));
     let one = match selected {
         Some(order) => Some(OneOrder::of(shared, &order, now).await?),
         None => None,

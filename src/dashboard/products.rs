@@ -19,7 +19,7 @@ use crate::limits::MAX_STOCK;
 
 use super::error::sentence;
 use super::frame::{Frame, Page};
-use super::notice::Notice;
+use super::notice::{Notice, is_fresh};
 use super::page::{AskPage, html};
 use super::state::Shared;
 use super::text;
@@ -32,7 +32,7 @@ mod one;
 
 use fields::{Sent, read_changes, shown};
 use list::{List, Search};
-use one::{Changes, Form, One, is_fresh};
+use one::{Changes, Form, One};
 
 #[derive(Template)]
 #[template(path = "products.html")]
@@ -287,7 +287,7 @@ async fn stop(State(shared): State<Shared>, visit: Visit, id: PathParam, body: F
 async fn start(State(shared): State<Shared>, visit: Visit, id: PathParam, body: FormBody) -> Result<Response, Refusal> {
     let (product, search) = (product(&shared, &id)?, search_of(&body));
     let (terms, now) = (&product.terms, shared.clock.now());
-    if !terms.flash_sale_active && body.get("sure").is_none() && !is_fresh(&product, now) {
+    if !terms.flash_sale_active && body.get("sure").is_none() && !is_fresh(product.updated_at, now) {
         return html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Products),
             title: format!("Start the sale of {}?", terms.name),

@@ -3,13 +3,11 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::{OrderFilter, Span};
 use crate::domain::order::OrderStatus;
-use crate::domain::product::ProductId;
 use crate::http::Query;
-use crate::limits::MAX_ID;
 use crate::view::text::Words;
 
+use super::super::search::{product as product_of, url};
 use super::super::text::day;
-use super::super::visit::encoded;
 
 /// The names in the URL.
 pub(super) const NAMES: [&str; 7] = ["user", "product", "status", "from", "to", "order", "cursor"];
@@ -42,10 +40,7 @@ impl Search {
         };
         let filter = OrderFilter {
             user: Some(user.clone()).filter(|user| !user.is_empty()),
-            product: read(query, "product", |text| {
-                let id = text.parse::<u64>().ok().filter(|id| (1..=MAX_ID).contains(id));
-                id.map(ProductId).ok_or_else(|| "must be the number of a product".to_owned())
-            }),
+            product: read(query, "product", product_of),
             status: read(query, "status", status_of),
             reason: None,
             accepted: Span {
@@ -77,19 +72,15 @@ impl Search {
 
     /// This search at a path.
     pub(super) fn url(&self, path: &str) -> String {
-        let fields = [
-            ("user", &self.user),
-            ("product", &self.product),
-            ("status", &self.status),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        let pairs: Vec<_> = fields
-            .into_iter()
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(name, text)| format!("{name}={}", encoded(text)))
-            .collect();
-        if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+        self.page_url(path, "")
+    }
+
+    /// The same from a position in the list on.
+    pub(super) fn page_url(&self, path: &str, cursor: &str) -> String {
+        let Self { user, product, status, from, to, .. } = self;
+        let fields = [("user", user), ("product", product), ("status", status), ("from", from), ("to", to)];
+        let fields = fields.map(|(name, value)| (name, value.as_str()));
+        url(path, &[fields.as_slice(), &[("cursor", cursor)]].concat())
     }
 }
 

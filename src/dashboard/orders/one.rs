@@ -8,9 +8,9 @@ use crate::domain::refusal::Refusal;
 use crate::limits::MAX_ID;
 use crate::operator::{order_history, orders};
 
+use super::super::search::url;
 use super::super::state::Shared;
 use super::super::text;
-use super::super::visit::encoded;
 use super::history::{Entry, entries};
 
 /// An order as its page shows it.
@@ -46,7 +46,7 @@ impl OneOrder {
             status: order.status.as_str(),
             is_failed: order.status == OrderStatus::Failed,
             user: order.user.as_str().to_owned(),
-            user_url: format!("/orders?user={}", encoded(order.user.as_str())),
+            user_url: url("/orders", &[("user", order.user.as_str())]),
             product_url: format!("/products/{}", order.product),
             quantity: text::whole(order.quantity),
             total: text::money(order.total()),

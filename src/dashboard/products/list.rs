@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::Uri;
 
 use crate::dashboard::figures::StockBar;
+use crate::dashboard::search::url;
 use crate::dashboard::text;
-use crate::dashboard::visit::encoded;
 use crate::domain::clock::Timestamp;
 use crate::domain::product::{NotOnSale, Product, ProductId};
 use crate::domain::refusal::Refusal;
@@ -176,17 +176,9 @@ impl Search {
 
     /// As the query of a URL.
     pub(in crate::dashboard) fn query(&self) -> String {
-        let mut parts = Vec::new();
-        if self.tab != Tab::All {
-            parts.push(format!("show={}", self.tab.word()));
-        }
-        if !self.text.is_empty() {
-            parts.push(format!("q={}", encoded(&self.text)));
-        }
-        if self.after > 0 {
-            parts.push(format!("cursor={}", self.after));
-        }
-        if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+        let show = if self.tab == Tab::All { "" } else { self.tab.word() };
+        let after = if self.after == 0 { String::new() } else { self.after.to_string() };
+        url("", &[("show", show), ("q", &self.text), ("cursor", &after)])
     }
 
     /// Where the list is.

@@ -8,7 +8,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::product::Product;
 use crate::domain::product_tag::ProductTag;
 use crate::http::FormBody;
-use crate::limits::NOTICE_LIFETIME;
 
 use super::changes::ChangeLine;
 use super::fields::{Key, Sent, read_changes, read_units};
@@ -215,11 +214,6 @@ impl One {
         let [initial, adjusted, left, held, sold] = self.equation().map(|(_, units, _)| units);
         format!("{initial} at first plus {adjusted} adjusted equals {left} left plus {held} held plus {sold} sold")
     }
-}
-
-/// Whether a product was changed so lately that the way back takes one click.
-pub(in crate::dashboard) fn is_fresh(product: &Product, now: Timestamp) -> bool {
-    now >= product.updated_at && now.since(product.updated_at) < NOTICE_LIFETIME
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::domain::order::OrderId;
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::{FormBody, Query};
-use crate::limits::MAX_ID;
 
+use super::super::search::{product, url};
 use super::super::state::Shared;
 use super::super::visit::encoded;
 
@@ -28,7 +28,7 @@ impl Filter {
         let reason = query.read("reason", |text| Ok(text.trim().to_owned())).unwrap_or_default();
         let product = query.read("productId", |text| match text {
             "" => Ok(None),
-            text => product(text).map(Some).ok_or_else(|| "must be the number of a product".to_owned()),
+            text => product(text).map(Some),
         });
         let group = query.read("group", |text| Ok(text.to_owned())).filter(|group| !group.is_empty());
         Self { reason, product: product.flatten(), group }
@@ -59,30 +59,14 @@ impl Filter {
 
     /// The URL of the page with this group open, or none.
     pub(super) fn url(&self, group: Option<&str>) -> String {
-        let mut pairs = Vec::new();
-        if !self.reason.is_empty() {
-            pairs.push(format!("reason={}", encoded(&self.reason)));
-        }
-        if let Some(product) = self.product {
-            pairs.push(format!("productId={product}"));
-        }
-        if let Some(group) = group {
-            pairs.push(format!("group={}", encoded(group)));
-        }
-        match pairs.is_empty() {
-            true => "/queue".to_owned(),
-            false => format!("/queue?{}", pairs.join("&")),
-        }
+        let product = self.product_text();
+        url("/queue", &[("reason", &self.reason), ("productId", &product), ("group", group.unwrap_or_default())])
     }
 
     /// The same from a position in the group on.
     pub(super) fn page_url(&self, group: &str, cursor: &str) -> String {
         format!("{}&cursor={}", self.url(Some(group)), encoded(cursor))
     }
-}
-
-fn product(text: &str) -> Option<ProductId> {
-    text.parse::<u64>().ok().filter(|id| (1..=MAX_ID).contains(id)).map(ProductId)
 }
 
 /// Which letters an act means: all that a filter keeps, or those that were picked among them.
@@ -115,7 +99,7 @@ impl Target {
                 "" => None,
                 text => {
                     let wrong = || Refusal::invalid("productId", "must be the number of a product");
-                    Some(product(text).ok_or_else(wrong)?)
+                    Some(product(text).map_err(|_| wrong())?)
                 }
             },
             group: None,
