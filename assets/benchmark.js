@@ -1,6 +1,7 @@
 // The page Benchmark: reads its figures anew each second, and draws the charts over time from the history.
 import { ChartGroup } from "./charts.js";
-import { clock, localTimes, serverNow } from "./frame.js";
+import { clock, parse } from "./dom.js";
+import { localTimes, serverNow } from "./frame.js";
 import { gaps } from "./math.js";
 
 const HISTORY = "/api/v1/monitoring/metrics/history";
@@ -74,7 +75,7 @@ async function draw() {
 async function refresh() {
   const response = await fetch("/benchmark");
   if (!response.ok || new URL(response.url).pathname !== "/benchmark") return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = parse(await response.text());
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const old = document.querySelector(`[data-live="${fresh.dataset.live}"]`);
     if (!old || old.innerHTML === fresh.innerHTML || !document.getSelection().isCollapsed) continue;

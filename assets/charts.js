@@ -6,6 +6,7 @@
 //
 // A figure has a figcaption with one <output> for each series (the legend is the read-out), and a .plot.
 
+import { put } from "./dom.js";
 import {
   NNBSP, NONE, YScale, downSample, fmt, group as thousands, hm, hms, placeLabels, runs, show, stopwatch, timeStep, timeTicks,
 } from "./math.js";
@@ -18,7 +19,6 @@ function el(name, attributes = {}, ...children) {
   return e;
 }
 const crisp = (v) => Math.round(v) + 0.5;
-const put = (e, text) => e && e.textContent !== text && (e.textContent = text);
 
 /** Charts that share a cursor, a time axis and a line that says what is read. */
 export class ChartGroup {
@@ -40,7 +40,7 @@ export class ChartGroup {
     this.view = view;
     if (this.cursor !== null && (this.cursor < view.from || this.cursor > view.to)) this.cursor = null;
     for (const chart of this.charts) chart.draw();
-    this.read(false);
+    this.read();
   }
 
   point(at, spoken) {
@@ -48,11 +48,6 @@ export class ChartGroup {
     this.cursor = at === null ? null : Math.min(this.view.to, Math.max(this.view.from, at));
     for (const chart of this.charts) chart.mark(spoken);
     this.read();
-  }
-
-  /** The events of the view that no chart has room to label. */
-  unplaced() {
-    return this.charts.flatMap((chart) => chart.unplaced ?? []);
   }
 
   read() {
@@ -74,7 +69,7 @@ export class ChartGroup {
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageUp: 10, PageDown: -10 };
 
 /** One chart. */
-export class Chart {
+class Chart {
   constructor(figure, spec, shared) {
     this.spec = spec;
     this.shared = shared;
@@ -266,7 +261,6 @@ export class Chart {
       }
       svg.append(el("line", { class: "ev", x1: x, x2: x, y1, y2: this.top + this.height }));
     });
-    if (spec.labels) this.unplaced = seen.filter((_, i) => !places[i]).map(({ e }) => e);
   }
 
   mark(spoken) {

@@ -22,7 +22,6 @@ export class Feed extends EventTarget {
     this.tries = 0;
     this.nextAt = 0;
     this.brokeAt = null;
-    this.seen = false;
   }
 
   start() {
@@ -99,7 +98,6 @@ export class Feed extends EventTarget {
     const broke = this.brokeAt;
     this.tries = 0;
     this.brokeAt = null;
-    this.seen = true;
     if (anew) this.tell("restart", {});
     else if (before.at && (broke || before.state !== "live")) this.tell("back", { from: before.at, to: this.now() });
     this.tell(frame.event, frame.data);

@@ -1,5 +1,8 @@
 // The frame of every page: the clock, counters, acts in place, questions as dialogs, keys, times in the viewer's zone.
 // Pages work without it. Others use: say(text), alarm(text), serverNow(), setServerTime(ms), localTimes(root), replaceStrip(doc).
+import { clock, parse } from "./dom.js";
+import { stopwatch, two } from "./math.js";
+
 const root = document.documentElement;
 let offset = Number(root.dataset.now) - Date.now();
 
@@ -21,23 +24,6 @@ export function say(text) {
 export function alarm(text) {
   const alarm = document.getElementById("alarm");
   if (alarm) alarm.textContent = text;
-}
-
-const two = (number) => String(number).padStart(2, "0");
-
-/** A moment as a clock shows it, in UTC or in the viewer's zone. */
-export function clock(ms, millis = false) {
-  const at = new Date(ms);
-  if (root.dataset.zone !== "local") return at.toISOString().slice(11, millis ? 23 : 19);
-  const text = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return millis ? `${text}.${String(at.getMilliseconds()).padStart(3, "0")}` : text;
-}
-
-function counter(ms) {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
-  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${two(minutes)}:${two(seconds % 60)}`;
 }
 
 /** Rewrites times that are in UTC into the viewer's zone, with UTC on hover. */
@@ -65,7 +51,7 @@ function tick() {
   }
   for (const element of document.querySelectorAll("[data-counts]")) {
     const at = Number(element.dataset.counts);
-    element.textContent = counter(Math.abs(now - at));
+    element.textContent = stopwatch(Math.abs(now - at));
   }
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }
@@ -103,8 +89,6 @@ function ask(page, opener) {
   dialog.querySelector("[data-keep]")?.focus();
   return true;
 }
-
-const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
 /** The page inside the frame, with what is beside it. */
 const whole = (page) => page.querySelector(".split") ?? page.getElementById("main");

@@ -1,9 +1,10 @@
 // The Live page: takes the feed, and draws once a second.
 
 import { ChartGroup } from "./charts.js";
+import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
 import { say } from "./frame.js";
-import { AlertList, Stock, Stream, clock, drawReadiness, drawRefused, keepSlot, number, put } from "./live_rows.js";
+import { AlertList, Stock, Stream, drawReadiness, drawRefused, keepSlot, number } from "./live_rows.js";
 import { NNBSP, Series, countdown, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
 
@@ -311,9 +312,9 @@ class Live {
   async swap() {
     if (this.swapping) return;
     this.swapping = true;
-    const text = await fetch(location.href).then((r) => (r.ok ? r.text() : null), () => null);
+    const text = await thisPage();
     this.swapping = false;
-    const fresh = text && new DOMParser().parseFromString(text, "text/html").querySelector("#main [data-live]");
+    const fresh = text && parse(text).querySelector("#main [data-live]");
     if (!fresh) return;
     this.page.replaceWith(fresh);
     this.rebind();

@@ -2,12 +2,8 @@
 // pointer or the focus is on them.
 
 import { TONES, icon, sentence } from "./alerts.js";
-import { fmt, group, hms, pace, sample, shares, show, untilSoldOut } from "./math.js";
-
-/** Writes a text only if it is another one, so that nothing is laid out for nothing. */
-export const put = (e, text) => e && e.textContent !== text && (e.textContent = text);
-/** The same for an attribute. */
-export const set = (e, name, v) => e && e.getAttribute(name) !== String(v) && e.setAttribute(name, v);
+import { clock, drawBar, put, set } from "./dom.js";
+import { fmt, group, pace, sample, show, untilSoldOut } from "./math.js";
 
 /** Writes a number into a `<data>`: the API's number as its value, the text as people read it. */
 export function number(e, v, kind = e?.dataset.f ?? "n") {
@@ -32,12 +28,6 @@ addEventListener("resize", () => {
   slots = new WeakMap();
   for (const e of document.querySelectorAll(".fig data")) e.style.minWidth = "";
 });
-
-/** A time of day, in the zone of the page. */
-export function clock(at) {
-  if (document.documentElement.dataset.zone !== "local") return hms(at);
-  return new Date(at).toLocaleTimeString("en-GB");
-}
 
 const busy = (e) => e.matches(":hover") || e.contains(document.activeElement);
 
@@ -118,18 +108,6 @@ export class Stock {
   }
 }
 
-/** The bar of a product: sold solid, held hatched, left outlined. */
-export function drawBar(svg, p) {
-  if (!svg) return;
-  const [sold, held] = shares(p);
-  set(svg.querySelector(".so"), "width", `${sold.toFixed(2)}%`);
-  set(svg.querySelector(".he"), "x", `${sold.toFixed(2)}%`);
-  set(svg.querySelector(".he"), "width", `${held.toFixed(2)}%`);
-  const all = p.soldStock + p.heldStock + p.currentStock;
-  const [s, h, l, a] = [p.soldStock, p.heldStock, p.currentStock, all].map(fmt.n);
-  set(svg, "aria-label", `sold ${s}, held ${h}, left ${l} of ${a}`);
-}
-
 /** Why requests were refused: all reasons, always, in the order of the page. */
 export function drawRefused(part, metrics) {
   if (!part) return;
@@ -205,13 +183,14 @@ export class AlertList {
     this.book = book;
     this.list = list;
     this.count = count;
+    this.later = () => this.draw(); // one listener, however often it is put off
   }
 
   draw() {
     const { list, book } = this;
     if (!list) return;
     if (busy(list)) {
-      list.addEventListener("pointerleave", () => this.draw(), { once: true });
+      list.addEventListener("pointerleave", this.later, { once: true });
       return;
     }
     const open = book.sorted();

@@ -65,7 +65,8 @@ export const hms = (at) => iso(at).slice(11, 19);
 /** The same without seconds. */
 export const hm = (at) => iso(at).slice(11, 16);
 
-const two = (n) => String(n).padStart(2, "0");
+/** At least two digits. */
+export const two = (n) => String(n).padStart(2, "0");
 /** A span as a stop watch shows it: `00:38`, `1:02:03`, from 48 hours on `2 days`. Milliseconds. */
 export function stopwatch(span) {
   const s = Math.max(0, Math.floor(span / 1000));

@@ -1,9 +1,9 @@
 // The page Products: which fields are changed and how many, before anything is sent; asking before unsaved changes are
 // left; the numbers of the list and the stock as they move. The page works without it.
+import { drawBar, put } from "./dom.js";
 import { feed } from "./feed.js";
+import { fmt } from "./math.js";
 
-const THIN = "\u202f";
-const whole = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
 const none = (text) => (text === "" ? "none" : text);
 
 const inputs = (form) => [...form.querySelectorAll("[data-field] input[data-was]")];
@@ -75,24 +75,16 @@ document.addEventListener("flashsale:page", () => {
 });
 
 /** Puts the numbers of a product where the page shows them. */
-function show({ id, currentStock, heldStock, soldStock }) {
-  const row = document.querySelector(`tr[data-product="${Number(id)}"]`);
+function show(product) {
+  const row = document.querySelector(`tr[data-product="${Number(product.id)}"]`);
   if (!row) return;
-  const set = (name, value) => {
+  for (const name of ["left", "held", "sold"]) {
     const data = row.querySelector(`[data-${name}]`);
-    data.value = value;
-    data.textContent = whole(value);
-  };
-  set("left", currentStock);
-  set("held", heldStock);
-  set("sold", soldStock);
-  const all = Math.max(1, currentStock + heldStock + soldStock);
-  const percent = (units) => `${((units * 100) / all).toFixed(2)}%`;
-  const bar = row.querySelector(".bar");
-  bar.querySelector(".so").setAttribute("width", percent(soldStock));
-  bar.querySelector(".he").setAttribute("x", percent(soldStock));
-  bar.querySelector(".he").setAttribute("width", percent(heldStock));
-  bar.setAttribute("aria-label", `sold ${whole(soldStock)}, held ${whole(heldStock)}, left ${whole(currentStock)} of ${whole(all)}`);
+    const units = product[`${name === "left" ? "current" : name}Stock`];
+    data.value = units;
+    put(data, fmt.n(units));
+  }
+  drawBar(row.querySelector(".bar"), product);
 }
 
 setUp();

@@ -1,13 +1,15 @@
 // The page Queue: figures that move in place, the count of what is selected, previews that say what came since.
 // The page works without it.
-import { clock, serverNow } from "./frame.js";
+import { clock, parse, put } from "./dom.js";
+import { feed } from "./feed.js";
+import { serverNow } from "./frame.js";
 import { fmt } from "./math.js";
 
 const EVERY = 2000; // between two looks at the server
 const LEAST = 0.05; // below this a rate is shown as less than a tenth
 
 const byId = (id) => document.getElementById(id);
-const whole = (number) => fmt.n(number);
+const whole = fmt.n;
 const perSecond = (rate) => (rate === 0 ? "0" : rate < LEAST ? "<0.1" : rate < 9.95 ? rate.toFixed(1) : whole(rate));
 const plural = (count, one, many) => `${whole(count)} ${count === 1 ? one : many}`;
 
@@ -21,11 +23,11 @@ function count() {
   if (!bar) return;
   const groups = boxes("group");
   const picked = groups.filter((box) => box.checked);
-  const whole_ = new Set(picked.map((box) => box.value));
+  const chosen = new Set(picked.map((box) => box.value));
   let letters = 0;
   for (const box of boxes("letter")) {
     const row = box.closest("tr");
-    const within = whole_.has(row.dataset.of);
+    const within = chosen.has(row.dataset.of);
     box.disabled = within;
     if (within) box.checked = false;
     row.classList.toggle("picked", box.checked || within);
@@ -55,31 +57,27 @@ document.addEventListener("reset", (event) => event.target.id === "letters" && s
 
 // ---- figures that move
 
-const set = (element, text) => {
-  if (element && element.textContent !== text) element.textContent = text;
-};
-
 function showStates(queue, metrics) {
   for (const figure of document.querySelectorAll("#states .fig")) {
     const value = queue.counts[figure.dataset.state];
     const data = figure.querySelector("data");
     data.value = value;
-    set(data, whole(value));
+    put(data, whole(value));
   }
   const note = (state) => document.querySelector(`#states [data-state="${state}"] .n`);
   const growth = metrics.deadLettersPerSecond;
   const more = growth > 0 ? `, +${perSecond(growth)} a second` : "";
-  set(note("failed"), `${plural(queue.deadLetters, "dead letter", "dead letters")}${more}`);
+  put(note("failed"), `${plural(queue.deadLetters, "dead letter", "dead letters")}${more}`);
   document.querySelector('#states [data-state="failed"] data').classList.toggle("bad", queue.deadLetters > 0);
-  set(note("completed"), `${perSecond(metrics.throughput)} a second`);
+  put(note("completed"), `${perSecond(metrics.throughput)} a second`);
   const rate = (name) => document.querySelector(`#rates [data-rate="${name}"]`);
   const { waiting, prioritized, delayed, active } = queue.counts;
-  set(rate("state"), queue.paused ? "Paused" : "Running");
-  set(rate("oldest"), queue.oldestJobAgeMs ? `oldest job ${span(queue.oldestJobAgeMs)}` : "nothing in line");
+  put(rate("state"), queue.paused ? "Paused" : "Running");
+  put(rate("oldest"), queue.oldestJobAgeMs ? `oldest job ${span(queue.oldestJobAgeMs)}` : "nothing in line");
   const unfinished = whole(waiting + prioritized + delayed + active);
-  set(rate("unfinished"), `unfinished ${unfinished}${delayed ? " with holds" : ""}, room for ${whole(queue.capacity)}`);
+  put(rate("unfinished"), `unfinished ${unfinished}${delayed ? " with holds" : ""}, room for ${whole(queue.capacity)}`);
   const accepted = perSecond(metrics.ordersPerSecond);
-  set(rate("rates"), `completed ${perSecond(queue.completedPerSecond)} a second, accepted ${accepted} a second`);
+  put(rate("rates"), `completed ${perSecond(queue.completedPerSecond)} a second, accepted ${accepted} a second`);
 }
 
 function span(ms) {
@@ -104,7 +102,7 @@ function showGroups(groups) {
     const group = byError.get(row.dataset.error) ?? { count: 0, growthPerSecond: 0 };
     const data = row.querySelector("data");
     data.value = group.count;
-    set(data, whole(group.count));
+    put(data, whole(group.count));
     const box = row.querySelector('input[name="group"]');
     box.dataset.count = group.count;
     box.setAttribute("aria-label", `Select the ${whole(group.count)} with: ${row.dataset.error}`);
@@ -121,8 +119,8 @@ function showGroups(groups) {
   }
   const summary = byId("summary");
   const more = unseen ? `; ${whole(unseen)} with new errors, load again to see them` : "; numbers grow, rows keep their place";
-  if (rows.length) set(summary, `${whole(all)} in ${plural(groups.length, "group", "groups")} by their last error${more}`);
-  else if (all) set(summary, `${plural(all, "dead letter has", "dead letters have")} come. Load the page again to see them.`);
+  if (rows.length) put(summary, `${whole(all)} in ${plural(groups.length, "group", "groups")} by their last error${more}`);
+  else if (all) put(summary, `${plural(all, "dead letter has", "dead letters have")} come. Load the page again to see them.`);
 }
 
 const api = async (path) => {
@@ -142,13 +140,16 @@ function filter() {
   return wanted.size ? `?${wanted}` : "";
 }
 
+let metrics = null;
+feed.on("metrics-update", (latest) => (metrics = latest));
+
 async function look() {
   const begun = performance.now();
   try {
     if (!document.hidden && byId("states")) {
-      const [queue, metrics, groups] = await Promise.all([api("/queue"), api("/monitoring/metrics"), api(`/queue/dead-letter/groups${filter()}`)]);
+      const [queue, groups] = await Promise.all([api("/queue"), api(`/queue/dead-letter/groups${filter()}`)]);
       if (byId("states")) {
-        showStates(queue, metrics);
+        if (metrics) showStates(queue, metrics);
         showGroups(groups);
         count();
       }
@@ -171,7 +172,7 @@ async function askAgain() {
   fields.set("again", fields.get("act"));
   const response = await fetch("/queue/act", { method: "POST", body: fields, credentials: "same-origin" });
   if (!response.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = parse(await response.text());
   for (const id of ["came-since", "needs", "cause"]) {
     const [old, fresh] = [byId(id), page.getElementById(id)];
     if (old && fresh && old.innerHTML !== fresh.innerHTML) old.replaceChildren(...document.adoptNode(fresh).childNodes);

@@ -1,8 +1,9 @@
 // The top and the strip of every page, kept up to date by the feed: age of the data, phase, worst alert, the two acts.
 
 import { AlertBook, icon, sentence } from "./alerts.js";
+import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
-import { alarm, clock, replaceStrip, say, setServerTime } from "./frame.js";
+import { alarm, replaceStrip, say, setServerTime } from "./frame.js";
 import { NNBSP, age, group, stopwatch } from "./math.js";
 
 /** The alerts of this page. */
@@ -10,7 +11,6 @@ export const alerts = new AlertBook();
 
 const NOTICE_MS = 60_000; // What was done is said for so long; then the worst alert is.
 const $ = (selector) => document.querySelector(selector);
-const put = (e, text) => e && e.textContent !== text && (e.textContent = text);
 const seconds = (s) => `${group(Math.floor(s))}${NNBSP}s`;
 
 let status = feed.status();
@@ -130,13 +130,12 @@ function drawPhase() {
 let refreshing = false;
 /** Takes the strip anew from the server: its phase, its buttons. What was done just now goes on being said. */
 async function refresh() {
-  if (refreshing || document.querySelector("#strip form[data-busy]")) return;
+  if (refreshing) return;
   refreshing = true;
-  const response = await fetch(location.href).catch(() => null);
-  const text = response?.ok ? await response.text() : null;
+  const text = await thisPage();
   refreshing = false;
   if (!text) return;
-  const page = new DOMParser().parseFromString(text, "text/html");
+  const page = parse(text);
   const [slot, fresh] = [$("#slot"), page.querySelector("#slot")];
   const spoken = $("#said")?.textContent ?? "";
   const since = noticeSince;

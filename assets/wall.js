@@ -2,8 +2,9 @@
 
 import { AlertBook, TONES, icon } from "./alerts.js";
 import { ChartGroup } from "./charts.js";
+import { put, set } from "./dom.js";
 import { feed } from "./feed.js";
-import { Stock, number, put, set } from "./live_rows.js";
+import { Stock, number } from "./live_rows.js";
 import { NNBSP, Series, age, countdown, group, hms, stopwatch } from "./math.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -28,6 +29,7 @@ charts.add($("figure[data-chart=orders]"), {
 });
 let metrics = null;
 let status = { state: "live", age: 0 };
+let reload = null;
 
 function draw() {
   if (metrics) figures(metrics);
@@ -123,7 +125,8 @@ feed
   .on("system-alert", (a) => {
     alerts.take(a);
     alert();
-    setTimeout(() => load(120), 1500);
+    clearTimeout(reload);
+    reload = setTimeout(() => load(120), 1500);
   })
   .on("back", ({ from, to }) => {
     stock.forget();
@@ -133,6 +136,8 @@ feed
   .on("tick", (s) => {
     status = s;
     alert();
-    requestAnimationFrame(draw);
+    time();
+    // While data comes, each second is drawn with it.
+    if (s.state !== "live") requestAnimationFrame(draw);
   });
 load(125);
