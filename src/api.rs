@@ -112,10 +112,6 @@ impl http::Handler for Api {
     {
         self.place_order.respond(head, body)
     }
-
-    fn count_rejected(&self, refusal: &Refusal) {
-        self.place_order.count_rejected(refusal);
-    }
 }
 
 #[cfg(test)]

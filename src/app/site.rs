@@ -55,10 +55,6 @@ impl Handler for Site {
     {
         self.api.short_cut(head, body)
     }
-
-    fn count_rejected(&self, refusal: &Refusal) {
-        self.api.count_rejected(refusal);
-    }
 }
 
 /// Marks a response with what its route is called among the response times.

@@ -77,11 +77,12 @@ impl<H: Handler> Edge<H> {
         let id = self.ids.of(&parts.headers);
         let is_short = self.handler.takes_short_cut(&parts);
         let _under_way = is_short.then(|| self.metrics.count_order_request());
-        let checked = check(&parts).and_then(|()| self.check_client(&parts, peer));
+        let address = client(peer, &parts.headers, &self.trusted_proxies);
+        let checked = check(&parts).and_then(|()| self.check_client(&parts, address, peer));
         let mut response = match checked {
             Err(refusal) => {
                 if is_short {
-                    self.handler.count_rejected(&refusal);
+                    self.metrics.count_rejected(&refusal);
                 }
                 let mut response = problem::problem_response(&refusal, &shown_path(&parts.uri));
                 match is_short {
@@ -103,7 +104,7 @@ impl<H: Handler> Edge<H> {
             }
             // Boxed, as its state would otherwise be part of every connection.
             Ok(_turn) => {
-                parts.extensions.insert(self.client(&parts, peer));
+                parts.extensions.insert(Client { address, is_secure: self.is_secure(&parts, peer) });
                 Box::pin(self.route(parts, body, &id, activity, began)).await
             }
         };
@@ -166,21 +167,18 @@ impl<H: Handler> Edge<H> {
         self.metrics.record_request(route, method.as_str(), response.status().as_u16(), began.elapsed());
     }
 
-    fn client(&self, parts: &Parts, peer: IpAddr) -> Client {
+    /// Whether a request came by TLS, as a trusted proxy says.
+    fn is_secure(&self, parts: &Parts, peer: IpAddr) -> bool {
         let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
         let proto = parts.headers.get(FORWARDED_PROTO).filter(|_| trusted);
-        Client {
-            address: client(peer, &parts.headers, &self.trusted_proxies),
-            is_secure: proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https")),
-        }
+        proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
     }
 
     /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.
-    fn check_client(&self, parts: &Parts, peer: IpAddr) -> Result<Option<Turn>, Refusal> {
+    fn check_client(&self, parts: &Parts, client: IpAddr, peer: IpAddr) -> Result<Option<Turn>, Refusal> {
         if self.handler.is_unlimited(parts.uri.path()) {
             return Ok(None);
         }
-        let client = client(peer, &parts.headers, &self.trusted_proxies);
         self.metrics.note_address(network(client));
         self.rate_limits.check_address(client)?;
         match client == peer {

@@ -30,7 +30,4 @@ pub trait Handler: Send + Sync + 'static {
     fn short_cut<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Response, Refusal>> + Send
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send;
-
-    /// Counts a request that would have taken the short cut and was rejected before.
-    fn count_rejected(&self, refusal: &Refusal);
 }

@@ -103,15 +103,10 @@ impl PlaceOrder {
         match self.accept(head, body).await {
             Ok(accepted) => Ok(self.created(&accepted)),
             Err(refusal) => {
-                self.count_rejected(&refusal);
+                self.metrics.count_rejected(&refusal);
                 if refusal == Refusal::SoldOut { Ok(sold_out()) } else { Err(refusal) }
             }
         }
-    }
-
-    /// Counts an order that was rejected.
-    pub(crate) fn count_rejected(&self, refusal: &Refusal) {
-        self.metrics.count_rejected(refusal);
     }
 
     async fn accept<B>(&self, Parts { uri, headers, .. }: &Parts, body: B) -> Result<Accepted, Refusal>
