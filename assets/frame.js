@@ -1,6 +1,6 @@
 // The frame of every page: the clock, counters, acts in place, questions as dialogs, keys, times in the viewer's zone.
-// Pages work without it. Others use: say(text), alarm(text), serverNow(), setServerTime(ms), localTimes(root), replaceStrip(doc).
-import { clock, parse } from "./dom.js";
+// Pages work without it. Others use: sayState(text), alarm(text), serverNow(), setServerTime(ms), localTimes(root), replaceStrip(doc).
+import { clock, parse, put } from "./dom.js";
 import { stopwatch, two } from "./math.js";
 
 const root = document.documentElement;
@@ -14,17 +14,17 @@ export function setServerTime(ms) {
   offset = ms - Date.now();
 }
 
-/** Says a sentence to screen readers, politely. */
-export function say(text) {
-  const said = document.getElementById("said");
-  if (said) said.textContent = text;
-}
+/** One region for each who speaks, so that nobody's sentence is written over by another before it is read out. */
+const speak = (region) => (text) => put(document.getElementById(region), text);
+
+/** Says to screen readers what an act did, politely. */
+const say = speak("said");
+
+/** Says to screen readers how the sale and the feed are, politely. */
+export const sayState = speak("state-said");
 
 /** Says a sentence to screen readers at once. */
-export function alarm(text) {
-  const alarm = document.getElementById("alarm");
-  if (alarm) alarm.textContent = text;
-}
+export const alarm = speak("alarm");
 
 /** Rewrites times that are in UTC into the viewer's zone, with UTC on hover. */
 export function localTimes(within = document) {
@@ -56,7 +56,7 @@ function tick() {
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }
 
-/** Takes the strip, its buttons on a phone and the spoken sentence from another page of this server. */
+/** Takes the strip and its buttons on a phone from another page of this server. */
 export function replaceStrip(page) {
   const focused = document.activeElement?.closest("form[data-act]")?.parentElement;
   for (const selector of ["#strip", ".ph-act"]) {
@@ -64,7 +64,6 @@ export function replaceStrip(page) {
     if (old && fresh) old.replaceWith(document.adoptNode(fresh));
   }
   if (focused) document.querySelector(focused.id ? `#${focused.id} button` : ".ph-act button")?.focus();
-  say(page.getElementById("said")?.textContent ?? "");
   document.dispatchEvent(new CustomEvent("flashsale:strip"));
 }
 
@@ -116,6 +115,7 @@ async function act(form, button) {
       return location.assign(response.url);
     }
     replaceStrip(page);
+    say(page.getElementById("said")?.textContent ?? "");
   } catch {
     failed("No answer. It is not known whether that was done; look again when the server is back.");
   } finally {

@@ -3,7 +3,7 @@
 import { ChartGroup } from "./charts.js";
 import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
-import { say } from "./frame.js";
+import { sayState } from "./frame.js";
 import { AlertList, Stock, Stream, drawReadiness, drawRefused, keepSlot, number } from "./live_rows.js";
 import { NNBSP, Series, countdown, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
@@ -209,7 +209,7 @@ class Live {
     for (const [at, words] of COUNTED) {
       if (Math.ceil(left / 1000) !== at || this.spoken.has(at)) continue;
       this.spoken.add(at);
-      say(words);
+      sayState(words);
     }
   }
 

@@ -3,7 +3,7 @@
 import { AlertBook, icon, sentence } from "./alerts.js";
 import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
-import { alarm, replaceStrip, say, setServerTime } from "./frame.js";
+import { alarm, replaceStrip, sayState, setServerTime } from "./frame.js";
 import { NNBSP, age, group, stopwatch } from "./math.js";
 
 /** The alerts of this page. */
@@ -35,7 +35,7 @@ function drawFeed() {
     const text = document.createElement("span");
     text.append(`${word} `, old);
     e.replaceChildren(icon(name), text);
-    if (state !== "held" && sale) say(state === "live" ? "The feed is live." : `${word}: the data is old.`);
+    if (state !== "held" && sale) sayState(state === "live" ? "The feed is live." : `${word}: the data is old.`);
   }
   const data = e.querySelector("data");
   data.value = Math.round(status.age * 1000);
@@ -137,12 +137,10 @@ async function refresh() {
   if (!text) return;
   const page = parse(text);
   const [slot, fresh] = [$("#slot"), page.querySelector("#slot")];
-  const spoken = $("#said")?.textContent ?? "";
   const since = noticeSince;
   if (slot && fresh) fresh.replaceWith(page.adoptNode(slot));
   replaceStrip(page);
   noticeSince = since;
-  say(spoken);
   draw();
 }
 

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::digits;
 use crate::domain::money::Money;
-
-/// The space between thousands: narrow, and not a place to break a line.
-const THIN: char = '\u{202f}';
 
 /// A whole number in groups of three digits.
 pub(super) fn whole(number: impl Into<u64>) -> String {
-    grouped(&number.into().to_string())
+    digits::grouped(number.into())
 }
 
 /// Units that are added or taken away, with their sign.
@@ -30,14 +28,7 @@ pub(super) fn money(amount: Money) -> String {
 
 /// Digits in groups of three.
 pub(super) fn grouped(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len() * 2);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(THIN);
-        }
-        text.push(digit);
-    }
-    text
+    digits.parse().map_or_else(|_| digits.to_owned(), digits::grouped)
 }
 
 /// A number and what it counts, such as `1 order` and `2 orders`.

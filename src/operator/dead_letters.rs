@@ -96,17 +96,27 @@ pub async fn preview(
         None => now(intake, clock).await?,
     };
     filter.failed_before = Some(counted_at);
-    let (mut preview, mut before) = (Preview { counted_at, ..Preview::default() }, None);
+    let preview = Preview { counted_at, ..Preview::default() };
+    fold(store, preview, move |preview, order| preview.count(&filter, order)).await
+}
+
+/// Visits the orders of all dead letters, from new to old; a bounded number in one look at the store.
+async fn fold<T: Send + 'static>(
+    store: &Arc<Store>,
+    mut state: T,
+    visit: impl Fn(&mut T, &Order) + Send + Sync + 'static,
+) -> Result<T, Refusal> {
+    let (visit, mut before) = (Arc::new(visit), None);
     loop {
-        let filter = filter.clone();
+        let visit = Arc::clone(&visit);
         let scan = store.scan(Scan::Page, move |reader| {
-            let next = reader.snapshot()?.each_dead_letter(before, |order| preview.count(&filter, &order))?;
-            Ok((preview, next))
+            let next = reader.snapshot()?.each_dead_letter(before, |order| visit(&mut state, &order))?;
+            Ok((state, next))
         });
-        let (counted, next) = scan.await?;
+        let (visited, next) = scan.await?;
         match next {
-            Some(next) => (preview, before) = (counted, Some(next)),
-            None => return Ok(counted),
+            Some(next) => (state, before) = (visited, Some(next)),
+            None => return Ok(visited),
         }
     }
 }

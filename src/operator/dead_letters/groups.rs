@@ -10,9 +10,11 @@ use crate::domain::order::{Failure, Order};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::limits::{GROWTH_WINDOW, MAX_ERROR_GROUPS, MAX_GROUP_PRODUCTS, MAX_LISTED_GROUPS};
-use crate::store::{Scan, Store};
+use crate::store::Store;
 use crate::view::queue::DeadLetterGroupView;
 use crate::view::text::{AsText, Id, hundredths};
+
+use super::fold;
 
 /// Errors whose group is remembered while letters are counted.
 const MAX_KNOWN_ERRORS: usize = 256;
@@ -44,23 +46,13 @@ pub struct Groups {
 
 /// Groups the dead letters that a filter keeps, as of `now`.
 pub async fn groups(store: &Arc<Store>, filter: &DeadLetterFilter, now: Timestamp) -> Result<Groups, Refusal> {
-    let (mut groups, mut before) = (Groups::default(), None);
-    loop {
-        let filter = filter.clone();
-        let scan = store.scan(Scan::Page, move |reader| {
-            let next = reader.snapshot()?.each_dead_letter(before, |order| {
-                if filter.keeps(&order) {
-                    groups.add(&order, now);
-                }
-            })?;
-            Ok((groups, next))
-        });
-        let (counted, next) = scan.await?;
-        match next {
-            Some(next) => (groups, before) = (counted, Some(next)),
-            None => return Ok(counted),
+    let filter = filter.clone();
+    let add = move |groups: &mut Groups, order: &Order| {
+        if filter.keeps(order) {
+            groups.add(order, now);
         }
-    }
+    };
+    fold(store, Groups::default(), add).await
 }
 
 impl Groups {

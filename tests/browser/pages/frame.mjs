@@ -1,6 +1,6 @@
 // The frame of every page: the strip with its two buttons, the questions, the keys, what Display sets.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { isClean } from '../harness/checks.mjs';
 import { PHONE } from '../harness/chromium.mjs';
 import { Load } from '../harness/load.mjs';
@@ -19,6 +19,12 @@ export default function register(shared) {
     after(async () => {
         await load?.stop();
         await world?.stop();
+    });
+
+    // A test that failed half-way leaves nothing to the next one.
+    beforeEach(async () => {
+        await world.server.must('/inventory/start', {});
+        await world.server.must('/queue/resume', {});
     });
 
     const isPaused = async () => (await world.server.must('/queue')).paused;
@@ -54,7 +60,7 @@ export default function register(shared) {
     test('what was done is said in the slot, and to a screen reader', async () => {
         const tab = await shared.chromium.open(world.server);
         await tab.go('/orders');
-        await until('the feed has said that it is live', () => tab.run(() => /live/.test(document.querySelector('#said').textContent)));
+        await until('the feed has said that it is live', () => tab.run(() => /live/.test(document.querySelector('#state-said').textContent)));
         await tab.page.click(button('stop-sale'));
         await tab.page.waitForSelector(button('start-sale'));
         assert.match(await tab.text('#slot'), /^Stopped at \d\d:\d\d:\d\d\.\d{3}\./);
