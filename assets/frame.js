@@ -1,5 +1,5 @@
 // The frame of every page: the clock, counters, acts in place, questions as dialogs, keys, times in the viewer's zone.
-// Pages work without it. Others use: sayState(text), alarm(text), serverNow(), setServerTime(ms), localTimes(root), replaceStrip(doc).
+// Pages work without it.
 import { clock, parse, put } from "./dom.js";
 import { stopwatch, two } from "./math.js";
 
@@ -56,15 +56,22 @@ function tick() {
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }
 
-/** Takes the strip and its buttons on a phone from another page of this server. */
-export function replaceStrip(page) {
-  const focused = document.activeElement?.closest("form[data-act]")?.parentElement;
-  for (const selector of ["#strip", ".ph-act"]) {
-    const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
-    if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+/** Puts what another page has in these places into this one. What is the same stays, so that no press of it is lost. */
+function replaceChanged(selector, page) {
+  const fresh = [...page.querySelectorAll(selector)];
+  for (const [at, old] of [...document.querySelectorAll(selector)].entries()) {
+    if (!fresh[at] || old.isEqualNode(fresh[at])) continue;
+    const hadFocus = old.contains(document.activeElement);
+    old.replaceWith(document.adoptNode(fresh[at]));
+    if (hadFocus) (fresh[at].querySelector("button") ?? fresh[at]).focus();
   }
-  if (focused) document.querySelector(focused.id ? `#${focused.id} button` : ".ph-act button")?.focus();
-  document.dispatchEvent(new CustomEvent("flashsale:strip"));
+}
+
+/** Takes the phase and the two acts from another page of this server; after an act, what was done too. */
+export function replaceStrip(page, isAct) {
+  const places = ["#strip .phase", "#emergency > *", ".ph-act > *", ...(isAct ? ["#slot"] : [])];
+  for (const place of places) replaceChanged(place, page);
+  document.dispatchEvent(new CustomEvent("flashsale:strip", { detail: { isAct } }));
 }
 
 /** Shows a question or a panel of another page as a dialog. */
@@ -114,7 +121,7 @@ async function act(form, button) {
     } else if (mainBefore) {
       return location.assign(response.url);
     }
-    replaceStrip(page);
+    replaceStrip(page, true);
     say(page.getElementById("said")?.textContent ?? "");
   } catch {
     failed("No answer. It is not known whether that was done; look again when the server is back.");

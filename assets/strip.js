@@ -127,21 +127,16 @@ function drawPhase() {
   }
 }
 
+let acts = 0; // how many acts this page has seen done
 let refreshing = false;
-/** Takes the strip anew from the server: its phase, its buttons. What was done just now goes on being said. */
+/** Takes the strip anew from the server: its phase, its buttons. An act done meanwhile has brought newer ones. */
 async function refresh() {
   if (refreshing) return;
   refreshing = true;
+  const actsBefore = acts;
   const text = await thisPage();
   refreshing = false;
-  if (!text) return;
-  const page = parse(text);
-  const [slot, fresh] = [$("#slot"), page.querySelector("#slot")];
-  const since = noticeSince;
-  if (slot && fresh) fresh.replaceWith(page.adoptNode(slot));
-  replaceStrip(page);
-  noticeSince = since;
-  draw();
+  if (text && acts === actsBefore) replaceStrip(parse(text), false);
 }
 
 function draw() {
@@ -182,9 +177,12 @@ addEventListener("held", (e) => {
   held = e.detail !== null;
   drawFeed();
 });
-document.addEventListener("flashsale:strip", () => {
-  noticeSince = Date.now();
-  shown = null;
+document.addEventListener("flashsale:strip", ({ detail }) => {
+  if (detail.isAct) {
+    acts += 1;
+    noticeSince = Date.now();
+    shown = null;
+  }
   before = null;
   draw();
 });

@@ -71,6 +71,22 @@ export default function register(shared) {
         await tab.close();
     });
 
+    test('a press that has begun is not lost when the strip changes under it', async () => {
+        const tab = await shared.chromium.open(world.server);
+        await tab.go('/orders');
+        await until('the feed has said that it is live', () => tab.run(() => /live/.test(document.querySelector('#state-said').textContent)));
+        const { x, y } = await (await tab.page.$(button('stop-sale'))).clickablePoint();
+        await tab.page.mouse.move(x, y);
+        await tab.page.mouse.down();
+        await world.server.must('/queue/pause', {});
+        await tab.page.waitForSelector(button('resume'));
+        await tab.page.mouse.up();
+        await tab.page.waitForSelector(button('start-sale'));
+        assert.equal((await onSale()).length, 0);
+        await isClean(tab, 'the press');
+        await tab.close();
+    });
+
     test('Pause and Stop work without JavaScript', async () => {
         const tab = await shared.chromium.open(world.server, { script: false });
         await tab.go('/orders');
