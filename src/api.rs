@@ -2,6 +2,7 @@
 
 use axum::body::HttpBody;
 use axum::extract::{FromRef, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::{BoxError, Router, routing};
@@ -10,7 +11,7 @@ use tower::Service;
 
 use crate::config::DocsAccess;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, Access, guard, without_query};
+use crate::http::{self, Access, TokensSet, guard, without_query};
 
 mod backup;
 mod docs;
@@ -43,9 +44,30 @@ fn groups() -> Vec<Group> {
     ]
 }
 
-/// The description of the API as JSON text, for a server whose operator routes are open to `operators`.
-pub fn description(operators: Access) -> String {
-    openapi::text(groups().into_iter().map(Group::chapter).collect(), operators)
+/// The description of the API as JSON text, for a server with such tokens.
+pub fn description(set: TokensSet) -> String {
+    openapi::text(groups().into_iter().map(Group::chapter).collect(), set)
+}
+
+/// A route that is for buyers.
+#[derive(Debug)]
+struct BuyerRoute {
+    method: Method,
+    /// Its path, with variable parts as `{name}`.
+    path: String,
+}
+
+impl BuyerRoute {
+    fn has(&self, path: &str) -> bool {
+        let (mut parts, mut given) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (parts.next(), given.next()) {
+                (None, None) => return true,
+                (Some(part), Some(given)) if part == given || (part.starts_with('{') && !given.is_empty()) => {}
+                _ => return false,
+            }
+        }
+    }
 }
 
 /// All routes, ready to respond.
@@ -54,6 +76,7 @@ pub struct Api {
     router: Router,
     /// What responds to a `POST` of an order without the router, whose boxes cost more than its handler.
     place_order: PlaceOrder,
+    buyer_routes: Vec<BuyerRoute>,
     /// The paths whose requests are not counted for their clients.
     unlimited: Vec<String>,
 }
@@ -61,20 +84,26 @@ pub struct Api {
 impl Api {
     /// The routes over these rooms.
     pub fn new(deps: Deps) -> Self {
-        let (token, docs) = (deps.token.clone(), deps.docs);
-        let operators = if token.is_set() { Access::Operator } else { Access::Public };
-        let shared = Shared::new(deps, Description::new(move || description(operators)));
+        let (tokens, docs) = (deps.tokens.clone(), deps.docs);
+        let set = tokens.set();
+        let shared = Shared::new(deps, Description::new(move || description(set)));
         let place_order = PlaceOrder::from_ref(&shared);
         let routes: Vec<Route> = groups().into_iter().flat_map(|group| group.routes).collect();
         let unlimited = routes.iter().map(Route::description).filter(|description| !description.is_limited());
         let unlimited = unlimited.map(|description| description.path().to_owned()).collect();
+        let for_buyers = routes.iter().map(Route::description).filter(|description| description.is_for_buyers());
+        let buyer_routes = for_buyers
+            .map(|description| BuyerRoute { method: description.method(), path: description.path().to_owned() });
+        let buyer_routes = buyer_routes.collect();
         // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
             let path = route.description().path().to_owned();
-            let handler = route.handler(&token);
+            let handler = route.handler(&tokens);
             match (docs::is_about(&path), docs) {
                 (true, DocsAccess::Off) => router,
-                (true, DocsAccess::Operator) => router.route(&path, http::with_template(guard(handler, &token), &path)),
+                (true, DocsAccess::Operator) => {
+                    router.route(&path, http::with_template(guard(handler, Access::Operator, &tokens), &path))
+                }
                 _ => router.route(&path, http::with_template(handler, &path)),
             }
         });
@@ -87,7 +116,7 @@ impl Api {
             .fallback(async || Refusal::NotFound)
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
             .with_state(shared);
-        Self { router, place_order, unlimited }
+        Self { router, place_order, buyer_routes, unlimited }
     }
 }
 
@@ -96,6 +125,11 @@ impl http::Handler for Api {
         // The router's error type has no values.
         let Ok(response) = self.router.clone().call(request).await;
         response
+    }
+
+    fn buyer_methods(&self, path: &str) -> Vec<Method> {
+        let routes = self.buyer_routes.iter().filter(|route| route.has(path));
+        routes.map(|route| route.method.clone()).collect()
     }
 
     fn is_unlimited(&self, path: &str) -> bool {

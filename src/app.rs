@@ -12,14 +12,14 @@ use tokio::task::JoinHandle;
 
 use crate::alerts::Alerts;
 use crate::api::{self, Api};
-use crate::config::{Config, DashboardAccess, FulfillmentConfig};
+use crate::config::{Config, DashboardAccess, FulfillmentConfig, Secret};
 use crate::dashboard::{self, Dashboard};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::feed::{self, Feed, FeedTask};
 use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
-use crate::http::{self, AdminToken, ServeConfig};
+use crate::http::{self, AdminToken, ServeConfig, StorefrontToken, Tokens};
 use crate::maintenance::counted;
 use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
 use crate::open_files;
@@ -225,8 +225,9 @@ impl App {
             facts: facts(&config, address),
             orders_at_start: orders,
         }));
-        let token = config.admin_token.as_ref().map(|token| token.expose());
+        let token = config.admin_token.as_ref().map(Secret::expose);
         let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone());
+        let storefront = StorefrontToken::new(config.storefront_token.as_ref().map(Secret::expose));
         let banner = Banner {
             address,
             store: store::file_in(&config.data_dir).display().to_string(),
@@ -270,7 +271,7 @@ impl App {
             store: Arc::clone(&engine.store),
             clock: engine.clock.clone(),
             job_ids: Arc::clone(&engine.job_ids),
-            token,
+            tokens: Tokens { admin: token, storefront },
             metrics: Arc::clone(&engine.metrics),
             alerts,
             monitor,
@@ -289,6 +290,8 @@ impl App {
             shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
             rate_limits: Arc::clone(&engine.rate_limits),
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
+            has_token: config.admin_token.is_some(),
+            cors: config.cors_origins.clone(),
             metrics: Arc::clone(&engine.metrics),
         };
         let server = tokio::spawn(http::serve(listener, site, serving, stopped));

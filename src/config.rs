@@ -19,6 +19,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The token that operator routes require. `None` leaves them open.
     pub admin_token: Option<Secret>,
+    /// The token that placing orders requires. `None` leaves it open.
+    pub storefront_token: Option<Secret>,
+    /// Origins whose pages may use the routes of buyers.
+    pub cors_origins: Option<CorsOrigins>,
     /// Whether the sample products are created in an empty store.
     pub sample_data: bool,
     /// Number of workers that fulfil orders.
@@ -136,6 +140,55 @@ pub struct RateLimitConfig {
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
+/// Origins whose pages may use the routes of buyers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// All.
+    Any,
+    /// These, as browsers write them.
+    Exact(Vec<String>),
+}
+
+impl CorsOrigins {
+    /// Reads the list of `CORS_ORIGINS`; none if it is empty.
+    pub fn parse(list: &[String]) -> Result<Option<Self>, ConfigError> {
+        let list: Vec<&str> = list.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty()).collect();
+        match list[..] {
+            [] => Ok(None),
+            ["*"] => Ok(Some(Self::Any)),
+            _ => list.into_iter().map(origin).collect::<Result<_, _>>().map(|list| Some(Self::Exact(list))),
+        }
+    }
+
+    /// Whether pages of this origin are among them.
+    pub fn allow(&self, origin: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(origins) => origins.iter().any(|allowed| allowed.as_bytes() == origin),
+        }
+    }
+}
+
+/// An origin as browsers write it (RFC 6454, section 6.2): in lower case, without a port that the scheme implies.
+fn origin(text: &str) -> Result<String, ConfigError> {
+    let wrong = || ConfigError::Origin(text.to_owned());
+    let given = text.to_ascii_lowercase();
+    let url: Uri = given.parse().map_err(|_| wrong())?;
+    let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else { return Err(wrong()) };
+    let implied = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(wrong()),
+    };
+    let port = url.port_u16().filter(|port| *port != implied);
+    let origin = format!("{scheme}://{host}{}", port.map_or_else(String::new, |port| format!(":{port}")));
+    let is_whole = has_usable_port(&url) && [origin.clone(), format!("{origin}:{implied}")].contains(&given);
+    match is_whole {
+        true => Ok(origin),
+        false => Err(wrong()),
+    }
+}
+
 /// The fulfilment service.
 #[derive(Clone, Debug)]
 pub struct FulfillmentConfig {
@@ -184,6 +237,14 @@ pub enum ConfigError {
     /// Other machines could use operator routes.
     #[error("other machines can reach HOST {0}, and operator routes would be open to them; set ADMIN_TOKEN as well")]
     OpenToOthers(String),
+    /// Not the origin of a page.
+    #[error(
+        "CORS_ORIGINS: {0:?} is not an origin; write scheme, host and port, such as https://shop.example, or * alone"
+    )]
+    Origin(String),
+    /// The storefront's token would open all.
+    #[error("STOREFRONT_TOKEN and ADMIN_TOKEN are the same; the shop's server would be an operator: set another one")]
+    SameTokens,
     /// A token that is easy to guess, or that no header can have.
     #[error("{0} must be at least 8 visible ASCII characters; `openssl rand -hex 16` makes a good one")]
     WeakToken(String),
@@ -237,15 +298,19 @@ pub fn has_usable_port(url: &Uri) -> bool {
     }
 }
 
-/// The admin token, checked, from `ADMIN_TOKEN` or from the file that `ADMIN_TOKEN_FILE` names.
-pub fn admin_token(value: Option<String>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
-    let token = secret("ADMIN_TOKEN", value, file.clone())?;
+/// A token, checked, from a variable or from the file that the variable with `_FILE` at its end names.
+pub fn token(
+    variable: &'static str,
+    value: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<Secret>, ConfigError> {
+    let token = secret(variable, value, file.clone())?;
     if token.as_ref().is_none_or(is_strong) {
         return Ok(token);
     }
     Err(ConfigError::WeakToken(match file {
-        Some(file) => format!("the token in the file of ADMIN_TOKEN_FILE, {},", file.display()),
-        None => "ADMIN_TOKEN".to_owned(),
+        Some(file) => format!("the token in the file of {variable}_FILE, {},", file.display()),
+        None => variable.to_owned(),
     }))
 }
 
@@ -290,6 +355,36 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_what_browsers_send_and_nothing_more() {
+        let parse = |list: &[&str]| CorsOrigins::parse(&list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        assert_eq!([parse(&[]).unwrap(), parse(&["", " "]).unwrap()], [None, None]);
+        assert_eq!(parse(&["*"]).unwrap(), Some(CorsOrigins::Any));
+        for (given, kept) in [
+            ("https://Shop.example", "https://shop.example"),
+            ("https://shop.example:443", "https://shop.example"),
+            ("http://localhost:5173", "http://localhost:5173"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            let origins = parse(&[given]).unwrap().unwrap();
+            assert!(origins.allow(kept.as_bytes()) && !origins.allow(b"https://other.example"), "{given}");
+        }
+        for wrong in [
+            "null",
+            "shop.example",
+            "https://shop.example/",
+            "https://shop.example/a",
+            "ftp://shop.example",
+            "https://me@shop.example",
+            "https://shop.example:0",
+            "https://*.example?",
+            "https://",
+        ] {
+            assert!(matches!(parse(&[wrong]), Err(ConfigError::Origin(_))), "{wrong}");
+        }
+        assert!(parse(&["https://shop.example", "*"]).is_err());
+    }
+
+    #[test]
     fn a_port_that_cannot_be_connected_to_is_not_taken_for_none() {
         for (url, usable) in [
             ("http://a", true),
@@ -313,14 +408,14 @@ mod tests {
     fn a_secret_is_never_shown_and_a_weak_token_is_refused() {
         let secret = Secret::new("hunter2hunter2".to_owned());
         assert_eq!(format!("{secret:?}"), "***");
-        assert!(admin_token(Some("hunter2hunter2".to_owned()), None).is_ok());
-        assert!(admin_token(None, None).is_ok());
+        assert!(token("ADMIN_TOKEN", Some("hunter2hunter2".to_owned()), None).is_ok());
+        assert!(token("ADMIN_TOKEN", None, None).is_ok());
         let file = tempfile::NamedTempFile::new().unwrap();
         for weak in ["short", "with a space in it", "ünïcödé-töken"] {
-            let error = admin_token(Some(weak.to_owned()), None).unwrap_err().to_string();
+            let error = token("ADMIN_TOKEN", Some(weak.to_owned()), None).unwrap_err().to_string();
             assert!(error.starts_with("ADMIN_TOKEN must be at least 8"), "{weak}: {error}");
             std::fs::write(file.path(), weak).unwrap();
-            let error = admin_token(None, Some(file.path().to_owned())).unwrap_err().to_string();
+            let error = token("ADMIN_TOKEN", None, Some(file.path().to_owned())).unwrap_err().to_string();
             assert!(error.contains("ADMIN_TOKEN_FILE") && !error.contains(weak), "{weak}: {error}");
         }
     }

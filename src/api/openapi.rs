@@ -10,7 +10,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, License, OpenApi, OpenApiBuilder};
 
 use crate::domain::refusal::Refusal;
-use crate::http::Access;
+use crate::http::TokensSet;
 use crate::view;
 use crate::view::problem::ProblemView;
 
@@ -27,7 +27,9 @@ Sells every unit exactly once, and never one too many.
 JSON is camelCase, times are RFC 3339 in UTC with milliseconds, money is a decimal string with two digits.
 
 **Access.** If the server has an admin token, operator routes need `Authorization: Bearer …`. Without one it \
-listens to its own machine only, and everything is open.
+listens to its own machine only, and everything is open to requests whose `Host`, and `Origin` where it is sent, are \
+its own or names of this machine; others get 403. If it has a storefront token, placing orders needs that one or the \
+admin token. `CORS_ORIGINS` lets pages of other origins use the routes of buyers.
 
 **Refusals** are `application/problem+json` (RFC 9457); programs decide by their `code`. `overloaded`, `shutting_down` \
 and `storage_unavailable` say nothing about the stock: try again after `Retry-After`, with the same `Idempotency-Key`. \
@@ -49,22 +51,22 @@ pub(super) struct Chapter {
     pub(super) operations: Vec<Operation>,
 }
 
-/// The document as JSON text, for a server whose operator routes are open to `operators`.
-pub(super) fn text(chapters: Vec<Chapter>, operators: Access) -> String {
+/// The document as JSON text, for a server with such tokens.
+pub(super) fn text(chapters: Vec<Chapter>, set: TokensSet) -> String {
     // Texts and numbers only: this cannot fail.
-    let mut text = document(chapters, operators).to_pretty_json().unwrap_or_default();
+    let mut text = document(chapters, set).to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn document(chapters: Vec<Chapter>, operators: Access) -> OpenApi {
+fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
     let mut components = ComponentsBuilder::new();
     let (mut paths, mut tags) = (PathsBuilder::new(), Vec::new());
     let mut shapes: BTreeMap<_, _> = view::schema::named::<ProblemView<'_>>().into_iter().collect();
     for Chapter { tag, about, operations } in chapters {
         tags.push(TagBuilder::new().name(tag).description(Some(about)).build());
         for operation in operations {
-            let finished = operation.tag(tag).finish(operators);
+            let finished = operation.tag(tag).finish(set);
             components = components.responses_from_iter(finished.responses);
             shapes.extend(finished.shapes);
             paths = paths.path(finished.path, finished.item);
@@ -78,10 +80,15 @@ fn document(chapters: Vec<Chapter>, operators: Access) -> OpenApi {
         let example = ExampleBuilder::new().value(Some(operation::problem_example(&refusal)));
         components = components.example(operation::example_name(&refusal), example);
     }
-    if operators == Access::Operator {
-        let mut bearer = Http::new(HttpAuthScheme::Bearer);
-        bearer.description = Some("The server's admin token.".to_owned());
-        components = components.security_scheme(operation::SECURITY, SecurityScheme::Http(bearer));
+    for (is_set, name, about) in [
+        (set.admin, operation::SECURITY, "The server's admin token."),
+        (set.storefront, operation::STOREFRONT_SECURITY, "The token with which the shop's own server places orders."),
+    ] {
+        if is_set {
+            let mut bearer = Http::new(HttpAuthScheme::Bearer);
+            bearer.description = Some(about.to_owned());
+            components = components.security_scheme(name, SecurityScheme::Http(bearer));
+        }
     }
     let info = InfoBuilder::new()
         .title("flashsale")

@@ -4,7 +4,7 @@ use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 use utoipa::openapi::HttpMethod;
 
-use crate::http::{Access, AdminToken, guard, without_query};
+use crate::http::{Access, Tokens, guard, without_query};
 
 use super::openapi::{Chapter, Operation};
 use super::state::Shared;
@@ -31,6 +31,16 @@ pub(super) struct Group {
 /// Describes a route below [`BASE`] that is open to anyone. `id` is its name in generated clients.
 pub(super) fn public(path: &str, id: &str, summary: &str) -> Operation {
     Operation::new(Access::Public, format!("{BASE}{path}"), id, summary)
+}
+
+/// The same for those who buy.
+pub(super) fn buyer(path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(Access::Buyer, format!("{BASE}{path}"), id, summary)
+}
+
+/// The same for operators and the storefront.
+pub(super) fn storefront(path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(Access::Storefront, format!("{BASE}{path}"), id, summary)
 }
 
 /// The same for operators.
@@ -70,13 +80,10 @@ impl Route {
     }
 
     /// What responds, behind the checks that its description asks for: a route without parameters in the query takes
-    /// none, and one for operators needs the token.
-    pub(super) fn handler(self, token: &AdminToken) -> MethodRouter<Shared> {
+    /// none, and one that is not for anyone needs a token.
+    pub(super) fn handler(self, tokens: &Tokens) -> MethodRouter<Shared> {
         let handler = if self.description.reads_query() { self.handler } else { without_query(self.handler) };
-        match self.description.access() {
-            Access::Public => handler,
-            Access::Operator => guard(handler, token),
-        }
+        guard(handler, self.description.access(), tokens)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::committer::Intake;
 use crate::config::DocsAccess;
 use crate::domain::clock::Clock;
 use crate::domain::job_id::JobIds;
-use crate::http::{AdminToken, Cursors};
+use crate::http::{AdminToken, Cursors, Tokens};
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
@@ -39,8 +39,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The numbers of jobs.
     pub job_ids: Arc<JobIds>,
-    /// The operator's credential.
-    pub token: AdminToken,
+    /// The credentials.
+    pub tokens: Tokens,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The alerts that are raised.
@@ -116,7 +116,8 @@ part!(Arc<Queue>, deps.queue);
 part!(Arc<Store>, deps.store);
 part!(Clock, deps.clock);
 part!(Arc<JobIds>, deps.job_ids);
-part!(AdminToken, deps.token);
+part!(AdminToken, deps.tokens.admin);
+part!(Tokens, deps.tokens);
 part!(Arc<Metrics>, deps.metrics);
 part!(Arc<Alerts>, deps.alerts);
 part!(Arc<Monitor>, deps.monitor);

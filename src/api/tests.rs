@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
-fn document(operators: Access) -> Value {
-    serde_json::from_str(&description(operators)).unwrap()
+const OPEN: TokensSet = TokensSet { admin: false, storefront: false };
+const LOCKED: TokensSet = TokensSet { admin: true, storefront: true };
+
+fn document(set: TokensSet) -> Value {
+    serde_json::from_str(&description(set)).unwrap()
 }
 
 fn json() -> Value {
-    document(Access::Operator)
+    document(LOCKED)
 }
 
 /// Every string under `key` in a document.
@@ -53,18 +56,33 @@ fn every_route_is_described_under_a_name_of_its_own_and_links_lead_to_them() {
 }
 
 #[test]
-fn operator_routes_need_the_token_where_there_is_one() {
-    let needing = |operators| -> usize {
-        let document = document(operators);
-        // With an empty requirement beside it, only some requests need the token.
-        let needs = |operation: &&Value| {
-            operation["security"].as_array().is_some_and(|any| !any.contains(&serde_json::json!({})))
-        };
-        operations(&document).filter(needs).count()
+fn every_operation_says_which_token_it_needs() {
+    let security = |set, id: &str| {
+        let document = document(set);
+        operations(&document).find(|operation| operation["operationId"] == id).unwrap()["security"].clone()
     };
-    let routes = groups().into_iter().flat_map(|group| group.routes);
-    let guarded = routes.filter(|route| route.description().access() == Access::Operator).count();
-    assert_eq!((needing(Access::Operator), needing(Access::Public)), (guarded, 0));
+    let (admin, storefront) = (json!({ "adminToken": [] }), json!({ "storefrontToken": [] }));
+    let only = |admin, storefront| TokensSet { admin, storefront };
+    for (id, set, expected) in [
+        ("listProducts", LOCKED, json!([])),
+        ("followOrder", LOCKED, json!([])),
+        ("placeOrder", OPEN, json!([])),
+        // A high priority needs the token.
+        ("placeOrder", only(true, false), json!([{}, admin])),
+        ("placeOrder", only(false, true), json!([storefront])),
+        ("placeOrder", LOCKED, json!([storefront, admin])),
+        ("placeOrders", OPEN, json!([])),
+        ("placeOrders", only(true, false), json!([admin])),
+        ("placeOrders", LOCKED, json!([storefront, admin])),
+        ("confirmOrder", OPEN, json!([])),
+        ("confirmOrder", LOCKED, json!([admin])),
+    ] {
+        assert_eq!(security(set, id), expected, "{id} {set:?}");
+    }
+    let routes: Vec<_> = groups().into_iter().flat_map(|group| group.routes).collect();
+    let public = routes.iter().filter(|route| route.description().access() == Access::Public).count();
+    let document = json();
+    assert_eq!(operations(&document).filter(|operation| operation["security"] == json!([])).count(), public);
 }
 
 #[test]
@@ -135,7 +153,7 @@ fn objects_of<'a>(schema: &'a Value, found: &mut Vec<&'a Value>) {
 
 #[test]
 fn every_code_that_a_route_can_respond_with_is_described_by_some_operation() {
-    let documents = [document(Access::Operator), document(Access::Public)];
+    let documents = [document(LOCKED), document(OPEN)];
     let used: BTreeSet<_> = documents.iter().flat_map(|document| all("$ref", document)).collect();
     for refusal in Refusal::examples() {
         let shown = used.contains(format!("#/components/examples/{}", openapi::example_name(&refusal)).as_str());

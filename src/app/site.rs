@@ -3,6 +3,7 @@
 use axum::BoxError;
 use axum::body::HttpBody;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -39,6 +40,10 @@ impl Handler for Site {
             (true, None) => Refusal::NotFound.into_response(),
             (false, _) => self.api.call(request).await,
         }
+    }
+
+    fn buyer_methods(&self, path: &str) -> Vec<Method> {
+        self.api.buyer_methods(path)
     }
 
     fn is_unlimited(&self, path: &str) -> bool {

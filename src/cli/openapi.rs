@@ -13,6 +13,6 @@ pub(super) struct Openapi;
 
 impl Run for Openapi {
     fn run(self, _: Definition) -> Result<(), CommandError> {
-        say(&api::description(http::Access::Operator).trim_end())
+        say(&api::description(http::TokensSet { admin: true, storefront: true }).trim_end())
     }
 }

@@ -8,7 +8,8 @@ use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 
 use crate::config::{
-    self, Config, ConfigError, DashboardAccess, DocsAccess, FulfillmentConfig, PagesConfig, RateLimitConfig,
+    self, Config, ConfigError, CorsOrigins, DashboardAccess, DocsAccess, FulfillmentConfig, PagesConfig,
+    RateLimitConfig,
 };
 use crate::limits::{
     self, DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_FEED_CLIENTS, DEFAULT_HOLD_CAPACITY, DEFAULT_MAX_CONNECTIONS,
@@ -41,6 +42,17 @@ pub(super) struct Serve {
     /// File that holds this token; use it instead of --admin-token
     #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
+    /// Token that placing orders requires, for the shop's own server: at least 8 visible ASCII characters; if unset,
+    /// anyone who reaches the server can order
+    #[arg(long, env = "STOREFRONT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    storefront_token: Option<String>,
+    /// File that holds this token; use it instead of --storefront-token
+    #[arg(long, env = "STOREFRONT_TOKEN_FILE", value_name = "FILE")]
+    storefront_token_file: Option<PathBuf>,
+    /// Origins whose pages may use the routes of buyers, such as https://shop.example,https://www.shop.example; * for
+    /// all
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
+    cors_origins: Vec<String>,
     /// Number of workers that fulfil orders
     #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
     workers: u32,
@@ -156,7 +168,11 @@ impl Run for Serve {
 impl Serve {
     /// Checks the settings, and gives them in the types that the server works with.
     fn resolve(self) -> Result<Config, ConfigError> {
-        let admin_token = config::admin_token(self.admin_token, self.admin_token_file)?;
+        let admin_token = config::token("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
+        let storefront_token = config::token("STOREFRONT_TOKEN", self.storefront_token, self.storefront_token_file)?;
+        if storefront_token.is_some() && storefront_token == admin_token {
+            return Err(ConfigError::SameTokens);
+        }
         let signing = config::secret("FULFILLMENT_SECRET", self.fulfillment_secret, self.fulfillment_secret_file)?;
         let url = self.fulfillment_url.filter(|url| !url.is_empty());
         let fulfillment = url.map(|url| FulfillmentConfig {
@@ -171,6 +187,8 @@ impl Serve {
             address: config::address(&self.host, self.port, admin_token.as_ref())?,
             data_dir: self.store.data_dir,
             admin_token,
+            storefront_token,
+            cors_origins: CorsOrigins::parse(&self.cors_origins)?,
             sample_data: self.sample_data,
             workers: self.workers as usize,
             queue_capacity: self.queue_capacity as usize,

@@ -1,8 +1,8 @@
-//! The operator's credential.
+//! Who may use a route: the credentials of operators and of the storefront.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{self, Next};
@@ -12,7 +12,7 @@ use axum::routing::MethodRouter;
 use crate::domain::clock::Clock;
 use crate::domain::refusal::Refusal;
 
-use super::origin::{has_own_host, is_same_origin};
+use super::origin::is_same_origin;
 use super::session::SessionKey;
 
 /// Who may use a route.
@@ -20,12 +20,13 @@ use super::session::SessionKey;
 pub enum Access {
     /// Anyone.
     Public,
+    /// Those who buy: anyone, or, where a storefront token is set, those who have it, and operators.
+    Buyer,
+    /// Operators, and those who have the storefront token where one is set.
+    Storefront,
     /// Operators: those who have the admin token, if one is set.
     Operator,
 }
-
-const FOREIGN_HOST: &str = "Host must be localhost or an IP address; to use a name, set ADMIN_TOKEN";
-const FOREIGN_PAGE: &str = "A page of another server may not do this";
 
 /// The admin token, if one is set. Only its hash is kept, so that it can be in no log and no core dump by name.
 #[derive(Clone)]
@@ -68,18 +69,6 @@ impl AdminToken {
         credential.sessions.accepts(headers) && (is_read(method) || is_same_origin(headers))
     }
 
-    /// Checks where a request comes from. Without a token, operator routes, dashboard and feed are open, and only to
-    /// this machine: a page that its browser shows from elsewhere must not reach them by a name of its own that leads
-    /// here, nor make the browser change something.
-    pub fn check_place(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
-        match self.is_set() {
-            true => Ok(()),
-            false if !has_own_host(headers) => Err(Refusal::Forbidden(FOREIGN_HOST)),
-            false if !is_read(method) && !is_same_origin(headers) => Err(Refusal::Forbidden(FOREIGN_PAGE)),
-            false => Ok(()),
-        }
-    }
-
     /// Whether a text is the token.
     pub fn is(&self, token: &str) -> bool {
         // Hashes compare in constant time.
@@ -94,9 +83,67 @@ impl AdminToken {
 
 impl Credential {
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some((scheme, token)) = given.and_then(|value| value.split_once(' ')) else { return false };
-        scheme.eq_ignore_ascii_case("bearer") && blake3::hash(token.trim().as_bytes()) == self.token
+        bearer(headers) == Some(self.token)
+    }
+}
+
+/// The hash of the token that a request carries. Hashes compare in constant time.
+fn bearer(headers: &HeaderMap) -> Option<blake3::Hash> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| blake3::hash(token.trim().as_bytes()))
+}
+
+/// Which tokens a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokensSet {
+    /// The operators'.
+    pub admin: bool,
+    /// The storefront's.
+    pub storefront: bool,
+}
+
+/// The tokens of a server.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The operators'.
+    pub admin: AdminToken,
+    /// The storefront's.
+    pub storefront: StorefrontToken,
+}
+
+/// The storefront's token, if one is set; its hash.
+#[derive(Clone)]
+pub struct StorefrontToken(Option<blake3::Hash>);
+
+impl std::fmt::Debug for StorefrontToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "StorefrontToken(set)" } else { "StorefrontToken(none)" })
+    }
+}
+
+impl StorefrontToken {
+    /// With a token, orders need it; without one, anyone who reaches the server can order.
+    pub fn new(token: Option<&str>) -> Self {
+        Self(token.map(|token| blake3::hash(token.as_bytes())))
+    }
+}
+
+impl Tokens {
+    /// Which there are.
+    pub const fn set(&self) -> TokensSet {
+        TokensSet { admin: self.admin.is_set(), storefront: self.storefront.0.is_some() }
+    }
+
+    /// Whether a request with this method and these headers may use such a route.
+    pub fn allow(&self, access: Access, method: &Method, headers: &HeaderMap) -> bool {
+        match (access, self.storefront.0) {
+            (Access::Public, _) | (Access::Buyer, None) => true,
+            (Access::Operator, _) | (Access::Storefront, None) => self.admin.allows(method, headers),
+            // Without an admin token everyone is an operator, who would then need no storefront token.
+            (Access::Buyer | Access::Storefront, Some(token)) => {
+                bearer(headers) == Some(token) || (self.admin.is_set() && self.admin.allows(method, headers))
+            }
+        }
     }
 }
 
@@ -105,22 +152,56 @@ pub fn is_read(method: &Method) -> bool {
     method.is_safe()
 }
 
-/// Lets only operators through: those with the token, or, where none is set, those at this machine. A method that the
-/// route does not have stays "not allowed".
-pub fn guard<S>(handler: MethodRouter<S>, token: &AdminToken) -> MethodRouter<S>
+/// Lets only those through who may use such a route. A method that the route does not have stays "not allowed".
+pub fn guard<S>(handler: MethodRouter<S>, access: Access, tokens: &Tokens) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    handler.route_layer(middleware::from_fn_with_state(token.clone(), check))
+    match access {
+        Access::Public => handler,
+        _ => handler.route_layer(middleware::from_fn_with_state((access, tokens.clone()), check)),
+    }
 }
 
-async fn check(token: axum::extract::State<AdminToken>, request: Request, next: Next) -> Response {
-    if let Err(refusal) = token.check_place(request.method(), request.headers()) {
-        return refusal.into_response();
-    }
+async fn check(State((access, tokens)): State<(Access, Tokens)>, request: Request, next: Next) -> Response {
     // A pre-flight request never carries a credential.
-    match token.allows(request.method(), request.headers()) || request.method() == Method::OPTIONS {
+    match tokens.allow(access, request.method(), request.headers()) || request.method() == Method::OPTIONS {
         true => next.run(request).await,
         false => Refusal::Unauthorized.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn each_token_opens_what_it_is_for() {
+        let admin = |token| AdminToken::new(token, &[7; 32], Clock::system());
+        let headers = |token: Option<&str>| {
+            let value = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")).unwrap());
+            value.into_iter().map(|value| (AUTHORIZATION, value)).collect::<HeaderMap>()
+        };
+        use Access::{Buyer, Operator, Storefront};
+        for (admin_token, storefront, given, open) in [
+            (None, None, None, &[Buyer, Storefront, Operator][..]),
+            (None, Some("shop"), None, &[Operator]),
+            (None, Some("shop"), Some("shop"), &[Buyer, Storefront, Operator]),
+            (Some("admin"), None, None, &[Buyer]),
+            (Some("admin"), None, Some("admin"), &[Buyer, Storefront, Operator]),
+            (Some("admin"), Some("shop"), None, &[]),
+            (Some("admin"), Some("shop"), Some("shop"), &[Buyer, Storefront]),
+            (Some("admin"), Some("shop"), Some("admin"), &[Buyer, Storefront, Operator]),
+            (Some("admin"), Some("shop"), Some("other"), &[]),
+        ] {
+            let tokens = Tokens { admin: admin(admin_token), storefront: StorefrontToken::new(storefront) };
+            for access in [Access::Public, Buyer, Storefront, Operator] {
+                let allowed = tokens.allow(access, &Method::POST, &headers(given));
+                let expected = access == Access::Public || open.contains(&access);
+                assert_eq!(allowed, expected, "{admin_token:?} {storefront:?} {given:?} {access:?}");
+            }
+        }
     }
 }

@@ -23,9 +23,12 @@ use crate::metrics::{Metrics, Outcome};
 
 use super::activity::Activity;
 use super::arriving::{self, Arriving, Lent};
+use super::cors::{Cors, Sharing};
 use super::handler::Handler;
 use super::in_flight::{InFlight, Turn};
+use super::origin::check_place;
 use super::route_template::RouteTemplate;
+use super::serve_config::ServeConfig;
 use super::{headers, problem};
 
 /// The refusal of a client that has as many requests under way as it may.
@@ -54,20 +57,25 @@ pub(super) struct Edge<H> {
     ids: RequestIds,
     rate_limits: Arc<RateLimits>,
     trusted_proxies: Vec<IpNet>,
+    /// Whether an admin token is set: without one, it matters where a request comes from.
+    has_token: bool,
+    cors: Cors,
     in_flight: Arc<InFlight>,
     metrics: Arc<Metrics>,
 }
 
 impl<H: Handler> Edge<H> {
-    pub(super) fn new(
-        handler: H,
-        rate_limits: Arc<RateLimits>,
-        trusted_proxies: Vec<IpNet>,
-        in_flight: InFlight,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let in_flight = Arc::new(in_flight);
-        Self { handler, ids: RequestIds::default(), rate_limits, trusted_proxies, in_flight, metrics }
+    pub(super) fn new(handler: H, config: &ServeConfig) -> Self {
+        Self {
+            handler,
+            ids: RequestIds::default(),
+            rate_limits: Arc::clone(&config.rate_limits),
+            trusted_proxies: config.trusted_proxies.clone(),
+            has_token: config.has_token,
+            cors: Cors::new(config.cors.clone()),
+            in_flight: Arc::new(InFlight::new(config.max_per_address)),
+            metrics: Arc::clone(&config.metrics),
+        }
     }
 
     /// Responds to one request of `peer`.
@@ -78,7 +86,10 @@ impl<H: Handler> Edge<H> {
         let is_short = self.handler.takes_short_cut(&parts);
         let _under_way = is_short.then(|| self.metrics.count_order_request());
         let address = client(peer, &parts.headers, &self.trusted_proxies);
-        let checked = check(&parts).and_then(|()| self.check_client(&parts, address, peer));
+        let sharing = self.cors.sharing(&parts, || self.handler.buyer_methods(parts.uri.path()));
+        let checked = check(&parts)
+            .and_then(|()| self.check_place(&parts, sharing.as_ref()))
+            .and_then(|()| self.check_client(&parts, address, peer));
         let mut response = match checked {
             Err(refusal) => {
                 if is_short {
@@ -102,14 +113,20 @@ impl<H: Handler> Edge<H> {
                 finish(body, &parts, &mut response, activity).await;
                 response
             }
-            // Boxed, as its state would otherwise be part of every connection.
-            Ok(_turn) => {
-                parts.extensions.insert(Client { address, is_secure: self.is_secure(&parts, peer) });
-                Box::pin(self.route(parts, body, &id, activity, began)).await
-            }
+            Ok(_turn) => match sharing.as_ref().and_then(Sharing::preflight) {
+                Some(response) => response,
+                None => {
+                    parts.extensions.insert(Client { address, is_secure: self.is_secure(&parts, peer) });
+                    // Boxed, as its state would otherwise be part of every connection.
+                    Box::pin(self.route(parts, body, &id, activity, began)).await
+                }
+            },
         };
         if !is_short {
             headers::secure(response.headers_mut());
+        }
+        if let Some(sharing) = sharing {
+            sharing.mark(response.headers_mut());
         }
         response.headers_mut().insert(REQUEST_ID, id);
         response
@@ -172,6 +189,14 @@ impl<H: Handler> Edge<H> {
         let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
         let proto = parts.headers.get(FORWARDED_PROTO).filter(|_| trusted);
         proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+    }
+
+    /// Checks where a request comes from, where no token says who sent it.
+    fn check_place(&self, parts: &Parts, sharing: Option<&Sharing>) -> Result<(), Refusal> {
+        match self.has_token {
+            true => Ok(()),
+            false => check_place(&parts.method, &parts.headers, || sharing.is_some_and(Sharing::is_allowed)),
+        }
     }
 
     /// Counts a request for its client. One that a proxy forwards gets a turn, as its connection is the proxy's.

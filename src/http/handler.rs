@@ -5,6 +5,7 @@ use std::future::Future;
 use axum::BoxError;
 use axum::body::HttpBody;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
@@ -19,6 +20,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Responds to a request that does not take the short cut. A refusal may be left in the response's extensions: the
     /// caller writes its problem document.
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// The methods of this path that are for buyers, whose pages may be of another origin.
+    fn buyer_methods(&self, path: &str) -> Vec<Method>;
 
     /// Whether requests for this path are free of the limits of each client.
     fn is_unlimited(&self, path: &str) -> bool;

@@ -3,7 +3,12 @@
 use std::net::IpAddr;
 
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::domain::refusal::Refusal;
+
+const FOREIGN_HOST: &str = "Host must be localhost or an IP address; to use a name, set ADMIN_TOKEN";
+const FOREIGN_PAGE: &str = "A page of another server may not do this";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -23,19 +28,52 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
     origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
 }
 
+/// Checks where a request comes from, at a server that has no token: it is open, and only to this machine. A page that
+/// a browser shows from elsewhere must not reach it by a name of its own that leads here, nor use it from there.
+/// `is_allowed` says whether the operator lets pages of the request's origin do what it asks for.
+pub(super) fn check_place(
+    method: &Method,
+    headers: &HeaderMap,
+    is_allowed: impl FnOnce() -> bool,
+) -> Result<(), Refusal> {
+    if !has_own_host(headers) {
+        return Err(Refusal::Forbidden(FOREIGN_HOST));
+    }
+    let is_trusted = match headers.get(ORIGIN) {
+        Some(origin) => is_same_origin(headers) || is_loopback(origin) || is_allowed(),
+        None => method.is_safe() || is_same_origin(headers),
+    };
+    is_trusted.then_some(()).ok_or(Refusal::Forbidden(FOREIGN_PAGE))
+}
+
 /// Whether the name by which a request reached this server is one that nobody else can give to this machine: an IP
 /// address or `localhost`.
-pub(super) fn has_own_host(headers: &HeaderMap) -> bool {
+fn has_own_host(headers: &HeaderMap) -> bool {
     is_own(headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default())
 }
 
+/// Whether an origin is a page of this machine: of a front end under development, on a port of its own.
+fn is_loopback(origin: &HeaderValue) -> bool {
+    let Some((_, host)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else { return false };
+    let name = name_of(host);
+    let name = name.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')).unwrap_or(&name);
+    name.parse::<IpAddr>().map_or_else(|_| is_localhost(name), |address| address.is_loopback())
+}
+
 fn is_own(host: &str) -> bool {
-    if let Some(literal) = host.strip_prefix('[') {
-        return literal.contains(']');
-    }
-    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let name = name.strip_suffix('.').unwrap_or(&name);
-    name.is_empty() || name.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+    let name = name_of(host);
+    host.is_empty() || name.starts_with('[') || name.parse::<IpAddr>().is_ok() || is_localhost(&name)
+}
+
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// The host of `host:port` in lower case, without the dot of a full name.
+fn name_of(host: &str) -> String {
+    let end = host.find(']').map_or_else(|| host.find(':').unwrap_or(host.len()), |end| end + 1);
+    let name = host[..end].to_ascii_lowercase();
+    name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -70,6 +108,29 @@ mod tests {
         ] {
             assert!(!is_same_origin(&headers(foreign)), "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn without_a_token_only_pages_of_this_machine_and_allowed_ones_are_trusted() {
+        let host = ("host", "127.0.0.1:3000");
+        let check = |method: Method, pairs: &[(&'static str, &'static str)], allowed: bool| {
+            check_place(&method, &headers(pairs), || allowed).is_ok()
+        };
+        for own in ["http://127.0.0.1:3000", "http://localhost:5173", "http://[::1]:80", "https://app.localhost"] {
+            for method in [Method::GET, Method::POST] {
+                let site = ("sec-fetch-site", "cross-site");
+                assert!(check(method, &[host, ("origin", own), site], false), "{own}");
+            }
+        }
+        for foreign in ["http://shop.example", "null", "", "http://localhost.shop.example", "http://192.0.2.7:3000"] {
+            for method in [Method::GET, Method::POST] {
+                assert!(!check(method.clone(), &[host, ("origin", foreign)], false), "{foreign}");
+                assert!(check(method, &[host, ("origin", foreign)], true), "{foreign}");
+            }
+        }
+        assert!(check(Method::GET, &[host, ("sec-fetch-site", "cross-site")], false), "a link leads here");
+        assert!(!check(Method::POST, &[host, ("sec-fetch-site", "cross-site")], false));
+        assert!(!check(Method::GET, &[("host", "shop.example")], true), "a name that leads here");
     }
 
     #[test]

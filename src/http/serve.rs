@@ -5,45 +5,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::admission::RateLimits;
 use crate::limits::{SEND_BUFFER_BYTES, STOP_SENDING};
-use crate::metrics::Metrics;
 
 use super::activity::{Activity, Shared};
 use super::connection::{self, end_of};
 use super::connections::{Caps, Connections, Entry};
 use super::edge::Edge;
 use super::handler::Handler;
-use super::in_flight::InFlight;
+use super::serve_config::ServeConfig;
 
 /// The pause after a connection could not be accepted, and before it is looked again for room.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The least time between two lines in the log on the same trouble with connections.
 const NOTICE_PAUSE: Duration = Duration::from_secs(60);
-
-/// How connections are treated.
-#[derive(Clone, Debug)]
-pub struct ServeConfig {
-    /// Connections at once, in all.
-    pub max_connections: usize,
-    /// Connections at once of each client address, and requests under way of each address that a proxy names.
-    pub max_per_address: usize,
-    /// How long connections may stay open once the server stops.
-    pub shutdown_timeout: Duration,
-    /// What each client address may send.
-    pub rate_limits: Arc<RateLimits>,
-    /// Peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Where open connections are counted.
-    pub metrics: Arc<Metrics>,
-}
 
 /// Serves until `stopped` turns true; then takes no new connection, ends those that are owed no response, lets the
 /// others finish, and returns within [`ServeConfig::shutdown_timeout`] whatever they do.
@@ -58,9 +38,7 @@ pub async fn serve<H: Handler>(
         tracing::debug!(%error, "the size of send buffers could not be set");
     }
     config.metrics.set_max_connections(config.max_connections);
-    let in_flight = InFlight::new(config.max_per_address);
-    let (limits, proxies) = (Arc::clone(&config.rate_limits), config.trusted_proxies.clone());
-    let edge = Edge::new(handler, limits, proxies, in_flight, Arc::clone(&config.metrics));
+    let edge = Edge::new(handler, &config);
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {
         edge: Arc::new(edge),

@@ -7,5 +7,6 @@ mod figures;
 mod headers;
 mod monitoring;
 mod orders;
+mod origins;
 mod products;
 mod queue;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
@@ -17,7 +17,7 @@ use utoipa::openapi::{
 
 use crate::domain::refusal::Refusal;
 use crate::http::schema::{self, Shape};
-use crate::http::{self, Access, Object};
+use crate::http::{self, Access, Object, TokensSet};
 use crate::limits::{DEFAULT_PAGE, MAX_PAGE};
 use crate::view;
 
@@ -25,6 +25,9 @@ use super::headers;
 
 /// The name of the operator's credential.
 pub(super) const SECURITY: &str = "adminToken";
+
+/// The name of the storefront's credential.
+pub(super) const STOREFRONT_SECURITY: &str = "storefrontToken";
 
 const JSON: &str = "application/json";
 
@@ -57,7 +60,6 @@ impl Operation {
     /// An operation on this path. `id` is its name in generated clients.
     pub(crate) fn new(access: Access, path: String, id: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
-        let operator = access == Access::Operator;
         let described = Self {
             path,
             method: HttpMethod::Get,
@@ -75,8 +77,9 @@ impl Operation {
             | Refusal::UriTooLong
             | Refusal::HeadersTooLarge
             | Refusal::RateLimited(_)
+            | Refusal::Forbidden(_)
             | Refusal::UnsupportedTransferCoding => true,
-            Refusal::Unauthorized | Refusal::Forbidden(_) => operator,
+            Refusal::Unauthorized => access != Access::Public,
             _ => false,
         })
     }
@@ -89,6 +92,21 @@ impl Operation {
     /// Who may use it.
     pub(crate) const fn access(&self) -> Access {
         self.access
+    }
+
+    /// Its method.
+    pub(crate) const fn method(&self) -> Method {
+        match self.method {
+            HttpMethod::Post => Method::POST,
+            HttpMethod::Put => Method::PUT,
+            HttpMethod::Delete => Method::DELETE,
+            _ => Method::GET,
+        }
+    }
+
+    /// Whether pages of a shop have a use for it.
+    pub(crate) fn is_for_buyers(&self) -> bool {
+        matches!(self.access, Access::Public | Access::Buyer)
     }
 
     /// Whether it has parameters in the query.
@@ -323,25 +341,36 @@ impl Operation {
         })
     }
 
-    /// The finished operation. `operators` are those who may use operator routes.
-    pub(super) fn finish(self, operators: Access) -> Finished {
+    /// The credentials of which a request needs one; none if it needs none.
+    fn security(&self, set: TokensSet) -> Vec<SecurityRequirement> {
+        let admin = set.admin.then(|| token(SECURITY));
+        let storefront = set.storefront.then(|| token(STOREFRONT_SECURITY));
+        match self.access {
+            Access::Public => Vec::new(),
+            // Some of what can be ordered needs the admin token.
+            Access::Buyer if !set.storefront && set.admin => {
+                vec![SecurityRequirement::default(), token(SECURITY)]
+            }
+            Access::Buyer if !set.storefront => Vec::new(),
+            Access::Buyer | Access::Storefront => storefront.into_iter().chain(admin).collect(),
+            Access::Operator => admin.into_iter().collect(),
+        }
+    }
+
+    /// The finished operation, of a server with such tokens.
+    pub(super) fn finish(self, set: TokensSet) -> Finished {
+        let security = self.security(set);
         let (mut operation, mut refusals) = (self.operation, self.refusals);
         for (status, response) in self.responses {
             operation = operation.response(status.as_str(), response);
         }
-        match operators {
-            Access::Public => refusals.retain(|refusal| *refusal != Refusal::Unauthorized),
-            Access::Operator => refusals.retain(|refusal| !matches!(refusal, Refusal::Forbidden(_))),
-        }
-        match (operators, self.access) {
-            (Access::Public, _) => {}
-            (Access::Operator, Access::Public) if refusals.contains(&Refusal::Unauthorized) => {
-                // Some of what can be asked for needs the token.
-                operation = operation.security(SecurityRequirement::default()).security(token());
-            }
-            (Access::Operator, Access::Public) => {}
-            (Access::Operator, Access::Operator) => operation = operation.security(token()),
-        }
+        refusals.retain(|refusal| match refusal {
+            Refusal::Unauthorized => !security.is_empty(),
+            // Where a request comes from matters where no token does.
+            Refusal::Forbidden(_) => !set.admin,
+            _ => true,
+        });
+        operation = operation.securities(Some(security));
         refusals.sort_by_key(example_name);
         let mut by_status = BTreeMap::<StatusCode, Vec<&Refusal>>::new();
         for refusal in &refusals {
@@ -358,8 +387,8 @@ impl Operation {
     }
 }
 
-fn token() -> SecurityRequirement {
-    SecurityRequirement::new(SECURITY, Vec::<String>::new())
+fn token(name: &str) -> SecurityRequirement {
+    SecurityRequirement::new(name, Vec::<String>::new())
 }
 
 /// The response for refusals of one status.

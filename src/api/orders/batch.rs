@@ -39,7 +39,7 @@ pub(super) fn route() -> Route {
             { "productId": 2, "userId": "grace", "quantity": 1, "idempotencyKey": "a-1" },
         ],
     });
-    let description = route::operator("/orders/batch", "placeOrders", "Place many orders in one trip")
+    let description = route::storefront("/orders/batch", "placeOrders", "Place many orders in one trip")
         .about("Each order has its own result, at its own place: one that is rejected does not hold up the others.")
         .shape(BATCH_ORDER.name, BATCH_ORDER.shape())
         .shape("Batch", closed("Orders to place in one trip.", false, [(ORDERS, "", true, orders)]))

@@ -19,7 +19,7 @@ use crate::domain::digits::push_decimal;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, AdminToken, Form, Reader, Rule};
+use crate::http::{self, Access, Form, Reader, Rule, Tokens};
 use crate::limits::MAX_ORDER_BODY_BYTES;
 use crate::metrics::Metrics;
 use crate::view::receipt::ReceiptView;
@@ -33,7 +33,7 @@ pub(super) const PATH: &str = "/api/v1/orders";
 pub(super) fn route() -> Route {
     let order = json!({ "productId": 1, "userId": "ada", "quantity": 1 });
     let text_numbers = json!({ "productId": "2", "userId": "grace", "quantity": "2", "priority": "low" });
-    let description = route::public("/orders", "placeOrder", "Place an order")
+    let description = route::buyer("/orders", "placeOrder", "Place an order")
         .about(
             "Responds only after the order is on disk. The same `Idempotency-Key` with the same body gives the first \
              response again for 24 hours, also after a restart and while the first is still in flight.",
@@ -47,9 +47,7 @@ pub(super) fn route() -> Route {
         .refuses(|refusal| {
             matches!(
                 refusal,
-                // Unauthorized: for priorities above normal.
-                Refusal::Unauthorized
-                    | Refusal::ProductNotFound
+                Refusal::ProductNotFound
                     | Refusal::RequestInFlight
                     | Refusal::IdempotencyKeyReused
                     | Refusal::Overloaded { .. }
@@ -68,7 +66,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 pub(crate) struct PlaceOrder {
     admission: Arc<Admission>,
     job_ids: Arc<JobIds>,
-    token: AdminToken,
+    tokens: Tokens,
     metrics: Arc<Metrics>,
 }
 
@@ -77,7 +75,7 @@ impl FromRef<Shared> for PlaceOrder {
         Self {
             admission: FromRef::from_ref(shared),
             job_ids: FromRef::from_ref(shared),
-            token: FromRef::from_ref(shared),
+            tokens: FromRef::from_ref(shared),
             metrics: FromRef::from_ref(shared),
         }
     }
@@ -114,6 +112,9 @@ impl PlaceOrder {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
         http::check_none(uri)?;
+        if !self.tokens.allow(Access::Buyer, &Method::POST, headers) {
+            return Err(Refusal::Unauthorized);
+        }
         let body = http::read_body(headers, body, MAX_ORDER_BODY_BYTES).await?;
         let mut reader = Form::parse(&body)?.reader(&NEW_ORDER);
         let key = read_key(headers, &mut reader);
@@ -121,7 +122,7 @@ impl PlaceOrder {
         request.key = key;
         self.metrics.note_user(request.user.as_str());
         // Priorities above normal are for operators.
-        if request.priority > Priority::Normal && !self.token.allows(&Method::POST, headers) {
+        if request.priority > Priority::Normal && !self.tokens.admin.allows(&Method::POST, headers) {
             return Err(Refusal::Unauthorized);
         }
         self.admission.place(request).await
@@ -175,11 +176,10 @@ fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyK
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Access;
 
     #[test]
     fn the_short_cut_leads_to_a_route_of_the_table() {
         let route = route();
-        assert_eq!((route.description().path(), route.description().access()), (PATH, Access::Public));
+        assert_eq!((route.description().path(), route.description().access()), (PATH, Access::Buyer));
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Server, assert_problem, job_id, order_id};
 
 const TOKEN: &str = "correct-horse-battery-staple";
+const SHOP: &str = "a-token-of-the-storefront";
 
 async fn guarded() -> Server {
     Server::with().env("ADMIN_TOKEN", TOKEN).env("RUST_LOG", "trace").start().await
@@ -26,7 +27,8 @@ async fn operations(server: &Server) -> Vec<(Method, String, bool)> {
         methods.into_iter().map(move |(method, operation)| {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             // With an empty requirement beside it, only some requests need the token.
-            let needed = operation["security"].as_array().is_some_and(|any| !any.contains(&json!({})));
+            let security = operation["security"].as_array().unwrap();
+            let needed = !security.is_empty() && !security.contains(&json!({}));
             (method, path.clone(), needed)
         })
     };
@@ -65,6 +67,56 @@ async fn every_operator_route_needs_the_token_and_no_public_one_does() {
             let answer = server.send(method.clone(), &path, body.as_ref()).await;
             assert_ne!(answer.status, 401, "{method} {path} with the token");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_storefront_token_is_set_orders_need_it_or_the_admin_token_and_it_opens_nothing_else() {
+    let launch = Server::with().env("ADMIN_TOKEN", TOKEN).env("STOREFRONT_TOKEN", SHOP);
+    let server = launch.env("RUST_LOG", "trace").start().await;
+    let product = server.create(100).await;
+    let order = json!({"productId": product, "userId": "ada", "quantity": 1});
+    let urgent = json!({"productId": product, "userId": "ada", "quantity": 1, "priority": "high"});
+    let batch = json!({"orders": [order]});
+    for (token, status) in [(None, 401), (Some("wrong-token"), 401), (Some(SHOP), 201), (Some(TOKEN), 201)] {
+        let client = server.client().with_token(token);
+        let placed = client.post("/orders", order.clone()).await;
+        assert_eq!(placed.status, status, "{token:?}: {placed}");
+        let many = client.post("/orders/batch", batch.clone()).await;
+        assert_eq!(many.status, if status == 201 { 200 } else { 401 }, "{token:?}: {many}");
+        client.get("/inventory").await.expect(200);
+        if status == 201 {
+            // Its number is what lets a buyer follow an order.
+            let path = format!("/orders/queue/{}", job_id(&placed));
+            server.client().with_token(None).get(&path).await.expect(200);
+        }
+    }
+    let shop = server.client().with_token(Some(SHOP));
+    assert_problem(&shop.post("/orders", urgent).await, 401, "unauthorized");
+    for path in ["/orders", "/queue", "/monitoring/metrics", "/inventory/metrics"] {
+        assert_problem(&shop.get(path).await, 401, "unauthorized");
+    }
+    assert_eq!(server.stock(product).await.iter().sum::<i64>(), 100);
+    assert!(!server.output().contains(SHOP), "the token is in the log");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storefront_token_alone_leaves_operators_this_machine_and_asks_of_buyers_what_it_says() {
+    let server = Server::with().env("STOREFRONT_TOKEN", SHOP).start().await;
+    let product = server.create(5).await;
+    assert_problem(&server.order(product, "ada", 1).await, 401, "unauthorized");
+    server.client().with_token(Some(SHOP)).order(product, "ada", 1).await.expect(201);
+    let exited = Server::with().env("STOREFRONT_TOKEN", SHOP).env("HOST", "0.0.0.0").run().await;
+    assert!(exited.code == Some(1) && exited.stderr.contains("ADMIN_TOKEN"), "{exited:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storefront_token_that_is_weak_or_the_admin_token_ends_the_start_with_a_sentence() {
+    for (token, words) in [("short", "STOREFRONT_TOKEN must be at least 8"), (TOKEN, "are the same")] {
+        let launch = Server::with().env("ADMIN_TOKEN", TOKEN).env("STOREFRONT_TOKEN", token);
+        let exited = launch.run().await;
+        assert!(exited.code == Some(1) && exited.stderr.contains(words), "{exited:?}");
+        assert!(!exited.stderr.contains(TOKEN), "{exited:?}");
     }
 }
 

@@ -135,8 +135,8 @@ async fn a_reset_starts_the_measurement_anew_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_most_requests_at_once_are_those_that_were_under_way_together() {
     let server = Server::start().await;
-    let head =
-        "POST /api/v1/orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{";
+    let head = "POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: 90\r\n\r\n{";
     let mut open = Vec::new();
     for _ in 0..5 {
         let mut stream = TcpStream::connect(server.client().address()).await.unwrap();

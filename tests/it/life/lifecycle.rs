@@ -116,7 +116,7 @@ async fn a_request_that_has_not_arrived_whole_at_sigterm_is_dropped_and_places_n
     let product = server.create(10).await;
     let body = json!({"productId": product, "userId": "ada", "quantity": 1}).to_string();
     let head = format!(
-        "POST /api/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
+        "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
          Content-Length: {}\r\n\r\n",
         body.len()
     );

@@ -121,6 +121,8 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         address: "127.0.0.1:0".parse().unwrap(),
         data_dir: "nowhere".into(),
         admin_token: None,
+        storefront_token: None,
+        cors_origins: None,
         sample_data: false,
         workers: 1,
         queue_capacity: 1_000,
