@@ -108,6 +108,7 @@ const NOT_ALWAYS: &[(&str, &str)] = &[
     ("Moved", "needs"),
     ("Order", "product"),
     ("Problem", "errors"),
+    ("Problem", "orderStatus"),
 ];
 
 #[test]

@@ -240,14 +240,19 @@ impl<'b> Batch<'b> {
             return Err(Refusal::JobNotFound.into());
         }
         let transition = match to {
-            OperatorMove::Confirm => {
+            OperatorMove::Confirm | OperatorMove::Cancel => {
                 let order = self.order(id)?.ok_or(Refusal::OrderNotFound)?;
-                match order.is_expired() {
-                    true => Transition::ConfirmedLate,
-                    false => Transition::Confirmed,
+                match (to, order.status) {
+                    // Repeated: the order is where it is wanted.
+                    (OperatorMove::Confirm, OrderStatus::Confirmed)
+                    | (OperatorMove::Cancel, OrderStatus::Cancelled) => {
+                        return Ok(order);
+                    }
+                    (OperatorMove::Cancel, _) => Transition::Cancelled,
+                    _ if order.is_expired() => Transition::ConfirmedLate,
+                    _ => Transition::Confirmed,
                 }
             }
-            OperatorMove::Cancel => Transition::Cancelled,
             OperatorMove::Retry => Transition::Reopened,
             OperatorMove::Forget => {
                 self.record(Change::DeadLetterDeleted(id))?;
@@ -432,10 +437,7 @@ const fn stored_response(key: u128, receipt: &Receipt) -> StoredResponse {
 /// The refusal of a move whose units are not there.
 const fn too_few_units(transition: &Transition) -> Refusal {
     match transition {
-        Transition::ConfirmedLate => Refusal::OrderNotPending {
-            status: OrderStatus::Cancelled,
-            detail: Some("its hold expired, and too few units are left to reserve them again"),
-        },
+        Transition::ConfirmedLate => Refusal::HoldExpired,
         _ => Refusal::SoldOut,
     }
 }

@@ -47,12 +47,12 @@ pub enum Refusal {
         /// Units this user may still order.
         left: u32,
     },
+    /// The order was paid after its hold had run out, and too few units are left to reserve them again.
+    HoldExpired,
     /// The order is not where the request needs it.
     OrderNotPending {
         /// Its status.
         status: OrderStatus,
-        /// What else there is to say.
-        detail: Option<&'static str>,
     },
     /// A product that has orders cannot be deleted.
     ProductHasOrders,
@@ -159,8 +159,8 @@ codes! {
     Self::SaleNotStarted { .. }, Self::SaleNotStarted { starts_at: EXAMPLE_TIME } => "sale_not_started";
     Self::SaleEnded { .. }, Self::SaleEnded { ended_at: EXAMPLE_TIME } => "sale_ended";
     Self::PurchaseLimitExceeded { .. }, Self::PurchaseLimitExceeded { limit: 2, left: 1 } => "purchase_limit_exceeded";
-    Self::OrderNotPending { .. }, Self::OrderNotPending { status: OrderStatus::Failed, detail: None }
-        => "order_not_pending";
+    Self::HoldExpired, Self::HoldExpired => "hold_expired";
+    Self::OrderNotPending { .. }, Self::OrderNotPending { status: OrderStatus::Failed } => "order_not_pending";
     Self::ProductHasOrders, Self::ProductHasOrders => "product_has_orders";
     Self::RequestInFlight, Self::RequestInFlight => "request_in_flight";
     Self::BackupInFlight, Self::BackupInFlight => "request_in_flight";
@@ -210,7 +210,7 @@ impl From<NotOnSale> for Refusal {
 
 impl From<NotPossible> for Refusal {
     fn from(NotPossible(status): NotPossible) -> Self {
-        Self::OrderNotPending { status, detail: None }
+        Self::OrderNotPending { status }
     }
 }
 

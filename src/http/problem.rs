@@ -8,7 +8,6 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use crate::domain::order::OrderStatus;
 use crate::domain::refusal::{FieldError, RateLimited, Refusal};
 use crate::limits::RATE_WINDOW_SECONDS;
 use crate::view::problem::ProblemView;
@@ -29,6 +28,7 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::SaleNotStarted { .. }
         | Refusal::SaleEnded { .. }
         | Refusal::PurchaseLimitExceeded { .. }
+        | Refusal::HoldExpired
         | Refusal::OrderNotPending { .. }
         | Refusal::ProductHasOrders
         | Refusal::RequestInFlight
@@ -69,7 +69,8 @@ pub fn message(refusal: &Refusal) -> Cow<'static, str> {
             let are = if *left == 1 { "is" } else { "are" };
             format!("The limit is {limit} for each user, and {left} {are} left for this one").into()
         }
-        Refusal::OrderNotPending { status, detail } => not_pending(*status, *detail).into(),
+        Refusal::HoldExpired => "The hold ran out, and too few units are left: give the money back".into(),
+        Refusal::OrderNotPending { status } => format!("The order is {}", status.as_str()).into(),
         Refusal::ProductHasOrders => "A product that has orders cannot be deleted".into(),
         Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".into(),
         Refusal::BackupInFlight => "A backup is being read already; there is one at a time".into(),
@@ -103,11 +104,6 @@ pub fn message(refusal: &Refusal) -> Cow<'static, str> {
 fn invalid(errors: &[FieldError]) -> String {
     let parts: Vec<_> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
     parts.join("; ")
-}
-
-fn not_pending(status: OrderStatus, detail: Option<&str>) -> String {
-    let status = status.as_str();
-    detail.map_or_else(|| format!("The order is {status}"), |detail| format!("The order is {status}: {detail}"))
 }
 
 /// The problem document for a refusal of a request to `path`.

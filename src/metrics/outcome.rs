@@ -74,8 +74,14 @@ mod tests {
 
     #[test]
     fn refusals_of_orders_have_an_outcome_of_their_own() {
-        let not_of_orders =
-            ["order_not_found", "job_not_found", "not_found", "order_not_pending", "product_has_orders"];
+        let not_of_orders = [
+            "order_not_found",
+            "job_not_found",
+            "not_found",
+            "hold_expired",
+            "order_not_pending",
+            "product_has_orders",
+        ];
         let known: Vec<_> = OUTCOMES.iter().map(|(_, code)| *code).collect();
         for refusal in Refusal::examples() {
             let outcome = Outcome::of(&refusal);

@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::text::one_of;
+use super::text::{Word, one_of};
+use crate::domain::order::OrderStatus;
 use crate::domain::refusal::Refusal;
 
 /// Why a request was rejected (RFC 9457), with the members that older clients read. A rejected request has changed
@@ -37,6 +38,10 @@ pub struct ProblemView<'a> {
     /// As `title`.
     #[schema(min_length = 1)]
     error: &'a str,
+    /// Where the code is `order_not_pending`: what the order is instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Word<OrderStatus>)]
+    order_status: Option<Word<OrderStatus>>,
     /// Where the code is `invalid_request`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -57,6 +62,10 @@ impl<'a> ProblemView<'a> {
             status_code: status,
             message,
             error: title,
+            order_status: match refusal {
+                Refusal::OrderNotPending { status } => Some(Word(*status)),
+                _ => None,
+            },
             errors: field_errors(refusal),
         }
     }

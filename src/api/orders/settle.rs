@@ -21,19 +21,23 @@ pub(super) fn confirm_route() -> Route {
     let description = route::operator("/orders/{id}/confirm", "confirmOrder", "Confirm an order")
         .about(
             "The buyer has paid. An order whose hold has expired is confirmed all the same while units are left: they \
-             are reserved again.",
+             are reserved again; else the refusal is `hold_expired`, and the buyer's money goes back. Confirming a \
+             confirmed order changes nothing.",
         )
         .part("id", "The order.", of::<Id>())
         .responds::<OrderView<'_>>("The order, confirmed.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))
-        .refuses(|refusal| matches!(refusal, Refusal::PurchaseLimitExceeded { .. }))
+        .refuses(|refusal| matches!(refusal, Refusal::HoldExpired | Refusal::PurchaseLimitExceeded { .. }))
         .writes();
     route::post(confirm, description)
 }
 
 pub(super) fn cancel_route() -> Route {
     let description = route::operator("/orders/{id}/cancel", "cancelOrder", "Cancel an order")
-        .about("Its units return to the stock, also those of a confirmed order.")
+        .about(
+            "Its units return to the stock, also those of a confirmed order. Cancelling a cancelled order changes \
+             nothing.",
+        )
         .part("id", "The order.", of::<Id>())
         .responds::<OrderView<'_>>("The order, cancelled.")
         .refuses(|refusal| matches!(refusal, Refusal::OrderNotFound | Refusal::OrderNotPending { .. }))

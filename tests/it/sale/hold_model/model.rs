@@ -31,7 +31,7 @@ pub(super) enum Answer {
     Done(OrderStatus),
     /// `order_not_pending`; where the order is.
     NotPending(OrderStatus),
-    /// `order_not_pending`, because the hold expired and its units are gone.
+    /// `hold_expired`: it did, and its units are gone.
     HoldExpired,
     /// `sold_out`.
     SoldOut,
@@ -182,7 +182,8 @@ impl Model {
             Pending => self.go(Confirmed, StockMove::Sell),
             Expired if self.on_sale() >= u64::from(UNITS) => self.go(Confirmed, StockMove::Resell),
             Expired => Answer::HoldExpired,
-            Confirmed | Failed(_) | Cancelled => Answer::NotPending(self.status()),
+            Confirmed => Answer::Done(self.status()),
+            Failed(_) | Cancelled => Answer::NotPending(self.status()),
         }
     }
 
@@ -190,7 +191,8 @@ impl Model {
         match self.standing {
             Pending => self.go(Cancelled, StockMove::Release),
             Confirmed => self.go(Cancelled, StockMove::TakeBack),
-            Failed(_) | Cancelled | Expired => Answer::NotPending(self.status()),
+            Cancelled | Expired => Answer::Done(self.status()),
+            Failed(_) => Answer::NotPending(self.status()),
         }
     }
 

@@ -155,12 +155,8 @@ fn answer(result: &Result<Arc<Order>, Refusal>) -> Answer {
 
 fn refused(refusal: &Refusal) -> Answer {
     match refusal {
-        Refusal::OrderNotPending { status, detail: None } => Answer::NotPending(*status),
-        Refusal::OrderNotPending { status: OrderStatus::Cancelled, detail: Some(detail) }
-            if detail.contains("hold expired") =>
-        {
-            Answer::HoldExpired
-        }
+        Refusal::OrderNotPending { status } => Answer::NotPending(*status),
+        Refusal::HoldExpired => Answer::HoldExpired,
         Refusal::SoldOut => Answer::SoldOut,
         Refusal::JobNotFound => Answer::NoSuchJob,
         other => Answer::Other(other.code()),

@@ -267,7 +267,16 @@ impl Sale {
         Ok(engine)
     }
 
-    /// Ends the process in the commit of a step's actions. None of them may be answered as done.
+    /// Whether the order was before where the action wants it.
+    fn is_repeated(&self, reply: &Reply) -> bool {
+        self.cases[reply.case].models.iter().any(|model| {
+            let mut after = model.clone();
+            after.act(reply.action) == reply.answer && after == *model
+        })
+    }
+
+    /// Ends the process in the commit of a step's actions. None of them may be answered as done, but for those that find
+    /// the order where they want it.
     async fn die(&self, engine: Engine, step: usize, stage: Stage) -> Result<(), Deviation> {
         let mut asked = Vec::new();
         if stage == Stage::Kill {
@@ -288,7 +297,8 @@ impl Sale {
         self.disk.restart();
         for asked in asked {
             let Ok(replies) = asked.await else { continue };
-            let done = replies.into_iter().find(|reply| matches!(reply.answer, Answer::Done(_)));
+            let is_done = |reply: &Reply| matches!(reply.answer, Answer::Done(_)) && !self.is_repeated(reply);
+            let done = replies.into_iter().find(is_done);
             if let Some(Reply { case, answer, .. }) = done {
                 return Err(Deviation { case, why: format!("replied {answer:?} for a commit that failed") });
             }
