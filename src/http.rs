@@ -30,7 +30,7 @@ mod socket;
 
 pub use access::{Access, AdminToken, StorefrontToken, Tokens, TokensSet, guard, is_read};
 pub use body::{BatchBody, JsonBody, read_body};
-pub use conditions::{if_match, is_known};
+pub use conditions::{IDEMPOTENCY_KEY, if_match, is_known, without_idempotency_key};
 pub use edge::Client;
 pub use form_body::FormBody;
 pub use handler::Handler;

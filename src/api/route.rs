@@ -4,7 +4,7 @@ use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 use utoipa::openapi::HttpMethod;
 
-use crate::http::{Access, Tokens, guard, without_query};
+use crate::http::{Access, Tokens, guard, without_idempotency_key, without_query};
 
 use super::openapi::{Chapter, Operation};
 use super::state::Shared;
@@ -80,10 +80,12 @@ impl Route {
     }
 
     /// What responds, behind the checks that its description asks for: a route without parameters in the query takes
-    /// none, and one that is not for anyone needs a token.
+    /// none, one that keeps no responses takes no `Idempotency-Key`, and one that is not for anyone needs a token.
     pub(super) fn handler(self, tokens: &Tokens) -> MethodRouter<Shared> {
-        let handler = if self.description.reads_query() { self.handler } else { without_query(self.handler) };
-        guard(handler, self.description.access(), tokens)
+        let Self { description, handler } = self;
+        let handler = if description.reads_query() { handler } else { without_query(handler) };
+        let handler = if description.has_idempotency_key() { handler } else { without_idempotency_key(handler) };
+        guard(handler, description.access(), tokens)
     }
 }
 

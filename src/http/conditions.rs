@@ -1,9 +1,34 @@
-//! The headers that make a request depend on the state of a product.
+//! The headers that make a request depend on the state of a product, or on whether it came before.
 
-use axum::http::HeaderMap;
+use axum::extract::Request;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 
 use crate::domain::product_tag::{Expected, ProductTag, TagPart};
+use crate::domain::refusal::Refusal;
+
+/// Gives a repetition of the request the same response.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+const NOT_TAKEN: &str = "is not taken by this route. Each order of a batch has an idempotencyKey; confirming, cancelling and \
+    retrying act once however often they are asked for; If-Match keeps a product from being changed twice";
+
+/// Wraps a handler that keeps no responses: a request with `Idempotency-Key` is rejected, as its client would rely on
+/// one.
+pub fn without_idempotency_key<S>(handler: MethodRouter<S>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    handler.route_layer(middleware::from_fn(async |request: Request, next: Next| -> Response {
+        match !request.method().is_safe() && request.headers().contains_key(IDEMPOTENCY_KEY) {
+            true => Refusal::invalid("Idempotency-Key", NOT_TAKEN).into_response(),
+            false => next.run(request).await,
+        }
+    }))
+}
 
 /// The states that `If-Match` names; none where the header is not there. A tag that is not one of ours, and a weak one,
 /// matches nothing.

@@ -41,6 +41,7 @@ pub(crate) struct Operation {
     access: Access,
     is_limited: bool,
     reads_query: bool,
+    has_idempotency_key: bool,
     operation: OperationBuilder,
     responses: Vec<(StatusCode, ResponseBuilder)>,
     refusals: Vec<Refusal>,
@@ -66,6 +67,7 @@ impl Operation {
             access,
             is_limited: true,
             reads_query: false,
+            has_idempotency_key: false,
             operation,
             responses: Vec::new(),
             refusals: Vec::new(),
@@ -107,6 +109,11 @@ impl Operation {
     /// Whether pages of a shop have a use for it.
     pub(crate) fn is_for_buyers(&self) -> bool {
         matches!(self.access, Access::Public | Access::Buyer)
+    }
+
+    /// Whether it gives a repetition of a request the same response.
+    pub(crate) const fn has_idempotency_key(&self) -> bool {
+        self.has_idempotency_key
     }
 
     /// Whether it has parameters in the query.
@@ -152,6 +159,11 @@ impl Operation {
     /// A header of the request.
     pub(crate) fn header(self, name: &str, about: &str, shape: Shape) -> Self {
         self.parameter(ParameterIn::Header, Required::False, name, about, shape)
+    }
+
+    /// The header `Idempotency-Key`.
+    pub(crate) fn takes_idempotency_key(self, about: &str, shape: Shape) -> Self {
+        Self { has_idempotency_key: true, ..self.header("Idempotency-Key", about, shape) }
     }
 
     fn parameter(self, place: ParameterIn, required: Required, name: &str, about: &str, shape: Shape) -> Self {

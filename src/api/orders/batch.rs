@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -23,7 +23,6 @@ use crate::metrics::Metrics;
 use crate::view::receipt::{BatchRefusedView, BatchResultsView};
 
 use super::fields::{BATCH_ORDER, KEY, read_order};
-use super::place::IDEMPOTENCY_KEY;
 use super::receipt;
 
 /// The one field of a batch.
@@ -196,13 +195,8 @@ async fn place(
     State(admission): State<Arc<Admission>>,
     State(job_ids): State<Arc<JobIds>>,
     State(metrics): State<Arc<Metrics>>,
-    headers: HeaderMap,
     BatchBody(body): BatchBody,
 ) -> Result<Response, Refusal> {
-    // Ignored, it would let a client that relies on it buy twice.
-    if headers.contains_key(IDEMPOTENCY_KEY) {
-        return Err(Refusal::invalid("Idempotency-Key", "is not for a batch: give each order an idempotencyKey"));
-    }
     let Batch { orders } = http::parse(&body).map_err(|error| http::not_json(&error))?;
     if orders.read.is_empty() || orders.more {
         return Err(Refusal::invalid(ORDERS, format!("must have 1 to {MAX_BATCH_ORDERS} entries")));

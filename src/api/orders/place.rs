@@ -19,7 +19,7 @@ use crate::domain::digits::push_decimal;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, Access, Form, Reader, Rule, Tokens};
+use crate::http::{self, Access, Form, IDEMPOTENCY_KEY, Reader, Rule, Tokens};
 use crate::limits::MAX_ORDER_BODY_BYTES;
 use crate::metrics::Metrics;
 use crate::view::receipt::ReceiptView;
@@ -38,7 +38,7 @@ pub(super) fn route() -> Route {
             "Responds only after the order is on disk. The same `Idempotency-Key` with the same body gives the first \
              response again for 24 hours, also after a restart and while the first is still in flight.",
         )
-        .header("Idempotency-Key", "Makes a repetition of the request safe.", Key.shape())
+        .takes_idempotency_key("Makes a repetition of the request safe.", Key.shape())
         .body(&NEW_ORDER, MAX_ORDER_BODY_BYTES, [("order", order), ("textNumbers", text_numbers)])
         .creates::<ReceiptView>("The order is accepted.", &["Idempotency-Replayed"])
         .leads_to(&["followOrder"], "jobId", "jobId")
@@ -57,8 +57,6 @@ pub(super) fn route() -> Route {
     route::post(place, description)
 }
 
-/// Gives a repetition of the request the same response.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What placing an order needs, in one piece: each connection shares one of it.

@@ -1,9 +1,10 @@
 //! Who may use what where an admin token is set.
 
 use hyper::Method;
+use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, assert_problem, job_id, order_id};
+use crate::harness::{Server, assert_problem, job_id, order_id, request};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 const SHOP: &str = "a-token-of-the-storefront";
@@ -118,6 +119,57 @@ async fn a_storefront_token_that_is_weak_or_the_admin_token_ends_the_start_with_
         assert!(exited.code == Some(1) && exited.stderr.contains(words), "{exited:?}");
         assert!(!exited.stderr.contains(TOKEN), "{exited:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idempotency_key_is_honoured_or_rejected_on_every_route_that_changes_something() {
+    let server = Server::start().await;
+    let product = server.create(100).await;
+    let mut rejecting = 0;
+    for (method, path, _) in operations(&server).await {
+        let mut keyed = request(method.clone(), &path, Some("application/json"), b"{}");
+        keyed.headers_mut().insert("idempotency-key", "once".parse().unwrap());
+        let answer = server.try_send(keyed).await.unwrap();
+        if method == Method::GET {
+            assert_ne!(answer.body["errors"][0]["field"], "Idempotency-Key", "{path}: {answer}");
+        } else if path != "/api/v1/orders" {
+            assert_problem(&answer, 400, "invalid_request");
+            assert_eq!(answer.body["errors"][0]["field"], "Idempotency-Key", "{method} {path}: {answer}");
+            rejecting += 1;
+        }
+    }
+    assert!(rejecting > 10, "{rejecting}");
+    assert_eq!(server.stock(product).await, [100, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_headers_of_a_request_say_it_is_rejected_or_acts_and_never_fails() {
+    let server = Server::start().await;
+    server.create(100).await;
+    let own = format!("http://{}", server.address());
+    let values: [(&str, &[&str]); 5] = [
+        ("host", &["evil.example", "localhost:1", "[::1]"]),
+        ("origin", &["null", "https://evil.example", &own, "http://", "://"]),
+        ("idempotency-key", &["a", "", "a b", &"k".repeat(256)]),
+        ("if-match", &["*", "\"x\"", "W/\"1\"", ",", "\"0-0\", \"1-1\""]),
+        ("access-control-request-method", &["POST", "PATCH", "\u{7f}x"]),
+    ];
+    for (method, path, _) in operations(&server).await.into_iter().filter(|(_, path, _)| !path.ends_with("/backup")) {
+        for (name, given) in values {
+            for value in given {
+                let Ok(value) = value.parse::<HeaderValue>() else { continue };
+                let mut varied = request(method.clone(), &path, Some("application/json"), b"{}");
+                varied.headers_mut().insert(name, value.clone());
+                let answer = server.try_send(varied).await.unwrap();
+                assert!(answer.status < 500, "{method} {path} with {name}: {value:?}: {answer}");
+                let foreign = ["evil.example", "null", "://", "http://"].iter().any(|text| {
+                    ["host", "origin"].contains(&name) && value.to_str().is_ok_and(|value| value.ends_with(text))
+                });
+                assert_eq!(answer.status == 403, foreign, "{method} {path} with {name}: {value:?}: {answer}");
+            }
+        }
+    }
+    assert_eq!(server.get("/inventory/audit").await.expect(200).body["ok"], true);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

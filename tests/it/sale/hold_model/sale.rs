@@ -275,8 +275,8 @@ impl Sale {
         })
     }
 
-    /// Ends the process in the commit of a step's actions. None of them may be answered as done, but for those that find
-    /// the order where they want it.
+    /// Ends the process in the commit of a step's actions. None of them may be answered as done, but for those that
+    /// find the order where they want it.
     async fn die(&self, engine: Engine, step: usize, stage: Stage) -> Result<(), Deviation> {
         let mut asked = Vec::new();
         if stage == Stage::Kill {
