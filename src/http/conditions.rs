@@ -13,8 +13,9 @@ use crate::domain::refusal::Refusal;
 /// Gives a repetition of the request the same response.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-const NOT_TAKEN: &str = "is not taken by this route. Each order of a batch has an idempotencyKey; confirming, cancelling and \
-    retrying act once however often they are asked for; If-Match keeps a product from being changed twice";
+const NOT_TAKEN: &str = "is not taken by this route. Each order of a batch has an idempotencyKey; confirming, \
+    cancelling and retrying act once however often they are asked for; If-Match keeps a product from being changed \
+    twice";
 
 /// Wraps a handler that keeps no responses: a request with `Idempotency-Key` is rejected, as its client would rely on
 /// one.
