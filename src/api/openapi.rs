@@ -7,9 +7,8 @@ use utoipa::openapi::path::PathsBuilder;
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{InfoBuilder, License, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server};
 
-use crate::domain::refusal::Refusal;
 use crate::http::TokensSet;
 use crate::view;
 use crate::view::problem::ProblemView;
@@ -20,6 +19,9 @@ mod operation;
 pub(super) use operation::Operation;
 #[cfg(test)]
 pub(super) use operation::example_name;
+
+/// Its identifier in the list of SPDX.
+const LICENSE: &str = env!("CARGO_PKG_LICENSE");
 
 const ABOUT: &str = "\
 Sells every unit exactly once, and never one too many.
@@ -62,6 +64,7 @@ pub(super) fn text(chapters: Vec<Chapter>, set: TokensSet) -> String {
 fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
     let mut components = ComponentsBuilder::new();
     let (mut paths, mut tags) = (PathsBuilder::new(), Vec::new());
+    let mut refusals = BTreeMap::new();
     let mut shapes: BTreeMap<_, _> = view::schema::named::<ProblemView<'_>>().into_iter().collect();
     for Chapter { tag, about, operations } in chapters {
         tags.push(TagBuilder::new().name(tag).description(Some(about)).build());
@@ -69,6 +72,7 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
             let finished = operation.tag(tag).finish(set);
             components = components.responses_from_iter(finished.responses);
             shapes.extend(finished.shapes);
+            refusals.extend(finished.refusals.into_iter().map(|refusal| (operation::example_name(&refusal), refusal)));
             paths = paths.path(finished.path, finished.item);
         }
     }
@@ -76,9 +80,8 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
     for (name, header) in headers::all() {
         components = components.header(name, header);
     }
-    for refusal in Refusal::examples() {
-        let example = ExampleBuilder::new().value(Some(operation::problem_example(&refusal)));
-        components = components.example(operation::example_name(&refusal), example);
+    for (name, refusal) in refusals {
+        components = components.example(name, ExampleBuilder::new().value(Some(operation::problem_example(&refusal))));
     }
     for (is_set, name, about) in [
         (set.admin, operation::SECURITY, "The server's admin token."),
@@ -94,6 +97,7 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
         .title("flashsale")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
-        .license(Some(License::new(env!("CARGO_PKG_LICENSE"))));
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build()
+        .license(Some(LicenseBuilder::new().name(LICENSE).identifier(Some(LICENSE)).build()));
+    let document = OpenApiBuilder::new().info(info).servers(Some([Server::new("/")]));
+    document.paths(paths).components(Some(components.build())).tags(Some(tags)).build()
 }

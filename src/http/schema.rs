@@ -64,7 +64,7 @@ pub fn sent_moment() -> Shape {
 /// A price as it is sent.
 pub fn sent_price() -> Shape {
     let text = of(Type::String).pattern(Some(r"^[0-9]{1,10}(\.[0-9]{1,2})?$"));
-    let number = of(Type::Number).minimum(Some(0)).maximum(Some(9_999_999_999.99)).multiple_of(Some(0.01));
+    let number = of(Type::Number).minimum(Some(0)).maximum(Some(9_999_999_999.99));
     with_example(AnyOfBuilder::new().item(text).item(number).into(), json!("999.99"))
 }
 

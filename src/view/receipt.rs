@@ -144,14 +144,35 @@ pub struct BatchRefusedView<'a> {
     #[schema(nullable = false, minimum = 1, maximum = 3600)]
     retry_after: Option<u64>,
     /// As the response to a single order would have.
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
+    status: RefusedStatus,
 }
+
+/// The status of a rejected order, never that of an accepted one: results can be told apart by it.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct RefusedStatus(u16);
+
+impl RefusedStatus {
+    const ALL: [u16; 8] = [400, 401, 404, 409, 422, 429, 500, 503];
+}
+
+impl PartialSchema for RefusedStatus {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some(Self::ALL)).into()
+    }
+}
+
+impl ToSchema for RefusedStatus {}
 
 impl<'a> BatchRefusedView<'a> {
     /// The result of a rejected order, with the status and the sentence that a single order's response would have, and
     /// the seconds after which it is worth trying again.
     pub fn of(refusal: &'a Refusal, status: u16, message: &'a str, retry_after: Option<u64>) -> Self {
-        Self { code: Code::of(refusal), errors: field_errors(refusal), message, retry_after, status }
+        Self {
+            code: Code::of(refusal),
+            errors: field_errors(refusal),
+            message,
+            retry_after,
+            status: RefusedStatus(status),
+        }
     }
 }

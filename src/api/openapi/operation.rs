@@ -11,9 +11,7 @@ use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{
-    AllOfBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
-};
+use utoipa::openapi::{HttpMethod, PathItem, Ref, RefOr, Required, Response, ResponseBuilder};
 
 use crate::domain::refusal::Refusal;
 use crate::http::schema::{self, Shape};
@@ -54,6 +52,8 @@ pub(super) struct Finished {
     pub(super) path: String,
     pub(super) item: PathItem,
     pub(super) responses: Vec<(String, Response)>,
+    /// Those that its responses have as examples.
+    pub(super) refusals: Vec<Refusal>,
     pub(super) shapes: Vec<(String, Shape)>,
 }
 
@@ -392,10 +392,10 @@ impl Operation {
         for (status, refusals) in by_status {
             let name = refusals.iter().map(|refusal| example_name(refusal)).collect::<Vec<_>>().join(".");
             operation = operation.response(status.as_str(), Ref::from_response_name(&name));
-            shared.push((name, problem(status, &refusals)));
+            shared.push((name, problem(&refusals)));
         }
         let item = PathItem::new(self.method, operation);
-        Finished { path: self.path, item, responses: shared, shapes: self.shapes }
+        Finished { path: self.path, item, responses: shared, refusals, shapes: self.shapes }
     }
 }
 
@@ -404,15 +404,11 @@ fn token(name: &str) -> SecurityRequirement {
 }
 
 /// The response for refusals of one status.
-fn problem(status: StatusCode, refusals: &[&Refusal]) -> Response {
+fn problem(refusals: &[&Refusal]) -> Response {
     let codes: BTreeSet<_> = refusals.iter().map(|refusal| refusal.code()).collect();
-    let narrowed = ObjectBuilder::new()
-        .property("status", schema::status(status.as_u16()))
-        .property("code", schema::word(codes.iter().copied()));
-    let shape = AllOfBuilder::new().item(schema::named("Problem")).item(narrowed);
     let names = refusals.iter().map(|refusal| example_name(refusal));
     let examples = names.map(|name| (name.clone(), RefOr::Ref(Ref::new(format!("#/components/examples/{name}")))));
-    let content = ContentBuilder::new().schema(Some(shape)).examples_from_iter(examples).build();
+    let content = ContentBuilder::new().schema(Some(schema::named("Problem"))).examples_from_iter(examples).build();
     let about: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
     let mut response = ResponseBuilder::new().description(about.join(", ")).content(PROBLEM, content);
     // The very headers that such a refusal is sent with.

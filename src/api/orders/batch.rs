@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,9 +15,10 @@ use serde_json::json;
 use crate::admission::{Accepted, Admission, OrderRequest};
 use crate::api::route::{self, Route};
 use crate::domain::job_id::JobIds;
+use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
 use crate::http::schema::{any_of, anything, closed, list_of, named};
-use crate::http::{self, As, BatchBody, Form, Name, Value};
+use crate::http::{self, AdminToken, As, BatchBody, Form, Name, Value};
 use crate::limits::{MAX_BATCH_BODY_BYTES, MAX_BATCH_ORDERS};
 use crate::metrics::Metrics;
 use crate::view::receipt::{BatchRefusedView, BatchResultsView};
@@ -195,14 +196,23 @@ async fn place(
     State(admission): State<Arc<Admission>>,
     State(job_ids): State<Arc<JobIds>>,
     State(metrics): State<Arc<Metrics>>,
+    State(token): State<AdminToken>,
+    headers: HeaderMap,
     BatchBody(body): BatchBody,
 ) -> Result<Response, Refusal> {
     let Batch { orders } = http::parse(&body).map_err(|error| http::not_json(&error))?;
     if orders.read.is_empty() || orders.more {
         return Err(Refusal::invalid(ORDERS, format!("must have 1 to {MAX_BATCH_ORDERS} entries")));
     }
+    // Priorities above normal are for operators.
+    let is_operator = token.allows(&Method::POST, &headers);
+    let most = if is_operator { Priority::Critical } else { Priority::Normal };
     let mut requests = Vec::with_capacity(orders.read.len());
-    let read = orders.read.into_iter().map(|entry| entry.map(|request| requests.push(request)));
+    let allowed = orders.read.into_iter().map(|entry| match entry {
+        Ok(request) if request.priority > most => Err(Refusal::Unauthorized),
+        entry => entry,
+    });
+    let read = allowed.map(|entry| entry.map(|request| requests.push(request)));
     let read: Vec<Result<(), Refusal>> = read.collect();
     requests.iter().for_each(|request| metrics.note_user(request.user.as_str()));
     let mut placed = admission.place_many(requests).await.into_iter();

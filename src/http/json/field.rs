@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::http::schema::{
-    Shape, closed, nullable, sent_delta, sent_moment, sent_price, sent_whole, truth, with_default, with_example, word,
+    Shape, closed, nullable, sent_delta, sent_moment, sent_price, sent_whole, truth, with_example, word,
 };
 use crate::view::text::Words;
 
@@ -238,6 +238,7 @@ impl<T: Words + Sync> Rule for OneOf<T> {
     }
 
     fn shape(&self) -> Shape {
-        with_default(word(T::ALL.iter().map(|known| known.word())), self.default.word().into())
+        // Generators take a field with a default for one that must be there.
+        word(T::ALL.iter().map(|known| known.word()))
     }
 }

@@ -93,7 +93,11 @@ async fn where_a_storefront_token_is_set_orders_need_it_or_the_admin_token_and_i
         }
     }
     let shop = server.client().with_token(Some(SHOP));
-    assert_problem(&shop.post("/orders", urgent).await, 401, "unauthorized");
+    assert_problem(&shop.post("/orders", urgent.clone()).await, 401, "unauthorized");
+    let many = shop.post("/orders/batch", json!({"orders": [urgent.clone(), order]})).await.expect(200).body;
+    assert_eq!((&many["results"][0]["status"], &many["results"][1]["status"]), (&json!(401), &json!(201)));
+    let many = server.post("/orders/batch", json!({"orders": [urgent]})).await.expect(200).body;
+    assert_eq!(many["results"][0]["status"], 201);
     for path in ["/orders", "/queue", "/monitoring/metrics", "/inventory/metrics"] {
         assert_problem(&shop.get(path).await, 401, "unauthorized");
     }
