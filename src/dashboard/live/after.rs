@@ -8,7 +8,7 @@ use crate::domain::sale::Phase;
 use crate::view::metrics::MetricsView;
 use crate::view::verdict::{FunnelView, ResponseGoalView, SoldProductView, VerdictCheckView, VerdictView};
 
-use super::super::figures::{Kind, lasted, percent, share};
+use super::super::figures::{Kind, NARROW, lasted, percent, share};
 use super::super::state::Shared;
 use super::super::text;
 use super::during::{in_order, words};
@@ -97,7 +97,7 @@ impl After {
             checked_at: text::moment(verdict.checked_at.0, now),
             checks: verdict.checks.iter().map(Check::of).collect(),
             goal: Goal::of(&verdict.goal),
-            products: verdict.products.iter().map(|product| Lasted::of(product, most)).collect(),
+            products: verdict.products.iter().map(|product| Lasted::of(product, most, now)).collect(),
             chart_from: from.to_string(),
             chart_until: until.to_string(),
             chart_words: format!("{} to {}", text::moment(from, now), text::moment(until, now)),
@@ -127,7 +127,7 @@ fn summary(m: &MetricsView, verdict: &VerdictView, todo: &[Todo], took: Duration
     };
     let goal = match (verdict.goal.met, verdict.goal.p99_ms) {
         (false, Some(p99)) => format!(
-            " Responses were slower than the goal: p99 {}, not below {} ms.",
+            " Responses were slower than the goal: p99 {}, not below {}{NARROW}ms.",
             milliseconds(p99),
             verdict.goal.below_ms
         ),
@@ -218,18 +218,23 @@ impl Goal {
 }
 
 fn milliseconds(millis: f64) -> String {
-    format!("{} ms", Kind::Millis.text(Some(millis)))
+    format!("{}{NARROW}ms", Kind::Millis.text(Some(millis)))
 }
 
 impl Lasted {
-    fn of(product: &SoldProductView, most: f64) -> Self {
+    fn of(product: &SoldProductView, most: f64, now: Timestamp) -> Self {
         let seconds = product.lasted_seconds;
         Self {
             id: product.id.0,
             name: product.name.clone(),
             sold: text::whole(product.sold),
             share: share(seconds.unwrap_or_default().ceil() as u64, most.ceil() as u64),
-            lasted: seconds.map_or_else(|| "not sold out".to_owned(), |seconds| lasted(seconds.round() as u64)),
+            lasted: match (seconds, product.sold_out_at) {
+                (Some(seconds), _) => lasted(seconds.round() as u64),
+                // Its start is not known, as it was in the sale before the events that are kept.
+                (None, Some(at)) => format!("until {}", text::moment(at.0, now)),
+                (None, None) => "not sold out".to_owned(),
+            },
         }
     }
 }
