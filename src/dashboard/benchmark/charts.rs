@@ -8,7 +8,7 @@ use crate::domain::series::{EventKind, Series};
 use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::history::{HistoryEventView, HistoryView, SeriesView};
 
-use super::axis::{mark_text, marks, place_labels, time_marks};
+use super::axis::{LabelPlace, mark_text, marks, place_labels, time_marks};
 
 /// The width of a drawing, and the edges of its field.
 const WIDTH: f64 = 520.0;
@@ -27,8 +27,8 @@ const TIME_ROOM: f64 = 84.0;
 const MOST_POINTS: usize = 232;
 /// Points without a measurement that are no gap at either end: the second under way is not measured yet.
 const UNFINISHED: usize = 2;
-/// The longest label of an event, in letters.
-const MAX_LABEL: usize = 28;
+/// Letters of a product's name in the label of an event.
+const MAX_NAME: usize = 20;
 
 /// A drawing. Its numbers are texts as they are written in SVG.
 #[derive(Debug)]
@@ -172,8 +172,8 @@ pub(super) fn draw(history: &HistoryView, name: impl Fn(u64) -> String) -> Vec<T
 
 /// An event in a few words.
 fn label(event: &HistoryEventView, name: impl Fn(u64) -> String) -> String {
-    let words = match (event.kind.0, event.product_id) {
-        (EventKind::SoldOut, Some(product)) => format!("{} sold out", name(product.0)),
+    match (event.kind.0, event.product_id) {
+        (EventKind::SoldOut, Some(product)) => format!("{} sold out", cut(&name(product.0), MAX_NAME)),
         (EventKind::Start, _) => "server started".to_owned(),
         (EventKind::Stop, _) => "server stopped".to_owned(),
         (EventKind::Restart, _) => "restarted after a kill".to_owned(),
@@ -182,10 +182,14 @@ fn label(event: &HistoryEventView, name: impl Fn(u64) -> String) -> String {
         (EventKind::Restored, _) => "store restored".to_owned(),
         (EventKind::Reset, _) => "measurement reset".to_owned(),
         (kind, _) => kind.as_str().replace('_', " "),
-    };
-    match words.chars().count() {
-        0..=MAX_LABEL => words,
-        _ => words.chars().take(MAX_LABEL - 1).chain(['…']).collect(),
+    }
+}
+
+/// The beginning of a text that is longer than so many letters.
+fn cut(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
     }
 }
 
@@ -337,18 +341,22 @@ impl<'h> Frame<'h> {
         let wide = |text: &str| text.chars().count() as f64 * LETTER;
         let asked: Vec<_> = seen.iter().map(|(at, text)| (self.x_of(*at), wide(text))).collect();
         let places = if is_labelled { place_labels(&asked, LEFT, WIDTH) } else { vec![None; seen.len()] };
-        let mark = |(((x, _), (_, text)), place): ((&(f64, f64), &&(Timestamp, String)), _)| {
-            let place: Option<super::axis::LabelPlace> = place;
-            let label = place.map(|place| EventLabel {
-                x: number(if place.is_left { x - 4.0 } else { x + 4.0 }),
-                y: number(if place.is_lower { 25.0 } else { 11.0 }),
-                anchor: if place.is_left { "end" } else { "start" },
-                text: text.clone(),
-            });
-            let y = place.map_or(top, |place| if place.is_lower { 16.0 } else { 2.0 });
-            EventMark { x: number(*x), y: number(y), label }
-        };
-        asked.iter().zip(&seen).zip(places).map(mark).collect()
+        let marks = seen.iter().zip(places);
+        marks.map(|((at, text), place)| EventMark::of(self.x_of(*at), text, place, top)).collect()
+    }
+}
+
+impl EventMark {
+    /// A line from the label down, or from the top of the field where it has none.
+    fn of(x: f64, text: &str, place: Option<LabelPlace>, top: f64) -> Self {
+        let label = place.map(|place| EventLabel {
+            x: number(if place.is_left { x - 4.0 } else { x + 4.0 }),
+            y: number(if place.is_lower { 25.0 } else { 11.0 }),
+            anchor: if place.is_left { "end" } else { "start" },
+            text: text.to_owned(),
+        });
+        let y = place.map_or(top, |place| if place.is_lower { 16.0 } else { 2.0 });
+        Self { x: number(x), y: number(y), label }
     }
 }
 
