@@ -48,7 +48,9 @@ function charts() {
     title: "Answers per second", fmt: "n", unit: "/s", rest, labels: true,
     series: [{ name: "answers", label: "all", c: "s1", area: true }],
   });
+  const goal = Number(figure("latency").dataset.limit);
   group.add(figure("latency"), {
+    limit: { value: goal, label: `goal: p99 below ${goal} ms` },
     title: "Latency", fmt: "ms", vu: "ms", unit: "ms", rest,
     series: ["p99", "p95", "p50"].map((name) => ({ name, label: name, c: name })),
   });

@@ -99,6 +99,12 @@ function ask(page, opener) {
 /** The page inside the frame, with what is beside it. */
 const whole = (page) => page.querySelector(".split") ?? page.getElementById("main");
 
+/** Goes to another page; what is not saved on this one is dealt with. */
+function leave(url) {
+  document.dispatchEvent(new CustomEvent("flashsale:leave"));
+  location.assign(url);
+}
+
 async function act(form, button) {
   const fields = new URLSearchParams(new FormData(form, button));
   if (button) button.disabled = true;
@@ -107,7 +113,7 @@ async function act(form, button) {
     const response = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin" });
     const page = parse(await response.text());
     form.closest("dialog")?.close();
-    if (new URL(response.url).pathname === "/login") return location.assign("/login");
+    if (new URL(response.url).pathname === "/login") return leave("/login");
     if (response.ok && page.querySelector("[data-ask]")) return ask(page, button);
     if (!response.ok) {
       const text = page.querySelector("#main .note")?.textContent.trim() ?? `The server responded with ${response.status}.`;
@@ -119,7 +125,7 @@ async function act(form, button) {
       localTimes(main);
       document.dispatchEvent(new CustomEvent("flashsale:page"));
     } else if (mainBefore) {
-      return location.assign(response.url);
+      return leave(response.url);
     }
     replaceStrip(page, true);
     say(page.getElementById("said")?.textContent ?? "");

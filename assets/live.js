@@ -131,7 +131,8 @@ class Live {
     this.metrics = m;
     this.series.push(m.timestamp, valuesOf(m));
     this.stock.sample(m.timestamp, m.inventoryLevels);
-    if (m.sale.phase !== this.phase) {
+    // A display that is held changes when it is let go.
+    if (m.sale.phase !== this.phase && !this.held) {
       this.phase = m.sale.phase;
       this.swap();
     }
@@ -288,10 +289,16 @@ class Live {
   // ---- holding the display
 
   hold() {
-    this.held = this.held ? null : feed.now();
+    this.setHeld(this.held ? null : feed.now());
     put($("#hold"), this.held ? "Show now" : "Hold display");
-    dispatchEvent(new CustomEvent("held", { detail: this.held }));
     this.draw();
+  }
+
+  /** The strip shows it too. */
+  setHeld(at) {
+    if (this.held === at) return;
+    this.held = at;
+    dispatchEvent(new CustomEvent("held", { detail: at }));
   }
 
   heldWords() {
@@ -324,7 +331,8 @@ class Live {
     this.main = $("#main");
     this.page = this.main.querySelector("[data-live]");
     this.phase = this.page.dataset.phase;
-    this.held = null;
+    this.setHeld(null);
+    this.spoken.clear();
     this.bind();
     this.alerts.draw();
   }

@@ -1,6 +1,6 @@
 // The page Products: which fields are changed and how many, before anything is sent; asking before unsaved changes are
 // left; the numbers of the list and the stock as they move. The page works without it.
-import { drawBar, put } from "./dom.js";
+import { clock, drawBar, put, set } from "./dom.js";
 import { feed } from "./feed.js";
 import { fmt } from "./math.js";
 
@@ -38,29 +38,34 @@ function mark(form) {
   summary.append(bold, `${words.join(". ")}.`);
 }
 
-let sending = false;
+let leaving = false; // whether the changes are meant to be left behind, or are saved
 
 function setUp() {
-  sending = false;
+  leaving = false;
   const form = document.querySelector("form[data-edit]");
   if (!form) return;
   mark(form);
   form.addEventListener("input", () => mark(form));
-  form.addEventListener("submit", () => (sending = true));
 }
 
 const unsaved = () => {
   const form = document.querySelector("form[data-edit]");
-  return form && !sending && changed(form).length > 0;
+  return form && !leaving && changed(form).length > 0;
 };
 
 addEventListener("beforeunload", (event) => {
   if (unsaved()) event.preventDefault();
 });
 
+// Not with a key that opens another tab: this one keeps its changes.
 document.addEventListener("click", (event) => {
-  if (event.target instanceof Element && event.target.closest("[data-discard]")) sending = true;
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey && event.button === 0;
+  if (isPlain && event.target instanceof Element && event.target.closest("[data-discard]")) leaving = true;
 });
+// An act has ended on another page.
+document.addEventListener("flashsale:leave", () => (leaving = true));
+// A page that the browser kept and shows again.
+addEventListener("pageshow", () => (leaving = false));
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
@@ -85,6 +90,22 @@ function show(product) {
     put(data, fmt.n(units));
   }
   drawBar(row.querySelector(".bar"), product);
+  showState(row.querySelector("[data-open]"), product);
+}
+
+const OPEN = { out: ["stop", "", "sold out"], low: ["warning", "warn", "low"], sale: ["dot", "", "on sale"] };
+
+/** Sold out, low or on sale, as the server says it: see `Standing::of`. */
+function showState(state, p) {
+  if (!state) return;
+  const units = p.currentStock + p.heldStock + p.soldStock;
+  const [icon, tone, word] = OPEN[p.currentStock === 0 ? "out" : p.currentStock * 10 < units ? "low" : "sale"];
+  const [, text, gone] = state.children;
+  if (text.textContent === word) return;
+  set(state.querySelector("use"), "href", `#i-${icon}`);
+  state.className = `state ${tone}`;
+  put(text, word);
+  put(gone, p.currentStock === 0 ? clock(feed.now()) : "");
 }
 
 setUp();

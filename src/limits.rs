@@ -55,6 +55,8 @@ pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const DEFAULT_PAGE: usize = 50;
 /// The most rows on a page.
 pub const MAX_PAGE: usize = 500;
+/// Orders that an export reads from the store at once: about 100 KiB of CSV.
+pub const EXPORT_PAGE: usize = 500;
 /// Orders that one filtered page may look at before it is handed out short, so that no request reads without end.
 pub const MAX_SCANNED_ORDERS: usize = 200_000;
 /// Records of the history that one page of a ledger may look at.
@@ -299,6 +301,8 @@ pub const PEOPLE_SPAN: Duration = Duration::from_secs(5 * 60);
 pub const PEOPLE_SLICES: u32 = 30;
 /// The pause between two looks at open files and at the free space of the disk.
 pub const FILES_SAMPLE_PERIOD: Duration = Duration::from_secs(5);
+/// How long a start waits for the first of these: it takes milliseconds, unless the disk hangs.
+pub const FIRST_READING_TIMEOUT: Duration = Duration::from_millis(500);
 /// The time between two samples of the figures.
 pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 /// Longest timer sleep: bounds how late a changed clock or a suspend is noticed.

@@ -15,7 +15,7 @@ mod words;
 pub use backup::{Source, backup};
 pub use drop_log::{Dropped, LostLog};
 pub use error::MaintenanceError;
-pub use export::{Format, Subject, export};
+pub use export::{Subject, export};
 pub use report::Report;
 pub use restore::{Restored, restore};
 pub use verify::verify;

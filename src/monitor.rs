@@ -1,5 +1,6 @@
 //! Watches the sale and the machine: samples the figures once a second, and raises the alerts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::domain::clock::Timestamp;
+use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
+use crate::domain::series::EventKind;
 use crate::limits::SAMPLE_PERIOD;
 use crate::metrics::ProcessFigures;
 use crate::view::benchmark::BenchmarkView;
@@ -103,6 +106,12 @@ impl Monitor {
     pub async fn history_of(&self, range: HistoryRange) -> Result<HistoryView, Refusal> {
         let history = Arc::clone(self.watch.history());
         tokio::task::spawn_blocking(move || history.read(range)).await.map_err(|_| Refusal::Internal)
+    }
+
+    /// When products were sold out last, to the second, as far as the events are kept. Some may have units again.
+    pub fn sold_out_at(&self) -> BTreeMap<ProductId, Timestamp> {
+        let moments = self.watch.history().moments(EventKind::SoldOut).into_iter();
+        moments.filter_map(|(product, at)| Some((product?, at))).collect()
     }
 
     /// Whether a sale can begin, as it was seen a few seconds ago.

@@ -18,6 +18,7 @@ pub mod product;
 pub mod queue;
 pub mod readiness;
 pub mod receipt;
+pub mod rows;
 pub mod schema;
 pub mod text;
 pub mod verdict;

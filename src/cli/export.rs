@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::{OrderFilter, Span};
 use crate::domain::product::ProductId;
-use crate::maintenance::{self, Format, Subject, counted};
+use crate::maintenance::{self, Subject, counted};
+use crate::view::rows::Format;
 use crate::view::text::Words;
 
 use super::output::say;

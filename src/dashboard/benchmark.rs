@@ -19,6 +19,8 @@ use super::state::Shared;
 use super::text;
 use super::visit::Visit;
 
+mod axis;
+mod charts;
 mod codes;
 mod file;
 mod percentiles;
@@ -49,7 +51,7 @@ pub(super) fn routes() -> Router<Shared> {
 async fn show(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
     let report = Report::of(shared.monitor.benchmark(), shared.clock.now());
     let json = serde_json::to_vec(&report.view).map_err(|_| Refusal::Internal)?;
-    let file = file::write(&report, &visit.host, &shared)?;
+    let file = file::write(&report, &visit.host, &shared).await?;
     html(&BenchmarkPage {
         frame: Frame::of(&shared, &visit, Page::Benchmark),
         json_size: kilobytes(json.len()),
@@ -91,7 +93,7 @@ async fn json(State(shared): State<Shared>) -> Response {
 
 async fn offline(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
     let report = Report::of(shared.monitor.benchmark(), shared.clock.now());
-    let text = file::write(&report, &visit.host, &shared)?;
+    let text = file::write(&report, &visit.host, &shared).await?;
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     Ok(([(CONTENT_DISPOSITION, file_name(&report.view, "html")), (CONTENT_TYPE, kind)], text).into_response())
 }

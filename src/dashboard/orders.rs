@@ -9,7 +9,8 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
-use crate::domain::order::{Order, OrderId};
+use crate::domain::filter::OrderFilter;
+use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::refusal::Refusal;
 use crate::http::{PathParam, Query};
 use crate::operator::orders;
@@ -21,6 +22,7 @@ use super::text;
 use super::visit::Visit;
 
 mod acts;
+mod export;
 mod filter;
 mod history;
 mod one;
@@ -31,6 +33,7 @@ use one::OneOrder;
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/orders", get(show))
+        .route("/orders/export.csv", get(export::csv))
         .route("/orders/{id}", get(show_one))
         .route("/orders/{id}/confirm", post(acts::confirm))
         .route("/orders/{id}/cancel", post(acts::cancel))
@@ -48,7 +51,19 @@ struct OrdersPage {
     products: Option<Vec<(u64, String)>>,
     rows: Vec<Row>,
     next: Option<String>,
+    /// What the script counts newer orders by; none where the list does not begin with the newest one.
+    newer: Option<Newer>,
+    /// Where the orders of the search are, as a file.
+    export: String,
     one: Option<OneOrder>,
+}
+
+/// Which orders are newer than the list, and where the list with them is.
+struct Newer {
+    /// The first order of the list, or 0.
+    than: u64,
+    filter: OrderFilter,
+    url: String,
 }
 
 /// An order in the list.
@@ -73,6 +88,31 @@ impl OrdersPage {
             (_, Some(_)) => format!("Newest first. {shown} shown, more may follow."),
             (_, None) => format!("Newest first. {shown} shown."),
         }
+    }
+}
+
+impl Newer {
+    /// As the feed's frames have it; empty if the filter does not ask for it.
+    fn user(&self) -> &str {
+        self.filter.user.as_deref().unwrap_or_default()
+    }
+
+    fn product(&self) -> String {
+        self.filter.product.map_or_else(String::new, |product| product.to_string())
+    }
+
+    fn status(&self) -> &'static str {
+        self.filter.status.map_or("", OrderStatus::as_str)
+    }
+
+    /// Milliseconds since 1970.
+    fn from(&self) -> String {
+        self.filter.accepted.from.map_or_else(String::new, |at| at.millis().to_string())
+    }
+
+    /// Milliseconds since 1970.
+    fn to(&self) -> String {
+        self.filter.accepted.to.map_or_else(String::new, |at| at.millis().to_string())
     }
 }
 
@@ -130,6 +170,11 @@ async fn page(
         is_selected: selected.as_ref().is_some_and(|selected| selected.id == order.id),
         url: search.url(&format!("/orders/{}", order.id)),
     };
+    let newer = position.is_none().then(|| Newer {
+        than: page.rows.first().map_or(0, |order| order.id.0),
+        filter: search.filter.clone(),
+        url: visit.here.clone(),
+    });
     let rows = page.rows.iter().map(row).collect();
     let next = page.next.map(|next| search.page_url("/orders", &shared.cursors.make(&list, next)));
     let one = match selected {
@@ -137,5 +182,6 @@ async fn page(
         None => None,
     };
     let frame = Frame::of(shared, visit, Page::Orders);
-    html(&OrdersPage { frame, products: shared.product_choices(), search, rows, next, one })
+    let (products, export) = (shared.product_choices(), search.url("/orders/export.csv"));
+    html(&OrdersPage { frame, products, search, rows, next, newer, export, one })
 }

@@ -29,6 +29,7 @@ mod changes;
 mod fields;
 mod list;
 mod one;
+mod sort;
 
 use fields::{Sent, read_changes, shown};
 use list::{List, Search};
@@ -104,7 +105,8 @@ fn page(shared: &Shared, visit: &Visit, search: &Search, beside: Beside) -> Resu
         Beside::One(one) => Some(one.product.id),
         Beside::Nothing | Beside::New(_) => None,
     };
-    let list = List::of(&shared.inventory.products(), search, selected, shared.clock.now());
+    let (products, sold_out) = (shared.inventory.products(), shared.monitor.sold_out_at());
+    let list = List::of(&products, search, selected, &sold_out, shared.clock.now());
     let mut frame = Frame::of(shared, visit, Page::Products);
     if let Some(id) = selected {
         frame.back = search.one(id);
@@ -122,7 +124,8 @@ async fn with_form(
     form: Form,
 ) -> Result<Response, Refusal> {
     let changes = changes::last(shared, product.id).await;
-    let one = One::of(product, form, changes, shared.clock.now());
+    let gone_at = shared.monitor.sold_out_at().get(&product.id).copied();
+    let one = One::of(product, form, changes, gone_at, shared.clock.now());
     page(shared, visit, search, Beside::One(Box::new(one)))
 }
 

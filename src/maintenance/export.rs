@@ -10,18 +10,13 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::store::{Access, Snapshot, Store, StoreError};
 use crate::view::change::{ChangeView, JournalEntryView};
+use crate::view::rows::{Format, Sink};
 use crate::view::{JobView, OrderView, ProductView, schema};
 
 use super::error::MaintenanceError;
 use super::output::Output;
 use super::place::lock;
 use super::progress::Bar;
-
-mod sink;
-
-pub use sink::Format;
-
-use sink::Sink;
 
 /// Rows between two lines of progress.
 const PROGRESS_STEP: u64 = 1_024;

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::limits::{FILES_SAMPLE_PERIOD, SAMPLE_PERIOD};
+use crate::limits::{FILES_SAMPLE_PERIOD, FIRST_READING_TIMEOUT, SAMPLE_PERIOD};
 use crate::metrics::ProcessFigures;
 use crate::store::free_bytes;
 
@@ -31,11 +31,13 @@ pub(super) struct Reading {
 }
 
 impl ProcessWatch {
-    /// Starts to ask. Where no thread can be started, nothing is known.
+    /// Starts to ask, and waits for the first reading, so that the first look at what a sale needs has it; for
+    /// [`FIRST_READING_TIMEOUT`] at most. Where no thread can be started, nothing is known.
     pub(super) fn start(data_dir: PathBuf, max_open_files: Option<u64>, started_at: i64) -> Self {
         let figures = ProcessFigures { started_at, max_open_files, ..ProcessFigures::default() };
         let latest = Arc::new(Mutex::new(Reading { figures, cpu_percent: None }));
         let (stop, stopped) = crossbeam_channel::bounded(0);
+        let (has_read, first) = crossbeam_channel::bounded(1);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::clone(&latest);
         let ask = move || {
@@ -43,11 +45,13 @@ impl ProcessWatch {
                 Ok(system) => system,
                 Err(error) => return tracing::warn!(%error, "the use of processor and memory cannot be watched"),
             };
-            Asker { data_dir, cores, latest: shared, system, before: None }.ask(&stopped);
+            Asker { data_dir, cores, latest: shared, system, before: None }.ask(&stopped, has_read);
         };
         if let Err(error) = std::thread::Builder::new().name("process-watch".to_owned()).spawn(ask) {
             tracing::warn!(%error, "the use of processor and memory cannot be watched");
         }
+        // The channel also ends with a thread that could not ask.
+        let _ = first.recv_timeout(FIRST_READING_TIMEOUT);
         Self { latest, cores, stop }
     }
 
@@ -72,7 +76,7 @@ struct Asker {
 }
 
 impl Asker {
-    fn ask(mut self, stopped: &Receiver<()>) {
+    fn ask(mut self, stopped: &Receiver<()>, has_read: Sender<()>) {
         let Ok(pid) = sysinfo::get_current_pid() else { return };
         let mut looked: Option<Instant> = None;
         loop {
@@ -81,6 +85,7 @@ impl Asker {
                 looked = Some(Instant::now());
             }
             self.read(pid, looks);
+            let _ = has_read.try_send(());
             if stopped.recv_timeout(SAMPLE_PERIOD) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -129,12 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn this_process_uses_memory_and_files_and_its_disk_has_room() {
+    fn a_start_knows_at_once_the_memory_and_files_of_this_process_and_the_room_on_its_disk() {
         let watch = ProcessWatch::start(std::env::temp_dir(), Some(1_024), 7);
-        let end = Instant::now() + Duration::from_secs(10);
-        while watch.latest().figures.memory_bytes.is_none() && Instant::now() < end {
-            std::thread::yield_now();
-        }
         let figures = watch.latest().figures;
         assert!(figures.memory_bytes.unwrap() > 1_000_000 && figures.open_files.unwrap() > 2, "{figures:?}");
         assert!(figures.disk_free_bytes.unwrap() > 0 && figures.cpu.is_some(), "{figures:?}");

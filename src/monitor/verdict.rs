@@ -15,7 +15,7 @@ use crate::store::{Reader, Scan, StoreError};
 use crate::view::benchmark::BenchmarkView;
 use crate::view::metrics::MetricsView;
 use crate::view::text::{AsText, Id};
-use crate::view::verdict::{FunnelView, SoldProductView, VerdictCheckView, VerdictView};
+use crate::view::verdict::{FunnelView, ResponseGoalView, SoldProductView, VerdictCheckView, VerdictView};
 
 use super::deps::Deps;
 
@@ -48,7 +48,6 @@ pub(super) async fn verdict(
         nobody_sent_away(deps),
         nothing_lost(&recounted, acknowledged, deps.orders_at_start),
         never_busy(metrics, busy_for_sold_out),
-        fast_enough(benchmark),
     ];
     let [pending, confirmed, failed, cancelled] =
         [OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Failed, OrderStatus::Cancelled]
@@ -59,6 +58,7 @@ pub(super) async fn verdict(
         held: checks.iter().all(|check| check.holds),
         checked_at: AsText(deps.clock.now()),
         checks,
+        goal: goal(benchmark),
         funnel: FunnelView { asked, rejected, admitted, cancelled, failed, pending, confirmed },
         products: lasted(deps, &recounted.products),
     })
@@ -176,14 +176,11 @@ fn never_busy(metrics: &MetricsView, busy_for_sold_out: u64) -> VerdictCheckView
     check("busy", "Never said busy for sold out", busy_for_sold_out == 0, evidence)
 }
 
-fn fast_enough(benchmark: &BenchmarkView) -> VerdictCheckView {
-    let title = format!("p99 below {RESPONSE_GOAL_MS} ms");
-    let requests = grouped(benchmark.total_requests);
-    let (holds, evidence) = match benchmark.p99_latency {
-        None => (true, "No order was asked for.".to_owned()),
-        Some(millis) => (millis < f64::from(RESPONSE_GOAL_MS), format!("{millis} ms over {requests} responses.")),
-    };
-    check("response_time", &title, holds, evidence)
+/// No check: a slow machine is no broken sale.
+fn goal(benchmark: &BenchmarkView) -> ResponseGoalView {
+    let (p99_ms, responses) = (benchmark.p99_latency, benchmark.total_requests);
+    let met = p99_ms.is_none_or(|millis| millis < f64::from(RESPONSE_GOAL_MS));
+    ResponseGoalView { below_ms: RESPONSE_GOAL_MS, p99_ms, responses, met }
 }
 
 /// How long the units of each product lasted: from the start of its sale to the moment when the last one was taken.
@@ -206,4 +203,15 @@ fn lasted(deps: &Deps, products: &[Product]) -> Vec<SoldProductView> {
         }
     };
     shown.map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_goal_is_missed_from_its_own_time_on_and_met_without_a_response() {
+        let met = |p99_latency| goal(&BenchmarkView { p99_latency, ..BenchmarkView::default() }).met;
+        assert_eq!([None, Some(2.99), Some(3.0)].map(met), [true, true, false]);
+    }
 }

@@ -17,6 +17,8 @@ pub struct VerdictView {
     pub(crate) checked_at: AsText<Timestamp>,
     #[schema(inline)]
     pub(crate) checks: Vec<VerdictCheckView>,
+    #[schema(inline)]
+    pub(crate) goal: ResponseGoalView,
     pub(crate) funnel: FunnelView,
     /// The products in the sale, and those with orders.
     #[schema(inline)]
@@ -34,6 +36,20 @@ pub struct VerdictCheckView {
     pub(crate) holds: bool,
     /// What was found, with figures.
     pub(crate) evidence: String,
+}
+
+/// How fast responses were meant to be, and were. It depends on the machine, so it decides nothing about the sale.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseGoalView {
+    /// The time that 99 % of the responses were meant to be below, in milliseconds.
+    pub(crate) below_ms: u32,
+    /// The time that 99 % of the responses did not exceed since the last reset; null if there was none.
+    #[schema(required, minimum = 0)]
+    pub(crate) p99_ms: Option<f64>,
+    /// Responses that were measured.
+    pub(crate) responses: u64,
+    pub(crate) met: bool,
 }
 
 /// From asking to owning, since the last reset: `asked` is the sum of `rejected` and `admitted`, and `admitted` the sum

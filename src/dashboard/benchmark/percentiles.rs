@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use crate::view::benchmark::PercentileView;
 
+use super::axis::{mark_text, marks};
+
 /// The size of the drawing, and the edges of its field.
 const SIZE: [f64; 2] = [692.0, 174.0];
 const LEFT: f64 = 46.0;
@@ -23,16 +25,6 @@ pub(super) fn millis(millis: f64) -> String {
 /// How far right a percentile lies: one unit for each tenth of the responses that lie above it.
 fn distance(percentile: f64) -> f64 {
     -((100.0 - percentile).max(1e-9) / 100.0).log10()
-}
-
-/// Round marks from 0 on that reach `most`, in steps of 1, 2, 2.5 or 5.
-fn marks(most: f64) -> Vec<f64> {
-    let raw = most.max(0.01) / 4.0;
-    let power = 10_f64.powf(raw.log10().floor());
-    let step =
-        [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * power >= raw * 0.999_999).unwrap_or(10.0) * power;
-    let count = (most / step - 1e-9).ceil().max(1.0) as u32;
-    (0..=count).map(|at| f64::from(at) * step).collect()
 }
 
 /// The name of a percentile on the axis; none for those between.
@@ -87,8 +79,7 @@ fn draw_value_axis(svg: &mut String, marks: &[f64], y: impl Fn(f64) -> f64) {
     for (at, mark) in marks.iter().enumerate() {
         let (class, y) = (if at == 0 { "base" } else { "grid" }, y(*mark));
         let unit = if at + 1 == marks.len() { "\u{202f}ms" } else { "" };
-        // Steps like 0.25 need no more digits than they have.
-        let text = format!("{}{unit}", (mark * 1e6).round() / 1e6);
+        let text = format!("{}{unit}", mark_text(*mark));
         let _ = write!(
             svg,
             "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -135,13 +126,6 @@ mod tests {
         for (ms, expected) in texts {
             assert_eq!(millis(ms), expected);
         }
-    }
-
-    #[test]
-    fn marks_are_round_and_reach_the_longest() {
-        assert_eq!(marks(11.0), [0.0, 5.0, 10.0, 15.0]);
-        assert_eq!(marks(0.9), [0.0, 0.25, 0.5, 0.75, 1.0]);
-        assert!(marks(0.0).len() > 1 && marks(60_000.0).last() >= Some(&60_000.0));
     }
 
     #[test]

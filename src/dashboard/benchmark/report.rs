@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
+use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::benchmark::BenchmarkView;
 
 use super::codes::{self, Codes};
@@ -28,6 +29,11 @@ impl Report {
         let passed = Duration::from_secs(view.test_duration.max(0.0) as u64);
         let since = format!("since {}, {}", text::moment(began, now), text::span(passed));
         Self { codes: Codes::of(&view), chart: percentiles::draw(&view.latency), since, began, now, view }
+    }
+
+    /// What the 99th percentile is meant to be below, in milliseconds.
+    pub(super) const fn goal_ms(&self) -> u32 {
+        RESPONSE_GOAL_MS
     }
 
     /// A count, with the spaces that it is read by.

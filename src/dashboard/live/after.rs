@@ -6,9 +6,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
 use crate::domain::sale::Phase;
 use crate::view::metrics::MetricsView;
-use crate::view::verdict::{FunnelView, SoldProductView, VerdictCheckView, VerdictView};
+use crate::view::verdict::{FunnelView, ResponseGoalView, SoldProductView, VerdictCheckView, VerdictView};
 
-use super::super::figures::{lasted, percent, share};
+use super::super::figures::{Kind, NARROW, lasted, percent, share};
 use super::super::state::Shared;
 use super::super::text;
 use super::during::{in_order, words};
@@ -23,6 +23,7 @@ pub(super) struct After {
     pub(super) todo: Vec<Todo>,
     pub(super) checked_at: String,
     pub(super) checks: Vec<Check>,
+    pub(super) goal: Goal,
     pub(super) products: Vec<Lasted>,
     /// The range of the chart, for the script.
     pub(super) chart_from: String,
@@ -55,6 +56,13 @@ pub(super) struct Check {
     pub(super) evidence: String,
 }
 
+/// How fast responses were meant to be: beside the verdict, not in it.
+pub(super) struct Goal {
+    pub(super) is_met: bool,
+    pub(super) below_ms: u32,
+    pub(super) evidence: String,
+}
+
 /// How long the units of a product lasted.
 pub(super) struct Lasted {
     pub(super) id: u64,
@@ -82,13 +90,14 @@ impl After {
                 true => "The sale held.".to_owned(),
                 false => format!("The sale did not hold: {} broken.", text::counted(broken, "check", "checks")),
             },
-            summary: summary(&m, broken, &todo, took),
+            summary: summary(&m, &verdict, &todo, took),
             asked: text::whole(verdict.funnel.asked),
             funnel: funnel(&verdict.funnel),
             todo,
             checked_at: text::moment(verdict.checked_at.0, now),
             checks: verdict.checks.iter().map(Check::of).collect(),
-            products: verdict.products.iter().map(|product| Lasted::of(product, most)).collect(),
+            goal: Goal::of(&verdict.goal),
+            products: verdict.products.iter().map(|product| Lasted::of(product, most, now)).collect(),
             chart_from: from.to_string(),
             chart_until: until.to_string(),
             chart_words: format!("{} to {}", text::moment(from, now), text::moment(until, now)),
@@ -106,22 +115,30 @@ fn range(verdict: &VerdictView, m: &MetricsView, now: Timestamp) -> (Timestamp, 
     (from, over.after(MARGIN).min(now).max(from.after(MARGIN * 2)), over.since(start))
 }
 
-fn summary(m: &MetricsView, broken: u64, todo: &[Todo], took: Duration) -> String {
+fn summary(m: &MetricsView, verdict: &VerdictView, todo: &[Todo], took: Duration) -> String {
     let [sold, units] = [m.units_sold, m.units_total].map(text::whole);
     let took = match m.sale.phase.0 {
         Phase::SoldOut => format!(" in {}", text::span(Duration::from_secs(took.as_secs()))),
         _ => String::new(),
     };
-    let books = match broken {
-        0 => "Everything adds up.",
-        _ => "The verdict says what did not hold.",
+    let books = match verdict.held {
+        true => "Everything adds up.",
+        false => "The verdict says what did not hold.",
+    };
+    let goal = match (verdict.goal.met, verdict.goal.p99_ms) {
+        (false, Some(p99)) => format!(
+            " Responses were slower than the goal: p99 {}, not below {}{NARROW}ms.",
+            milliseconds(p99),
+            verdict.goal.below_ms
+        ),
+        _ => String::new(),
     };
     let rest = match todo {
         [] => "Nothing is left to do.".to_owned(),
         [one] => format!("One thing is left to do: {}", one.what),
         all => format!("{} things are left to do.", all.len()),
     };
-    format!("{sold} of {units} units sold{took}. {books} {rest}")
+    format!("{sold} of {units} units sold{took}. {books}{goal} {rest}")
 }
 
 fn todo(m: &MetricsView) -> Vec<Todo> {
@@ -188,15 +205,36 @@ impl Check {
     }
 }
 
+impl Goal {
+    fn of(goal: &ResponseGoalView) -> Self {
+        let evidence = match goal.p99_ms {
+            None => "No order was asked for.".to_owned(),
+            Some(p99) => {
+                format!("{} over {}.", milliseconds(p99), text::counted(goal.responses, "response", "responses"))
+            }
+        };
+        Self { is_met: goal.met, below_ms: goal.below_ms, evidence }
+    }
+}
+
+fn milliseconds(millis: f64) -> String {
+    format!("{}{NARROW}ms", Kind::Millis.text(Some(millis)))
+}
+
 impl Lasted {
-    fn of(product: &SoldProductView, most: f64) -> Self {
+    fn of(product: &SoldProductView, most: f64, now: Timestamp) -> Self {
         let seconds = product.lasted_seconds;
         Self {
             id: product.id.0,
             name: product.name.clone(),
             sold: text::whole(product.sold),
             share: share(seconds.unwrap_or_default().ceil() as u64, most.ceil() as u64),
-            lasted: seconds.map_or_else(|| "not sold out".to_owned(), |seconds| lasted(seconds.round() as u64)),
+            lasted: match (seconds, product.sold_out_at) {
+                (Some(seconds), _) => lasted(seconds.round() as u64),
+                // Its start is not known, as it was in the sale before the events that are kept.
+                (None, Some(at)) => format!("until {}", text::moment(at.0, now)),
+                (None, None) => "not sold out".to_owned(),
+            },
         }
     }
 }

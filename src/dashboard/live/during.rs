@@ -118,7 +118,7 @@ impl During {
         let (m, now) = (shared.monitor.latest(), shared.clock.now());
         let products = shared.inventory.products();
         let shown = products.iter().filter(|product| is_shown(m.sale.phase.0, product));
-        let (stock, more) = stock::rows(shown.cloned().collect(), now);
+        let (stock, more) = stock::rows(shown.cloned().collect(), &shared.monitor.sold_out_at(), now);
         let mut alerts = alerts::sorted(shared.alerts.alerts());
         let alert_count = alerts::open(alerts.len());
         alerts.truncate(SLOTS);

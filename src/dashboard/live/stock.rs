@@ -1,9 +1,10 @@
 //! The rows of the stock table and of the wall.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::product::{NotOnSale, Product};
+use crate::domain::product::{NotOnSale, Product, ProductId};
 use crate::limits::STOCK_ROWS;
 
 use super::super::figures::{Figure, StockBar};
@@ -26,7 +27,11 @@ pub(in super::super) struct StockRow {
 
 /// The products that the table shows, in the order of their ids, and how many more are in the sale. If there are too
 /// many, it shows those that will be gone soonest at their pace since the start of the sale.
-pub(in super::super) fn rows(products: Vec<Arc<Product>>, now: Timestamp) -> (Vec<StockRow>, u64) {
+pub(in super::super) fn rows(
+    products: Vec<Arc<Product>>,
+    sold_out: &BTreeMap<ProductId, Timestamp>,
+    now: Timestamp,
+) -> (Vec<StockRow>, u64) {
     let mut shown = products;
     let more = shown.len().saturating_sub(STOCK_ROWS);
     if more > 0 {
@@ -34,7 +39,7 @@ pub(in super::super) fn rows(products: Vec<Arc<Product>>, now: Timestamp) -> (Ve
         shown.truncate(STOCK_ROWS);
     }
     shown.sort_by_key(|product| product.id);
-    (shown.iter().map(|product| StockRow::of(product, now)).collect(), more as u64)
+    (shown.iter().map(|product| StockRow::of(product, sold_out.get(&product.id).copied(), now)).collect(), more as u64)
 }
 
 /// Less is sooner: units left for each that is gone. What is sold out comes after what is going.
@@ -43,11 +48,15 @@ fn soonness(product: &Product) -> f64 {
     if product.stock.current == 0 { f64::MAX } else { left / gone }
 }
 
+fn sold_out_words(at: Option<Timestamp>, now: Timestamp) -> String {
+    at.map_or_else(|| "sold out".to_owned(), |at| format!("sold out {}", text::moment(at, now)))
+}
+
 impl StockRow {
-    fn of(product: &Product, now: Timestamp) -> Self {
+    fn of(product: &Product, gone_at: Option<Timestamp>, now: Timestamp) -> Self {
         let stock = &product.stock;
         let (state, eta) = match product.terms.check_open(now) {
-            Ok(()) if stock.current == 0 => ("open", "sold out".to_owned()),
+            Ok(()) if stock.current == 0 => ("open", sold_out_words(gone_at, now)),
             Ok(()) => ("open", "–".to_owned()),
             Err(NotOnSale::Inactive) => ("stopped", "stopped".to_owned()),
             Err(NotOnSale::NotStarted { starts_at }) => ("later", format!("from {}", text::moment(starts_at, now))),

@@ -59,7 +59,7 @@ pub(super) fn page(shared: &Shared, visit: &Visit) -> Result<Response, Refusal> 
     let products = shared.inventory.products();
     let active: Vec<_> = products.iter().filter(|product| product.terms.flash_sale_active).cloned().collect();
     let shown = if active.is_empty() { products.to_vec() } else { active };
-    let (mut stock, mut more) = stock::rows(shown, now);
+    let (mut stock, mut more) = stock::rows(shown, &shared.monitor.sold_out_at(), now);
     more += stock.len().saturating_sub(ROWS) as u64;
     stock.truncate(ROWS);
     html(&WallPage {

@@ -1,5 +1,6 @@
 //! The list of products: which of them a search shows, how many each tab has, and one page of them, in one pass.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::Uri;
@@ -12,6 +13,8 @@ use crate::domain::product::{NotOnSale, Product, ProductId};
 use crate::domain::refusal::Refusal;
 use crate::http::Query;
 use crate::limits::{DEFAULT_PAGE, MAX_NAME_CHARS};
+
+use super::sort::{Key, Place, Sort};
 
 /// The state of a product at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,11 @@ impl Standing {
             Self::Low => "warn",
             Self::Stopped | Self::StartsAt(_) | Self::Ended | Self::Off => "dim",
         }
+    }
+
+    /// Whether it is in the sale, and orders for it are taken as long as units are left.
+    pub(in crate::dashboard) const fn is_open(self) -> bool {
+        matches!(self, Self::OnSale | Self::Low | Self::SoldOut)
     }
 
     /// Its word.
@@ -154,19 +162,21 @@ pub(in crate::dashboard) struct Search {
     tab: Tab,
     /// A part of a name, or a number.
     text: String,
-    /// The last product of the page before.
-    after: u64,
+    sort: Sort,
+    /// The place of the last product of the page before.
+    after: Option<Place>,
 }
 
 impl Search {
     /// The search in a URL.
     pub(in crate::dashboard) fn of(uri: &Uri) -> Result<Self, Refusal> {
-        let mut query = Query::of(uri, &["show", "q", "cursor"]);
+        let mut query = Query::of(uri, &["show", "q", "sort", "cursor"]);
         let tab = query.read("show", Tab::of_word).unwrap_or_default();
         let text = query.read("q", |text| Ok(text.trim().chars().take(MAX_NAME_CHARS).collect()));
-        let after = query.number("cursor", 0, u64::MAX).unwrap_or_default();
+        let sort = query.read("sort", Sort::of_word).unwrap_or_default();
+        let after = query.read("cursor", |cursor| sort.read_cursor(cursor));
         query.finish()?;
-        Ok(Self { tab, text: text.unwrap_or_default(), after })
+        Ok(Self { tab, text: text.unwrap_or_default(), sort, after })
     }
 
     /// The search of a page of this server, where it is one of the list.
@@ -177,8 +187,8 @@ impl Search {
     /// As the query of a URL.
     pub(in crate::dashboard) fn query(&self) -> String {
         let show = if self.tab == Tab::All { "" } else { self.tab.word() };
-        let after = if self.after == 0 { String::new() } else { self.after.to_string() };
-        url("", &[("show", show), ("q", &self.text), ("cursor", &after)])
+        let after = self.after.as_ref().map_or_else(String::new, |place| self.sort.cursor(place));
+        url("", &[("show", show), ("q", &self.text), ("sort", &self.sort.word()), ("cursor", &after)])
     }
 
     /// Where the list is.
@@ -194,6 +204,41 @@ impl Search {
     fn finds(&self, product: &Product, lowered: &str) -> bool {
         let is_id = || product.id.to_string() == self.text;
         lowered.is_empty() || product.terms.name.to_lowercase().contains(lowered) || is_id()
+    }
+}
+
+/// The heading of a column.
+#[derive(Clone, Debug)]
+pub(in crate::dashboard) struct Heading {
+    pub(in crate::dashboard) name: &'static str,
+    pub(in crate::dashboard) class: &'static str,
+    /// Where the list is in the order of this column, if it can be sorted by it.
+    pub(in crate::dashboard) href: Option<String>,
+    /// The direction, if the list is in the order of this column.
+    pub(in crate::dashboard) direction: Option<&'static str>,
+}
+
+/// The columns: what they are called, their classes, and what sorts by them.
+const COLUMNS: [(&str, &str, Option<Key>); 8] = [
+    ("Id", "num", Some(Key::Id)),
+    ("Name", "", Some(Key::Name)),
+    ("State", "", None),
+    ("Price", "num hide-s", Some(Key::Price)),
+    ("Sold, held, left", "hide-s", None),
+    ("Left", "num", Some(Key::Left)),
+    ("Held", "num", Some(Key::Held)),
+    ("Sold", "num", Some(Key::Sold)),
+];
+
+impl Heading {
+    fn all(search: &Search) -> Vec<Self> {
+        let heading = |(name, class, key): (&'static str, &'static str, Option<Key>)| Self {
+            name,
+            class,
+            href: key.map(|key| Search { sort: search.sort.clicked(key), after: None, ..search.clone() }.list()),
+            direction: (key == Some(search.sort.key)).then(|| search.sort.direction()),
+        };
+        COLUMNS.into_iter().map(heading).collect()
     }
 }
 
@@ -214,11 +259,32 @@ pub(in crate::dashboard) struct Row {
     pub(in crate::dashboard) href: String,
     pub(in crate::dashboard) standing: Standing,
     pub(in crate::dashboard) word: String,
+    /// When it was sold out, as far as that is known.
+    pub(in crate::dashboard) gone_at: Option<String>,
     pub(in crate::dashboard) bar: StockBar,
     pub(in crate::dashboard) is_selected: bool,
 }
 
 impl Row {
+    fn of(
+        product: &Arc<Product>,
+        search: &Search,
+        selected: Option<ProductId>,
+        sold_out: &SoldOut,
+        now: Timestamp,
+    ) -> Self {
+        let standing = Standing::of(product, now);
+        Self {
+            product: Arc::clone(product),
+            href: search.one(product.id),
+            standing,
+            word: standing.word(now),
+            gone_at: sold_out.get(&product.id).filter(|_| standing == Standing::SoldOut).map(|at| when(*at, now)),
+            bar: StockBar::of(&product.stock),
+            is_selected: selected == Some(product.id),
+        }
+    }
+
     /// Units that can be bought.
     pub(in crate::dashboard) fn left(&self) -> String {
         text::whole(self.product.stock.current)
@@ -240,6 +306,14 @@ impl Row {
     }
 }
 
+/// When products were sold out last.
+pub(in crate::dashboard) type SoldOut = BTreeMap<ProductId, Timestamp>;
+
+/// A moment in a narrow column: the time of today, or the day.
+fn when(at: Timestamp, now: Timestamp) -> String {
+    if text::day(at) == text::day(now) { text::clock(at) } else { short_day(at) }
+}
+
 /// A page of the list.
 #[derive(Clone, Debug)]
 pub(in crate::dashboard) struct List {
@@ -247,7 +321,10 @@ pub(in crate::dashboard) struct List {
     pub(in crate::dashboard) tab: &'static str,
     /// The word of the tab in the URL.
     pub(in crate::dashboard) show: &'static str,
+    /// The order in the URL, if it is named there.
+    pub(in crate::dashboard) sort: String,
     pub(in crate::dashboard) tabs: Vec<TabLine>,
+    pub(in crate::dashboard) headings: Vec<Heading>,
     pub(in crate::dashboard) rows: Vec<Row>,
     /// Such as `1 to 50 of 10 000`.
     pub(in crate::dashboard) range: String,
@@ -262,62 +339,71 @@ pub(in crate::dashboard) struct List {
 }
 
 impl List {
-    /// The page that a search shows of these products, by number. `selected` is beside it.
+    /// The page that a search shows of these products. `selected` is beside it.
     pub(in crate::dashboard) fn of(
         products: &[Arc<Product>],
         search: &Search,
         selected: Option<ProductId>,
+        sold_out: &SoldOut,
         now: Timestamp,
     ) -> Self {
-        let lowered = search.text.to_lowercase();
-        let mut counts = [0; Tab::ALL.len()];
-        let (mut rows, mut before) = (Vec::with_capacity(DEFAULT_PAGE), 0);
-        for product in products.iter().rev().filter(|product| search.finds(product, &lowered)) {
-            let standing = Standing::of(product, now);
-            for (count, _) in counts.iter_mut().zip(Tab::ALL).filter(|(_, tab)| tab.has(standing)) {
-                *count += 1;
-            }
-            match search.tab.has(standing) {
-                true if product.id.0 <= search.after => before += 1,
-                true if rows.len() < DEFAULT_PAGE => rows.push(Row {
-                    product: Arc::clone(product),
-                    href: search.one(product.id),
-                    standing,
-                    word: standing.word(now),
-                    bar: StockBar::of(&product.stock),
-                    is_selected: selected == Some(product.id),
-                }),
-                _ => {}
-            }
-        }
+        let sort = search.sort;
+        let (counts, mut found) = find(products, search, now);
+        let before = match &search.after {
+            None => 0,
+            Some(after) => found.iter().filter(|(place, _)| sort.compare(place, after).is_le()).count(),
+        };
+        found.sort_unstable_by(|(one, _), (other, _)| sort.compare(one, other));
+        let shown = found.iter().skip(before).take(DEFAULT_PAGE);
+        let rows: Vec<_> = shown.map(|(_, product)| Row::of(product, search, selected, sold_out, now)).collect();
         let tabs = Tab::ALL.into_iter().zip(counts).map(|(tab, count)| TabLine {
             name: tab.name(),
             count,
             shown: text::whole(count),
-            href: Search { tab, text: search.text.clone(), after: 0 }.list(),
+            href: Search { tab, after: None, ..search.clone() }.list(),
             is_current: tab == search.tab,
         });
-        let tabs: Vec<_> = tabs.collect();
-        let all = tabs.iter().find(|tab| tab.is_current).map_or(0, |tab| tab.count);
-        let last = before + rows.len() as u64;
-        let left = usize::try_from(all.saturating_sub(last)).unwrap_or(usize::MAX).min(DEFAULT_PAGE);
-        let next = rows.last().filter(|_| left > 0);
-        let next = next.map(|row| (left, Search { after: row.product.id.0, ..search.clone() }.list()));
-        let range = format!("{} to {} of {}", text::whole(before + 1), text::whole(last), text::whole(all));
+        let last = before + rows.len();
+        let left = (found.len() - last).min(DEFAULT_PAGE);
+        let next = rows.last().filter(|_| left > 0).map(|row| Some(sort.place(&row.product)));
+        let next = next.map(|after| (left, Search { after, ..search.clone() }.list()));
+        let [from, to, all] = [before + 1, last, found.len()].map(|count| text::whole(count as u64));
         Self {
             search: search.text.clone(),
             tab: search.tab.name(),
             show: search.tab.word(),
-            tabs,
-            range: if rows.is_empty() { String::new() } else { range },
+            sort: sort.word(),
+            tabs: tabs.collect(),
+            headings: Heading::all(search),
+            range: if rows.is_empty() { String::new() } else { format!("{from} to {to} of {all}") },
             rows,
             next,
-            first: (search.after > 0).then(|| Search { after: 0, ..search.clone() }.list()),
+            first: search.after.is_some().then(|| Search { after: None, ..search.clone() }.list()),
             is_empty: products.is_empty(),
             query: search.query(),
             here: search.list(),
         }
     }
+}
+
+/// How many products each tab has, and those of the tab that is shown with their places.
+fn find<'p>(
+    products: &'p [Arc<Product>],
+    search: &Search,
+    now: Timestamp,
+) -> ([u64; Tab::ALL.len()], Vec<(Place, &'p Arc<Product>)>) {
+    let lowered = search.text.to_lowercase();
+    let (mut counts, mut found) = ([0; Tab::ALL.len()], Vec::new());
+    for product in products.iter().filter(|product| search.finds(product, &lowered)) {
+        let standing = Standing::of(product, now);
+        for (count, _) in counts.iter_mut().zip(Tab::ALL).filter(|(_, tab)| tab.has(standing)) {
+            *count += 1;
+        }
+        if search.tab.has(standing) {
+            found.push((search.sort.place(product), product));
+        }
+    }
+    (counts, found)
 }
 
 #[cfg(test)]
@@ -349,7 +435,7 @@ mod tests {
         let mut search = Search::default();
         let mut ids = Vec::new();
         loop {
-            let list = List::of(&products, &search, None, NOW);
+            let list = List::of(&products, &search, None, &SoldOut::new(), NOW);
             let counts: Vec<_> = list.tabs.iter().map(|tab| tab.count).collect();
             assert_eq!(counts, [48, 24, 24, 24, 120]);
             ids.extend(list.rows.iter().map(|row| row.product.id.0));
@@ -358,19 +444,46 @@ mod tests {
         }
         assert_eq!(ids, (1..=120).collect::<Vec<_>>());
         let search = Search::of(&"/products?show=low&q=PRODUCT%2010".parse().unwrap()).unwrap();
-        let list = List::of(&products, &search, None, NOW);
+        let list = List::of(&products, &search, None, &SoldOut::new(), NOW);
         assert_eq!(list.rows.iter().map(|row| row.product.id.0).collect::<Vec<_>>(), [102, 107]);
         assert_eq!((list.range.as_str(), list.tabs[4].count), ("1 to 2 of 2", 11));
         assert_eq!(search, Search::of(&search.list().parse().unwrap()).unwrap());
     }
 
     #[test]
+    fn pages_of_another_order_follow_each_other_although_products_leave_and_change() {
+        let mut products = products(120);
+        let mut search = Search::of(&"/products?sort=-left".parse().unwrap()).unwrap();
+        let mut left = Vec::new();
+        loop {
+            let list = List::of(&products, &search, None, &SoldOut::new(), NOW);
+            assert_eq!((list.headings[5].direction, list.headings[0].direction), (Some("descending"), None));
+            left.extend(list.rows.iter().map(|row| row.product.stock.current));
+            let Some((_, next)) = list.next else { break };
+            let last = list.rows.last().unwrap().product.id;
+            products.retain(|product| product.id != last);
+            search = Search::of(&next.parse().unwrap()).unwrap();
+        }
+        assert_eq!(left.len(), 120);
+        assert!(left.is_sorted_by(|one, next| one >= next), "{left:?}");
+    }
+
+    #[test]
+    fn a_sold_out_product_says_when() {
+        let products = products(3);
+        let sold_out = SoldOut::from([(ProductId(1), NOW), (ProductId(2), NOW)]);
+        let list = List::of(&products, &Search::default(), None, &sold_out, NOW.after(Duration::from_secs(5)));
+        let gone: Vec<_> = list.rows.iter().map(|row| row.gone_at.as_deref()).collect();
+        assert_eq!(gone, [Some(text::clock(NOW).as_str()), None, None]);
+    }
+
+    #[test]
     fn ten_thousand_products_are_one_short_pass() {
         let products = products(10_000);
-        let search = Search { text: "duct 99".to_owned(), ..Search::default() };
+        let search = Search::of(&"/products?q=duct+99&sort=-name".parse().unwrap()).unwrap();
         let began = Instant::now();
-        let list = List::of(&products, &search, None, NOW);
-        assert_eq!(list.tabs[4].count, 111);
+        let list = List::of(&products, &search, None, &SoldOut::new(), NOW);
+        assert_eq!((list.tabs[4].count, list.rows[0].product.id.0), (111, 9_999));
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
 }

@@ -184,10 +184,16 @@ impl One {
         product: Arc<Product>,
         form: Form,
         changes: Option<Vec<ChangeLine>>,
+        gone_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Self {
         let standing = Standing::of(&product, now);
-        let word = standing.word(now);
+        let word = match gone_at {
+            Some(at) if product.stock.current == 0 && standing == Standing::SoldOut => {
+                format!("sold out at {}", text::moment(at, now))
+            }
+            _ => standing.word(now),
+        };
         Self { product, standing, word, form, changes }
     }
 

@@ -9,7 +9,7 @@ use crate::view::history::{AllSeriesView, HistoryEventView, HistoryView, SeriesV
 use crate::view::metrics::ByCode;
 use crate::view::readiness::{ReadinessCheckView, ReadinessStatus, ReadinessView};
 use crate::view::text::{AsText, Id, Word};
-use crate::view::verdict::{FunnelView, SoldProductView, VerdictCheckView, VerdictView};
+use crate::view::verdict::{FunnelView, ResponseGoalView, SoldProductView, VerdictCheckView, VerdictView};
 
 #[test]
 fn an_alert_says_what_is_wrong_and_what_to_do() {
@@ -89,6 +89,7 @@ fn a_verdict_fits_its_schema() {
         held: true,
         checked_at: AsText(AT),
         checks: vec![check],
+        goal: ResponseGoalView { below_ms: 3, p99_ms: None, responses: 0, met: true },
         funnel: FunnelView { asked: 2, rejected: ByCode([("sold_out", 2)].into()), ..FunnelView::default() },
         products: vec![product(Some(AsText(AT)), Some(1.5)), product(None, None)],
     };

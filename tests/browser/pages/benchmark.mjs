@@ -56,6 +56,12 @@ export default function register(shared) {
     });
 
     test('the JSON is the report, and the HTML opens from the disk and asks nobody for anything', async () => {
+        await world.server.must('/queue/pause', {});
+        await until('the history has it', async () => {
+            const { events } = await world.server.must('/monitoring/metrics/history');
+            return events.some(({ kind }) => kind === 'paused');
+        });
+        await world.server.must('/queue/resume', {});
         const json = await (await fetch(world.server.url('/benchmark/report.json'))).json();
         assert.equal(json.totalRequests, (await report()).totalRequests);
         const html = await (await fetch(world.server.url('/benchmark/report.html'))).text();
@@ -72,6 +78,20 @@ export default function register(shared) {
         assert.deepEqual(asked, [`file://${file}`]);
         assert.deepEqual(said, []);
         assert.equal(await page.$eval('.figs data', ({ value }) => Number(value)), json.totalRequests);
+        const charts = await page.$$eval('.tc', (all) => all.map((svg) => ({
+            name: svg.getAttribute('aria-label'),
+            drawn: [...svg.querySelectorAll('path.ln')].filter((line) => line.getAttribute('d')).length,
+            colour: getComputedStyle(svg.querySelector('path.ln')).stroke,
+            texts: svg.querySelectorAll('text').length,
+        })));
+        assert.deepEqual(charts.map(({ name }) => name), [
+            'Orders per second over time', 'Latency over time', 'Jobs in line over time', 'Open connections over time', 'CPU over time', 'Memory over time',
+        ]);
+        for (const { name, drawn, colour, texts } of charts) {
+            assert.ok(drawn > 0 && texts >= 4 && colour.startsWith('rgb'), `${name}: ${drawn} lines in ${colour}, ${texts} texts`);
+        }
+        assert.match(await page.$eval('.tcs', (all) => all.textContent), /goal: p99 below 3 ms/);
+        assert.match(await page.$eval('.moments', (all) => all.textContent), /The queue was paused/);
         await context.close();
         await rm(folder, { recursive: true });
     });

@@ -105,8 +105,8 @@ export default function register(shared) {
         assert.ok(boxes[0].bottom <= boxes[1].top + 0.5, 'above the bar');
         assert.ok(boxes[1].bottom <= PHONE.height + 0.5, 'in the window');
         await pauseAndStop(tab, '.ph-act', async (selector) => {
-            await tab.page.waitForSelector(`${selector}:not(:disabled)`, { timeout: 5_000 });
-            await tab.page.tap(selector);
+            // The strip can be replaced while it is tapped.
+            await until('it is tapped', () => tab.page.tap(`${selector}:not(:disabled)`).then(() => true, () => false));
         });
         await isClean(tab, 'the phone');
         await tab.close();

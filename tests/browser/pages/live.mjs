@@ -158,6 +158,23 @@ export default function register(shared) {
         await tab.close();
     });
 
+    test('an act while the display is held lets it go, everywhere', async () => {
+        const tab = await live();
+        await tab.page.waitForSelector('#hold:not([hidden])');
+        await tab.page.click('#hold');
+        await tab.page.waitForSelector('#feed[data-state=held]');
+        const row = await tab.run(() => {
+            const rows = [...document.querySelectorAll('table.stock tr[data-state=open]')];
+            return rows.find((each) => Number(each.querySelector('[data-v=sold]').value) > 0).dataset.id;
+        });
+        await tab.page.click(`table.stock form[action="/products/${row}/stop"] button`);
+        await tab.page.waitForSelector('#feed[data-state=live]');
+        assert.equal(await tab.text('#hold'), 'Hold display');
+        await server.must(`/inventory/${row}`, { flashSaleActive: true }, { method: 'PUT' });
+        await isClean(tab, 'an act while held');
+        await tab.close();
+    });
+
     test('the wall shows the numbers of the API too', async () => {
         const tab = await shared.chromium.open(server, { size: { width: 1920, height: 1080 } });
         await tab.go('/?wall');

@@ -1,7 +1,7 @@
 // Orders: the list and its search, one order with its whole history, confirming and cancelling.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { isClean } from '../harness/checks.mjs';
+import { isClean, staysStill } from '../harness/checks.mjs';
 import { until } from '../harness/wait.mjs';
 import { EVIL_USER, MARKUP, World } from '../harness/world.mjs';
 
@@ -53,6 +53,65 @@ export default function register(shared) {
         assert.deepEqual(await listed(), picked(asked));
         await tab.go('/orders?user=nobody-like-this');
         assert.match(await tab.text('main'), /No order has/);
+    });
+
+    /** The lines of the file behind a link, and its headers. */
+    const exported = (on = tab) => on.run(async () => {
+        const response = await fetch(document.querySelector('a[download]').href);
+        const name = response.headers.get('content-disposition');
+        return { name, kind: response.headers.get('content-type'), lines: (await response.text()).trim().split('\n') };
+    });
+
+    test('what the search finds is exported as CSV, newest first, on as many pages as it takes', async () => {
+        // More than are read from the store at once, between others.
+        const one = (userId) => ({ productId: world.arabic.id, userId, quantity: 1 });
+        const many = Array.from({ length: 200 }, () => [one('many'), one('many'), one('many'), one('other')]).flat();
+        await world.server.must(`/inventory/${world.arabic.id}/restock`, { quantity: 2_000 });
+        const placed = (await world.server.place(many)).map(({ orderId }) => orderId);
+        const wanted = placed.filter((_, n) => n % 4 !== 3).reverse();
+        await tab.go('/orders?user=many');
+        const { name, kind, lines } = await exported();
+        assert.match(name, /^attachment; filename="flashsale-orders-\d{8}T\d{6}Z\.csv"$/);
+        assert.match(kind, /^text\/csv/);
+        assert.equal(lines[0].split(',')[0], 'id');
+        assert.deepEqual(lines.slice(1).map((line) => Number(line.split(',')[0])), wanted);
+        const fields = Object.keys(await order(placed[0])).filter((field) => field !== 'product');
+        assert.deepEqual(lines[0].split(','), fields);
+    });
+
+    test('an exported text is no formula for a spreadsheet, and stays in its cell', async () => {
+        const user = '=HYPERLINK("http://evil",1)';
+        await world.server.place([{ productId: world.arabic.id, userId: user, quantity: 1 }]);
+        await tab.go(`/orders?user=${encodeURIComponent(user)}`);
+        const { lines } = await exported();
+        assert.equal(lines.length, 2);
+        assert.ok(lines[1].includes(`"'=HYPERLINK(""http://evil"",1)"`), lines[1]);
+        await tab.go('/orders?user=nobody-like-this');
+        assert.equal(await tab.page.$('a[download]'), null);
+    });
+
+    test('newer orders wait until they are asked for, and only those of the search are counted', async () => {
+        const place = (userId, count) => world.server.place(Array.from({ length: count }, () => ({
+            productId: world.arabic.id, userId, quantity: 1,
+        })));
+        const other = await shared.chromium.open(world.server);
+        await place('waits', 1);
+        await tab.go('/orders');
+        await other.go('/orders?user=waits');
+        for (const on of [tab, other]) await on.page.waitForSelector('#feed[data-state=live]');
+        const before = await listed();
+        await Promise.all([staysStill(tab, 2_000, 'Orders'), place('waits', 3).then(() => place('does-not', 5))]);
+        const shown = (on, words) => until(words, async () => (await on.text('#newer')) === words);
+        await shown(tab, '8 newer, show');
+        await shown(other, '3 newer, show');
+        assert.deepEqual((await listed()).map(({ id }) => id), before.map(({ id }) => id));
+        await tab.follow('#newer');
+        assert.deepEqual((await listed()).slice(0, 8).map(({ userId }) => userId).sort(), [...Array(5).fill('does-not'), ...Array(3).fill('waits')]);
+        assert.equal(await tab.run(() => document.querySelector('#newer').checkVisibility({ visibilityProperty: true })), false);
+        await tab.follow('.pager a');
+        assert.equal(await tab.page.$('#newer'), null, 'a later page does not begin with the newest');
+        await isClean(other, 'a search');
+        await other.close();
     });
 
     test('an order is found by its number and by its job', async () => {

@@ -54,6 +54,64 @@ export default function register(shared) {
         await until('it has moved', async () => (await left()) === (await product(world.unsold.id)).currentStock);
     });
 
+    test('a click on a heading sorts by it, the URL says so, and the pages follow each other', async () => {
+        const column = (name) => tab.run((cell) => [...document.querySelectorAll(`#products [data-${cell}]`)].map((data) => Number(data.value)), name);
+        await tab.go('/products');
+        assert.equal(await tab.text('#products th[aria-sort=ascending]'), 'Id ↑');
+        await tab.follow('#products thead a[href*="sort=left"]');
+        assert.equal(new URL(tab.page.url()).searchParams.get('sort'), 'left');
+        const rising = await column('left');
+        assert.deepEqual(rising, [...rising].sort((a, b) => a - b));
+        assert.equal(await tab.text('#products th[aria-sort=ascending]'), 'Left ↑');
+        await tab.follow('#products thead a[href*="sort=-left"]');
+        assert.deepEqual(await column('left'), [...rising].reverse());
+        await tab.follow('#products thead a[href*="sort=-sold"]');
+        const sold = await column('sold');
+        assert.deepEqual(sold, [...sold].sort((a, b) => b - a));
+        // The search keeps the order.
+        await tab.fill('#q', 'a');
+        await tab.follow('form.find button');
+        assert.equal(new URL(tab.page.url()).searchParams.get('sort'), '-sold');
+    });
+
+    test('a sold-out product says when, in its row and beside the list', async () => {
+        const row = `tr[data-product="${world.gone.id}"]`;
+        await tab.go('/products');
+        await until('the row says when', async () => {
+            await tab.go('/products');
+            return /^sold out \d\d:\d\d:\d\d$/.test(await tab.text(`${row} .state`));
+        });
+        const at = (await tab.text(`${row} .state`)).slice(-8);
+        await tab.go(`/products/${world.gone.id}`);
+        assert.ok((await tab.text('.drawer .dh')).includes(`sold out at ${at}`), await tab.text('.drawer .dh'));
+        const plain = await shared.chromium.open(world.server, { script: false });
+        await plain.go('/');
+        assert.equal(await plain.text(`tr[data-id="${world.gone.id}"] [data-v=eta]`), `sold out ${at}`);
+        await plain.close();
+        // Without a new page, as units come and go.
+        await tab.go('/products');
+        await tab.page.waitForSelector('#feed[data-state=live]');
+        await world.server.must(`/inventory/${world.gone.id}/restock`, { quantity: 5 });
+        await until('it can be bought', async () => (await tab.text(`${row} .state`)) === 'on sale');
+        await world.server.must(`/inventory/${world.gone.id}/restock`, { quantity: -5 });
+        await until('it is gone again', async () => /^sold out \d\d:\d\d:\d\d$/.test(await tab.text(`${row} .state`)));
+    });
+
+    test('an act that is kept back leaves the changes unsaved, and leaving still asks', async () => {
+        tab.expect(/a dialog: beforeunload/);
+        await edit(world.markup.id);
+        await tab.fill('form[data-edit] [name=price]', '13.00');
+        await tab.page.click(SAVE);
+        await tab.page.waitForSelector('dialog[open] [data-keep]');
+        await tab.page.click('dialog[open] [data-keep]');
+        await tab.page.waitForFunction(() => !document.querySelector('dialog'));
+        let asked = null;
+        tab.page.once('dialog', (dialog) => { asked = dialog.type(); });
+        await tab.run(() => { location.href = '/orders'; });
+        await until('the browser asks', () => asked === 'beforeunload');
+        assert.equal((await product(world.markup.id)).price, '12.50');
+    });
+
     test('the search finds names and ids, is in the URL, and says when there is none', async () => {
         await tab.go('/products');
         await tab.fill('#q', 'هاتف');

@@ -1,4 +1,4 @@
-//! The two forms of an export.
+//! Views as the rows of an export: CSV for spreadsheets, or one JSON object a line.
 
 use std::io::{self, Write};
 
@@ -20,18 +20,21 @@ pub enum Format {
 const DRAFTED_ROWS: usize = 512;
 
 /// Where rows go.
-pub(super) struct Sink<W: Write> {
+#[derive(Debug)]
+pub struct Sink<W: Write> {
     out: Out<W>,
     rows: u64,
 }
 
+#[derive(Debug)]
 enum Out<W: Write> {
     Csv(Box<Csv<W>>),
     Ndjson(W),
 }
 
 impl<W: Write> Sink<W> {
-    pub(super) fn new(format: Format, out: W) -> Self {
+    /// Rows in a form, written to `out`.
+    pub fn new(format: Format, out: W) -> Self {
         let out = match format {
             Format::Csv => Out::Csv(Box::new(Csv::new(out))),
             Format::Ndjson => Out::Ndjson(out),
@@ -40,18 +43,20 @@ impl<W: Write> Sink<W> {
     }
 
     /// What the cells of the rows to come are called. JSON's objects say it themselves.
-    pub(super) fn names(&mut self, names: &[impl AsRef<[u8]>]) -> io::Result<()> {
+    pub fn names(&mut self, names: &[impl AsRef<[u8]>]) -> io::Result<()> {
         match &mut self.out {
             Out::Csv(out) => Ok(out.out.write_record(names)?),
             Out::Ndjson(_) => Ok(()),
         }
     }
 
-    pub(super) const fn is_csv(&self) -> bool {
+    /// Whether rows are cells.
+    pub const fn is_csv(&self) -> bool {
         matches!(self.out, Out::Csv(_))
     }
 
-    pub(super) fn row(&mut self, row: &impl Serialize) -> io::Result<()> {
+    /// Writes a row; in CSV, its cells are the fields of the view in their order.
+    pub fn row(&mut self, row: &impl Serialize) -> io::Result<()> {
         match &mut self.out {
             Out::Csv(out) => out.row(row)?,
             Out::Ndjson(out) => {
@@ -64,7 +69,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// Hands everything on; the number of rows.
-    pub(super) fn finish(self) -> io::Result<u64> {
+    pub fn finish(self) -> io::Result<u64> {
         match self.out {
             Out::Csv(mut out) => {
                 out.settle()?;
@@ -97,6 +102,7 @@ impl Formatter for OneLine {
 }
 
 /// Rows are written twice: once as their shape says, and then cell by cell, as cells are not in reach before.
+#[derive(Debug)]
 struct Csv<W: Write> {
     out: csv::Writer<W>,
     draft: csv::Writer<Vec<u8>>,
