@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::client::{Call, encoded};
 use crate::domain::clock::Timestamp;
-use crate::domain::digits::grouped;
 use crate::domain::job::JobState;
 use crate::maintenance::counted;
 use crate::view::text::Words;
@@ -14,7 +13,7 @@ use super::confirm::confirm;
 use super::output::say;
 use super::remote::{ListArgs, Remote, RemoteArgs};
 use super::run::{CommandError, Definition, Run};
-use super::table::{Column, plain, shown};
+use super::table::{Column, grouped, plain, shown};
 use super::values::moment;
 
 const JOBS: &[Column] = &[

@@ -7,8 +7,6 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::domain::digits;
-
 /// Most characters of a cell of a table.
 const MAX_CELL_CHARS: usize = 40;
 
@@ -134,13 +132,13 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(whole), _) => digits::grouped(whole),
-            (None, Some(below)) => format!("-{}", digits::grouped(below.unsigned_abs())),
+            (Some(whole), _) => grouped(whole),
+            (None, Some(below)) => format!("-{}", grouped(below.unsigned_abs())),
             _ => number.to_string(),
         },
         Value::String(text) => match text.split_once('.') {
             Some((whole, cents)) if is_decimal(text) => {
-                format!("{}.{cents}", whole.parse().map_or_else(|_| whole.to_owned(), digits::grouped))
+                format!("{}.{cents}", whole.parse().map_or_else(|_| whole.to_owned(), grouped))
             }
             _ => time(text).unwrap_or_else(|| plain(text)),
         },
@@ -153,6 +151,19 @@ pub(super) fn shown(value: &Value) -> String {
             }
         },
     }
+}
+
+/// A whole number in groups of three digits, with commas, which every terminal has and every program can remove.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// Money.

@@ -92,7 +92,8 @@ async fn orders_are_listed_page_by_page_and_json_is_that_of_the_api() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_letters_are_counted_retried_and_discarded() {
-    let service = Endpoint::start(Reply::status(422)).await;
+    let service = Endpoint::start().await;
+    service.script([], Reply::Status(422));
     let server =
         Server::with().env("FULFILLMENT_URL", &service.url()).env("FULFILLMENT_ALLOW_PRIVATE", "true").start().await;
     let product = server.create(10).await;
