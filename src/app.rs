@@ -27,9 +27,11 @@ use crate::sample;
 use crate::store::{self, Medium};
 use crate::{limits, logging};
 
+mod seed;
 mod signals;
 mod site;
 
+pub use seed::seed;
 pub use signals::survive_file_size_limit;
 
 use signals::Ends;

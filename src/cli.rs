@@ -10,17 +10,26 @@ use crate::{app, limits, logging};
 mod alert_args;
 mod backup;
 mod completions;
+mod confirm;
 mod drop_log;
 mod env_file;
 mod export;
 mod misspelt;
 mod openapi;
+mod orders;
 mod output;
 mod parse;
+mod products;
+mod queue;
+mod remote;
 mod restore;
 mod run;
+mod seed;
 mod serve;
 mod shared_args;
+mod status;
+mod stock;
+mod table;
 mod values;
 mod verify;
 mod version;
@@ -56,6 +65,12 @@ macro_rules! commands {
 
 commands! {
     serve::Serve,
+    seed::Seed,
+    status::Status,
+    products::Products,
+    orders::Orders,
+    queue::Queue,
+    stock::Stock,
     verify::Verify,
     backup::Backup,
     restore::Restore,
@@ -122,6 +137,13 @@ mod tests {
     #[test]
     fn every_command_and_every_option_is_described_in_its_own_words() {
         let definition = definition();
+        let deeper = || definition.get_subcommands().flat_map(clap::Command::get_subcommands);
+        for command in deeper().chain(deeper().flat_map(clap::Command::get_subcommands)) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
         let mut seen = std::collections::BTreeSet::new();
         for command in definition.get_subcommands() {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
@@ -19,6 +19,12 @@ use tokio::runtime::Runtime;
 
 use crate::config::{Secret, has_usable_port};
 use crate::limits::{CLIENT_TIMEOUT, MAX_ERROR_CHARS, MAX_PROBLEM_BYTES};
+
+mod call;
+mod calls;
+
+pub use call::{Call, encoded};
+pub use calls::{Calls, Reply};
 
 /// Where the routes of the API begin.
 const ROOT: &str = "/api/v1";
@@ -50,7 +56,13 @@ pub enum ClientError {
     /// The server has a token, and none was sent.
     #[error("it needs the admin token; set ADMIN_TOKEN")]
     TokenNeeded,
-    /// Any other response than `200 OK`.
+    /// More than a command reads at once.
+    #[error("its response is larger than a command reads")]
+    TooLarge,
+    /// Something else than the API gives.
+    #[error("its response is not one of this API")]
+    NotTheApi,
+    /// Any other response than success.
     #[error("it responded {status}: {detail}")]
     Rejected {
         /// The status.
@@ -93,23 +105,29 @@ impl Client {
         &self.server
     }
 
-    /// Asks for a path below `/api/v1`, such as `/admin/backup`, and gives the response if it is `200 OK`.
+    /// Asks for a path below `/api/v1`, such as `/admin/backup`, and gives the response if it is a success.
     pub async fn get(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
-        self.send(Method::GET, path, Bytes::new()).await
+        self.send(&Call::get(path)).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
-        let uri = format!("{}{ROOT}{path}", self.server);
+    async fn send(&self, call: &Call) -> Result<Response<Incoming>, ClientError> {
+        let uri = format!("{}{ROOT}{}", self.server, call.path);
         let uri: Uri = uri.parse().map_err(|_| ClientError::NotAServer(uri))?;
-        let mut request = Request::new(Full::new(body));
-        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        let mut request = Request::new(Full::new(call.body.clone()));
+        (*request.method_mut(), *request.uri_mut()) = (call.method.clone(), uri);
+        if !call.body.is_empty() {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(tag) = &call.if_match {
+            request.headers_mut().insert(IF_MATCH, tag.clone());
+        }
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
         let response = tokio::time::timeout(CLIENT_TIMEOUT, self.http.request(request)).await;
         let response = response.map_err(|_| ClientError::TimedOut)?.map_err(ClientError::Failed)?;
         match response.status() {
-            StatusCode::OK => Ok(response),
+            status if status.is_success() => Ok(response),
             StatusCode::UNAUTHORIZED if self.token.is_some() => Err(ClientError::WrongToken),
             StatusCode::UNAUTHORIZED => Err(ClientError::TokenNeeded),
             status => Err(ClientError::Rejected { status, detail: detail(response).await }),
@@ -192,8 +210,21 @@ async fn detail(response: Response<Incoming>) -> String {
     let body = Limited::new(response.into_body(), MAX_PROBLEM_BYTES).collect();
     let body = tokio::time::timeout(CLIENT_TIMEOUT, body).await.ok().and_then(Result::ok);
     let problem = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok());
-    let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("it gives no reason");
+    let detail = problem.as_ref().map_or_else(|| "it gives no reason".to_owned(), reason);
     detail.chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
+}
+
+/// What a problem says, with each wrong field if it names some.
+fn reason(problem: &serde_json::Value) -> String {
+    let fields = problem["errors"].as_array().into_iter().flatten();
+    let fields =
+        fields.filter_map(|error| Some(format!("{} {}", error["field"].as_str()?, error["message"].as_str()?)));
+    let fields: Vec<_> = fields.collect();
+    match problem["detail"].as_str() {
+        _ if !fields.is_empty() => fields.join("; "),
+        Some(detail) => detail.to_owned(),
+        None => "it gives no reason".to_owned(),
+    }
 }
 
 fn innermost(mut error: &dyn std::error::Error) -> String {

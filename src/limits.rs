@@ -250,6 +250,8 @@ pub const BACKUP_CHUNKS: usize = 8;
 pub const BACKUP_STALL: Duration = Duration::from_secs(30);
 /// How long a command waits for a server: for a connection, for a response, and for more of a body.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of a server's response that a command reads at once: more than 10,000 products with the longest names.
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of the problem in a server's response that a command reads.
 pub const MAX_PROBLEM_BYTES: usize = 64 * 1024;
 /// How old a list of all products may be; a single product is always as it is.

@@ -9,14 +9,15 @@ mod place;
 mod progress;
 mod report;
 mod restore;
+mod unpacked;
 mod verify;
 mod words;
 
 pub use backup::{Source, backup};
 pub use drop_log::{Dropped, LostLog};
 pub use error::MaintenanceError;
-pub use export::{Subject, export};
+pub use export::{Rows, Subject, export};
 pub use report::Report;
 pub use restore::{Restored, restore};
-pub use verify::verify;
+pub use verify::{verify, verify_backup};
 pub use words::{counted, moment};

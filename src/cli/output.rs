@@ -15,11 +15,16 @@ pub(super) fn say(line: &impl Display) -> Result<(), CommandError> {
 
 /// Writes bytes to standard output.
 pub(super) fn write_out(bytes: &[u8]) -> Result<(), CommandError> {
+    write_more(bytes).map(|_| ())
+}
+
+/// Writes bytes to standard output; false when its reader has seen enough, as `head` has.
+pub(super) fn write_more(bytes: &[u8]) -> Result<bool, CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(CommandError::Output),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CommandError::Output(error)),
     }
 }
 

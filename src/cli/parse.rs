@@ -139,6 +139,8 @@ mod tests {
             (&["restore"], true),
             (&["export"], true),
             (&["drop-log"], true),
+            (&["products", "list"], true),
+            (&["queue", "dead-letters", "list"], true),
             (&["version"], false),
             (&["openapi"], false),
             (&["completions", "bash"], false),

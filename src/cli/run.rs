@@ -45,11 +45,22 @@ pub(super) enum CommandError {
     App(#[from] AppError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A running server, by its URL.
+    #[error("the server at {0} cannot be used: {1}{advice}", advice = advice(.1))]
+    Server(String, #[source] ClientError),
+    #[error("nothing was changed; add --yes to {0} without being asked")]
+    NotConfirmed(String),
+    #[error("nothing was changed, as the question was not answered with yes")]
+    Declined,
+    #[error("{0} already has products, and nothing was created; the sample products are for an empty store")]
+    NotEmpty(String),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
     /// The report says what is wrong.
     #[error("the store does not add up; restore a backup, and keep this store for an investigation")]
     Unsound,
+    #[error("the backup does not add up; use another one")]
+    UnsoundBackup,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
@@ -57,5 +68,15 @@ pub(super) enum CommandError {
 impl From<clap::Error> for CommandError {
     fn from(error: clap::Error) -> Self {
         Self::Usage(Box::new(error))
+    }
+}
+
+/// What to do about it, where the error does not say so itself.
+const fn advice(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Failed(_) | ClientError::TimedOut => "; start it, or give the URL of another one with --server",
+        ClientError::WrongToken => "; set ADMIN_TOKEN to the server's",
+        ClientError::NotTheApi => "; give the URL of a flashsale server with --server",
+        _ => "",
     }
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -32,6 +33,12 @@ pub(super) enum ValueError {
     Status(String),
     #[error("--status is for orders and jobs only")]
     NoStatus,
+    #[error("must be a whole number, or none")]
+    NumberOrNone,
+    #[error("must be a time such as 2026-11-27T18:00:00Z, or none")]
+    TimeOrNone,
+    #[error("must be ID=N, such as 1=100")]
+    Units,
 }
 
 /// A number within bounds: decimal digits, without a sign, a space or zeros before it.
@@ -76,6 +83,41 @@ pub(super) fn network(text: &str) -> Result<IpNet, ValueError> {
 /// A moment.
 pub(super) fn moment(text: &str) -> Result<Timestamp, TimeError> {
     Timestamp::parse(text)
+}
+
+/// A value that a field is set to: JSON, `null` for the word `none`.
+#[derive(Clone, Debug)]
+pub(super) struct OrNone(Value);
+
+impl OrNone {
+    /// The JSON.
+    pub(super) fn value(self) -> Value {
+        self.0
+    }
+}
+
+/// A whole number, or `none`. Its bounds are for the server to know.
+pub(super) fn number_or_none(text: &str) -> Result<OrNone, ValueError> {
+    match text {
+        "none" => Ok(OrNone(Value::Null)),
+        text => text.parse::<u64>().map(|number| OrNone(number.into())).map_err(|_| ValueError::NumberOrNone),
+    }
+}
+
+/// A moment, or `none`.
+pub(super) fn time_or_none(text: &str) -> Result<OrNone, ValueError> {
+    match (text, moment(text)) {
+        ("none", _) => Ok(OrNone(Value::Null)),
+        (text, Ok(_)) => Ok(OrNone(text.into())),
+        _ => Err(ValueError::TimeOrNone),
+    }
+}
+
+/// The number of a product and its units: `1=100`.
+pub(super) fn units(text: &str) -> Result<(u64, u64), ValueError> {
+    let (id, units) = text.split_once('=').ok_or(ValueError::Units)?;
+    let number = within(0..=u64::MAX);
+    number(id).and_then(|id| Ok((id, number(units)?))).map_err(|_| ValueError::Units)
 }
 
 /// A log filter. A lone word must be a level or a module of this program: anything else would log nothing, and is
@@ -154,6 +196,17 @@ mod tests {
         }
         let error = network("10.0.0.1/8").unwrap_err().to_string();
         assert!(error.ends_with("10.0.0.0/8"), "{error}");
+    }
+
+    #[test]
+    fn units_have_a_product_and_none_is_null() {
+        assert_eq!(units("12=0"), Ok((12, 0)));
+        for wrong in ["", "1", "=1", "1=", "1=-1", "1=1=1", "1 =1", "a=1"] {
+            assert_eq!(units(wrong), Err(ValueError::Units), "{wrong}");
+        }
+        assert_eq!(number_or_none("none").map(OrNone::value).unwrap(), Value::Null);
+        assert_eq!(time_or_none("2026-11-27T18:00:00Z").map(OrNone::value).unwrap(), "2026-11-27T18:00:00Z");
+        assert!(number_or_none("many").is_err() && time_or_none("soon").is_err());
     }
 
     #[test]

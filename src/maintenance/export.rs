@@ -8,15 +8,17 @@ use crate::domain::filter::OrderFilter;
 use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::store::{Access, Snapshot, Store, StoreError};
+use crate::store::{Access, DirectoryLock, Snapshot, Store, StoreError};
 use crate::view::change::{ChangeView, JournalEntryView};
 use crate::view::rows::{Format, Sink};
 use crate::view::{JobView, OrderView, ProductView, schema};
 
+use super::backup::{Source, backup};
 use super::error::MaintenanceError;
 use super::output::Output;
 use super::place::lock;
 use super::progress::Bar;
+use super::unpacked::{Scratch, Unpacked, unpack};
 
 /// Rows between two lines of progress.
 const PROGRESS_STEP: u64 = 1_024;
@@ -34,36 +36,55 @@ pub enum Subject {
     Journal,
 }
 
-/// Writes rows of a stopped store that fit `filter` to `file`, or to standard output if there is none. Returns their
-/// number. An existing file is an error, or with `force` replaced.
-pub fn export(
-    data_dir: &Path,
-    subject: &Subject,
-    filter: &OrderFilter,
-    format: Format,
-    file: Option<&Path>,
-    force: bool,
-) -> Result<u64, MaintenanceError> {
+/// Which rows are exported, and from where.
+#[derive(Debug)]
+pub struct Rows<'r> {
+    /// The store of a stopped server, or a running server.
+    pub source: Source<'r>,
+    /// What the rows are about.
+    pub subject: Subject,
+    /// Which of them.
+    pub filter: OrderFilter,
+    /// Where a running server's store is unpacked for it, as one moment of it.
+    pub scratch_dir: &'r Path,
+}
+
+/// Writes rows to `file`, or to standard output if there is none. Returns their number. An existing file is an error,
+/// or with `force` replaced.
+pub fn export(rows: &Rows<'_>, format: Format, file: Option<&Path>, force: bool) -> Result<u64, MaintenanceError> {
     let output = file.map(|file| Output::create(file, force)).transpose()?;
     let mut bar = Bar::new();
-    bar.show("checking the pages of the file", 0, 0);
-    let (_lock, store_file) = lock(data_dir, Access::Reading)?;
-    let store = Store::inspect(&store_file)?;
-    let rows = Rows { snapshot: store.snapshot()?, job_ids: JobIds::new(*store.secret()), filter, bar };
+    let (_lock, store, through) = open(rows, &mut bar)?;
+    let job_ids = JobIds::new(*store.secret());
+    let writer = Writer { snapshot: store.snapshot()?, job_ids, through, filter: &rows.filter, bar };
     let failed = |error| match error {
         ExportError::Write(error) => MaintenanceError::writing(file.unwrap_or(Path::new("standard output")), error),
         ExportError::Store(error) => error.into(),
     };
     let Some(mut output) = output else {
-        return match rows.write(subject, format, BufWriter::new(io::stdout().lock())) {
+        return match writer.write(&rows.subject, format, BufWriter::new(io::stdout().lock())) {
             // The reader has seen enough.
             Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             written => written.map_err(failed),
         };
     };
-    let written = rows.write(subject, format, &mut output).map_err(failed)?;
+    let written = writer.write(&rows.subject, format, &mut output).map_err(failed)?;
     output.finish()?;
     Ok(written)
+}
+
+/// The store to read, locked if it is in its place, and the last record of the history that is exported.
+fn open(rows: &Rows<'_>, bar: &mut Bar) -> Result<(Option<DirectoryLock>, Store, u64), MaintenanceError> {
+    if let Source::Stopped(data_dir) = rows.source {
+        bar.show("checking the pages of the file", 0, 0);
+        let (lock, file) = lock(data_dir, Access::Reading)?;
+        return Ok((Some(lock), Store::inspect(&file)?, u64::MAX));
+    }
+    let scratch = Scratch::make(rows.scratch_dir)?;
+    let file = scratch.0.join("backup");
+    backup(&rows.source, &file, false)?;
+    let Unpacked { store, contents } = unpack(&file, &scratch.0, bar)?;
+    Ok((None, store, contents.sequence))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +96,16 @@ enum ExportError {
 }
 
 /// Where the rows come from.
-struct Rows<'f> {
+struct Writer<'f> {
     snapshot: Snapshot,
+    /// The last record of the history to write.
+    through: u64,
     job_ids: JobIds,
     filter: &'f OrderFilter,
     bar: Bar,
 }
 
-impl Rows<'_> {
+impl Writer<'_> {
     /// Writes the rows of a subject that fit and gives their number.
     fn write(self, subject: &Subject, format: Format, out: impl Write) -> Result<u64, ExportError> {
         let mut sink = Sink::new(format, out);
@@ -146,6 +169,9 @@ impl Rows<'_> {
         let total = self.snapshot.record_count()?;
         for (done, record) in (0..).zip(self.snapshot.records()?) {
             let (record, hash) = record?;
+            if record.sequence > self.through {
+                break;
+            }
             // To the end: the clock may have been set back.
             if self.filter.accepted.contains(record.at) {
                 write_changes(&record, hash, self.filter, &self.job_ids, sink)?;

@@ -3,6 +3,7 @@
 mod cli;
 mod history;
 mod lifecycle;
+mod operate;
 mod strangers;
 mod survival;
 mod webhook;
