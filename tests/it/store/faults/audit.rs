@@ -29,6 +29,8 @@ pub(super) struct History {
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) orders: BTreeMap<OrderId, Order>,
     pub(super) deeds: BTreeMap<Deed, u64>,
+    /// Where orders have been, by an operator or not: one who asks for it again moves nothing.
+    pub(super) reached: BTreeSet<Deed>,
     responses: BTreeMap<u128, (OrderId, StoredResponse)>,
     dead: BTreeSet<OrderId>,
     last_order: u64,
@@ -129,6 +131,7 @@ impl History {
             let product = self.products.get_mut(&order.product).ok_or("an order without a product")?;
             move_units(product, units, order)?;
         }
+        self.reached.insert(Deed::Moved(id, order.status.as_str()));
         match to {
             Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => {
                 self.dead.insert(id);
