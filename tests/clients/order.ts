@@ -3,8 +3,8 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './out/api.js';
 
 /** Ends the test when something is not as it should be. */
-function check(is: boolean, what: string): asserts is {
-    if (!is) throw new Error(what);
+function check(condition: boolean, what: string): asserts condition {
+    if (!condition) throw new Error(what);
 }
 
 export async function run(baseUrl: string): Promise<void> {
