@@ -341,7 +341,7 @@ class Live {
 const LABELS = {
   start: "server started", stop: "server stopped", restart: "restarted after a kill", sale_started: "sale started",
   sale_ended: "sale ended", sale_stopped: "sale stopped", sold_out: "sold out", paused: "queue paused",
-  resumed: "queue resumed", restored: "store restored", fulfilment_failing: "fulfilment failing", reset: "measurement reset",
+  resumed: "queue resumed", restored: "store restored", fulfilment_suspended: "fulfilment suspended", reset: "measurement reset",
 };
 
 const COUNTED = [

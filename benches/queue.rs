@@ -51,6 +51,7 @@ fn measure(jobs: u64) {
         priority: Priority::Normal,
         due: Some(Due::Attempt(due(order))),
         placed: Steady::default(),
+        paid: false,
     };
     let put: Vec<_> = (1..=jobs).map(|order| QueueChange::Put(job(order))).collect();
     let mut batches = put.chunks(1_000);

@@ -28,6 +28,7 @@ use crate::store::{self, Medium};
 use crate::{limits, logging};
 
 mod seed;
+mod service_mark;
 mod signals;
 mod site;
 
@@ -194,6 +195,9 @@ impl App {
         let socket = bind(config.address)?;
         let kept_in = matches!(medium, Medium::File(_)).then(|| config.data_dir.clone());
         let opened = OpenedStore::open(medium)?;
+        if let Some(data_dir) = &kept_in {
+            service_mark::check(data_dir, config.fulfillment.is_some());
+        }
         let (found, recovered) = (opened.found, &opened.recovered);
         let last_record = (recovered.head.sequence > 0).then(|| recovered.head.at());
         let (orders, open) = (recovered.head.totals.all_orders(), recovered.open.len());
@@ -384,7 +388,8 @@ fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigErr
         timeout: config.timeout,
         allow_private: config.allow_private,
     })?;
-    let policy = RetryPolicy { attempts: config.attempts, first_delay: config.first_delay };
+    let FulfillmentConfig { attempts, first_delay, max_delay, .. } = *config;
+    let policy = RetryPolicy { attempts, first_delay, max_delay };
     Ok(Method::Webhook(Arc::new(webhook), policy))
 }
 

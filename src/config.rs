@@ -64,8 +64,6 @@ pub struct AlertConfig {
     pub error_percent: u32,
     /// New dead letters within a minute.
     pub dead_letters: u32,
-    /// Failures of the fulfilment service in a row.
-    pub fulfillment_failures: u32,
     /// Milliseconds of a commit that one in a hundred exceeds.
     pub commit_ms: u32,
     /// Free space of the disk in MiB.
@@ -84,7 +82,6 @@ impl AlertConfig {
         stock_percent: 10,
         error_percent: 5,
         dead_letters: 10,
-        fulfillment_failures: 5,
         commit_ms: 100,
         disk_free_mib: 1_024,
         open_files_percent: 80,
@@ -198,10 +195,12 @@ pub struct FulfillmentConfig {
     pub secret: Option<Secret>,
     /// Longest time for one attempt.
     pub timeout: Duration,
-    /// Number of attempts before an order fails.
+    /// Number of attempts before a job fails.
     pub attempts: u32,
     /// Pause after the first failed attempt.
     pub first_delay: Duration,
+    /// Longest pause between two attempts.
+    pub max_delay: Duration,
     /// Whether the service may be on an address outside of the public internet.
     pub allow_private: bool,
 }
@@ -258,6 +257,11 @@ pub enum ConfigError {
         /// Why not.
         error: std::io::Error,
     },
+    /// A key that would sign nothing.
+    #[error(
+        "FULFILLMENT_SECRET is set, and FULFILLMENT_URL is not; set the URL that orders are posted to, or unset both"
+    )]
+    SecretWithoutUrl,
     /// A secret that is set twice.
     #[error("{0} and {0}_FILE are both set; unset one of them")]
     SecretTwice(&'static str),

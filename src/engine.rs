@@ -89,6 +89,8 @@ pub struct EngineConfig {
     pub queue_capacity: usize,
     /// Held orders.
     pub hold_capacity: usize,
+    /// Whether confirmed holds are posted to a fulfilment service.
+    pub posts_confirmed: bool,
     /// Journal records older than this are trimmed. `None` keeps all.
     pub journal_keep: Option<Duration>,
     /// What users and client IP addresses may send.
@@ -100,6 +102,7 @@ impl Default for EngineConfig {
         Self {
             queue_capacity: DEFAULT_QUEUE_CAPACITY as usize,
             hold_capacity: DEFAULT_HOLD_CAPACITY as usize,
+            posts_confirmed: false,
             journal_keep: None,
             rate_limits: RateLimitConfig::default(),
         }
@@ -111,6 +114,7 @@ impl From<&Config> for EngineConfig {
         Self {
             queue_capacity: config.queue_capacity,
             hold_capacity: config.hold_capacity,
+            posts_confirmed: config.fulfillment.is_some(),
             journal_keep: config.journal_keep,
             rate_limits: config.rate_limits.clone(),
         }
@@ -163,6 +167,7 @@ impl Engine {
             queue: Arc::clone(&queue),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
+            posts_confirmed: config.posts_confirmed,
             journal_keep: config.journal_keep,
         };
         let (committer, intake) = Committer::start(deps, recovered, runtime)?;

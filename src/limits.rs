@@ -260,6 +260,14 @@ pub const MAX_LIST_AGE: Duration = Duration::from_millis(100);
 pub const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long reports of workers wait for orders to share a commit with.
 pub const REPORTS_LINGER: Duration = Duration::from_millis(2);
+/// The part of a pause between two attempts by which it may be longer by chance.
+pub const MAX_JITTER: f64 = 0.25;
+/// Orders that fail in a row, without a response to another one between, after which fulfilment is suspended.
+pub const SUSPEND_AFTER: usize = 5;
+/// The longest pause between two probes of a fulfilment service that is away, unless it asks for more.
+pub const PROBE_PAUSE: Duration = Duration::from_secs(30);
+/// Orders that were tried while fulfilment is suspended and wait aside, so that others are tried before them.
+pub const MAX_ORDERS_ASIDE: usize = 64;
 /// Threads that look up the fulfilment service's name at once; more than one only where look-ups hang.
 pub const MAX_LOOKUP_THREADS: usize = 4;
 /// How long a look-up may be under way before another is started beside it.

@@ -32,7 +32,7 @@ pub use distinct::Sketch;
 pub use gauges::{Gauges, ProcessFigures, push_inventory_level};
 pub use latencies::Latencies;
 pub use outcome::{OUTCOME_COUNT, OUTCOMES, Outcome};
-pub use posts::{LastPost, Posts};
+pub use posts::{LastPost, PostOutcome, Posts};
 pub use requests::OrderTimes;
 
 use buckets::{Buckets, push_description};
@@ -176,11 +176,12 @@ impl Default for Metrics {
         let local_faults = Counter::default();
         let about = "Fulfilment attempts that a fault of this machine kept from being made";
         registry.register("fulfillment_local_faults", about, local_faults.clone());
+        let posts = Posts::new(&mut registry);
         let clock_steps = Counter::default();
         registry.register("clock_steps", "Times that the wall clock was set", clock_steps.clone());
         Self {
             registry,
-            posts: Posts::default(),
+            posts,
             acknowledged: AtomicU64::default(),
             reached,
             rejected,

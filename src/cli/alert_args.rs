@@ -41,12 +41,6 @@ pub(super) struct AlertArgs {
         value_parser = within::<u32>(0..=1_000_000)
     )]
     alert_dead_letters: u32,
-    /// Alert when the fulfilment service fails so many times in a row
-    #[arg(
-        long, env = "ALERT_FULFILLMENT_FAILURES", default_value_t = DEFAULT.fulfillment_failures, value_name = "N",
-        value_parser = within::<u32>(0..=1_000_000)
-    )]
-    alert_fulfillment_failures: u32,
     /// Alert when one commit in a hundred takes longer than this, in milliseconds
     #[arg(
         long, env = "ALERT_COMMIT_MS", default_value_t = DEFAULT.commit_ms, value_name = "MS",
@@ -82,7 +76,6 @@ impl AlertArgs {
             stock_percent: self.alert_stock_percent,
             error_percent: self.alert_error_percent,
             dead_letters: self.alert_dead_letters,
-            fulfillment_failures: self.alert_fulfillment_failures,
             commit_ms: self.alert_commit_ms,
             disk_free_mib: self.alert_disk_free_mib,
             open_files_percent: self.alert_open_files_percent,

@@ -105,9 +105,9 @@ pub(super) struct Serve {
         value_parser = within::<u64>(1..=600_000)
     )]
     fulfillment_timeout_ms: u64,
-    /// Number of attempts before an order fails
+    /// Number of attempts before a job goes to the dead letters
     #[arg(
-        long, env = "FULFILLMENT_ATTEMPTS", default_value_t = 3, value_name = "N",
+        long, env = "FULFILLMENT_ATTEMPTS", default_value_t = 12, value_name = "N",
         value_parser = within::<u32>(1..=20)
     )]
     fulfillment_attempts: u32,
@@ -117,6 +117,12 @@ pub(super) struct Serve {
         value_parser = within::<u64>(1..=3_600_000)
     )]
     fulfillment_retry_delay_ms: u64,
+    /// Longest pause between two attempts, in milliseconds, also where the service asks for more with Retry-After
+    #[arg(
+        long, env = "FULFILLMENT_MAX_RETRY_DELAY_MS", default_value_t = 900_000, value_name = "MS",
+        value_parser = within::<u64>(1..=86_400_000)
+    )]
+    fulfillment_max_retry_delay_ms: u64,
     /// Allow a fulfilment service on a loopback or private address; the variable takes true, yes, on, 1 or their
     /// opposites
     #[arg(long, env = "FULFILLMENT_ALLOW_PRIVATE", value_parser = BoolishValueParser::new())]
@@ -175,12 +181,16 @@ impl Serve {
         }
         let signing = config::secret("FULFILLMENT_SECRET", self.fulfillment_secret, self.fulfillment_secret_file)?;
         let url = self.fulfillment_url.filter(|url| !url.is_empty());
+        if signing.is_some() && url.is_none() {
+            return Err(ConfigError::SecretWithoutUrl);
+        }
         let fulfillment = url.map(|url| FulfillmentConfig {
             url: config::Secret::new(url),
             secret: signing,
             timeout: Duration::from_millis(self.fulfillment_timeout_ms),
             attempts: self.fulfillment_attempts,
             first_delay: Duration::from_millis(self.fulfillment_retry_delay_ms),
+            max_delay: Duration::from_millis(self.fulfillment_max_retry_delay_ms),
             allow_private: self.fulfillment_allow_private,
         });
         Ok(Config {

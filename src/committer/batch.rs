@@ -242,6 +242,8 @@ impl<'b> Batch<'b> {
         let transition = match to {
             OperatorMove::Confirm | OperatorMove::Cancel => {
                 let order = self.order(id)?.ok_or(Refusal::OrderNotFound)?;
+                // A held order is paid now: its job stays open until the fulfilment service has it.
+                let post = self.deps.posts_confirmed && order.expires_at.is_some();
                 match (to, order.status) {
                     // Repeated: the order is where it is wanted.
                     (OperatorMove::Confirm, OrderStatus::Confirmed)
@@ -249,8 +251,8 @@ impl<'b> Batch<'b> {
                         return Ok(order);
                     }
                     (OperatorMove::Cancel, _) => Transition::Cancelled,
-                    _ if order.is_expired() => Transition::ConfirmedLate,
-                    _ => Transition::Confirmed,
+                    _ if order.is_expired() => Transition::ConfirmedLate { post },
+                    _ => Transition::Confirmed { post },
                 }
             }
             OperatorMove::Retry => Transition::Reopened,
@@ -272,12 +274,16 @@ impl<'b> Batch<'b> {
     }
 
     /// Follows a report. Where it is refused the order has mostly moved on, and the report counts nothing. One that is
-    /// still open was woken too early, by a clock that has stepped back since: it goes back to wait.
+    /// still open was woken too early, by a clock that has stepped back since: it goes back to wait. A hold that was
+    /// confirmed as it ended is in line by then, or with a worker.
     fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
         let Settlement { order, transition, actor } = settlement;
         let rejected =
             self.is_early(order, &transition) || reply_of(self.move_order(order, transition, actor))?.is_err();
-        if rejected && let Some(OpenOrder { job, .. }) = self.books.open.get(&order) {
+        if rejected
+            && let Some(OpenOrder { job, .. }) = self.books.open.get(&order)
+            && !(job.paid && actor == Actor::Clock)
+        {
             self.effects.queue.push(QueueChange::Move { before: *job, after: *job });
         }
         Ok(())
@@ -317,6 +323,11 @@ impl<'b> Batch<'b> {
             false => self.effects.note(&order),
         }
         self.follow_job(&before, &order, slot, transition == Transition::Fulfilled);
+        // A paid order that could not be delivered is not to be any more.
+        let undelivered = before.status == OrderStatus::Confirmed && before.job == JobOutcome::Failed;
+        if transition == Transition::Cancelled && undelivered && self.draft.is_dead_letter(id)? {
+            self.record(Change::DeadLetterDeleted(id))?;
+        }
         let (product, quantity) = (order.product, order.quantity);
         let change = Change::OrderMoved { order: id, product, quantity, transition, units, actor };
         self.record_order(change, effect)?;
@@ -437,7 +448,7 @@ const fn stored_response(key: u128, receipt: &Receipt) -> StoredResponse {
 /// The refusal of a move whose units are not there.
 const fn too_few_units(transition: &Transition) -> Refusal {
     match transition {
-        Transition::ConfirmedLate => Refusal::HoldExpired,
+        Transition::ConfirmedLate { .. } => Refusal::HoldExpired,
         _ => Refusal::SoldOut,
     }
 }

@@ -1,4 +1,4 @@
-//! What the committer keeps in memory: the products, the pending orders, and the head of the history.
+//! What the committer keeps in memory: the products, the orders with open jobs, and the head of the history.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use super::deps::Deps;
 pub(super) struct Books {
     pub(super) head: Head,
     pub(super) products: HashMap<ProductId, Stocked>,
-    /// All pending orders; the first one's number is where a recovery starts to read. Bounded by the queue's slots.
+    /// All orders with open jobs, pending or waiting to be delivered; the first one's number is where a recovery starts
+    /// to read. Bounded by the queue's slots.
     pub(super) open: BTreeMap<OrderId, OpenOrder>,
     /// The epoch of the store that they are of.
     pub(super) epoch: u64,
@@ -29,7 +30,7 @@ pub(super) struct Stocked {
     pub(super) item: Arc<StockItem>,
 }
 
-/// A pending order and its slot of the queue.
+/// An order with an open job, and its slot of the queue.
 #[derive(Debug)]
 pub(super) struct OpenOrder {
     pub(super) order: Arc<Order>,
@@ -60,7 +61,7 @@ impl Books {
         Self { head, products: items.into_iter().map(stocked).collect(), open: open.collect(), epoch }
     }
 
-    /// The number below which no order is pending.
+    /// The number below which no order has an open job.
     pub(super) fn oldest_open(&self) -> u64 {
         self.open.first_key_value().map_or(self.head.last_order + 1, |(order, _)| order.0)
     }

@@ -22,6 +22,8 @@ pub struct Deps {
     pub metrics: Arc<Metrics>,
     /// The time of day.
     pub clock: Clock,
+    /// Whether confirmed holds are posted to a fulfilment service.
+    pub posts_confirmed: bool,
     /// Journal records older than this are trimmed. `None` keeps all.
     pub journal_keep: Option<Duration>,
 }

@@ -93,9 +93,10 @@ alerts! {
     /// Orders become dead letters.
     DeadLetters = "dead_letters_growing", Warning,
         "Look at their errors on the queue page, and pause the queue while the cause lasts.";
-    /// The fulfilment service fails.
-    FulfillmentFailing = "fulfillment_failing", Critical,
-        "See whether the fulfilment service runs and can be reached; pause the queue until it does.";
+    /// The fulfilment service is away.
+    FulfillmentSuspended = "fulfillment_suspended", Critical,
+        "See whether the fulfilment service runs and can be reached; no order is lost, and posting continues by itself \
+         once it responds.";
     /// Commits take long.
     CommitSlow = "commit_slow", Warning, "See what else writes to the disk of the data directory.";
     /// The disk is nearly full.

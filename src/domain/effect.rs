@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_failed_attempt_keeps_its_error_under_its_number() {
-        let failed = Transition::AttemptFailed { error: "503".to_owned(), retry_after: std::time::Duration::ZERO };
+        let failed =
+            Transition::AttemptFailed { error: "503".to_owned(), retry_after: std::time::Duration::ZERO, paid: false };
         let effect = OrderEffect::moved(&order(), &failed, AT).unwrap();
         assert_eq!(effect.attempt, Some(AttemptError { attempt: 1, at: AT, error: "503".to_owned() }));
         assert_eq!((effect.units, effect.dead_letter), (None, None));
@@ -212,7 +213,7 @@ mod tests {
     fn a_change_that_contradicts_the_order_before_it_has_no_effect() {
         let placed = order();
         let sold = Some(StockMove::Sell);
-        let confirmed = Order { status: OrderStatus::Confirmed, ..order() };
+        let confirmed = Order { status: OrderStatus::Confirmed, job: JobOutcome::Completed, ..order() };
         let change = moved(&placed, Transition::Fulfilled, sold);
         let contradiction = |change: &Change, before: Option<&Order>| Effect::of(change, before, AT).unwrap_err();
         assert_eq!(contradiction(&change, None), Contradiction::NoOrder(OrderId(1)));

@@ -42,9 +42,9 @@ impl JobState {
 pub enum JobOutcome {
     /// Not finished.
     Open,
-    /// The order was confirmed, whatever came later.
+    /// The order was confirmed, and delivered where a fulfilment service is to have it; whatever came later.
     Completed,
-    /// The order failed, expired or was cancelled before it was confirmed.
+    /// The order failed, expired or was cancelled before that; or it is confirmed, and could not be delivered.
     Failed,
 }
 

@@ -174,7 +174,7 @@ pub struct Order {
     pub job: JobOutcome,
     /// Fulfilment attempts made since it was last placed in the queue.
     pub attempts: u32,
-    /// Why it is failed or cancelled.
+    /// Why it is failed or cancelled, or why the job of a confirmed one failed.
     pub failure: Option<Failure>,
     /// When its units were last reserved.
     pub reserved_at: Timestamp,
@@ -221,9 +221,14 @@ impl Order {
         self.finished_at.is_some_and(|finished| finished <= bound)
     }
 
-    /// When the queue has to look at it again: the end of its hold, or its next attempt.
+    /// When the queue has to look at it again: the end of its hold while it waits to be confirmed, or its next attempt.
     pub fn due_at(&self) -> Option<Timestamp> {
-        self.expires_at.or(self.retry_at)
+        self.hold_ends_at().or(self.retry_at)
+    }
+
+    /// The end of its hold, while it waits to be confirmed.
+    pub fn hold_ends_at(&self) -> Option<Timestamp> {
+        self.expires_at.filter(|_| self.status == OrderStatus::Pending)
     }
 }
 

@@ -97,8 +97,8 @@ worded! {
         Restored = "restored",
         /// The server started after it had been killed.
         Restart = "restart",
-        /// The fulfilment service failed.
-        FulfilmentFailing = "fulfilment_failing",
+        /// Fulfilment was suspended, as the service was away.
+        FulfilmentSuspended = "fulfilment_suspended",
         /// The measurement was reset.
         Reset = "reset",
     }

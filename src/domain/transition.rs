@@ -13,18 +13,26 @@ use crate::domain::product::StockMove;
 /// Something that happened to an order after it was placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// A worker fulfilled it.
+    /// A worker fulfilled it; an order that is confirmed already was delivered to the fulfilment service.
     Fulfilled,
     /// An operator confirmed it.
-    Confirmed,
+    Confirmed {
+        /// Whether its job stays open until the fulfilment service has the order.
+        post: bool,
+    },
     /// An operator confirmed it after its hold had expired; its units were reserved again.
-    ConfirmedLate,
+    ConfirmedLate {
+        /// See [`Transition::Confirmed`].
+        post: bool,
+    },
     /// An attempt failed and another follows.
     AttemptFailed {
         /// What went wrong.
         error: String,
         /// How long after this the next attempt is due.
         retry_after: Duration,
+        /// Whether the order was confirmed before, as a paid one is.
+        paid: bool,
     },
     /// The fulfilment service refused it for good.
     Rejected {
@@ -40,7 +48,7 @@ pub enum Transition {
     Cancelled,
     /// Its hold ran out.
     Expired,
-    /// Taken back from the dead letters; its units were reserved again.
+    /// Taken back from the dead letters; the units of a failed order were reserved again.
     Reopened,
 }
 
@@ -69,9 +77,11 @@ impl Transition {
     pub const fn statuses(&self, units: Option<StockMove>) -> [OrderStatus; 2] {
         use OrderStatus::{Cancelled, Confirmed, Failed, Pending};
         match (self, units) {
-            (Self::Fulfilled | Self::Confirmed, _) => [Pending, Confirmed],
-            (Self::ConfirmedLate, _) => [Cancelled, Confirmed],
-            (Self::AttemptFailed { .. }, _) => [Pending, Pending],
+            (Self::Fulfilled | Self::Rejected { .. } | Self::AttemptsExhausted { .. } | Self::Reopened, None)
+            | (Self::AttemptFailed { paid: true, .. }, _) => [Confirmed, Confirmed],
+            (Self::Fulfilled | Self::Confirmed { .. }, _) => [Pending, Confirmed],
+            (Self::ConfirmedLate { .. }, _) => [Cancelled, Confirmed],
+            (Self::AttemptFailed { paid: false, .. }, _) => [Pending, Pending],
             (Self::Rejected { .. } | Self::AttemptsExhausted { .. }, _) => [Pending, Failed],
             (Self::Cancelled, Some(StockMove::TakeBack)) => [Confirmed, Cancelled],
             (Self::Cancelled | Self::Expired, _) => [Pending, Cancelled],
@@ -90,8 +100,18 @@ impl Order {
     pub fn apply(&mut self, transition: &Transition, at: Timestamp) -> Result<Option<StockMove>, NotPossible> {
         use OrderStatus::{Cancelled, Confirmed, Failed, Pending};
         let next = match (self.status, transition) {
-            (Pending, Transition::Fulfilled | Transition::Confirmed) => (Confirmed, Some(StockMove::Sell)),
-            (Pending, Transition::AttemptFailed { .. }) => (Pending, None),
+            (Pending, Transition::Fulfilled | Transition::Confirmed { .. }) => (Confirmed, Some(StockMove::Sell)),
+            (Pending, Transition::AttemptFailed { paid: false, .. }) => (Pending, None),
+            // It is paid: whatever the fulfilment service says, the buyer keeps the units.
+            (Confirmed, Transition::AttemptFailed { paid: true, .. }) if self.job == JobOutcome::Open => {
+                (Confirmed, None)
+            }
+            (Confirmed, Transition::Fulfilled | Transition::Rejected { .. } | Transition::AttemptsExhausted { .. })
+                if self.job == JobOutcome::Open =>
+            {
+                (Confirmed, None)
+            }
+            (Confirmed, Transition::Reopened) if self.job == JobOutcome::Failed => (Confirmed, None),
             (Pending, Transition::Rejected { .. } | Transition::AttemptsExhausted { .. }) => {
                 (Failed, Some(StockMove::Release))
             }
@@ -100,7 +120,7 @@ impl Order {
             (Pending, Transition::Expired) if self.expires_at.is_some() => (Cancelled, Some(StockMove::Release)),
             (Confirmed, Transition::Cancelled) => (Cancelled, Some(StockMove::TakeBack)),
             (Failed, Transition::Reopened) => (Pending, Some(StockMove::Hold)),
-            (Cancelled, Transition::ConfirmedLate) if self.is_expired() => (Confirmed, Some(StockMove::Resell)),
+            (Cancelled, Transition::ConfirmedLate { .. }) if self.is_expired() => (Confirmed, Some(StockMove::Resell)),
             (status, _) => return Err(NotPossible(status)),
         };
         self.status = next.0;
@@ -114,8 +134,9 @@ impl Order {
         match transition {
             Transition::Fulfilled | Transition::AttemptFailed { .. } => self.note_attempt(at),
             Transition::Rejected { .. } | Transition::AttemptsExhausted { .. } => self.note_attempt(at),
-            Transition::ConfirmedLate | Transition::Reopened => self.reserved_at = at,
-            Transition::Confirmed | Transition::Cancelled | Transition::Expired => {}
+            Transition::ConfirmedLate { .. } => self.reserved_at = at,
+            Transition::Reopened if self.status == OrderStatus::Pending => self.reserved_at = at,
+            Transition::Reopened | Transition::Confirmed { .. } | Transition::Cancelled | Transition::Expired => {}
         }
         self.retry_at = match transition {
             Transition::AttemptFailed { retry_after, .. } => Some(at.after(*retry_after)),
@@ -128,11 +149,7 @@ impl Order {
             Transition::Expired => Some(Failure::Expired),
             _ => None,
         };
-        let end = match (self.status, self.job) {
-            (OrderStatus::Pending, _) => JobOutcome::Open,
-            (OrderStatus::Confirmed, _) | (OrderStatus::Cancelled, JobOutcome::Completed) => JobOutcome::Completed,
-            (OrderStatus::Failed | OrderStatus::Cancelled, _) => JobOutcome::Failed,
-        };
+        let end = self.outcome_after(transition);
         match end {
             JobOutcome::Open => self.finished_at = None,
             _ if end != self.job => self.finished_at = Some(at),
@@ -142,6 +159,23 @@ impl Order {
             self.attempts = 0;
         }
         self.job = end;
+    }
+
+    /// What becomes of its job by a transition that has set its status.
+    const fn outcome_after(&self, transition: &Transition) -> JobOutcome {
+        match (self.status, transition) {
+            (OrderStatus::Pending, _) => JobOutcome::Open,
+            (OrderStatus::Confirmed, Transition::Confirmed { post } | Transition::ConfirmedLate { post }) if *post => {
+                JobOutcome::Open
+            }
+            (OrderStatus::Confirmed, Transition::AttemptFailed { .. } | Transition::Reopened) => JobOutcome::Open,
+            (OrderStatus::Confirmed, Transition::Rejected { .. } | Transition::AttemptsExhausted { .. }) => {
+                JobOutcome::Failed
+            }
+            (OrderStatus::Confirmed, _) => JobOutcome::Completed,
+            (OrderStatus::Cancelled, _) if matches!(self.job, JobOutcome::Completed) => JobOutcome::Completed,
+            (OrderStatus::Failed | OrderStatus::Cancelled, _) => JobOutcome::Failed,
+        }
     }
 
     fn note_attempt(&mut self, at: Timestamp) {
@@ -167,9 +201,12 @@ mod tests {
         let error = || "it broke".to_owned();
         vec![
             Transition::Fulfilled,
-            Transition::Confirmed,
-            Transition::ConfirmedLate,
-            Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(9) },
+            Transition::Confirmed { post: false },
+            Transition::Confirmed { post: true },
+            Transition::ConfirmedLate { post: false },
+            Transition::ConfirmedLate { post: true },
+            Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(9), paid: false },
+            Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(9), paid: true },
             Transition::Rejected { error: error() },
             Transition::AttemptsExhausted { error: error() },
             Transition::Cancelled,
@@ -201,7 +238,11 @@ mod tests {
                     OrderStatus::Failed | OrderStatus::Cancelled => (10, 0, 0),
                 };
                 prop_assert_eq!((stock.current, stock.held, stock.sold), expected);
-                prop_assert_eq!(order.job == JobOutcome::Open, order.status == OrderStatus::Pending);
+                match order.status {
+                    OrderStatus::Pending => prop_assert_eq!(order.job, JobOutcome::Open),
+                    OrderStatus::Failed | OrderStatus::Cancelled => prop_assert_ne!(order.job, JobOutcome::Open),
+                    OrderStatus::Confirmed => {}
+                }
                 prop_assert_eq!(order.job == JobOutcome::Open, order.finished_at.is_none());
             }
         }
@@ -212,8 +253,9 @@ mod tests {
         let end = Timestamp::from_millis(5);
         for transition in transitions() {
             let mut possible = false;
-            for status in OrderStatus::ALL {
-                let mut order = Order { status, failure: Some(Failure::Expired), ..held_order(Some(end)) };
+            let jobs = [JobOutcome::Open, JobOutcome::Completed, JobOutcome::Failed];
+            for (status, job) in OrderStatus::ALL.into_iter().flat_map(|status| jobs.map(|job| (status, job))) {
+                let mut order = Order { status, job, failure: Some(Failure::Expired), ..held_order(Some(end)) };
                 let Ok(units) = order.apply(&transition, end) else { continue };
                 assert_eq!(transition.statuses(units), [status, order.status], "{transition:?}, {units:?}");
                 possible = true;
@@ -230,9 +272,34 @@ mod tests {
     }
 
     #[test]
+    fn a_paid_order_stays_confirmed_until_it_is_cancelled_and_its_job_ends_once() {
+        let (at, error) = (Timestamp::from_millis(1), || "no".to_owned());
+        let mut order = held_order(Some(Timestamp::from_millis(5)));
+        let mut step = |transition, units, status, job| {
+            assert_eq!(order.apply(&transition, at), Ok(units), "{transition:?}");
+            assert_eq!((order.status, order.job), (status, job), "{transition:?}");
+            order.clone()
+        };
+        use JobOutcome::{Failed, Open};
+        use OrderStatus::{Cancelled, Confirmed};
+        step(Transition::Confirmed { post: true }, Some(StockMove::Sell), Confirmed, Open);
+        let retry_after = Duration::from_millis(9);
+        let again = step(Transition::AttemptFailed { error: error(), retry_after, paid: true }, None, Confirmed, Open);
+        assert_eq!((again.attempts, again.due_at()), (1, Some(Timestamp::from_millis(10))));
+        step(Transition::AttemptsExhausted { error: error() }, None, Confirmed, Failed);
+        let again = step(Transition::Reopened, None, Confirmed, Open);
+        assert_eq!((again.attempts, again.due_at(), again.failure), (0, None, None));
+        step(Transition::Rejected { error: error() }, None, Confirmed, Failed);
+        step(Transition::Reopened, None, Confirmed, Open);
+        let mut delivered = step(Transition::Cancelled, Some(StockMove::TakeBack), Cancelled, Failed);
+        assert!(delivered.apply(&Transition::Fulfilled, at).is_err(), "a report that comes too late");
+    }
+
+    #[test]
     fn the_next_attempt_is_due_so_long_after_the_one_that_failed() {
         let mut order = held_order(None);
-        let failed = Transition::AttemptFailed { error: String::new(), retry_after: Duration::from_millis(9) };
+        let retry_after = Duration::from_millis(9);
+        let failed = Transition::AttemptFailed { error: String::new(), retry_after, paid: false };
         order.apply(&failed, Timestamp::from_millis(1_000)).unwrap();
         assert_eq!(order.retry_at, Some(Timestamp::from_millis(1_009)));
     }

@@ -58,6 +58,12 @@ pub enum UrlError {
          (FULFILLMENT_ALLOW_PRIVATE) to call it"
     )]
     Localhost,
+    /// A name that leads to no public address wherever it is looked up.
+    #[error(
+        "the fulfilment URL names a host of a private network, which is not called; set --fulfillment-allow-private \
+         (FULFILLMENT_ALLOW_PRIVATE) to call it"
+    )]
+    PrivateName,
     /// The URL names an address that is not called.
     #[error("the fulfilment URL cannot be called: {0}")]
     Refused(#[from] RefusedAddress),
@@ -101,6 +107,9 @@ impl Target {
             Host::Address(address) => reach.check(*address)?,
             Host::Name(name) if reach == AddressPolicy::Public && is_localhost(name) => {
                 return Err(UrlError::Localhost);
+            }
+            Host::Name(name) if reach == AddressPolicy::Public && is_private_name(name) => {
+                return Err(UrlError::PrivateName);
             }
             Host::Name(_) => {}
         }
@@ -184,6 +193,18 @@ fn is_localhost(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
 }
 
+/// Domains that no public name is in: RFC 6762 (local), RFC 8375 (home.arpa), ICANN's reservation of `internal`, and
+/// what routers and systems use for their own.
+const PRIVATE_DOMAINS: [&str; 7] = ["local", "internal", "home.arpa", "lan", "intranet", "localdomain", "private"];
+
+/// Whether a name leads to no public address: it is in such a domain, or has one part only, as the name of a container
+/// has; no public name is without a dot.
+fn is_private_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_in = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !name.contains('.') || PRIVATE_DOMAINS.into_iter().any(is_in)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +270,11 @@ mod tests {
             ("http://LocalHost:8080/", UrlError::Localhost),
             ("http://localhost./", UrlError::Localhost),
             ("http://shop.localhost/", UrlError::Localhost),
+            ("http://fulfilment:8080/", UrlError::PrivateName),
+            ("http://shop.LOCAL./", UrlError::PrivateName),
+            ("http://fulfilment.shop.svc.cluster.local/", UrlError::PrivateName),
+            ("http://metadata.google.internal/", UrlError::PrivateName),
+            ("http://nas.home.arpa/", UrlError::PrivateName),
         ] {
             assert_eq!(Target::parse(url, AddressPolicy::Public), Err(expected), "{url}");
         }
@@ -269,9 +295,11 @@ mod tests {
             ("HTTPS://Shop.Example:8443/orders", name("Shop.Example"), 8443),
             ("http://shop.example.:065/", name("shop.example."), 65),
             ("http://xn--bcher-kva.example:65535/", name("xn--bcher-kva.example"), 65535),
-            ("http://fulfil_me:1/", name("fulfil_me"), 1),
+            ("http://fulfil_me.example:1/", name("fulfil_me.example"), 1),
+            ("http://shoplocal.example/", name("shoplocal.example"), 80),
+            ("http://local.example/", name("local.example"), 80),
             ("http://4.example/", name("4.example"), 80),
-            ("http://0xshop/", name("0xshop"), 80),
+            ("http://0xshop.example/", name("0xshop.example"), 80),
             ("http://192.0.2.1.example/", name("192.0.2.1.example"), 80),
             ("http://8.8.8.8:53/", Host::Address([8, 8, 8, 8].into()), 53),
             ("https://[2606:4700::1111]/", Host::Address("2606:4700::1111".parse().unwrap()), 443),

@@ -24,9 +24,11 @@ use super::address::AddressPolicy;
 use super::connect::{Addresses, Connector, Dial, History, is_local};
 use super::faults::causes;
 use super::lookup::{self, Lookups, Resolved};
+use super::retry::retry_after;
 use super::url::{Host, Target, UrlError};
 use crate::client::tls_config;
 use crate::domain::clock::Timestamp;
+use crate::domain::order::OrderId;
 use crate::limits::{
     IDLE_CONNECTION_AGE, MAX_ERROR_CHARS, MAX_IDLE_CONNECTIONS, MAX_RESPONSE_BODY_BYTES, MAX_RESPONSE_HEAD_BYTES,
     RESPONSE_BODY_TIMEOUT,
@@ -73,7 +75,12 @@ pub enum Verdict {
     /// The service refused the order for good.
     Rejected(String),
     /// The attempt failed, and another may not.
-    Retry(String),
+    Retry {
+        /// What went wrong.
+        error: String,
+        /// How long the service asked to wait.
+        after: Option<Duration>,
+    },
     /// This machine could not make the attempt, which says nothing about the service.
     NotMade(String),
 }
@@ -86,8 +93,9 @@ pub struct Webhook {
     timeout: Duration,
     /// Texts from the URL that a response may echo and an error must not.
     secrets: Vec<String>,
-    /// Whether the last attempt failed.
+    /// Whether the last attempt failed, and whether an order was rejected since one was taken.
     failing: AtomicBool,
+    rejecting: AtomicBool,
     /// Whether no more connections are made.
     stopped: watch::Sender<bool>,
 }
@@ -132,8 +140,8 @@ impl Webhook {
             .http1_max_buf_size(MAX_RESPONSE_HEAD_BYTES)
             .build(Dial { tls, patience, stopped: stops });
         let signer = config.secret.as_deref().map(signer).transpose()?;
-        let failing = AtomicBool::new(false);
-        Ok(Self { client, secrets, url: target.url, signer, timeout: config.timeout, failing, stopped })
+        let (failing, rejecting) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { client, secrets, url: target.url, signer, timeout: config.timeout, failing, rejecting, stopped })
     }
 
     /// Makes no more connections. What waits for one ends at once, as an attempt that was not made; what was sent is
@@ -143,26 +151,41 @@ impl Webhook {
     }
 
     /// Posts one event. `id` is the `webhook-id`, the same over all attempts; `at` is the moment of this one; `body`
-    /// is JSON. Ends within the configured time-out and follows no redirect.
-    pub async fn deliver(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
+    /// is JSON. Ends within the configured time-out and follows no redirect. `order` is what the log names.
+    pub async fn deliver(&self, id: &str, order: OrderId, at: Timestamp, body: Bytes) -> Verdict {
         let verdict = self.attempt(id, at, body).await;
-        self.log(&verdict);
+        self.log(order, &verdict);
         verdict
     }
 
-    /// Logs that attempts begin to fail and that they succeed again; a line for each would fill the log.
-    fn log(&self, verdict: &Verdict) {
+    /// Logs that attempts begin to fail, or orders to be rejected, and that they succeed again; a line for each would
+    /// fill the log.
+    fn log(&self, order: OrderId, verdict: &Verdict) {
+        let order = order.0;
         match verdict {
             Verdict::Fulfilled => {
+                self.rejecting.store(false, Ordering::Relaxed);
                 if self.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!("orders are fulfilled again");
+                    tracing::info!(order, "orders are fulfilled again");
                 }
             }
-            Verdict::Rejected(error) | Verdict::Retry(error) => {
+            Verdict::Rejected(error) => {
+                self.failing.store(false, Ordering::Relaxed);
+                if !self.rejecting.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        order,
+                        error,
+                        "the fulfilment service rejected order {order}; further rejections are logged after the next \
+                         success"
+                    );
+                }
+            }
+            Verdict::Retry { error, .. } => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
+                        order,
                         error,
-                        "an order was not fulfilled; further failures are logged after the next success"
+                        "an attempt to fulfil order {order} failed; further failures are logged after the next success"
                     );
                 }
             }
@@ -173,25 +196,27 @@ impl Webhook {
     async fn attempt(&self, id: &str, at: Timestamp, body: Bytes) -> Verdict {
         let request = match self.request(id, at, body) {
             Ok(request) => request,
-            Err(error) => return Verdict::Retry(error.to_string()),
+            Err(error) => return Verdict::retry(error.to_string()),
         };
         let signature = request.headers().get(HEADER_WEBHOOK_SIGNATURE).cloned();
-        let deadline = Instant::now() + self.timeout;
+        let began = Instant::now();
+        let deadline = began + self.timeout;
         let response = match timeout_at(deadline, self.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(verdict)) => return verdict,
             Err(_) => {
-                return Verdict::Retry(format!("the fulfilment service gave no response within {:?}", self.timeout));
+                return Verdict::retry(format!("the fulfilment service gave no response within {:?}", self.timeout));
             }
         };
         // The status alone decides. The body is read for its words, and so that the connection can be used again.
         let status = response.status();
+        let after = retry_after(response.headers(), at.after(began.elapsed()));
         let until = deadline.min(Instant::now() + RESPONSE_BODY_TIMEOUT);
         let body = read_start(response.into_body(), until).await;
         if status.is_success() {
             return Verdict::Fulfilled;
         }
-        verdict(status, &self.quote(&body, signature.as_ref()))
+        verdict(status, &self.quote(&body, signature.as_ref()), after)
     }
 
     fn request(&self, id: &str, at: Timestamp, body: Bytes) -> Result<Request<Full<Bytes>>, RequestError> {
@@ -231,10 +256,10 @@ impl Webhook {
                 return Err(Verdict::NotMade(text));
             }
             if error.is_connect() {
-                return Err(Verdict::Retry(format!("the fulfilment service cannot be reached: {text}")));
+                return Err(Verdict::retry(format!("the fulfilment service cannot be reached: {text}")));
             }
             if stale == MAX_IDLE_CONNECTIONS || !is_stale(&error) {
-                return Err(Verdict::Retry(format!("the fulfilment service gave no usable answer: {text}")));
+                return Err(Verdict::retry(format!("the fulfilment service gave no usable response: {text}")));
             }
             stale += 1;
         }
@@ -289,14 +314,31 @@ async fn read_start(mut body: Incoming, until: Instant) -> Vec<u8> {
     start
 }
 
+/// The statuses by which the service rejects an order for good. Any other may be over at another time: a service that
+/// is being rolled out or moved has a 401, 404 or 405 for a moment.
+const FINAL: [StatusCode; 6] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::CONFLICT,
+    StatusCode::GONE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
+impl Verdict {
+    /// A failure of which nothing is known that says how long to wait.
+    const fn retry(error: String) -> Self {
+        Self::Retry { error, after: None }
+    }
+}
+
 /// What a response other than a success means.
-fn verdict(status: StatusCode, quoted: &str) -> Verdict {
+fn verdict(status: StatusCode, quoted: &str, after: Option<Duration>) -> Verdict {
     let separator = if quoted.is_empty() { "" } else { ": " };
-    let error = format!("the fulfilment service answered {}{separator}{quoted}", words(status));
-    match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => Verdict::Retry(error),
-        _ if status.is_client_error() => Verdict::Rejected(error),
-        _ => Verdict::Retry(error),
+    let error = format!("the fulfilment service responded {}{separator}{quoted}", words(status));
+    match FINAL.contains(&status) {
+        true => Verdict::Rejected(error),
+        false => Verdict::Retry { error, after },
     }
 }
 

@@ -139,6 +139,8 @@ fn bill(order: &Order, metrics: &Metrics) -> Bill {
 fn billed(change: &Change) -> Option<(OrderId, bool)> {
     let Change::OrderMoved { order, transition, units, .. } = change else { return None };
     match transition.statuses(*units) {
+        // Confirmed before: it was delivered, or an attempt to failed.
+        [OrderStatus::Confirmed, OrderStatus::Confirmed] => None,
         [_, OrderStatus::Confirmed] => Some((*order, true)),
         [OrderStatus::Confirmed, OrderStatus::Cancelled] => Some((*order, false)),
         _ => None,
@@ -164,6 +166,7 @@ impl Tally {
             Change::OrderPlaced { .. } => self.accepted += 1,
             Change::OrderMoved { transition, units, .. } => {
                 match transition.statuses(*units) {
+                    [OrderStatus::Confirmed, OrderStatus::Confirmed] => {}
                     [_, OrderStatus::Confirmed] => self.confirmed += 1,
                     [OrderStatus::Pending, OrderStatus::Failed] => self.failed += 1,
                     _ => {}

@@ -171,7 +171,7 @@ fn queue(seen: &Seen<'_>) -> ReadinessCheckView {
 }
 
 fn fulfillment(seen: &Seen<'_>) -> ReadinessCheckView {
-    let (posts, most) = (seen.deps.metrics.posts(), u64::from(seen.deps.thresholds.fulfillment_failures));
+    let posts = seen.deps.metrics.posts();
     let (status, evidence) = match posts.last() {
         _ if !seen.deps.facts.fulfillment => (Ready, "No service is set: orders are confirmed at once.".to_owned()),
         None => (Look, "Nothing was posted since the server started.".to_owned()),
@@ -180,7 +180,7 @@ fn fulfillment(seen: &Seen<'_>) -> ReadinessCheckView {
             match (post.failure, posts.failed_in_row()) {
                 (None, _) => (Ready, format!("The last post had its response in {took} ms, at {}.", post.at)),
                 (Some(error), failed) => {
-                    let status = if most > 0 && failed >= most { NotReady } else { Look };
+                    let status = if posts.is_suspended() { NotReady } else { Look };
                     (status, format!("{failed} posts failed in a row; the last at {}: {error}.", post.at))
                 }
             }

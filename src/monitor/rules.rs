@@ -14,7 +14,7 @@ use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::clock::{Moment, Steady};
 use crate::domain::product::{Product, ProductId};
 use crate::domain::sale::Phase;
-use crate::limits::DEAD_LETTERS_WINDOW;
+use crate::limits::{DEAD_LETTERS_WINDOW, SUSPEND_AFTER};
 use crate::view::metrics::MetricsView;
 
 /// What the rules look at.
@@ -22,8 +22,8 @@ pub(super) struct Look<'l> {
     pub(super) now: Moment,
     pub(super) metrics: &'l MetricsView,
     pub(super) products: &'l [Arc<Product>],
-    /// Failures of the fulfilment service in a row.
-    pub(super) failures_in_row: u64,
+    /// Whether fulfilment is suspended.
+    pub(super) suspended: bool,
     /// Dead letters that came within [`DEAD_LETTERS_WINDOW`].
     pub(super) new_dead_letters: u64,
     pub(super) thresholds: &'l AlertConfig,
@@ -87,15 +87,16 @@ const RULES: [Rule; 10] = [
         say: |look| format!("More than {} dead letters came within a minute.", look.thresholds.dead_letters),
     },
     Rule {
-        code: AlertCode::FulfillmentFailing,
+        code: AlertCode::FulfillmentSuspended,
         hold: Duration::ZERO,
-        release: Duration::from_secs(5),
-        side: |look| match (look.failures_in_row, u64::from(look.thresholds.fulfillment_failures)) {
-            (0, _) | (_, 0) => Side::Clear,
-            (failures, threshold) if failures >= threshold => Side::Beyond,
-            _ => Side::Near,
+        release: Duration::ZERO,
+        side: |look| if look.suspended { Side::Beyond } else { Side::Clear },
+        say: |_| {
+            format!(
+                "Fulfilment is suspended: the service failed for {SUSPEND_AFTER} orders in a row. One order at a time \
+                 tries it."
+            )
         },
-        say: |look| format!("The fulfilment service failed {} times in a row.", look.thresholds.fulfillment_failures),
     },
     Rule {
         code: AlertCode::CommitSlow,

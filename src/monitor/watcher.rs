@@ -124,8 +124,8 @@ impl Watching {
                 let message = format!("The sale of {} ended.", self.name(product));
                 history.note(at, EventKind::SaleEnded, Some(product), message);
             }
-            Event::AlertRaised(alert) if alert.code == AlertCode::FulfillmentFailing => {
-                history.note(alert.since, EventKind::FulfilmentFailing, None, alert.message);
+            Event::AlertRaised(alert) if alert.code == AlertCode::FulfillmentSuspended => {
+                history.note(alert.since, EventKind::FulfilmentSuspended, None, alert.message);
             }
             Event::AlertRaised(_) | Event::AlertResolved(_) => {}
         }
@@ -158,7 +158,7 @@ impl Watching {
             now,
             metrics: &view,
             products: &products,
-            failures_in_row: self.deps.metrics.posts().failed_in_row(),
+            suspended: self.deps.metrics.posts().is_suspended(),
             new_dead_letters: self.new_dead_letters.grown(now.steady, view.dead_letters),
             thresholds: &self.deps.thresholds,
         });

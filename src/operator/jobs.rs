@@ -23,11 +23,11 @@ pub fn view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
     JobView::of(order, state, queue_position, job_ids)
 }
 
-/// A job by its number.
+/// A job by its number, as the buyer sees it.
 pub async fn find(store: &Arc<Store>, queue: &Queue, job_ids: &JobIds, job_id: &str) -> Result<JobView, Refusal> {
     let id = job_ids.order(job_id).ok_or(Refusal::JobNotFound)?;
     let order = orders::find(store, id).await?.ok_or(Refusal::JobNotFound)?;
-    Ok(view(&order, queue, job_ids))
+    Ok(view(&order, queue, job_ids).for_buyer(&order))
 }
 
 /// A page of the orders whose jobs are in one state: open jobs oldest first, finished ones newest first.

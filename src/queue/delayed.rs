@@ -130,7 +130,7 @@ mod tests {
 
     fn job(order: u64, due: Deadline) -> Job {
         let due = Some(Due::Expiry(due));
-        Job { order: OrderId(order), priority: Priority::Normal, due, placed: Steady::default() }
+        Job { order: OrderId(order), priority: Priority::Normal, due, placed: Steady::default(), paid: false }
     }
 
     /// Milliseconds by which the wall clock is set.

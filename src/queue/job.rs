@@ -1,7 +1,7 @@
 //! Jobs and what they are doing.
 
 use crate::domain::clock::{Deadline, Moment, Steady};
-use crate::domain::order::{Order, OrderId, Priority};
+use crate::domain::order::{Order, OrderId, OrderStatus, Priority};
 
 /// An open job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Job {
     pub due: Option<Due>,
     /// When its order was accepted.
     pub placed: Steady,
+    /// Whether its order is confirmed already, and waits to be delivered to the fulfilment service.
+    pub paid: bool,
 }
 
 /// Why and until when a job is delayed.
@@ -35,11 +37,12 @@ impl Due {
 }
 
 impl Job {
-    /// The job of a pending order, which was placed or moved at this moment, or found in the store.
+    /// The open job of an order, which was placed or moved at this moment, or found in the store.
     pub fn of(order: &Order, now: Moment) -> Self {
-        let expiry = order.expires_at.map(|at| Due::Expiry(now.deadline(at)));
+        let expiry = order.hold_ends_at().map(|at| Due::Expiry(now.deadline(at)));
         let due = expiry.or_else(|| order.retry_at.map(|at| Due::Attempt(now.deadline(at))));
-        Self { order: order.id, priority: order.priority, due, placed: now.steady_at(order.created_at) }
+        let placed = now.steady_at(order.created_at);
+        Self { order: order.id, priority: order.priority, due, placed, paid: order.status == OrderStatus::Confirmed }
     }
 
     /// The job after its order has moved. What was due at a time of day stays due when it was.

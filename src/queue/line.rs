@@ -136,7 +136,7 @@ mod tests {
     use crate::domain::order::Priority;
 
     fn job(order: u64) -> Job {
-        Job { order: OrderId(order), priority: Priority::Normal, due: None, placed: Steady::default() }
+        Job { order: OrderId(order), priority: Priority::Normal, due: None, placed: Steady::default(), paid: false }
     }
 
     /// What a test does to a line. Numbers are taken from the model where the job has to be there.

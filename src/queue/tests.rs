@@ -14,7 +14,7 @@ fn clock() -> Clock {
 }
 
 fn job(order: u64, priority: Priority) -> Job {
-    Job { order: OrderId(order), priority, due: None, placed: Steady::default() }
+    Job { order: OrderId(order), priority, due: None, placed: Steady::default(), paid: false }
 }
 
 /// What is due so long after the present moment.

@@ -62,7 +62,7 @@ kinds! {
     ProductStarted => "product_started", "started";
     /// An order was accepted.
     OrderPlaced => "order_placed", "reserved";
-    /// A worker fulfilled an order.
+    /// A worker fulfilled an order, or delivered a confirmed one.
     OrderFulfilled => "order_fulfilled", "sold";
     /// An operator confirmed an order.
     OrderConfirmed => "order_confirmed", "sold";
@@ -120,8 +120,8 @@ impl ChangeKind {
     const fn of_transition(transition: &Transition) -> Self {
         match transition {
             Transition::Fulfilled => Self::OrderFulfilled,
-            Transition::Confirmed => Self::OrderConfirmed,
-            Transition::ConfirmedLate => Self::OrderConfirmedLate,
+            Transition::Confirmed { .. } => Self::OrderConfirmed,
+            Transition::ConfirmedLate { .. } => Self::OrderConfirmedLate,
             Transition::AttemptFailed { .. } => Self::AttemptFailed,
             Transition::Rejected { .. } => Self::OrderRejected,
             Transition::AttemptsExhausted { .. } => Self::AttemptsExhausted,
@@ -232,9 +232,10 @@ impl<'c> ChangeView<'c> {
         }
     }
 
-    /// Its entry in the ledger of its product, if it has one: it is about a product, and is not an attempt.
+    /// Its entry in the ledger of its product, if it has one: it is about a product, and an order has moved units.
     pub fn ledger_entry(&self, sequence: u64, at: Timestamp) -> Option<LedgerEntryView<'c>> {
-        let [current_delta, held_delta, sold_delta] = self.deltas?;
+        let [current_delta, held_delta, sold_delta] =
+            self.deltas.filter(|deltas| self.order.is_none() || *deltas != [0; 3])?;
         let [before, after] = self.sides.map(|side| side.and_then(LedgerSide::of));
         Some(LedgerEntryView {
             sequence,

@@ -1,5 +1,7 @@
 //! The jobs of orders, and dead letters.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -7,7 +9,7 @@ use super::text::{AsText, Id, JobId, UserName, Word, one_of};
 use crate::domain::clock::Timestamp;
 use crate::domain::job::{AttemptError, JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
-use crate::domain::order::{Failure, Order};
+use crate::domain::order::{Failure, Order, OrderStatus};
 
 /// The job of an order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,7 +32,7 @@ pub struct JobView {
     #[schema(required)]
     finished_on: Option<AsText<Timestamp>>,
     #[schema(required)]
-    failed_reason: Option<String>,
+    failed_reason: Option<Cow<'static, str>>,
 }
 
 impl JobView {
@@ -46,8 +48,25 @@ impl JobView {
             attempts_made: order.attempts,
             processed_on: order.processed_at.map(AsText),
             finished_on: order.finished_at.map(AsText),
-            failed_reason: order.failure.as_ref().map(ToString::to_string),
+            failed_reason: order.failure.as_ref().map(|failure| failure.to_string().into()),
         }
+    }
+
+    /// The same for the buyer: what the fulfilment service said is for operators.
+    pub fn for_buyer(self, order: &Order) -> Self {
+        let failed_reason = order.failure.as_ref().map(|failure| for_buyer(failure, order.status).into());
+        Self { failed_reason, ..self }
+    }
+}
+
+/// Why a job failed, in a sentence for the buyer.
+const fn for_buyer(failure: &Failure, status: OrderStatus) -> &'static str {
+    match (failure, status) {
+        (Failure::Expired, _) => "The order was not paid in time.",
+        (Failure::CancelledByOperator, _) => "The order was cancelled.",
+        (_, OrderStatus::Confirmed) => "The order is confirmed; its delivery to the shop's fulfilment is delayed.",
+        (Failure::Rejected(_), _) => "The order was rejected; nothing is reserved any more.",
+        (Failure::AttemptsExhausted(_), _) => "The order could not be fulfilled; nothing is reserved any more.",
     }
 }
 

@@ -75,19 +75,20 @@ impl<'a> OrderView<'a> {
     }
 }
 
-/// What is posted to the fulfilment service for an order.
+/// What is posted to the fulfilment service: an order that was placed, or a held one that is confirmed.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OrderPlaced)]
-pub struct OrderPlacedView<'a> {
+#[schema(as = FulfillmentEvent)]
+pub struct FulfillmentEventView<'a> {
     r#type: &'static str,
     timestamp: AsText<Timestamp>,
     data: OrderView<'a>,
 }
 
-impl<'a> OrderPlacedView<'a> {
+impl<'a> FulfillmentEventView<'a> {
     /// The event of an order, posted at this moment.
     pub fn of(order: &'a Order, at: Timestamp, job_ids: &JobIds) -> Self {
-        Self { r#type: "order.placed", timestamp: AsText(at), data: OrderView::of(order, job_ids) }
+        let r#type = if order.expires_at.is_some() { "order.confirmed" } else { "order.placed" };
+        Self { r#type, timestamp: AsText(at), data: OrderView::of(order, job_ids) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::audit::{AuditView, AuditedProductView};
 use super::change::{ChangeView, JournalEntryView, JournalSide, LedgerEntryView};
 use super::health::{HealthView, LiveView, Missing, NotReadyView};
 use super::job::DeadLetterView;
-use super::order::{OrderMetricsView, OrderPlacedView};
+use super::order::{FulfillmentEventView, OrderMetricsView};
 use super::problem::ProblemView;
 use super::product::StockMetricsView;
 use super::queue::{JobCountsView, MovedView, QueueView};
@@ -112,7 +112,7 @@ fn orders_and_products_are_written_field_by_field_in_this_order() {
             + r#""attempts":0,"failureReason":null,"createdAt":"2026-01-31T12:00:00.000Z","#
             + r#""updatedAt":"2026-01-31T12:00:00.000Z"}"#
     );
-    let placed = shown(&OrderPlacedView::of(&order, AT, &ids));
+    let placed = shown(&FulfillmentEventView::of(&order, AT, &ids));
     assert!(placed.starts_with(r#"{"type":"order.placed","timestamp":"2026-01-31T12:00:00.000Z","data":{"id":1,"#));
     let product_text = r#"{"id":1,"name":"product 1","price":"9.99","initialStock":10,"currentStock":10,"#.to_owned()
         + r#""heldStock":0,"soldStock":0,"adjustedStock":0,"flashSaleActive":true,"perUserLimit":2,"#
@@ -266,9 +266,13 @@ fn changes() -> Vec<(Change, &'static str, Option<&'static str>)> {
         (Change::ProductStarted(ProductId(1)), "product_started", Some("started")),
         (Change::OrderPlaced { order: order().into(), response: None }, "order_placed", Some("reserved")),
         (moved(Transition::Fulfilled, Some(StockMove::Sell)), "order_fulfilled", Some("sold")),
-        (moved(Transition::Confirmed, Some(StockMove::Sell)), "order_confirmed", Some("sold")),
-        (moved(Transition::ConfirmedLate, Some(StockMove::Resell)), "order_confirmed_late", Some("sold_late")),
-        (moved(Transition::AttemptFailed { error: error(), retry_after }, None), "attempt_failed", None),
+        (moved(Transition::Confirmed { post: false }, Some(StockMove::Sell)), "order_confirmed", Some("sold")),
+        (
+            moved(Transition::ConfirmedLate { post: false }, Some(StockMove::Resell)),
+            "order_confirmed_late",
+            Some("sold_late"),
+        ),
+        (moved(Transition::AttemptFailed { error: error(), retry_after, paid: false }, None), "attempt_failed", None),
         (moved(Transition::Rejected { error: error() }, freed), "order_rejected", Some("failed")),
         (moved(Transition::AttemptsExhausted { error: error() }, freed), "attempts_exhausted", Some("failed")),
         (moved(Transition::Cancelled, Some(StockMove::TakeBack)), "order_cancelled", Some("cancelled")),

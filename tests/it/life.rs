@@ -1,6 +1,7 @@
 //! The life of a server: how it starts, stops and survives, and what it is connected to.
 
 mod cli;
+mod fulfilment;
 mod history;
 mod lifecycle;
 mod operate;

@@ -117,16 +117,22 @@ fn wording(order: &Order, product: &str, step: &Step) -> Wording {
                 ..mark("ring", "Order taken.", format!("{units} of {product} reserved at {price} each."))
             }
         }
+        Change::OrderMoved { transition, units: None, .. } if is_of_delivery(transition) => {
+            delivery(transition, record)
+        }
         Change::OrderMoved { transition, .. } => match transition {
-            Transition::Fulfilled | Transition::Confirmed => {
+            Transition::Fulfilled | Transition::Confirmed { .. } => {
                 let text = format!("{units} sold for {}.", text::money(order.total()));
-                Wording { is_mark: matches!(transition, Transition::Confirmed), ..mark("check", "Confirmed.", text) }
+                Wording {
+                    is_mark: matches!(transition, Transition::Confirmed { .. }),
+                    ..mark("check", "Confirmed.", text)
+                }
             }
-            Transition::ConfirmedLate => {
+            Transition::ConfirmedLate { .. } => {
                 let text = format!("Its hold had expired; {units} reserved again and sold.");
                 mark("check", "Confirmed late.", text)
             }
-            Transition::AttemptFailed { error, retry_after } => Wording {
+            Transition::AttemptFailed { error, retry_after, .. } => Wording {
                 icon: "cross",
                 is_bad: true,
                 is_mark: false,
@@ -144,8 +150,35 @@ fn wording(order: &Order, product: &str, step: &Step) -> Wording {
             Transition::Expired => mark("stop", "Hold expired.", format!("{units} given back.")),
             Transition::Reopened => mark("ring", "Retried from the dead letters.", format!("{units} reserved again.")),
         },
-        Change::DeadLetterDeleted(_) => mark("cross", "Dead letter discarded.", "The order stays failed.".to_owned()),
+        Change::DeadLetterDeleted(_) => mark("cross", "Dead letter discarded.", "The order stays as it is.".to_owned()),
         // No other change is one of an order.
         _ => mark("dot", "Changed.", String::new()),
+    }
+}
+
+/// Whether a transition that moves no units is about posting an order that is confirmed already.
+const fn is_of_delivery(transition: &Transition) -> bool {
+    !matches!(transition, Transition::AttemptFailed { .. })
+}
+
+fn delivery(transition: &Transition, record: String) -> Wording {
+    let said = |icon, title: &str, text: &str| Wording {
+        icon,
+        is_bad: false,
+        is_mark: true,
+        title: title.to_owned(),
+        text: text.to_owned(),
+        detail: record.clone(),
+    };
+    match transition.error() {
+        Some(error) => Wording {
+            is_bad: true,
+            detail: format!("{error}. {record}"),
+            ..said("stop", "Not delivered.", "The order stays confirmed. The job is a dead letter.")
+        },
+        None if *transition == Transition::Reopened => {
+            said("ring", "Retried from the dead letters.", "The order is posted again.")
+        }
+        None => said("check", "Delivered.", "The fulfilment service has the order."),
     }
 }

@@ -36,6 +36,15 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads the date of an HTTP header (RFC 9110, 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`; older forms are not
+    /// understood.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Self::from_millis(date.as_millisecond()))
+    }
+}
+
 /// Milliseconds since the epoch.
 fn millis(text: &[u8]) -> Option<i64> {
     let (local, rest) = text.split_at_checked("YYYY-MM-DDTHH:MM:SS".len())?;

@@ -98,7 +98,7 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 async fn deliver(webhook: &Webhook) -> Verdict {
-    webhook.deliver("job_1", Clock::system().now(), Bytes::from_static(EVENT.as_bytes())).await
+    webhook.deliver("job_1", OrderId(1), Clock::system().now(), Bytes::from_static(EVENT.as_bytes())).await
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -107,27 +107,32 @@ const URL: &str = "http://127.0.0.1:PORT/orders?key=s3cret";
 
 #[tokio::test]
 async fn the_status_decides_and_the_error_quotes_the_answer() {
-    let said = |text: &str| format!("the fulfilment service answered {text}");
+    let said = |text: &str| format!("the fulfilment service responded {text}");
     for (status, body, expected) in [
         ("200 OK", "", Verdict::Fulfilled),
         ("204 No Content", "", Verdict::Fulfilled),
-        ("302 Found", "", Verdict::Retry(said("302 Found (redirects are not followed)"))),
+        ("302 Found", "", Verdict::retry(said("302 Found (redirects are not followed)"))),
         (
             "400 Bad Request",
             "no\u{1b}[2J\r\n\tsuch  item",
             Verdict::Rejected(said("400 Bad Request: no [2J such item")),
         ),
-        ("404 Not Found", "", Verdict::Rejected(said("404 Not Found"))),
-        ("404 Not Found", "POST /orders?key=s3cret", Verdict::Rejected(said("404 Not Found: POST /orders?***"))),
-        ("408 Request Timeout", "", Verdict::Retry(said("408 Request Timeout"))),
-        ("425 Too Early", "", Verdict::Retry(said("425 Too Early"))),
-        ("429 Too Many Requests", "", Verdict::Retry(said("429 Too Many Requests"))),
+        ("404 Not Found", "", Verdict::retry(said("404 Not Found"))),
+        ("409 Conflict", "POST /orders?key=s3cret", Verdict::Rejected(said("409 Conflict: POST /orders?***"))),
+        ("401 Unauthorized", "", Verdict::retry(said("401 Unauthorized"))),
+        ("410 Gone", "", Verdict::Rejected(said("410 Gone"))),
+        ("413 Content Too Large", "", Verdict::Rejected(said("413 Payload Too Large"))),
+        ("415 Unsupported Media Type", "", Verdict::Rejected(said("415 Unsupported Media Type"))),
+        ("422 Unprocessable Content", "", Verdict::Rejected(said("422 Unprocessable Entity"))),
+        ("408 Request Timeout", "", Verdict::retry(said("408 Request Timeout"))),
+        ("425 Too Early", "", Verdict::retry(said("425 Too Early"))),
+        ("429 Too Many Requests", "", Verdict::retry(said("429 Too Many Requests"))),
         (
             "500 Oops",
             &"é".repeat(300),
-            Verdict::Retry(said(&format!("500 Internal Server Error: {}", "é".repeat(200)))),
+            Verdict::retry(said(&format!("500 Internal Server Error: {}", "é".repeat(200)))),
         ),
-        ("799 Odd", "", Verdict::Retry(said("799"))),
+        ("799 Odd", "", Verdict::retry(said("799"))),
     ] {
         let endpoint = Endpoint::answering(answer(status, body), Then::Listen).await;
         assert_eq!(deliver(&endpoint.webhook(URL, LONG)).await, expected);
@@ -137,7 +142,7 @@ async fn the_status_decides_and_the_error_quotes_the_answer() {
 
 #[tokio::test]
 async fn exchanges_that_do_not_come_to_an_end_are_retried() {
-    let unusable = "the fulfilment service gave no usable answer";
+    let unusable = "the fulfilment service gave no usable response";
     let huge = format!("HTTP/1.1 200 OK\r\nx-filler: {}\r\n\r\n", "x".repeat(2 * MAX_RESPONSE_HEAD_BYTES));
     for (answer, then, timeout, error) in [
         ("", Then::Hang, SHORT, "the fulfilment service gave no response within 200ms"),
@@ -147,7 +152,7 @@ async fn exchanges_that_do_not_come_to_an_end_are_retried() {
     ] {
         let endpoint = Endpoint::answering(answer, then).await;
         match deliver(&endpoint.webhook(URL, timeout)).await {
-            Verdict::Retry(text) => assert!(text.starts_with(error) && text.len() < 250, "{text}"),
+            Verdict::Retry { error: text, .. } => assert!(text.starts_with(error) && text.len() < 250, "{text}"),
             verdict => panic!("{verdict:?} for {answer:.80}"),
         }
     }
@@ -155,11 +160,11 @@ async fn exchanges_that_do_not_come_to_an_end_are_retried() {
 
 #[tokio::test]
 async fn the_status_decides_whatever_becomes_of_the_body() {
-    let error = |status: &str, body: &str| format!("the fulfilment service answered {status}: {body}");
+    let error = |status: &str, body: &str| format!("the fulfilment service responded {status}: {body}");
     for (status, expected) in [
         ("200 OK", Verdict::Fulfilled),
         ("400 Bad Request", Verdict::Rejected(error("400 Bad Request", "only this"))),
-        ("503 Busy", Verdict::Retry(error("503 Service Unavailable", "only this"))),
+        ("503 Busy", Verdict::retry(error("503 Service Unavailable", "only this"))),
     ] {
         let broken = format!("HTTP/1.1 {status}\r\ncontent-length: 100\r\n\r\nonly this");
         let chunked = format!("HTTP/1.1 {status}\r\ntransfer-encoding: chunked\r\n\r\n9\r\nonly this\r\nno length");
@@ -241,7 +246,7 @@ async fn without_a_secret_nothing_is_signed() {
 async fn nothing_is_sent_in_the_clear_to_an_https_url() {
     let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Close).await;
     let verdict = deliver(&endpoint.webhook("https://localhost:PORT/", SHORT)).await;
-    assert!(matches!(verdict, Verdict::Retry(_)), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Retry { .. }), "{verdict:?}");
     assert!(endpoint.requests().is_empty());
 }
 
@@ -266,7 +271,7 @@ async fn a_name_that_leads_to_a_private_address_is_not_called() {
             with_lookup(&url, LONG, allow_private, move |_| Ok(found.clone()))
         };
         match deliver(&named(false)).await {
-            Verdict::Retry(error) => assert!(error.contains("--fulfillment-allow-private"), "{error}"),
+            Verdict::Retry { error, .. } => assert!(error.contains("--fulfillment-allow-private"), "{error}"),
             verdict => panic!("{verdict:?}"),
         }
         assert!(endpoint.requests().is_empty());
@@ -281,9 +286,9 @@ async fn an_unknown_name_is_an_attempt_and_what_this_machine_lacks_is_none() {
     let url = "http://shop.example/";
     let unknown = with_lookup(url, LONG, false, |_| Err(LookupError::Failed("unknown".to_owned())));
     let error = "the fulfilment service cannot be reached: unknown".to_owned();
-    assert_eq!(deliver(&unknown).await, Verdict::Retry(error));
+    assert_eq!(deliver(&unknown).await, Verdict::retry(error));
     let nowhere = with_lookup(url, LONG, false, |_| Ok(Vec::new()));
-    assert!(matches!(deliver(&nowhere).await, Verdict::Retry(_)));
+    assert!(matches!(deliver(&nowhere).await, Verdict::Retry { .. }));
     let short = with_lookup(url, LONG, false, |_| Err(LookupError::Local("no memory".to_owned())));
     assert_eq!(deliver(&short).await, Verdict::NotMade("no memory".to_owned()));
 }
@@ -309,7 +314,7 @@ fn look_ups_that_hang_hold_up_no_other_blocking_work_and_no_stop() {
             // The one thread for blocking work is free all the time.
             tokio::time::timeout(LONG, tokio::task::spawn_blocking(|| ())).await.unwrap().unwrap();
             match attempt.await.unwrap() {
-                Verdict::Retry(error) => assert!(error.ends_with(" within 200ms"), "{error}"),
+                Verdict::Retry { error, .. } => assert!(error.ends_with(" within 200ms"), "{error}"),
                 verdict => panic!("{verdict:?}"),
             }
         }
@@ -338,7 +343,7 @@ async fn a_stop_ends_what_has_sent_nothing_and_waits_for_what_has() {
         }
         webhook.stop();
     });
-    assert!(matches!(verdict, Verdict::Retry(_)), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Retry { .. }), "{verdict:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ struct Desk {
     rules: Rules,
     metrics: MetricsView,
     products: Vec<Arc<Product>>,
-    failures_in_row: u64,
+    suspended: bool,
     new_dead_letters: u64,
 }
 
@@ -27,7 +27,7 @@ impl Desk {
             alerts,
             metrics: metrics(),
             products: Vec::new(),
-            failures_in_row: 0,
+            suspended: false,
             new_dead_letters: 0,
         }
     }
@@ -37,7 +37,7 @@ impl Desk {
             now: self.clock.moment(),
             metrics: &self.metrics,
             products: &self.products,
-            failures_in_row: self.failures_in_row,
+            suspended: self.suspended,
             new_dead_letters: self.new_dead_letters,
             thresholds: &AlertConfig::default(),
         });
@@ -66,7 +66,7 @@ fn every_rule_raises_its_alert_and_ends_it() {
         (AlertCode::OldestJob, |desk| desk.metrics.oldest_job_age_ms = 60_000),
         (AlertCode::ErrorRate, |desk| desk.metrics.error_rate = Some(50.0)),
         (AlertCode::DeadLetters, |desk| desk.new_dead_letters = 100),
-        (AlertCode::FulfillmentFailing, |desk| desk.failures_in_row = 5),
+        (AlertCode::FulfillmentSuspended, |desk| desk.suspended = true),
         (AlertCode::CommitSlow, |desk| desk.metrics.commit.p99 = Some(900.0)),
         (AlertCode::DiskFull, |desk| desk.metrics.disk_free_bytes = Some(5)),
         (AlertCode::OpenFiles, |desk| {
@@ -83,7 +83,7 @@ fn every_rule_raises_its_alert_and_ends_it() {
         assert_eq!(desk.pass(5), []);
         change(&mut desk);
         assert_eq!(desk.pass(5), [code]);
-        (desk.metrics, desk.failures_in_row, desk.new_dead_letters) = (metrics(), 0, 0);
+        (desk.metrics, desk.suspended, desk.new_dead_letters) = (metrics(), false, 0);
         assert_eq!(desk.pass(12), [], "{code:?}");
     }
     let mut desk = Desk::new();

@@ -10,6 +10,7 @@ use crate::domain::change::{Change, Fork, Record, StoredResponse};
 use crate::domain::clock::Timestamp;
 use crate::domain::effect::{Effect, OrderEffect};
 use crate::domain::job::AttemptError;
+use crate::domain::job::JobOutcome;
 use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::product::{Product, ProductId};
 use crate::limits::REPLAY_ORDERS;
@@ -293,8 +294,8 @@ impl<'s> Replay<'s> {
             Some(_) => self.last_swept = Some((id, order.created_at)),
             None => {}
         }
-        match order.status {
-            OrderStatus::Pending => self.open.insert(id.0),
+        match order.job {
+            JobOutcome::Open => self.open.insert(id.0),
             _ => self.open.remove(&id.0),
         };
         self.moving.insert(id.0, order);

@@ -6,7 +6,7 @@ use std::path::Path;
 use redb::ReadableTableMetadata;
 
 use crate::domain::change::{Change, Fork, Record};
-use crate::domain::order::OrderStatus;
+use crate::domain::job::JobOutcome;
 use crate::domain::totals::Totals;
 
 use crate::store::error::StoreError;
@@ -165,7 +165,7 @@ fn check_orders(snapshot: &Snapshot, report: &mut Report) -> Result<(), StoreErr
     snapshot.each_order(|order| {
         report.orders += 1;
         totals.count(order.status, order.job);
-        if order.status == OrderStatus::Pending {
+        if order.job == JobOutcome::Open {
             oldest_open.get_or_insert(order.id.0);
         }
         let due = skip_to(&report.forks, expected, order.id.0);
@@ -183,7 +183,7 @@ fn check_orders(snapshot: &Snapshot, report: &mut Report) -> Result<(), StoreErr
         problems.add(format!("the last order is said to be {}, and it is {last}", head.last_order));
     }
     if oldest_open.is_some_and(|oldest| oldest < head.oldest_open) {
-        problems.add(format!("an order below {} is pending", head.oldest_open));
+        problems.add(format!("an order below {} has an open job", head.oldest_open));
     }
     problems.add_to(report);
     Ok(())

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use redb::{Database, ReadableDatabase};
 
-use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::job::JobOutcome;
+use crate::domain::order::{Order, OrderId};
 use crate::domain::product::Product;
 use crate::store::error::StoreError;
 use crate::store::head::Head;
@@ -48,7 +49,7 @@ pub(in crate::store) fn recover(
             users.entries.push((of_user(row.user()), id));
         }
         let order = row.order(OrderId(id))?;
-        if order.status == OrderStatus::Pending {
+        if order.job == JobOutcome::Open {
             open.push(order);
         }
         Ok(ControlFlow::Continue(()))

@@ -84,6 +84,9 @@ enum TransitionRow<'a> {
     Cancelled,
     Expired,
     Reopened,
+    ConfirmedToPost,
+    ConfirmedLateToPost,
+    PaidAttemptFailed { error: &'a str, retry_after: u64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,10 +166,16 @@ impl<'a> TransitionRow<'a> {
     fn of(transition: &'a Transition) -> Self {
         match transition {
             Transition::Fulfilled => Self::Fulfilled,
-            Transition::Confirmed => Self::Confirmed,
-            Transition::ConfirmedLate => Self::ConfirmedLate,
-            Transition::AttemptFailed { error, retry_after } => {
-                Self::AttemptFailed { error, retry_after: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }
+            Transition::Confirmed { post: false } => Self::Confirmed,
+            Transition::Confirmed { post: true } => Self::ConfirmedToPost,
+            Transition::ConfirmedLate { post: false } => Self::ConfirmedLate,
+            Transition::ConfirmedLate { post: true } => Self::ConfirmedLateToPost,
+            Transition::AttemptFailed { error, retry_after, paid } => {
+                let retry_after = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+                match paid {
+                    false => Self::AttemptFailed { error, retry_after },
+                    true => Self::PaidAttemptFailed { error, retry_after },
+                }
             }
             Transition::Rejected { error } => Self::Rejected { error },
             Transition::AttemptsExhausted { error } => Self::AttemptsExhausted { error },
@@ -179,12 +188,12 @@ impl<'a> TransitionRow<'a> {
     fn transition(&self) -> Transition {
         match self {
             Self::Fulfilled => Transition::Fulfilled,
-            Self::Confirmed => Transition::Confirmed,
-            Self::ConfirmedLate => Transition::ConfirmedLate,
-            Self::AttemptFailed { error, retry_after } => Transition::AttemptFailed {
-                error: (*error).to_owned(),
-                retry_after: Duration::from_millis(*retry_after),
-            },
+            Self::Confirmed => Transition::Confirmed { post: false },
+            Self::ConfirmedToPost => Transition::Confirmed { post: true },
+            Self::ConfirmedLate => Transition::ConfirmedLate { post: false },
+            Self::ConfirmedLateToPost => Transition::ConfirmedLate { post: true },
+            Self::AttemptFailed { error, retry_after } => failed_attempt(error, *retry_after, false),
+            Self::PaidAttemptFailed { error, retry_after } => failed_attempt(error, *retry_after, true),
             Self::Rejected { error } => Transition::Rejected { error: (*error).to_owned() },
             Self::AttemptsExhausted { error } => Transition::AttemptsExhausted { error: (*error).to_owned() },
             Self::Cancelled => Transition::Cancelled,
@@ -192,6 +201,10 @@ impl<'a> TransitionRow<'a> {
             Self::Reopened => Transition::Reopened,
         }
     }
+}
+
+fn failed_attempt(error: &str, retry_after: u64, paid: bool) -> Transition {
+    Transition::AttemptFailed { error: error.to_owned(), retry_after: Duration::from_millis(retry_after), paid }
 }
 
 impl ActorRow {

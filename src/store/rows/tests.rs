@@ -92,9 +92,12 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
     let error = || "it broke".to_owned();
     let transitions = [
         Transition::Fulfilled,
-        Transition::Confirmed,
-        Transition::ConfirmedLate,
-        Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(77) },
+        Transition::Confirmed { post: false },
+        Transition::Confirmed { post: true },
+        Transition::ConfirmedLate { post: false },
+        Transition::ConfirmedLate { post: true },
+        Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(77), paid: false },
+        Transition::AttemptFailed { error: error(), retry_after: Duration::from_millis(77), paid: true },
         Transition::Rejected { error: error() },
         Transition::AttemptsExhausted { error: error() },
         Transition::Cancelled,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::domain::clock::{Bounds, Timestamp};
-use crate::domain::order::{OrderId, OrderStatus};
+use crate::domain::job::JobOutcome;
+use crate::domain::order::OrderId;
 use crate::limits::{IDEMPOTENCY_AGE, MAX_SWEPT_AT_ONCE, MAX_TRIMMED_PER_RECORD};
 use crate::store::error::StoreError;
 use crate::store::head::times::Times;
@@ -185,7 +186,7 @@ impl<'t> Tables<'t> {
         let mut head = self.head()?;
         let mut oldest = head.last_order + 1;
         order_groups::each(&self.orders, head.oldest_open, |id, row| {
-            if encoding::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?.status != OrderStatus::Pending {
+            if encoding::decode::<OrderRow<'_>>(row)?.order(OrderId(id))?.job != JobOutcome::Open {
                 return Ok(ControlFlow::Continue(()));
             }
             oldest = id;

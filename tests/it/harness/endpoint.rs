@@ -16,6 +16,8 @@ use super::{eventually, wire};
 pub(crate) enum Reply {
     /// Answer at once with this status.
     Status(u16),
+    /// Answer at once with this status and this `Retry-After`.
+    RetryAfter(u16, String),
     /// Answer at once with this status and body.
     Text(u16, String),
     /// Answer `302` to this address.
@@ -160,6 +162,7 @@ async fn answer(stream: &TcpStream, state: &State, reply: Reply) -> Option<()> {
         Reply::Text(status, body) => {
             format!("HTTP/1.1 {status} As Scripted\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         }
+        Reply::RetryAfter(status, value) => answer_text(status, &format!("Retry-After: {value}\r\n")),
         Reply::RedirectTo(target) => answer_text(302, &format!("Location: {target}\r\n")),
         Reply::Hang => std::future::pending().await,
         Reply::AfterDeliveries(count, status) => {

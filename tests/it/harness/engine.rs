@@ -51,13 +51,21 @@ impl Engine {
 
     /// The same on any medium.
     pub(crate) fn start_on(medium: Medium, clock: &Clock) -> Result<Self, String> {
-        Self::start_keeping(medium, clock, None)
+        Self::start_with(medium, clock, EngineConfig::default())
+    }
+
+    /// The same, and confirmed holds are to be posted to a fulfilment service if `posts`.
+    pub(crate) fn start_posting(medium: Medium, clock: &Clock, posts: bool) -> Result<Self, String> {
+        Self::start_with(medium, clock, EngineConfig { posts_confirmed: posts, ..EngineConfig::default() })
     }
 
     /// The same, and records of the history are trimmed when they are older than `journal_keep`.
     pub(crate) fn start_keeping(medium: Medium, clock: &Clock, journal_keep: Option<Duration>) -> Result<Self, String> {
-        let config =
-            EngineConfig { queue_capacity: CAPACITY, hold_capacity: CAPACITY, journal_keep, ..EngineConfig::default() };
+        Self::start_with(medium, clock, EngineConfig { journal_keep, ..EngineConfig::default() })
+    }
+
+    fn start_with(medium: Medium, clock: &Clock, config: EngineConfig) -> Result<Self, String> {
+        let config = EngineConfig { queue_capacity: CAPACITY, hold_capacity: CAPACITY, ..config };
         let runtime = tokio::runtime::Handle::current();
         let started = OpenedStore::open(medium)
             .and_then(|opened| flashsale::engine::Engine::start(opened, &config, clock.clone(), &runtime));

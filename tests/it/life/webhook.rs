@@ -87,10 +87,10 @@ async fn different_orders_have_different_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_4xx_fails_the_order_at_once() {
+async fn a_final_status_fails_the_order_at_once() {
     let endpoint = Endpoint::start().await;
     let server = with(&endpoint).start().await;
-    for (count, status) in (1..).zip([400, 401, 404, 409, 410, 422, 451]) {
+    for (count, status) in (1..).zip([400, 409, 410, 413, 415, 422]) {
         endpoint.script([Reply::Status(status)], Reply::Status(200));
         let order = order_ends(&server, "failed").await;
         assert_eq!(order["attempts"], 1, "{status}");
@@ -196,6 +196,7 @@ async fn a_url_that_can_never_be_called_ends_the_start_with_a_sentence() {
         ("http://b\u{fc}cher.example/", "punycode"),
         ("http://localhost:3001/", "FULFILLMENT_ALLOW_PRIVATE"),
         ("http://10.1.2.3/", "FULFILLMENT_ALLOW_PRIVATE"),
+        ("http://fulfilment:8080/", "FULFILLMENT_ALLOW_PRIVATE"),
     ] {
         let exited = Server::with().env("FULFILLMENT_URL", url).run().await;
         assert!(matches!(exited.code, Some(1 | 2)), "{url}: {exited:?}");
@@ -204,12 +205,14 @@ async fn a_url_that_can_never_be_called_ends_the_start_with_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_408_a_425_and_a_429_are_repeated() {
+async fn any_other_status_is_repeated() {
     let endpoint = Endpoint::start().await;
-    endpoint.script([408, 425, 429].map(Reply::Status), Reply::Status(200));
-    let server = with(&endpoint).env("FULFILLMENT_ATTEMPTS", "4").start().await;
-    assert_eq!(order_ends(&server, "confirmed").await["attempts"], 4);
-    assert_eq!(endpoint.deliveries().len(), 4);
+    let statuses = [401, 403, 404, 405, 408, 425, 429, 451, 500, 503];
+    endpoint.script(statuses.map(Reply::Status), Reply::Status(200));
+    let launch = with(&endpoint).env("FULFILLMENT_ATTEMPTS", "11").env("FULFILLMENT_RETRY_DELAY_MS", "1");
+    let server = launch.start().await;
+    assert_eq!(order_ends(&server, "confirmed").await["attempts"], 11);
+    assert_eq!(endpoint.deliveries().len(), 11);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

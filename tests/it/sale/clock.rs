@@ -110,7 +110,8 @@ fn an_attempt_is_made_after_its_delay_when_the_clock_is_set_back() {
     in_shop(None, async |shop| {
         let order = shop.place_plain("ada", None).await?;
         assert_eq!(shop.engine().queue.try_take(1).len(), 1);
-        let transition = Transition::AttemptFailed { error: "no".to_owned(), retry_after: Duration::from_secs(100) };
+        let transition =
+            Transition::AttemptFailed { error: "no".to_owned(), retry_after: Duration::from_secs(100), paid: false };
         shop.engine().intake.settle(vec![Settlement { order, transition, actor: Actor::Worker }]).await;
         shop.trip().await?;
         shop.clock.step_wall(-HOUR);

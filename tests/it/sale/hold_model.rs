@@ -1,5 +1,5 @@
 //! Every order of events in the life of an order, against a model: confirm, cancel, expire and retry, the reports of
-//! workers and of the clock, another buyer who wants the same units, and restarts.
+//! workers, also on the post of a paid order, and of the clock, stops of the sale, another buyer who wants the same units, and restarts.
 //!
 //! The model is the contract, one event after the other. After each event everything that can be seen is compared
 //! with it: the answer, the order, its job, the stock and the purchase limits; and at the end what the history says of
@@ -27,9 +27,9 @@ use crate::harness::engine::block_on;
 use event::Action::{
     self, AttemptFailed, Cancel, Confirm, Exhausted, Expired, Forget, Fulfilled, Rejected, Retry, Rival,
 };
-use event::Event::{self, Both, Close, Cut, HoldEnds, Kill, One, Turn};
+use event::Event::{self, Both, Close, Cut, HoldEnds, Kill, One, Start, Stop, Turn};
 use event::{Scope, Sequence};
-use model::Answer::{Done, HoldExpired, NoSuchJob, NotPending, Nothing, SoldOut};
+use model::Answer::{Done, HoldExpired, NoSuchJob, NotPending, Nothing, Other, SoldOut};
 use model::Kind;
 use sale::{MOST_CASES, Seen, live, stocked_disk};
 
@@ -79,6 +79,35 @@ fn every_order_of_events_ends_a_job_in_one_state_and_returns_stock_at_most_once(
 }
 
 #[test]
+fn every_order_of_events_delivers_a_paid_order_or_says_so_and_never_takes_its_units() {
+    let operators = [Confirm, Cancel, Retry, Forget];
+    let events = [each(One, &operators), each(One, &[Fulfilled, Exhausted]), vec![Turn, Close]].concat();
+    let seen = run(Kind::Posted, &Scope { events, length: 5, most_restarts: 1, most_pairs: 0 });
+    for delivered in [(Retry, Done(Confirmed)), (Forget, Done(Confirmed)), (Cancel, Done(Cancelled))] {
+        assert!(seen.contains(&delivered), "{delivered:?} is not among {seen:?}");
+    }
+    let actions = [Confirm, Cancel, Retry, Fulfilled, Rejected, AttemptFailed, Expired, Rival];
+    let single = [HoldEnds, Turn, Close, Cut(Confirm), Kill(Confirm), Kill(Fulfilled), Kill(Rejected)];
+    let events = [each(One, &actions), single.to_vec()].concat();
+    run(Kind::Posted, &Scope { events, length: 4, most_restarts: 1, most_pairs: 0 });
+    let single = [One(Confirm), One(Exhausted), HoldEnds, Turn, Close, Kill(Retry)];
+    let events = [pairs(&[Confirm, Cancel, Retry, Fulfilled, Exhausted, Expired]), single.to_vec()].concat();
+    run(Kind::Posted, &Scope { events, length: 4, most_restarts: 1, most_pairs: 1 });
+}
+
+#[test]
+fn a_stop_of_the_sale_keeps_units_from_new_orders_and_nothing_from_old_ones() {
+    let actions = [Confirm, Cancel, Retry, Exhausted, Rival];
+    for kind in [Kind::Held, Kind::Posted, Kind::Plain] {
+        let events = [each(One, &actions), vec![HoldEnds, Turn, Stop, Start, Close]].concat();
+        let seen = run(kind, &Scope { events, length: 4, most_restarts: 1, most_pairs: 0 });
+        for stopped in [Rival, Retry] {
+            assert!(seen.contains(&(stopped, Other("sale_not_active"))), "{stopped:?} is not rejected: {seen:?}");
+        }
+    }
+}
+
+#[test]
 fn two_things_at_once_end_a_hold_as_one_after_the_other_would() {
     let actions = [Confirm, Cancel, Expired, Rival];
     let single = [HoldEnds, Turn, Close, Cut(Confirm), Kill(Confirm), Kill(Expired)];
@@ -100,7 +129,7 @@ fn two_things_at_once_end_a_job_as_one_after_the_other_would() {
 #[test]
 fn reports_and_requests_that_come_out_of_place_change_nothing() {
     let actions = [Confirm, Cancel, Retry, Forget, Fulfilled, Rejected, Exhausted, AttemptFailed, Expired, Rival];
-    for kind in [Kind::Held, Kind::Plain] {
+    for kind in [Kind::Held, Kind::Posted, Kind::Plain] {
         let without_rival = &actions[..actions.len() - 1];
         let single =
             [each(One, &actions), each(Kill, without_rival), vec![HoldEnds, Turn, Close, Cut(Cancel)]].concat();

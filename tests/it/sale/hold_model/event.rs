@@ -38,6 +38,10 @@ pub(super) enum Event {
     HoldEnds,
     /// What the queue has due or ready is taken: ended holds are reported, workers hold the rest.
     Turn,
+    /// The whole sale is stopped.
+    Stop,
+    /// It starts again.
+    Start,
     /// The server stops and starts.
     Close,
     /// The power goes in the commit of an action, which is lost.
@@ -51,6 +55,8 @@ pub(super) enum Event {
 pub(super) enum Stage {
     Commit,
     Turn,
+    Stop,
+    Start,
     Close,
     Cut,
     Kill,
@@ -64,6 +70,8 @@ impl Event {
         match self {
             Self::One(_) | Self::Both(..) | Self::HoldEnds => Stage::Commit,
             Self::Turn => Stage::Turn,
+            Self::Stop => Stage::Stop,
+            Self::Start => Stage::Start,
             Self::Close => Stage::Close,
             Self::Cut(_) => Stage::Cut,
             Self::Kill(_) => Stage::Kill,
@@ -75,7 +83,7 @@ impl Event {
         match self {
             Self::One(action) | Self::Cut(action) | Self::Kill(action) => [Some(action), None],
             Self::Both(first, second) => [Some(first), Some(second)],
-            Self::HoldEnds | Self::Turn | Self::Close => [None, None],
+            Self::HoldEnds | Self::Turn | Self::Stop | Self::Start | Self::Close => [None, None],
         }
     }
 }

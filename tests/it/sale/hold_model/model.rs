@@ -18,6 +18,8 @@ pub(super) const LIMIT: u32 = UNITS;
 pub(super) enum Kind {
     /// Held until it is confirmed.
     Held,
+    /// The same, where a fulfilment service is to have it then.
+    Posted,
     /// Fulfilled by a worker.
     Plain,
 }
@@ -51,6 +53,16 @@ enum Standing {
     Expired,
 }
 
+/// What became of posting an order that is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Post {
+    /// There is nothing to post.
+    None,
+    Open,
+    Delivered,
+    Undelivered(&'static str),
+}
+
 use Standing::{Cancelled, Confirmed, Expired, Failed, Pending};
 
 /// What can be seen of an order and its product from outside.
@@ -75,8 +87,11 @@ pub(super) struct Model {
     standing: Standing,
     /// Whether the clock has passed the end of the hold.
     hold_ended: bool,
-    /// Whether it was ever confirmed.
-    was_confirmed: bool,
+    /// Whether it was ever confirmed with nothing left to do.
+    was_completed: bool,
+    post: Post,
+    /// Whether the whole sale is stopped.
+    stopped: bool,
     /// Whether it is a dead letter.
     is_dead_letter: bool,
     /// Whether the other buyer has units.
@@ -95,7 +110,9 @@ impl Model {
             kind,
             standing: Pending,
             hold_ended: false,
-            was_confirmed: false,
+            was_completed: false,
+            post: Post::None,
+            stopped: false,
             is_dead_letter: false,
             rival: false,
             retries: false,
@@ -132,21 +149,26 @@ impl Model {
             Action::Retry => self.retry(),
             Action::Forget if self.is_dead_letter => {
                 self.is_dead_letter = false;
-                Answer::Done(OrderStatus::Failed)
+                Answer::Done(self.status())
             }
             Action::Forget => Answer::NoSuchJob,
             Action::Rival => self.rival(),
+            Action::Fulfilled if self.post == Post::Open => self.end_post(Post::Delivered),
+            Action::Rejected if self.post == Post::Open => self.end_post(Post::Undelivered("rejected")),
+            Action::Exhausted if self.post == Post::Open => self.end_post(Post::Undelivered("attempts_exhausted")),
             Action::Fulfilled => self.report(Confirmed, StockMove::Sell),
             Action::Rejected => self.report(Failed("rejected"), StockMove::Release),
             Action::Exhausted => self.report(Failed("attempts_exhausted"), StockMove::Release),
             Action::AttemptFailed => {
-                if self.standing == Pending {
-                    self.retries = true;
+                if self.standing == Pending || self.post == Post::Open {
+                    // Of a posted order only one that is paid has attempts.
+                    self.retries = self.kind != Kind::Posted || self.post == Post::Open;
                     self.job = self.resting_job();
                 }
                 Answer::Nothing
             }
-            Action::Expired if self.kind == Kind::Held && self.hold_ended => self.report(Expired, StockMove::Release),
+            Action::Expired if self.post == Post::Open => Answer::Nothing,
+            Action::Expired if self.kind != Kind::Plain && self.hold_ended => self.report(Expired, StockMove::Release),
             Action::Expired => {
                 // Too early: the job goes back to wait.
                 self.job = self.resting_job();
@@ -158,12 +180,18 @@ impl Model {
     /// The clock's task and the workers take what there is.
     pub(super) fn turn(&mut self) {
         match self.kind {
-            Kind::Held if self.hold_ended => {
+            Kind::Posted if self.post == Post::Open => self.job = JobState::Active,
+            Kind::Held | Kind::Posted if self.hold_ended => {
                 self.act(Action::Expired);
             }
-            Kind::Held => {}
+            Kind::Held | Kind::Posted => {}
             Kind::Plain => self.job = JobState::Active,
         }
+    }
+
+    /// The whole sale is stopped, or starts again.
+    pub(super) const fn set_stopped(&mut self, stopped: bool) {
+        self.stopped = stopped;
     }
 
     /// So much time passes that every hold has ended, that of the other buyer as well.
@@ -179,8 +207,8 @@ impl Model {
 
     fn confirm(&mut self) -> Answer {
         match self.standing {
-            Pending => self.go(Confirmed, StockMove::Sell),
-            Expired if self.on_sale() >= u64::from(UNITS) => self.go(Confirmed, StockMove::Resell),
+            Pending => self.pay(StockMove::Sell),
+            Expired if self.on_sale() >= u64::from(UNITS) => self.pay(StockMove::Resell),
             Expired => Answer::HoldExpired,
             Confirmed => Answer::Done(self.status()),
             Failed(_) | Cancelled => Answer::NotPending(self.status()),
@@ -200,6 +228,13 @@ impl Model {
         if !self.is_dead_letter {
             return Answer::NoSuchJob;
         }
+        if self.standing == Confirmed {
+            self.is_dead_letter = false;
+            return self.open_post();
+        }
+        if self.stopped {
+            return Answer::Other("sale_not_active");
+        }
         if self.on_sale() < u64::from(UNITS) {
             return Answer::SoldOut;
         }
@@ -210,6 +245,9 @@ impl Model {
         if self.rival {
             self.rival = false;
             return Answer::Done(OrderStatus::Cancelled);
+        }
+        if self.stopped {
+            return Answer::Other("sale_not_active");
         }
         if self.on_sale() < u64::from(UNITS) {
             return Answer::SoldOut;
@@ -226,20 +264,50 @@ impl Model {
         Answer::Nothing
     }
 
+    /// The buyer has paid.
+    fn pay(&mut self, units: StockMove) -> Answer {
+        match self.kind {
+            Kind::Posted => {
+                let was_completed = self.was_completed;
+                self.go(Confirmed, units);
+                self.was_completed = was_completed;
+                self.open_post()
+            }
+            Kind::Held | Kind::Plain => self.go(Confirmed, units),
+        }
+    }
+
+    fn open_post(&mut self) -> Answer {
+        self.post = Post::Open;
+        self.retries = false;
+        self.job = self.resting_job();
+        Answer::Done(self.status())
+    }
+
+    fn end_post(&mut self, post: Post) -> Answer {
+        self.post = post;
+        self.retries = false;
+        self.was_completed = post == Post::Delivered;
+        self.is_dead_letter = post != Post::Delivered;
+        Answer::Nothing
+    }
+
     fn go(&mut self, to: Standing, units: StockMove) -> Answer {
         self.standing = to;
         self.moves.push(units);
         self.retries = false;
-        self.was_confirmed |= to == Confirmed;
+        self.post = Post::None;
+        self.was_completed |= to == Confirmed;
         self.is_dead_letter = matches!(to, Failed(_));
         self.job = self.resting_job();
         Answer::Done(self.status())
     }
 
-    /// What the job of a pending order does when no worker has it.
+    /// What the job of an order does when no worker has it.
     const fn resting_job(&self) -> JobState {
         match (self.kind, self.retries) {
-            (Kind::Held, _) | (_, true) => JobState::Delayed,
+            (Kind::Posted, false) if matches!(self.post, Post::Open) => JobState::Waiting,
+            (Kind::Held | Kind::Posted, _) | (_, true) => JobState::Delayed,
             (Kind::Plain, false) => JobState::Waiting,
         }
     }
@@ -268,18 +336,20 @@ impl Model {
         let sold = if self.standing == Confirmed { own } else { 0 };
         World {
             status: self.status(),
-            failure: match self.standing {
-                Pending | Confirmed => None,
-                Failed(code) => Some(code),
-                Cancelled => Some("cancelled"),
-                Expired => Some("expired"),
+            failure: match (self.standing, self.post) {
+                (Confirmed, Post::Undelivered(code)) => Some(code),
+                (Pending | Confirmed, _) => None,
+                (Failed(code), _) => Some(code),
+                (Cancelled, _) => Some("cancelled"),
+                (Expired, _) => Some("expired"),
             },
             job_end: match self.standing {
                 Pending => JobOutcome::Open,
-                _ if self.was_confirmed => JobOutcome::Completed,
+                _ if self.post == Post::Open => JobOutcome::Open,
+                _ if self.was_completed => JobOutcome::Completed,
                 _ => JobOutcome::Failed,
             },
-            job: (self.standing == Pending).then_some(self.job),
+            job: (self.standing == Pending || self.post == Post::Open).then_some(self.job),
             stock: [self.on_sale(), own - sold + rival, sold],
             available: self.on_sale(),
             allowed: self.taken().map(|units| LIMIT - units),

@@ -17,7 +17,7 @@ use flashsale::domain::transition::Transition;
 use crate::harness::engine::Engine;
 
 use super::event::Action;
-use super::model::{Answer, UNITS};
+use super::model::{Answer, Kind, UNITS};
 
 /// Who places the order of a case.
 pub(super) const BUYER: &str = "ada";
@@ -72,7 +72,7 @@ pub(super) fn order_request(product: ProductId, user: &str) -> OrderRequest {
 }
 
 /// Submits everything that is asked for, the same for many orders in one command.
-pub(super) fn ask_all(engine: &Engine, asks: impl Iterator<Item = Ask>) -> Vec<Asked> {
+pub(super) fn ask_all(engine: &Engine, kind: Kind, asks: impl Iterator<Item = Ask>) -> Vec<Asked> {
     let mut by_action = BTreeMap::<_, Vec<_>>::new();
     for ask in asks {
         by_action.entry(ask.action).or_default().push(ask);
@@ -87,7 +87,7 @@ pub(super) fn ask_all(engine: &Engine, asks: impl Iterator<Item = Ask>) -> Vec<A
             let coming = coming.into_iter().map(|ask| place_rival(engine, ask));
             coming.chain([cancel_rivals(engine, leaving)]).collect()
         }
-        report => vec![settle(engine, report, asks)],
+        report => vec![settle(engine, kind, report, asks)],
     };
     by_action.into_iter().flat_map(submit_same).collect()
 }
@@ -120,14 +120,15 @@ fn place_rival(engine: &Engine, ask: Ask) -> Asked {
     })
 }
 
-fn settle(engine: &Engine, report: Action, asks: Vec<Ask>) -> Asked {
+fn settle(engine: &Engine, kind: Kind, report: Action, asks: Vec<Ask>) -> Asked {
     let error = || "a bad gateway".to_owned();
     let (transition, actor) = match report {
         Action::Fulfilled => (Transition::Fulfilled, Actor::Worker),
         Action::Rejected => (Transition::Rejected { error: error() }, Actor::Worker),
         Action::Exhausted => (Transition::AttemptsExhausted { error: error() }, Actor::Worker),
         Action::AttemptFailed => {
-            (Transition::AttemptFailed { error: error(), retry_after: RETRY_DELAY }, Actor::Worker)
+            let (error, paid) = (error(), kind == Kind::Posted);
+            (Transition::AttemptFailed { error, retry_after: RETRY_DELAY, paid }, Actor::Worker)
         }
         Action::Expired => (Transition::Expired, Actor::Clock),
         other => unreachable!("{other:?} is no report"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flashsale::committer::{Edit, Settlement};
+use flashsale::committer::{Edit, ProductPatch, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::clock::Clock;
 use flashsale::domain::money::Money;
@@ -84,7 +84,7 @@ pub(super) async fn stocked_disk(kind: Kind, length: usize) -> Result<Arc<Disk>,
             per_user_limit: (!is_filler).then_some(LIMIT),
             sale_starts_at: None,
             sale_ends_at: None,
-            hold_seconds: (!is_filler && kind == Kind::Held).then_some(hold),
+            hold_seconds: (!is_filler && kind != Kind::Plain).then_some(hold),
         };
         let units = if is_filler { 1_000_000 } else { STOCK };
         let made = engine.intake.edit(Edit::Create { terms, initial: units, current: units }).await;
@@ -109,8 +109,26 @@ pub(super) async fn live(disk: &Disk, kind: Kind, sequences: &[Sequence]) -> Res
 }
 
 impl Sale {
+    fn start(&self) -> Result<Engine, String> {
+        Engine::start_posting(self.gate.medium(&self.disk), &self.clock, self.kind == Kind::Posted)
+    }
+
+    /// Stops the whole sale, but for the product that is there to be committed, or starts it again.
+    async fn set_sale(&mut self, engine: &Engine, on: bool) -> Result<(), String> {
+        let intake = &engine.intake;
+        let set = if on { intake.start_sale().await } else { intake.stop_sale().await };
+        set.map_err(|refusal| format!("the sale: {refusal:?}"))?;
+        if !on {
+            let patch = ProductPatch { flash_sale_active: Some(true), ..ProductPatch::default() };
+            let back = intake.edit(Edit::Update { product: FILLER, patch }).await;
+            back.map_err(|refusal| format!("the product to be committed: {refusal:?}"))?;
+        }
+        self.cases.iter_mut().flat_map(|case| &mut case.models).for_each(|model| model.set_stopped(!on));
+        Ok(())
+    }
+
     async fn live(&mut self, sequences: &[Sequence]) -> Result<(), Deviation> {
-        let mut engine = Engine::start_on(self.gate.medium(&self.disk), &self.clock)?;
+        let mut engine = self.start()?;
         self.place(&engine, sequences).await?;
         self.compare(&engine)?;
         for (step, event) in sequences[0].iter().enumerate() {
@@ -122,6 +140,7 @@ impl Sale {
             match event.stage() {
                 Stage::Commit => self.act(&engine, step).await?,
                 Stage::Turn => self.turn(&engine).await?,
+                Stage::Stop | Stage::Start => self.set_sale(&engine, event.stage() == Stage::Start).await?,
                 stage => engine = self.restart(engine, step, stage).await?,
             }
             self.compare(&engine)?;
@@ -190,7 +209,7 @@ impl Sale {
                 let action = sequence[step].actions()[round]?;
                 Some(Ask { action, case, order: *order, product: *product, rival: *rival })
             });
-            ask_all(engine, asks)
+            ask_all(engine, self.kind, asks)
         };
         [0, 1].into_iter().flat_map(round).collect()
     }
@@ -240,7 +259,7 @@ impl Sale {
             Stage::Cut | Stage::Kill => self.die(engine, step, stage).await?,
             _ => engine.stop().await,
         }
-        let engine = Engine::start_on(self.gate.medium(&self.disk), &self.clock)?;
+        let engine = self.start()?;
         // Some are counted one by one, before all are.
         for case in self.cases.iter().filter(|case| case.product.0 % 2 == 0) {
             let purchases = engine.inventory.item(case.product).and_then(|item| item.purchases());
@@ -330,7 +349,7 @@ impl Sale {
         self.clock.advance(TICK * (length as u32 + 1));
         self.cases.iter_mut().flat_map(|case| &mut case.models).for_each(Model::outlast_hold);
         self.turn(engine).await?;
-        if self.kind == Kind::Plain {
+        if self.kind != Kind::Held {
             let fulfil = |(case, Case { product, order, .. }): (usize, &Case)| Ask {
                 action: Action::Fulfilled,
                 case,
@@ -339,7 +358,7 @@ impl Sale {
                 rival: None,
             };
             let cases = self.cases.iter().enumerate();
-            let asked = self.submit_together(engine, || ask_all(engine, cases.map(fulfil)))?;
+            let asked = self.submit_together(engine, || ask_all(engine, self.kind, cases.map(fulfil)))?;
             self.answers(asked).await?;
             for model in self.cases.iter_mut().flat_map(|case| &mut case.models) {
                 model.act(Action::Fulfilled);

@@ -140,7 +140,7 @@ impl History {
             _ => {}
         }
         let word = match to {
-            Transition::Confirmed | Transition::ConfirmedLate => "confirmed",
+            Transition::Confirmed { .. } | Transition::ConfirmedLate { .. } => "confirmed",
             Transition::Cancelled => "cancelled",
             Transition::Reopened => "retried",
             _ => return Ok(()),
@@ -226,8 +226,8 @@ fn compare_index(store: &Store, history: &History) -> Result<(), String> {
 pub(super) fn check_started(engine: &Engine, history: &History) -> Result<(), String> {
     let all = |state| engine.queue.list(state, None, usize::MAX);
     let expected = |is: fn(&Order) -> bool| -> Vec<OrderId> {
-        let pending = history.orders.values().filter(|order| order.status == OrderStatus::Pending);
-        pending.filter(|order| is(order)).map(|order| order.id).collect()
+        let open = history.orders.values().filter(|order| order.job == JobOutcome::Open);
+        open.filter(|order| is(order)).map(|order| order.id).collect()
     };
     ensure!(all(JobState::Delayed) == expected(|order| order.due_at().is_some()), "delayed jobs");
     let ready = [all(JobState::Waiting), all(JobState::Prioritized)].concat();

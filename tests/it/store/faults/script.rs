@@ -136,7 +136,7 @@ fn start_something(
             let reports: Vec<_> = (0..4).filter_map(|_| recent(&known, rng)).collect();
             let retry_after = Duration::from_secs(100);
             let transition = |rng: &mut Rng| match rng.below(3) {
-                0 => Transition::AttemptFailed { error: "a bad gateway".to_owned(), retry_after },
+                0 => Transition::AttemptFailed { error: "a bad gateway".to_owned(), retry_after, paid: false },
                 1 => Transition::AttemptsExhausted { error: "a bad gateway again".to_owned() },
                 _ => Transition::Rejected { error: "no such address".to_owned() },
             };

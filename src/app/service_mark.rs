@@ -1,0 +1,28 @@
+//! Remembers beside the store that a fulfilment service was set: without one all orders are confirmed at once, which is
+//! hardly meant where a store was used with one.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The file that says so, in the data directory.
+const FILE_NAME: &str = "fulfillment-url-was-set";
+
+/// Notes that a service is set, or warns where none is and one was. `data_dir` is there and locked.
+pub(super) fn check(data_dir: &Path, is_set: bool) {
+    let file = data_dir.join(FILE_NAME);
+    match is_set {
+        true => {
+            let made = fs::OpenOptions::new().write(true).create_new(true).open(&file);
+            if let Some(error) = made.err().filter(|error| error.kind() != ErrorKind::AlreadyExists) {
+                tracing::warn!(%error, "cannot note in {} that a fulfilment service is set", file.display());
+            }
+        }
+        false if file.exists() => tracing::warn!(
+            "FULFILLMENT_URL is not set, and this store was used with a fulfilment service: orders are confirmed at \
+             once and reach no service; set it, or delete {} if that is meant",
+            file.display()
+        ),
+        false => {}
+    }
+}
