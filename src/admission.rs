@@ -304,7 +304,7 @@ impl Admission {
     /// The slot of the queue, the claim on the purchase limit, and last the units.
     fn take(&self, found: &Found, request: OrderRequest, epoch: u64) -> Result<PendingOrder, Refusal> {
         let Found { item, product } = found;
-        let OrderRequest { user, quantity, priority, .. } = request;
+        let OrderRequest { user, attached, quantity, priority, .. } = request;
         let kind = if product.terms.hold_seconds.is_some() { SlotKind::Hold } else { SlotKind::Work };
         let slot = self.queue.take_slot(kind).ok_or_else(|| self.overloaded(kind))?;
         let claim = match found.limit() {
@@ -318,7 +318,7 @@ impl Admission {
             item.note_missed(quantity.get());
             Refusal::SoldOut
         })?;
-        Ok(PendingOrder { user, priority, reservation, slot, claim, key: None, epoch })
+        Ok(PendingOrder { user, attached, priority, reservation, slot, claim, key: None, epoch })
     }
 
     fn overloaded(&self, kind: SlotKind) -> Refusal {

@@ -72,7 +72,18 @@ impl OpenedStore {
             }
             Medium::Backend { .. } => (None, true),
         };
-        let (store, recovered) = Store::open(medium)?;
+        let upgrades = match &medium {
+            Medium::File(file) => Some(file.clone()),
+            Medium::Backend { .. } => None,
+        };
+        let (store, recovered) = match (Store::open(medium.clone()), upgrades) {
+            (Err(OpenError::OlderFormat { .. }), Some(file)) => {
+                let store::Upgraded { from, backup } = store::upgrade(&file)?;
+                tracing::info!(from, to = store::FORMAT, backup = %backup.display(), "upgraded the store's format");
+                Store::open(medium)?
+            }
+            (opened, _) => opened?,
+        };
         let found = match was_there {
             false => Found::Nothing,
             true if recovered.unclosed => Found::Killed,

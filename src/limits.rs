@@ -373,6 +373,16 @@ pub const HISTORY_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The most characters of a user's or a product's name.
 pub const MAX_NAME_CHARS: usize = 255;
+/// The most characters of a product's stock-keeping unit.
+pub const MAX_SKU_CHARS: usize = 64;
+/// The most pairs of an order's metadata.
+pub const MAX_METADATA_PAIRS: usize = 20;
+/// The most characters of a key of an order's metadata.
+pub const MAX_METADATA_KEY_CHARS: usize = 40;
+/// The most characters of a value of an order's metadata.
+pub const MAX_METADATA_VALUE_CHARS: usize = 500;
+/// The most bytes of all keys and values of an order's metadata.
+pub const MAX_METADATA_BYTES: usize = 4 * 1024;
 /// The most units of one order.
 pub const MAX_QUANTITY: u32 = 1_000_000_000;
 /// The most units that a product can have, so that sums of stock never overflow.
@@ -391,10 +401,18 @@ const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
 const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + 2 * MAX_FEED_ALERTS + 1 < 2 * FEED_QUEUE_FRAMES);
 const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + MAX_FEED_ALERTS + 1 < FEED_QUEUE_FRAMES);
 const _: () = assert!(MAX_BATCH_ORDERS <= MAX_COMMIT_ROWS && MAX_BATCH_ORDERS <= INTAKE_ORDERS);
-// The longest record fits a segment of the log: rows with the longest names, four bytes a character, and their fixed
-// part, and the errors of as many reports as there can be.
+/// The most bytes of an order's row without what is attached to it: the longest name, four bytes a character, and its
+/// fixed part.
+pub const MAX_ROW_BYTES: usize = MAX_NAME_CHARS * 4 + 160;
+/// The most bytes of what is attached to an order beside its texts: their lengths.
+pub const MAX_ATTACHED_FRAME_BYTES: usize = 4 * (MAX_METADATA_PAIRS + 1);
+
+// The longest record fits a segment of the log: the rows of a commit, as many more as its last command can have, and
+// the errors of as many reports as there can be. What is attached to an order counts as rows of its length, rounded up,
+// and a batch attaches no more than its body has.
 const _: () = assert!(
-    (MAX_COMMIT_ROWS + larger(MAX_BATCH_ORDERS, MAX_EXPIRED_AT_ONCE)) * (MAX_NAME_CHARS * 4 + 160)
+    (MAX_COMMIT_ROWS + larger(3 * MAX_BATCH_ORDERS + MAX_BATCH_BODY_BYTES / MAX_ROW_BYTES, MAX_EXPIRED_AT_ONCE))
+        * MAX_ROW_BYTES
         + INTAKE_COMMANDS * MAX_ERROR_CHARS * 4
         < WAL_SEGMENT_BYTES as usize
 );

@@ -45,6 +45,8 @@ fn all() -> impl Iterator<Item = Sample> {
             per_user_limit: None,
             sale_starts_at: None,
             sale_ends_at: None,
+            sku: None,
+            hidden: false,
             hold_seconds: None,
         },
         units,

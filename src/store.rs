@@ -35,13 +35,14 @@ mod rows;
 mod running;
 mod snapshot;
 mod tables;
+mod upgrade;
 mod wal;
 
 pub use check::order_sums::by_product as order_sums_by_product;
 pub use check::report::Report;
 pub use draft::{Committed, Draft};
 pub use error::{OpenError, StoreError, is_full};
-pub use format::FORMAT;
+pub use format::{FORMAT, OLDEST_FORMAT};
 pub use head::{Cut, Head};
 pub use journal::kept::KeptTail;
 pub use journal::tail::{FellBehind, Tail, TailError};
@@ -56,6 +57,7 @@ pub use progress::OnProgress;
 pub use read_threads::{Scan, lower_priority};
 pub use reader::Reader;
 pub use snapshot::{Page, Snapshot};
+pub use upgrade::{Upgraded, upgrade};
 pub use wal::frames::WAL_MAGIC;
 
 use current::Current;

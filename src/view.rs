@@ -26,6 +26,6 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use job::JobView;
+pub use job::{FollowedJobView, JobView};
 pub use order::OrderView;
 pub use product::ProductView;

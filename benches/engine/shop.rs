@@ -49,6 +49,8 @@ impl Shop {
             per_user_limit,
             sale_starts_at: None,
             sale_ends_at: None,
+            sku: None,
+            hidden: false,
             hold_seconds: None,
         };
         let create = Edit::Create { terms, initial: MAX_STOCK, current: MAX_STOCK };
@@ -76,6 +78,7 @@ impl Shop {
     pub(crate) fn request(&mut self, product: ProductId) -> OrderRequest {
         self.users += 1;
         OrderRequest {
+            attached: None,
             product,
             user: UserId::new(&format!("user{:08}", self.users)).expect("a name"),
             quantity: Quantity::new(1).expect("a quantity"),

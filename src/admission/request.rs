@@ -1,9 +1,10 @@
 //! What is asked for, and what an accepted order gives.
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::committer::Receipt;
-use crate::domain::order::{Order, Priority, Quantity, UserId};
+use crate::domain::order::{Attached, Order, Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::limits::MAX_IDEMPOTENCY_KEY_CHARS;
 
@@ -16,6 +17,8 @@ pub struct OrderRequest {
     pub user: UserId,
     /// How many units.
     pub quantity: Quantity,
+    /// What the shop attaches to it, if anything.
+    pub attached: Option<Arc<Attached>>,
     /// Its rank in the queue.
     pub priority: Priority,
     /// A repetition of the request with the same key gets the same response.
@@ -66,12 +69,14 @@ impl IdempotencyKey {
 impl OrderRequest {
     /// What is asked for: in the same request all of it is the same.
     pub(super) fn asked(&self) -> impl Hash + '_ {
-        (self.product, self.quantity.get(), self.priority as u8, self.user.as_str())
+        (self.product, self.quantity.get(), self.priority as u8, self.user.as_str(), self.attached.as_deref())
     }
 
     /// Whether it made this order.
     pub(super) fn made(&self, order: &Order) -> bool {
-        let Order { product, user, quantity, priority, .. } = order;
-        (*product, *quantity, *priority) == (self.product, self.quantity.get(), self.priority) && *user == self.user
+        let Order { product, user, quantity, priority, attached, .. } = order;
+        (*product, *quantity, *priority) == (self.product, self.quantity.get(), self.priority)
+            && *user == self.user
+            && *attached == self.attached
     }
 }

@@ -157,7 +157,7 @@ impl<'b> Batch<'b> {
 
     /// Stores an admitted order, and its response if it has a key. Its stock stays taken from here on.
     fn place(&mut self, pending: PendingOrder, key: Option<&KeyClaim>) -> Applied<Receipt> {
-        let PendingOrder { user, priority, reservation, slot, claim, key: _, epoch } = pending;
+        let PendingOrder { user, attached, priority, reservation, slot, claim, key: _, epoch } = pending;
         if epoch != self.books.epoch {
             // Checked against a store that has failed since: neither its stock nor its responses are known to be right.
             return Err(Refusal::StorageUnavailable.into());
@@ -176,6 +176,7 @@ impl<'b> Batch<'b> {
             user,
             quantity: reservation.quantity(),
             unit_price: terms.price,
+            attached,
             priority,
             status: OrderStatus::Pending,
             job: JobOutcome::Open,

@@ -7,13 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::domain::change::Actor;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
-use crate::domain::order::{Order, OrderId, Priority, UserId};
+use crate::domain::order::{Attached, Order, OrderId, Priority, UserId};
 use crate::domain::product::{Product, ProductId, Terms};
 use crate::domain::product_tag::Expected;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::domain::transition::Transition;
 use crate::inventory::{PurchaseClaim, Reservation};
+use crate::limits::{MAX_ATTACHED_FRAME_BYTES, MAX_ROW_BYTES};
 use crate::queue::Slot;
 
 use super::claims::KeyClaim;
@@ -24,6 +25,8 @@ use super::gate::OrderPermit;
 pub struct PendingOrder {
     /// Who buys.
     pub user: UserId,
+    /// What the shop attached to it, if anything.
+    pub attached: Option<Arc<Attached>>,
     /// Its rank in the queue.
     pub priority: Priority,
     /// The units, taken.
@@ -36,6 +39,14 @@ pub struct PendingOrder {
     pub key: Option<KeyClaim>,
     /// The epoch of the store in which its checks began: see `Intake::epoch`.
     pub epoch: u64,
+}
+
+impl PendingOrder {
+    /// How many rows it counts as: itself, and what is attached to it by its length.
+    fn rows(&self) -> usize {
+        let attached = self.attached.as_ref();
+        1 + attached.map_or(0, |attached| (attached.bytes() + MAX_ATTACHED_FRAME_BYTES).div_ceil(MAX_ROW_BYTES))
+    }
 }
 
 /// What became of a job.
@@ -178,10 +189,11 @@ impl Command {
         matches!(self, Self::Edit { .. } | Self::DeleteProduct { .. } | Self::SetSale { .. })
     }
 
-    /// Orders that it writes.
+    /// Orders that it writes; one to which much is attached counts as several.
     pub(super) fn rows(&self) -> usize {
         match self {
-            Self::PlaceMany { orders, .. } => orders.len(),
+            Self::Place { order, .. } => order.rows(),
+            Self::PlaceMany { orders, .. } => orders.iter().map(PendingOrder::rows).sum(),
             Self::Settle { settlements, .. } => settlements.len(),
             Self::MoveOrders { orders, .. } => orders.len(),
             _ => 1,

@@ -21,6 +21,8 @@ fn held_product() -> Edit {
         per_user_limit: None,
         sale_starts_at: None,
         sale_ends_at: None,
+        sku: None,
+        hidden: false,
         hold_seconds: Some(60),
     };
     Edit::Create { terms, initial: 1, current: 1 }
@@ -35,6 +37,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
     let Engine { queue, intake, admission, .. } = &engine;
     intake.edit(held_product()).await.unwrap();
     let request = OrderRequest {
+        attached: None,
         product: ProductId(1),
         user: UserId::new("ada").unwrap(),
         quantity: Quantity::new(1).unwrap(),

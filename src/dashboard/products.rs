@@ -431,6 +431,8 @@ impl NewForm {
         }
         let terms = Terms {
             name: patch.name?,
+            sku: None,
+            hidden: false,
             price: patch.price?,
             flash_sale_active: self.is_active,
             per_user_limit: patch.per_user_limit.flatten(),

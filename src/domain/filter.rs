@@ -31,6 +31,8 @@ pub struct OrderFilter {
     pub product: Option<ProductId>,
     /// Its user, character by character.
     pub user: Option<String>,
+    /// The shop's own id for it, character by character.
+    pub reference: Option<String>,
     /// Lower-case text that its failure reason contains, in whatever case.
     pub reason: Option<String>,
     /// When it was accepted; a product, when it was created; a record of the history, when it was written.
@@ -43,6 +45,7 @@ impl OrderFilter {
         self.status.is_none_or(|status| order.status == status)
             && self.product.is_none_or(|product| order.product == product)
             && self.user.as_ref().is_none_or(|user| order.user == user)
+            && self.reference.as_ref().is_none_or(|reference| order.reference == Some(reference))
             && self.accepted.contains(order.created_at)
     }
 
@@ -103,7 +106,7 @@ impl Picked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::Failure;
+    use crate::domain::order::{Attached, Failure};
 
     #[test]
     fn a_dead_letter_is_kept_that_failed_in_time_and_was_picked_by_its_group_or_by_itself() {
@@ -130,11 +133,14 @@ mod tests {
     fn an_order_is_kept_that_is_all_of_what_is_asked_for() {
         let at = Timestamp::from_millis;
         let failure = Some(Failure::Rejected("No such ADDRESS".to_owned()));
-        let order = Order { status: OrderStatus::Failed, failure, ..Order::example(OrderId(1), "ada", at(5)) };
+        let attached = Attached::new(Some("cart-7".to_owned()), None);
+        let order =
+            Order { status: OrderStatus::Failed, failure, attached, ..Order::example(OrderId(1), "ada", at(5)) };
         let all = OrderFilter {
             status: Some(OrderStatus::Failed),
             product: Some(ProductId(1)),
             user: Some("ada".to_owned()),
+            reference: Some("cart-7".to_owned()),
             reason: Some("rejected: no such addr".to_owned()),
             accepted: Span { from: Some(at(5)), to: Some(at(5)) },
         };
@@ -143,6 +149,7 @@ mod tests {
             OrderFilter { status: Some(OrderStatus::Pending), ..all.clone() },
             OrderFilter { product: Some(ProductId(2)), ..all.clone() },
             OrderFilter { user: Some("Ada".to_owned()), ..all.clone() },
+            OrderFilter { reference: Some("cart-8".to_owned()), ..all.clone() },
             OrderFilter { reason: Some("expired".to_owned()), ..all.clone() },
             OrderFilter { accepted: Span { from: Some(at(6)), to: None }, ..all.clone() },
             OrderFilter { accepted: Span { from: None, to: Some(at(4)) }, ..all.clone() },

@@ -8,7 +8,7 @@
 use unicode_normalization::is_nfc;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::limits::MAX_NAME_CHARS;
+use crate::limits::{MAX_NAME_CHARS, MAX_SKU_CHARS};
 
 /// Checks the id of a user; the error says what is wrong with it.
 pub fn check_user_id(id: &str) -> Result<(), &'static str> {
@@ -39,6 +39,20 @@ pub fn check_product_name(name: &str) -> Result<(), &'static str> {
         return Err("must not contain noncharacters");
     }
     Ok(())
+}
+
+/// Checks the shop's own id for an order; the error says what is wrong with it. It is a key like the id of a user.
+pub fn check_reference(reference: &str) -> Result<(), &'static str> {
+    check_user_id(reference)
+}
+
+/// Checks the stock-keeping unit of a product; the error says what is wrong with it. It is a key like the id of a user.
+pub fn check_sku(sku: &str) -> Result<(), &'static str> {
+    check_user_id(sku)?;
+    match sku.chars().count() <= MAX_SKU_CHARS {
+        true => Ok(()),
+        false => Err("must be at most 64 characters"),
+    }
 }
 
 /// What every name has in common: 1 to [`MAX_NAME_CHARS`] characters on one line.

@@ -1,6 +1,6 @@
 //! An order, without I/O. What can happen to it is in `transition`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::money::Money;
 use crate::domain::names;
 use crate::domain::product::ProductId;
-use crate::limits::MAX_QUANTITY;
+use crate::limits::{
+    MAX_METADATA_BYTES, MAX_METADATA_KEY_CHARS, MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS, MAX_QUANTITY,
+};
 
 /// The number of an order, counted from 1 in the order of acceptance. Its job carries the same number inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,6 +155,71 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What a shop attaches to an order for itself. Nothing here reads it but to filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attached {
+    /// The shop's own id for the order: what [`names::check_reference`] lets pass.
+    pub reference: Option<String>,
+    /// Pairs of the shop's own.
+    pub metadata: Option<Metadata>,
+}
+
+impl Attached {
+    /// What is attached, if anything is.
+    pub fn new(reference: Option<String>, metadata: Option<Metadata>) -> Option<Arc<Self>> {
+        (reference.is_some() || metadata.is_some()).then(|| Arc::new(Self { reference, metadata }))
+    }
+
+    /// Bytes of its texts.
+    pub fn bytes(&self) -> usize {
+        self.reference.as_ref().map_or(0, String::len) + self.metadata.as_ref().map_or(0, Metadata::bytes)
+    }
+}
+
+/// Pairs of texts, at least one and at most [`MAX_METADATA_PAIRS`], by key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Metadata(BTreeMap<String, String>);
+
+impl Metadata {
+    /// Checks pairs; none at all are no metadata. The error says what is wrong with them.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Option<Self>, String> {
+        let mut all = BTreeMap::new();
+        for (key, value) in pairs {
+            if key.is_empty() || key.chars().count() > MAX_METADATA_KEY_CHARS {
+                return Err(format!("must have keys of 1 to {MAX_METADATA_KEY_CHARS} characters"));
+            }
+            if value.chars().count() > MAX_METADATA_VALUE_CHARS {
+                return Err(format!("must have values of at most {MAX_METADATA_VALUE_CHARS} characters"));
+            }
+            if all.insert(key.to_owned(), value.to_owned()).is_some() {
+                return Err("must not have a key twice".to_owned());
+            }
+        }
+        if all.len() > MAX_METADATA_PAIRS {
+            return Err(format!("must have at most {MAX_METADATA_PAIRS} pairs"));
+        }
+        let all = Self(all);
+        if all.bytes() > MAX_METADATA_BYTES {
+            return Err(format!("must have at most {MAX_METADATA_BYTES} bytes of keys and values in all"));
+        }
+        Ok((!all.0.is_empty()).then_some(all))
+    }
+
+    /// Pairs that a store already holds.
+    pub fn stored(pairs: BTreeMap<String, String>) -> Self {
+        Self(pairs)
+    }
+
+    /// The pairs, in the order of their keys.
+    pub const fn pairs(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+}
+
 /// An order as the store has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -166,6 +233,8 @@ pub struct Order {
     pub quantity: u32,
     /// The price of one unit when the order was accepted.
     pub unit_price: Money,
+    /// What the shop attached to it, if anything.
+    pub attached: Option<Arc<Attached>>,
     /// Its rank in the queue.
     pub priority: Priority,
     /// Its status.
@@ -198,6 +267,16 @@ impl Order {
         self.unit_price.times(u64::from(self.quantity))
     }
 
+    /// The shop's own id for it, if it has one.
+    pub fn reference(&self) -> Option<&str> {
+        self.attached.as_ref().and_then(|attached| attached.reference.as_deref())
+    }
+
+    /// The pairs that the shop attached, if any.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.attached.as_ref().and_then(|attached| attached.metadata.as_ref())
+    }
+
     /// Whether its hold ran out, so that it may be confirmed late.
     pub fn is_expired(&self) -> bool {
         self.status == OrderStatus::Cancelled && self.failure == Some(Failure::Expired)
@@ -209,6 +288,7 @@ impl Order {
             id: self.id,
             product: self.product,
             user: self.user.as_str(),
+            reference: self.reference(),
             quantity: self.quantity,
             status: self.status,
             job: self.job,
@@ -241,6 +321,8 @@ pub struct OrderFields<'r> {
     pub product: ProductId,
     /// The user's name.
     pub user: &'r str,
+    /// See [`Attached::reference`].
+    pub reference: Option<&'r str>,
     /// See [`Order::quantity`].
     pub quantity: u32,
     /// See [`Order::status`].
@@ -277,6 +359,7 @@ impl Order {
             user: UserId::new(user).unwrap(),
             quantity: 1,
             unit_price: Money::from_cents(100),
+            attached: None,
             priority: Priority::Normal,
             status: OrderStatus::Pending,
             job: JobOutcome::Open,

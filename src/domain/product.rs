@@ -21,10 +21,14 @@ impl fmt::Display for ProductId {
 pub struct Terms {
     /// 1 to 255 characters.
     pub name: String,
+    /// The shop's stock-keeping unit, unique among products: what [`crate::domain::names::check_sku`] lets pass.
+    pub sku: Option<String>,
     /// The price of one unit.
     pub price: Money,
     /// Whether it can be bought at all.
     pub flash_sale_active: bool,
+    /// Whether it does not exist for those without the admin token, where one is set.
+    pub hidden: bool,
     /// Units that one user may have in pending and confirmed orders together.
     pub per_user_limit: Option<u32>,
     /// From when it can be bought, inclusive.
@@ -261,7 +265,9 @@ impl Product {
         let terms = Terms {
             name: format!("product {id}"),
             price: Money::from_cents(999),
+            sku: None,
             flash_sale_active: true,
+            hidden: false,
             per_user_limit: None,
             sale_starts_at: None,
             sale_ends_at: None,

@@ -15,3 +15,10 @@ pub struct Receipt {
     /// Until when it can be confirmed, if it is held.
     pub expires_at: Option<Timestamp>,
 }
+
+impl Receipt {
+    /// Its place in the line, if it is in one.
+    pub fn position(&self) -> Option<u64> {
+        Some(self.queue_position).filter(|position| *position > 0)
+    }
+}

@@ -52,6 +52,7 @@ impl Shop {
 
     async fn order(&self, key: Option<&str>) -> OrderId {
         let request = OrderRequest {
+            attached: None,
             product: ProductId(1),
             user: UserId::new("ada").unwrap(),
             quantity: Quantity::new(1).unwrap(),

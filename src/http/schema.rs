@@ -143,6 +143,12 @@ pub fn closed<'a>(
     object.into()
 }
 
+/// An object with texts of a bounded length under names of any kind, at most `most` of them.
+pub fn texts_by_name(most: usize, chars: usize) -> Shape {
+    let text = AdditionalProperties::RefOr(of(Type::String).max_length(Some(chars)).into());
+    of(Type::Object).additional_properties(Some(text)).max_properties(Some(most)).into()
+}
+
 /// Any object at all.
 pub fn any_object(about: &str) -> Shape {
     of(Type::Object).description(Some(about)).into()

@@ -119,6 +119,7 @@ impl Writer<'_> {
         match *subject {
             Subject::Products => self.products(sink),
             Subject::Orders(status) => self.orders(|order, job_ids| match status.is_none_or(|it| order.status == it) {
+                true if sink.is_csv() => sink.row(&OrderView::of(order, job_ids).in_cells()?),
                 true => sink.row(&OrderView::of(order, job_ids)),
                 false => Ok(()),
             }),

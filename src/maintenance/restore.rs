@@ -9,7 +9,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::regular_file;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
 use crate::store::{
-    self, Access, DirectoryLock, Given, Head, Medium, Store, StoreError, sync_directory_of, with_suffix,
+    self, Access, DirectoryLock, Given, Head, Medium, OpenError, Store, StoreError, sync_directory_of, with_suffix,
 };
 
 use super::error::MaintenanceError;
@@ -85,7 +85,12 @@ fn gather(file: &Path, force: bool) -> Result<Option<Head>, MaintenanceError> {
     if !force {
         return Err(MaintenanceError::StoreExists(file.display().to_string()));
     }
-    let Ok(store) = Store::inspect(file) else { return Ok(None) };
+    let store = match Store::inspect(file) {
+        Ok(store) => store,
+        // It is whole, and its numbers count.
+        Err(error @ (OpenError::OlderFormat { .. } | OpenError::NewerFormat { .. })) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
     let head = store.snapshot()?.head()?;
     drop(store);
     if store::wal_beside(file).exists() {

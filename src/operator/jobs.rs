@@ -9,7 +9,7 @@ use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::queue::Queue;
 use crate::store::{Page, Scan, Snapshot, Store, StoreError};
-use crate::view::JobView;
+use crate::view::{FollowedJobView, JobView};
 
 use super::orders;
 
@@ -23,11 +23,16 @@ pub fn view(order: &Order, queue: &Queue, job_ids: &JobIds) -> JobView {
     JobView::of(order, state, queue_position, job_ids)
 }
 
-/// A job by its number, as the buyer sees it.
-pub async fn find(store: &Arc<Store>, queue: &Queue, job_ids: &JobIds, job_id: &str) -> Result<JobView, Refusal> {
+/// A job by its number, for the buyer who follows it.
+pub async fn follow(
+    store: &Arc<Store>,
+    queue: &Queue,
+    job_ids: &JobIds,
+    job_id: &str,
+) -> Result<FollowedJobView, Refusal> {
     let id = job_ids.order(job_id).ok_or(Refusal::JobNotFound)?;
     let order = orders::find(store, id).await?.ok_or(Refusal::JobNotFound)?;
-    Ok(view(&order, queue, job_ids).for_buyer(&order))
+    Ok(FollowedJobView::of(view(&order, queue, job_ids), &order))
 }
 
 /// A page of the orders whose jobs are in one state: open jobs oldest first, finished ones newest first.

@@ -6,7 +6,7 @@ use redb::DatabaseError;
 
 use crate::domain::clock::Timestamp;
 
-use super::format::FORMAT;
+use super::format::{FORMAT, OLDEST_FORMAT};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,44 @@ pub enum OpenError {
         /// The format in the file.
         found: u32,
     },
-    /// A program from before the first release wrote it.
+    /// An earlier program wrote it.
     #[error(
-        "the store has format {found}, which no released flashsale wrote, and this program reads {FORMAT}; begin anew"
+        "the store has format {found}, and this program works with {FORMAT}; start `flashsale serve` on it once, which \
+         makes a backup and upgrades it"
     )]
     OlderFormat {
         /// The format in the file.
         found: u32,
+    },
+    /// A program from before the first release wrote it.
+    #[error(
+        "the store has format {found}, which no released flashsale wrote, and this program reads {OLDEST_FORMAT} to \
+         {FORMAT}; begin anew"
+    )]
+    UnknownFormat {
+        /// The format in the file.
+        found: u32,
+    },
+    /// There is no room for the backup that an upgrade makes first.
+    #[error(
+        "upgrading {store} makes a backup beside it first, which can take {needed} bytes, and its disk has {free} \
+         bytes free; free some and start again, nothing was changed"
+    )]
+    NoRoomToUpgrade {
+        /// The tables' file.
+        store: String,
+        /// Bytes that the backup takes at most.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The backup that an upgrade makes first could not be written.
+    #[error("upgrading the store makes a backup first, and {backup} cannot be written: {error}; nothing was changed")]
+    UpgradeBackup {
+        /// The backup.
+        backup: String,
+        /// Why.
+        error: String,
     },
     /// It is not ours, or it is damaged.
     #[error("{0} is not a whole flashsale store: {1}; restore a backup or choose another data directory")]
@@ -149,7 +180,11 @@ impl OpenError {
 
     /// For a format that is not ours.
     pub(in crate::store) const fn other_format(found: u32) -> Self {
-        if found > FORMAT { Self::NewerFormat { found } } else { Self::OlderFormat { found } }
+        match found {
+            OLDEST_FORMAT..=FORMAT => Self::OlderFormat { found },
+            0..OLDEST_FORMAT => Self::UnknownFormat { found },
+            _ => Self::NewerFormat { found },
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! The version of the store's tables and rows.
 
-/// The format that this program writes. A store of a later one is rejected.
+/// The format that this program writes. A store of a later one is rejected, one of an earlier one upgraded by `serve`.
 ///
-/// Rows have grown since without a new one, as every store that was written before reads as it was: that a stop of the
-/// whole sale took a product out is a third word where there were two, and its changes are behind all other kinds.
-pub const FORMAT: u32 = 3;
+/// - 3: the first that a released program wrote.
+/// - 4: what is attached to an order, and a product's stock-keeping unit and whether it is hidden, follow a byte of
+///   their rows that says so. Rows without them are the same bytes.
+pub const FORMAT: u32 = 4;
+
+/// The earliest format that can be upgraded.
+pub const OLDEST_FORMAT: u32 = 3;

@@ -2,6 +2,7 @@
 
 pub(super) mod attempt;
 pub(super) mod encoding;
+mod flagged;
 pub(super) mod fork;
 pub(super) mod order;
 pub(super) mod product;

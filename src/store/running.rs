@@ -10,6 +10,7 @@ use super::backlog::shared::Backlog;
 use super::backlog::writer::TablesWriter;
 use super::draft::Committed;
 use super::error::{OpenError, StoreError};
+use super::format::FORMAT;
 use super::journal::kept::KeptTails;
 use super::lease::Lease;
 use super::medium::Medium;
@@ -70,7 +71,7 @@ impl Running {
 
     /// Opens the store in `file` to look at it, and leaves it as it is.
     pub(in crate::store) fn inspect(file: &Path) -> Result<(Self, Identity), OpenError> {
-        let (database, identity) = inspect::inspect(file)?;
+        let (database, identity) = inspect::inspect(file, FORMAT)?;
         // Nobody commits: there is nothing to wait for.
         let backlog = Arc::new(Backlog::new(0, Index::default(), Index::default()));
         Ok((Self { reader: Reader { backlog, database: Arc::new(database) }, writer: None, lease: None }, identity))

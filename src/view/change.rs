@@ -416,7 +416,7 @@ pub enum JournalSide<'c> {
     /// A product.
     Product(ProductView<'c>),
     /// An order, whole.
-    Order(OrderView<'c>),
+    Order(Box<OrderView<'c>>),
     /// An order that moved.
     Status {
         /// Where it was, or is now.
@@ -451,7 +451,7 @@ impl<'c> JournalSide<'c> {
     fn of(side: Side<'c>, job_ids: &JobIds) -> Self {
         match side {
             Side::Product(product) => Self::Product(ProductView::of(product)),
-            Side::Order(order) => Self::Order(OrderView::of(order, job_ids)),
+            Side::Order(order) => Self::Order(Box::new(OrderView::of(order, job_ids))),
             Side::Status(status) => Self::Status { status: Word(status) },
             Side::DeadLetter(dead_letter) => Self::DeadLetter { dead_letter },
             Side::Paused(paused) => Self::Queue { paused },

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::text::{AsText, Id, JobId, UserName, Word, one_of};
+use super::text::{AsText, Id, JobId, Units, UserName, Word, one_of};
 use crate::domain::clock::Timestamp;
 use crate::domain::job::{AttemptError, JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
+use crate::domain::money::Money;
 use crate::domain::order::{Failure, Order, OrderStatus};
 
 /// The job of an order.
@@ -32,7 +33,7 @@ pub struct JobView {
     #[schema(required)]
     finished_on: Option<AsText<Timestamp>>,
     #[schema(required)]
-    failed_reason: Option<Cow<'static, str>>,
+    failed_reason: Option<String>,
 }
 
 impl JobView {
@@ -48,14 +49,8 @@ impl JobView {
             attempts_made: order.attempts,
             processed_on: order.processed_at.map(AsText),
             finished_on: order.finished_at.map(AsText),
-            failed_reason: order.failure.as_ref().map(|failure| failure.to_string().into()),
+            failed_reason: order.failure.as_ref().map(|failure| failure.to_string()),
         }
-    }
-
-    /// The same for the buyer: what the fulfilment service said is for operators.
-    pub fn for_buyer(self, order: &Order) -> Self {
-        let failed_reason = order.failure.as_ref().map(|failure| for_buyer(failure, order.status).into());
-        Self { failed_reason, ..self }
     }
 }
 
@@ -67,6 +62,61 @@ const fn for_buyer(failure: &Failure, status: OrderStatus) -> &'static str {
         (_, OrderStatus::Confirmed) => "The order is confirmed; its delivery to the shop's fulfilment is delayed.",
         (Failure::Rejected(_), _) => "The order was rejected; nothing is reserved any more.",
         (Failure::AttemptsExhausted(_), _) => "The order could not be fulfilled; nothing is reserved any more.",
+    }
+}
+
+/// The job of an order, for the buyer who follows it: with what a page needs to show the order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FollowedJob)]
+pub struct FollowedJobView {
+    job_id: JobId,
+    order_id: Id,
+    status: Word<JobState>,
+    /// Percent.
+    #[schema(maximum = 100)]
+    progress: u8,
+    /// 1 is next.
+    #[schema(required)]
+    queue_position: Option<u64>,
+    attempts_made: u32,
+    /// When the last attempt ended.
+    #[schema(required)]
+    processed_on: Option<AsText<Timestamp>>,
+    #[schema(required)]
+    finished_on: Option<AsText<Timestamp>>,
+    #[schema(required)]
+    failed_reason: Option<String>,
+    order_status: Word<OrderStatus>,
+    product_id: Id,
+    quantity: Units,
+    total_price: AsText<Money>,
+    created_at: AsText<Timestamp>,
+    /// Until when it can be confirmed.
+    #[schema(required)]
+    expires_at: Option<AsText<Timestamp>>,
+}
+
+impl FollowedJobView {
+    /// The view of the job of an order.
+    pub fn of(job: JobView, order: &Order) -> Self {
+        Self {
+            job_id: job.job_id,
+            order_id: job.order_id,
+            status: job.status,
+            progress: job.progress,
+            queue_position: job.queue_position,
+            attempts_made: job.attempts_made,
+            processed_on: job.processed_on,
+            finished_on: job.finished_on,
+            failed_reason: order.failure.as_ref().map(|failure| for_buyer(failure, order.status).to_owned()),
+            order_status: Word(order.status),
+            product_id: Id(order.product.0),
+            quantity: Units(order.quantity),
+            total_price: AsText(order.total()),
+            created_at: AsText(order.created_at),
+            expires_at: order.expires_at.map(AsText),
+        }
     }
 }
 

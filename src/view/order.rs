@@ -1,6 +1,6 @@
 //! Orders.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::product::ProductView;
@@ -9,7 +9,7 @@ use super::text::{AsText, Id, JobId, Units, UserName, Word};
 use crate::domain::clock::Timestamp;
 use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
-use crate::domain::order::{Order, OrderStatus, Priority};
+use crate::domain::order::{Metadata, Order, OrderStatus, Priority};
 use crate::domain::product::Product;
 use crate::domain::totals::Totals;
 
@@ -22,6 +22,12 @@ pub struct OrderView<'a> {
     job_id: JobId,
     product_id: Id,
     user_id: UserName<'a>,
+    /// The shop's own id for it.
+    #[schema(required)]
+    reference: Option<&'a str>,
+    /// Pairs of the shop's own.
+    #[schema(required, value_type = Option<BTreeMap<String, String>>)]
+    metadata: Option<MetadataView<'a>>,
     quantity: Units,
     /// The price of one unit when the order was accepted.
     unit_price: AsText<Money>,
@@ -54,6 +60,8 @@ impl<'a> OrderView<'a> {
             job_id: JobId::of(order.id, job_ids),
             product_id: Id(order.product.0),
             user_id: UserName(order.user.as_str()),
+            reference: order.reference(),
+            metadata: order.metadata().map(MetadataView::Pairs),
             quantity: Units(order.quantity),
             unit_price: AsText(order.unit_price),
             total_price: AsText(order.total()),
@@ -69,9 +77,31 @@ impl<'a> OrderView<'a> {
         }
     }
 
+    /// The same as cells: no object is one, so its metadata is JSON as text.
+    pub fn in_cells(self) -> serde_json::Result<Self> {
+        let text = self.metadata.as_ref().map(serde_json::to_string).transpose()?;
+        Ok(Self { metadata: text.map(MetadataView::Text), ..self })
+    }
+
     /// The same with its product inside.
     pub fn with_product(self, product: Option<&'a Product>) -> Self {
         Self { product: product.map(ProductView::of), ..self }
+    }
+}
+
+/// The metadata of an order: an object, or in a cell its text.
+#[derive(Debug)]
+enum MetadataView<'a> {
+    Pairs(&'a Metadata),
+    Text(String),
+}
+
+impl Serialize for MetadataView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Pairs(metadata) => metadata.pairs().serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
     }
 }
 

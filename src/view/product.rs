@@ -15,6 +15,9 @@ use crate::domain::product::Product;
 pub struct ProductView<'a> {
     id: Id,
     name: ProductName<'a>,
+    /// The shop's stock-keeping unit.
+    #[schema(required)]
+    sku: Option<&'a str>,
     price: AsText<Money>,
     initial_stock: u64,
     /// What can be bought now.
@@ -26,6 +29,8 @@ pub struct ProductView<'a> {
     /// What operators added and removed since.
     adjusted_stock: i64,
     flash_sale_active: bool,
+    /// Whether it does not exist for those without the admin token.
+    hidden: bool,
     /// Units that one user may have.
     #[schema(required)]
     per_user_limit: Option<u32>,
@@ -50,6 +55,7 @@ impl<'a> ProductView<'a> {
         Self {
             id: Id(product.id.0),
             name: ProductName(&terms.name),
+            sku: terms.sku.as_deref(),
             price: AsText(terms.price),
             initial_stock: stock.initial,
             current_stock: stock.current,
@@ -57,6 +63,7 @@ impl<'a> ProductView<'a> {
             sold_stock: stock.sold,
             adjusted_stock: stock.adjusted,
             flash_sale_active: terms.flash_sale_active,
+            hidden: terms.hidden,
             per_user_limit: terms.per_user_limit,
             sale_starts_at: terms.sale_starts_at.map(AsText),
             sale_ends_at: terms.sale_ends_at.map(AsText),

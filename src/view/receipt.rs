@@ -20,8 +20,9 @@ pub struct ReceiptView {
     job_id: JobId,
     order_id: Id,
     status: Placed,
-    /// 1 is next; 0 for an order that waits for its confirmation.
-    queue_position: u64,
+    /// 1 is next; `null` for an order that waits for its confirmation.
+    #[schema(required)]
+    queue_position: Option<u64>,
     /// Whole seconds, from the measured rate.
     estimated_wait_time: u64,
     /// Until when the order can be confirmed, where the product holds orders.
@@ -36,7 +37,7 @@ impl ReceiptView {
             job_id: JobId::of(receipt.order, job_ids),
             order_id: Id(receipt.order.0),
             status: Placed::Pending,
-            queue_position: receipt.queue_position,
+            queue_position: receipt.position(),
             estimated_wait_time: receipt.estimated_wait,
             expires_at: receipt.expires_at.map(AsText),
         }
@@ -81,7 +82,8 @@ pub struct BatchPlacedView {
     job_id: JobId,
     order_id: Id,
     order_status: Placed,
-    queue_position: u64,
+    #[schema(required)]
+    queue_position: Option<u64>,
     /// Whole seconds.
     estimated_wait_time: u64,
     #[schema(required)]

@@ -20,7 +20,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::job::{AttemptError, JobState};
 use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
-use crate::domain::order::{Failure, Order, OrderId, OrderStatus};
+use crate::domain::order::{Attached, Failure, Metadata, Order, OrderId, OrderStatus};
 use crate::domain::product::{Product, ProductId, StockMove, Terms};
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
@@ -54,6 +54,7 @@ fn failed_order() -> Order {
         status: OrderStatus::Failed,
         attempts: 2,
         failure: Some(Failure::Rejected("no such address".to_owned())),
+        attached: Attached::new(Some("cart-7".to_owned()), Metadata::new([("gift", "yes")]).unwrap()),
         expires_at: Some(AT),
         processed_at: Some(AT),
         finished_at: Some(AT),
@@ -70,6 +71,8 @@ fn product_on_sale() -> Product {
         per_user_limit: Some(2),
         sale_starts_at: Some(AT),
         sale_ends_at: Some(AT),
+        sku: None,
+        hidden: false,
         hold_seconds: Some(600),
         ..product().terms
     };
@@ -106,21 +109,25 @@ fn orders_and_products_are_written_field_by_field_in_this_order() {
     let (ids, order, failed, product) = (job_ids(), order(), failed_order(), product_on_sale());
     assert_eq!(
         shown(&OrderView::of(&order, &ids)),
-        r#"{"id":1,"jobId":"1-","productId":1,"userId":"ada","quantity":1,"unitPrice":"1.00","totalPrice":"1.00","#
-            .to_owned()
+        r#"{"id":1,"jobId":"1-","productId":1,"userId":"ada","reference":null,"metadata":null,"#.to_owned()
+            + r#""quantity":1,"unitPrice":"1.00","totalPrice":"1.00","#
             + r#""status":"pending","priority":"normal","reservedAt":"2026-01-31T12:00:00.000Z","expiresAt":null,"#
             + r#""attempts":0,"failureReason":null,"createdAt":"2026-01-31T12:00:00.000Z","#
             + r#""updatedAt":"2026-01-31T12:00:00.000Z"}"#
     );
     let placed = shown(&FulfillmentEventView::of(&order, AT, &ids));
     assert!(placed.starts_with(r#"{"type":"order.placed","timestamp":"2026-01-31T12:00:00.000Z","data":{"id":1,"#));
-    let product_text = r#"{"id":1,"name":"product 1","price":"9.99","initialStock":10,"currentStock":10,"#.to_owned()
-        + r#""heldStock":0,"soldStock":0,"adjustedStock":0,"flashSaleActive":true,"perUserLimit":2,"#
+    let product_text = r#"{"id":1,"name":"product 1","sku":null,"price":"9.99","initialStock":10,"currentStock":10,"#
+        .to_owned()
+        + r#""heldStock":0,"soldStock":0,"adjustedStock":0,"flashSaleActive":true,"hidden":false,"perUserLimit":2,"#
         + r#""saleStartsAt":"2026-01-31T12:00:00.000Z","saleEndsAt":"2026-01-31T12:00:00.000Z","holdSeconds":600,"#
         + r#""createdAt":"2026-01-31T12:00:00.000Z","updatedAt":"2026-01-31T12:00:00.000Z"}"#;
     assert_eq!(shown(&ProductView::of(&product)), product_text);
     let whole = shown(&OrderView::of(&failed, &ids).with_product(Some(&product)));
     assert!(whole.contains(r#""expiresAt":"2026-01-31T12:00:00.000Z","attempts":2,"#), "{whole}");
+    assert!(whole.contains(r#""reference":"cart-7","metadata":{"gift":"yes"},"#), "{whole}");
+    let cells = serde_json::to_string(&OrderView::of(&failed, &ids).in_cells().unwrap()).unwrap();
+    assert!(cells.contains(r#""metadata":"{\"gift\":\"yes\"}","#), "{cells}");
     assert!(whole.contains(r#""failureReason":"rejected: no such address","#), "{whole}");
     assert!(whole.ends_with(&format!(r#","product":{product_text}}}"#)), "{whole}");
     let mut totals = Totals::default();
@@ -154,6 +161,10 @@ fn jobs_and_the_queue_are_written_field_by_field_in_this_order() {
             + r#""processedOn":null,"finishedOn":null,"failedReason":null}"#
     );
     shown(&JobView::of(&failed, JobState::Failed, None, &ids));
+    let followed = FollowedJobView::of(JobView::of(&failed, JobState::Failed, None, &ids), &failed);
+    assert!(shown(&followed).ends_with(
+        r#""totalPrice":"1.00","createdAt":"2026-01-31T12:00:00.000Z","expiresAt":"2026-01-31T12:00:00.000Z"}"#
+    ));
     let attempts = [AttemptError { attempt: 2, at: AT, error: "no".to_owned() }];
     assert_eq!(
         shown(&DeadLetterView::of(&failed, &attempts, &ids)),
@@ -319,8 +330,9 @@ fn changes_are_written_field_by_field_in_this_order() {
             .to_owned()
             + r#""currentDelta":10,"heldDelta":0,"soldDelta":0,"before":null,"after":{"adjustedStock":0,"#
             + r#""createdAt":"2026-01-31T12:00:00.000Z","currentStock":10,"flashSaleActive":true,"heldStock":0,"#
-            + r#""holdSeconds":null,"id":1,"initialStock":10,"name":"product 1","perUserLimit":null,"price":"9.99","#
-            + r#""saleEndsAt":null,"saleStartsAt":null,"soldStock":0,"updatedAt":"2026-01-31T12:00:00.000Z"}}"#
+            + r#""hidden":false,"holdSeconds":null,"id":1,"initialStock":10,"name":"product 1","perUserLimit":null,"#
+            + r#""price":"9.99","saleEndsAt":null,"saleStartsAt":null,"sku":null,"#
+            + r#""soldStock":0,"updatedAt":"2026-01-31T12:00:00.000Z"}}"#
     );
     let text = ledger(&sold.0);
     assert!(text.ends_with(r#","before":{"status":"pending"},"after":{"status":"confirmed"}}"#), "{text}");
@@ -363,10 +375,10 @@ fn columns_are_the_fields_that_every_row_has() {
     assert_eq!(
         columns.map(|names| names.join(",")),
         [
-            "id,jobId,productId,userId,quantity,unitPrice,totalPrice,status,priority,reservedAt,expiresAt,attempts,\
-             failureReason,createdAt,updatedAt",
-            "id,name,price,initialStock,currentStock,heldStock,soldStock,adjustedStock,flashSaleActive,perUserLimit,\
-             saleStartsAt,saleEndsAt,holdSeconds,createdAt,updatedAt",
+            "id,jobId,productId,userId,reference,metadata,quantity,unitPrice,totalPrice,status,priority,reservedAt,\
+             expiresAt,attempts,failureReason,createdAt,updatedAt",
+            "id,name,sku,price,initialStock,currentStock,heldStock,soldStock,adjustedStock,flashSaleActive,hidden,\
+             perUserLimit,saleStartsAt,saleEndsAt,holdSeconds,createdAt,updatedAt",
             "jobId,orderId,status,progress,queuePosition,attemptsMade,processedOn,finishedOn,failedReason",
             "sequence,at,hash,previousHash,kind,actor,productId,orderId,quantity,currentDelta,heldDelta,soldDelta,\
              error,before,after",

@@ -1,12 +1,15 @@
 //! The fields of an order that a client sends, and how they become an order.
 
+use std::borrow::Cow;
+
 use crate::admission::{IdempotencyKey, OrderRequest};
-use crate::domain::order::{Priority, Quantity, UserId};
+use crate::domain::names::check_reference;
+use crate::domain::order::{Attached, Metadata, Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
-use crate::http::schema::{Shape, pattern, sent_whole, with_example};
-use crate::http::{Complaint, Field, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
-use crate::limits::{MAX_IDEMPOTENCY_KEY_CHARS, MAX_QUANTITY};
+use crate::http::schema::{Shape, pattern, sent_whole, texts_by_name, with_example};
+use crate::http::{Complaint, Field, Member, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
+use crate::limits::{MAX_IDEMPOTENCY_KEY_CHARS, MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS, MAX_QUANTITY};
 use crate::view::schema::of;
 use crate::view::text::UserName;
 
@@ -28,23 +31,42 @@ static PRIORITY: Field<OneOf<Priority>> = Field {
     rule: OneOf { default: Priority::Normal },
 };
 
+static REFERENCE: Field<Nullable<Reference>> =
+    Field { name: "reference", about: "The shop's own id for the order.", rule: Nullable(Reference) };
+
+static METADATA: Field<Nullable<Pairs>> = Field {
+    name: "metadata",
+    about: "Pairs of the shop's own: keys of 1 to 40 characters, 4096 bytes of keys and values in all. No pairs are \
+            the same as `null`.",
+    rule: Nullable(Pairs),
+};
+
 /// The key of an order in a batch.
 pub(super) static KEY: Field<Nullable<Key>> =
     Field { name: "idempotencyKey", about: "As the header Idempotency-Key of a single order.", rule: Nullable(Key) };
 
+/// What all orders have.
+const MEMBERS: [Member; 6] = [
+    PRODUCT.required(),
+    USER.required(),
+    QUANTITY.required(),
+    PRIORITY.optional(),
+    REFERENCE.optional(),
+    METADATA.optional(),
+];
+
 /// The body of one order.
-pub(super) static NEW_ORDER: Object = Object {
-    name: "NewOrder",
-    about: "An order to place.",
-    members: &[PRODUCT.required(), USER.required(), QUANTITY.required(), PRIORITY.optional()],
-    needs_one: false,
-};
+pub(super) static NEW_ORDER: Object =
+    Object { name: "NewOrder", about: "An order to place.", members: &MEMBERS, needs_one: false };
 
 /// An order of a batch.
 pub(super) static BATCH_ORDER: Object = Object {
     name: "BatchOrder",
     about: "An order to place, in a batch.",
-    members: &[PRODUCT.required(), USER.required(), QUANTITY.required(), PRIORITY.optional(), KEY.optional()],
+    members: &{
+        let [product, user, quantity, priority, reference, metadata] = MEMBERS;
+        [product, user, quantity, priority, reference, metadata, KEY.optional()]
+    },
     needs_one: false,
 };
 
@@ -79,6 +101,44 @@ impl Rule for Units {
     }
 }
 
+/// The shop's own id for an order.
+struct Reference;
+
+impl Rule for Reference {
+    type Value = String;
+
+    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
+        let reference = value.text()?;
+        check_reference(reference)?;
+        Ok(reference.to_owned())
+    }
+
+    fn shape(&self) -> Shape {
+        with_example(of::<UserName<'_>>(), "cart-7f3a".into())
+    }
+}
+
+/// The metadata of an order.
+struct Pairs;
+
+impl Rule for Pairs {
+    type Value = Option<Metadata>;
+
+    fn read(&self, value: &Value<'_>) -> Result<Option<Metadata>, Complaint> {
+        let Value::Object(fields) = value else { return Err("must be an object of strings".into()) };
+        let text = |(key, value): &'_ (Cow<'_, str>, Value<'_>)| match value {
+            Value::Text(text) => Ok((key.to_string(), text.to_string())),
+            _ => Err(Complaint::Borrowed("must be an object of strings")),
+        };
+        let pairs = fields.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        Metadata::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).map_err(Into::into)
+    }
+
+    fn shape(&self) -> Shape {
+        texts_by_name(MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS)
+    }
+}
+
 /// An idempotency key.
 pub(super) struct Key;
 
@@ -98,11 +158,13 @@ impl Rule for Key {
 pub(super) fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal> {
     let (product, user) = (reader.read(&PRODUCT), reader.read(&USER));
     let (quantity, priority) = (reader.read(&QUANTITY), reader.read(&PRIORITY));
+    let (reference, metadata) = (reader.read(&REFERENCE), reader.read(&METADATA));
     reader.finish()?;
     match (product, user, quantity) {
         (Some(product), Some(user), Some(quantity)) => Ok(OrderRequest {
             product: ProductId(product.unsigned_abs()),
             user,
+            attached: Attached::new(reference.flatten(), metadata.flatten().flatten()),
             quantity,
             priority: priority.unwrap_or(PRIORITY.rule.default),
             key: None,

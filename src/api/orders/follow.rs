@@ -12,7 +12,7 @@ use crate::http::PathParam;
 use crate::operator::jobs;
 use crate::queue::Queue;
 use crate::store::Store;
-use crate::view::JobView;
+use crate::view::FollowedJobView;
 use crate::view::schema::of;
 use crate::view::text::JobId;
 
@@ -20,7 +20,7 @@ pub(super) fn route() -> Route {
     let description = route::public("/orders/queue/{jobId}", "followOrder", "Follow an order")
         .about("The buyer's way to an order: the `jobId` of the receipt is enough, without a credential.")
         .part("jobId", "The `jobId` of the receipt.", of::<JobId>())
-        .responds::<JobView>("The job.")
+        .responds::<FollowedJobView>("The job.")
         .refuses(|refusal| matches!(refusal, Refusal::JobNotFound))
         .reads();
     route::get(follow, description)
@@ -31,6 +31,6 @@ async fn follow(
     State(queue): State<Arc<Queue>>,
     State(job_ids): State<Arc<JobIds>>,
     PathParam(job_id): PathParam,
-) -> Result<Json<JobView>, Refusal> {
-    jobs::find(&store, &queue, &job_ids, &job_id).await.map(Json)
+) -> Result<Json<FollowedJobView>, Refusal> {
+    jobs::follow(&store, &queue, &job_ids, &job_id).await.map(Json)
 }

@@ -26,6 +26,7 @@ pub(super) fn route() -> Route {
         .query("status", "Only orders of this status.", of::<OrderStatus>())
         .query("productId", "Only orders of this product.", of::<Id>())
         .query("userId", "Only orders of this user.", text())
+        .query("reference", "Only orders with this `reference`.", text())
         .query("from", "Only orders accepted at this moment or later.", sent_moment())
         .query("to", "Only orders accepted at this moment or earlier.", sent_moment())
         .responds_page::<OrderView<'_>>("A page of orders.")
@@ -39,11 +40,12 @@ async fn list(
     State(cursors): State<Arc<Cursors>>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let mut query = Query::of(&uri, &["status", "productId", "userId", "from", "to", "limit", "cursor"]);
+    let mut query = Query::of(&uri, &["status", "productId", "userId", "reference", "from", "to", "limit", "cursor"]);
     let filter = OrderFilter {
         status: query.word("status"),
         product: query.number("productId", 1, MAX_ID).map(ProductId),
         user: query.read("userId", |text| Ok(text.to_owned())),
+        reference: query.read("reference", |text| Ok(text.to_owned())),
         reason: None,
         accepted: Span { from: query.moment("from"), to: query.moment("to") },
     };

@@ -28,7 +28,7 @@ pub(super) fn push_entry(text: &mut String, accepted: &Accepted, job_ids: &JobId
 
 /// Appends the fields and the end of their object. `status` is what the field with the order's status is called.
 fn push_fields(text: &mut String, receipt: &Receipt, status: &str, job_ids: &JobIds) {
-    let Receipt { order, queue_position, estimated_wait, expires_at } = *receipt;
+    let Receipt { order, estimated_wait, expires_at, .. } = *receipt;
     text.push_str("\"jobId\":\"");
     job_ids.push(text, order);
     text.push_str("\",\"orderId\":");
@@ -36,7 +36,10 @@ fn push_fields(text: &mut String, receipt: &Receipt, status: &str, job_ids: &Job
     text.push_str(",\"");
     text.push_str(status);
     text.push_str("\":\"pending\",\"queuePosition\":");
-    push_decimal(text, queue_position);
+    match receipt.position() {
+        None => text.push_str("null"),
+        Some(position) => push_decimal(text, position),
+    }
     text.push_str(",\"estimatedWaitTime\":");
     push_decimal(text, estimated_wait);
     text.push_str(",\"expiresAt\":");
@@ -64,7 +67,8 @@ mod tests {
     fn receipts_written_by_hand_are_the_documents_that_are_described() {
         let job_ids = JobIds::new([7; 32]);
         for (order, expires_at) in [(1, None), (10, Some(Timestamp::from_millis(5))), (u64::MAX, None)] {
-            let receipt = Receipt { order: OrderId(order), queue_position: order, estimated_wait: 90, expires_at };
+            let queue_position = if expires_at.is_some() { 0 } else { order };
+            let receipt = Receipt { order: OrderId(order), queue_position, estimated_wait: 90, expires_at };
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             let single = to_value(ReceiptView::of(receipt, &job_ids)).unwrap();
             assert_eq!(read(&document(&Accepted { receipt, replayed: false }, &job_ids)), single);

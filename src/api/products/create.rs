@@ -40,6 +40,8 @@ async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Resul
     let initial = initial.unsigned_abs();
     let terms = Terms {
         name,
+        sku: None,
+        hidden: false,
         price,
         flash_sale_active: patch.flash_sale_active.unwrap_or(false),
         per_user_limit: patch.per_user_limit.flatten(),

@@ -10,12 +10,13 @@ use super::super::search::{product as product_of, url};
 use super::super::text::day;
 
 /// The names in the URL.
-pub(super) const NAMES: [&str; 7] = ["user", "product", "status", "from", "to", "order", "cursor"];
+pub(super) const NAMES: [&str; 8] = ["user", "reference", "product", "status", "from", "to", "order", "cursor"];
 
 /// A search. The texts are as they were written, to be shown again.
 #[derive(Clone, Debug, Default)]
 pub(in crate::dashboard) struct Search {
     pub(super) user: String,
+    pub(super) reference: String,
     pub(super) product: String,
     pub(super) status: String,
     pub(super) from: String,
@@ -30,16 +31,17 @@ impl Search {
     /// Reads it from a URL; an empty value, as an empty field of a form sends it, is none. Times without a day are of
     /// the day of `now`.
     pub(super) fn read(query: &mut Query, now: Timestamp) -> Self {
-        let mut texts = ["user", "product", "status", "from", "to", "order"].map(|name| {
+        let mut texts = ["user", "reference", "product", "status", "from", "to", "order"].map(|name| {
             let text = query.read(name, |text| Ok(text.trim().to_owned()));
             text.unwrap_or_default()
         });
-        let [user, product, status, from, to, order] = texts.each_mut().map(std::mem::take);
+        let [user, reference, product, status, from, to, order] = texts.each_mut().map(std::mem::take);
         let status_of = |text: &str| {
             OrderStatus::of_word(text).ok_or_else(|| format!("must be {}", <OrderStatus as Words>::listed()))
         };
         let filter = OrderFilter {
             user: Some(user.clone()).filter(|user| !user.is_empty()),
+            reference: Some(reference.clone()).filter(|reference| !reference.is_empty()),
             product: read(query, "product", product_of),
             status: read(query, "status", status_of),
             reason: None,
@@ -49,7 +51,7 @@ impl Search {
             },
         };
         let order = Some(order).filter(|order| !order.is_empty());
-        Self { user, product, status, from, to, order, filter }
+        Self { user, reference, product, status, from, to, order, filter }
     }
 
     /// Whether it leaves something out.
@@ -64,7 +66,8 @@ impl Search {
 
     /// What it leaves out, in words.
     pub(super) fn words(&self) -> String {
-        let all = [("user", &self.user), ("product", &self.product), ("status", &self.status)];
+        let [user, reference] = [("user", &self.user), ("reference", &self.reference)];
+        let all = [user, reference, ("product", &self.product), ("status", &self.status)];
         let times = [("from", &self.from), ("to", &self.to)];
         let set = all.into_iter().chain(times).filter(|(_, text)| !text.is_empty());
         set.map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>().join(", ")
@@ -77,8 +80,9 @@ impl Search {
 
     /// The same from a position in the list on.
     pub(super) fn page_url(&self, path: &str, cursor: &str) -> String {
-        let Self { user, product, status, from, to, .. } = self;
-        let fields = [("user", user), ("product", product), ("status", status), ("from", from), ("to", to)];
+        let Self { user, reference, product, status, from, to, .. } = self;
+        let [user, reference] = [("user", user), ("reference", reference)];
+        let fields = [user, reference, ("product", product), ("status", status), ("from", from), ("to", to)];
         let fields = fields.map(|(name, value)| (name, value.as_str()));
         url(path, &[fields.as_slice(), &[("cursor", cursor)]].concat())
     }
@@ -123,10 +127,10 @@ mod tests {
     fn empty_fields_leave_nothing_out_and_the_url_says_the_rest() {
         let (all, is_right) = search("user=&product=&status=&from=&to=&order=");
         assert!(is_right && !all.is_set() && all.url("/orders") == "/orders");
-        let (some, is_right) = search("user=a%26b&status=failed&from=12:00&product=7");
+        let (some, is_right) = search("user=a%26b&reference=cart-7&status=failed&from=12:00&product=7");
         assert!(is_right && some.is_set());
-        assert_eq!(some.url("/orders/1"), "/orders/1?user=a%26b&product=7&status=failed&from=12%3A00");
-        assert_eq!(some.words(), "user a&b, product 7, status failed, from 12:00");
+        assert_eq!(some.url("/orders/1"), "/orders/1?user=a%26b&reference=cart-7&product=7&status=failed&from=12%3A00");
+        assert_eq!(some.words(), "user a&b, reference cart-7, product 7, status failed, from 12:00");
         for wrong in ["status=gone", "product=x", "product=0", "from=noon", "to=25:00", "limit=1"] {
             assert!(!search(wrong).1, "{wrong}");
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::order::{Metadata, Order, OrderId, OrderStatus};
 use crate::domain::refusal::Refusal;
 use crate::limits::MAX_ID;
 use crate::operator::{order_history, orders};
@@ -28,6 +28,8 @@ pub(in crate::dashboard) struct OneOrder {
     pub(super) priority: &'static str,
     pub(super) job: String,
     pub(super) hold: String,
+    pub(super) reference: Option<String>,
+    pub(super) metadata: Vec<(String, String)>,
     /// Why it cannot be confirmed, if it cannot.
     pub(super) not_confirmed: Option<&'static str>,
     /// Why it cannot be cancelled, if it cannot.
@@ -54,6 +56,8 @@ impl OneOrder {
             priority: order.priority.as_str(),
             job: shared.job_ids.job_id(order.id),
             hold: hold(order, now),
+            reference: order.reference().map(str::to_owned),
+            metadata: order.metadata().into_iter().flat_map(Metadata::pairs).map(owned).collect(),
             not_confirmed: not_confirmed(order),
             not_cancelled: not_cancelled(order),
             entries: entries(order, &product, &history.steps, now),
@@ -67,6 +71,10 @@ impl OneOrder {
     pub(super) fn number(&self) -> String {
         text::whole(self.id)
     }
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
 }
 
 /// The order of a path.

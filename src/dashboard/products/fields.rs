@@ -204,6 +204,8 @@ pub(in crate::dashboard) fn read_changes(fields: &mut [Sent], patch: &mut Produc
 fn usual(key: Key, read: &ProductPatch) -> String {
     let terms = Terms {
         name: read.name.clone().unwrap_or_default(),
+        sku: None,
+        hidden: false,
         price: read.price.unwrap_or_default(),
         flash_sale_active: false,
         per_user_limit: read.per_user_limit.flatten(),

@@ -12,7 +12,8 @@ use crate::domain::money::{Money, PriceError};
 /// Why a value cannot be used; follows the field's name.
 pub type Complaint = Cow<'static, str>;
 
-/// One value of a field, as far as fields go: what is nested is only known to be nested.
+/// One value of a field, as far as fields go: of a list, and of what is nested in an object, it is only known that it
+/// is nested.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// `null`.
@@ -25,13 +26,23 @@ pub enum Value<'a> {
     Number(&'a str),
     /// A text.
     Text(Cow<'a, str>),
-    /// A list or an object.
+    /// An object: its fields, as they came.
+    Object(Vec<(Cow<'a, str>, Self)>),
+    /// A list, or an object in an object.
     Nested,
 }
 
 impl<'a> Value<'a> {
     /// The value of a text that is one JSON value.
     fn of(json: &'a str) -> serde_json::Result<Self> {
+        match json.as_bytes() {
+            [b'{', ..] => serde_json::from_str(json).map(|Exact(fields)| Self::Object(fields)),
+            _ => Self::flat(json),
+        }
+    }
+
+    /// The same where an object is only known to be nested.
+    fn flat(json: &'a str) -> serde_json::Result<Self> {
         Ok(match json.as_bytes() {
             [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Self::Text(Cow::Borrowed(&json[1..json.len() - 1])),
             [b'"', ..] => Self::Text(Cow::Owned(serde_json::from_str(json)?)),
@@ -139,11 +150,39 @@ impl<'de> Deserialize<'de> for As<false, Value<'de>> {
                 Ok(Value::Nested)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Value::Nested)
+                let mut fields = Vec::new();
+                while let Some((Name(name), As::<false, Value<'de>>(value))) = map.next_entry()? {
+                    let nested = matches!(value, Value::Object(_));
+                    fields.push((name, if nested { Value::Nested } else { value }));
+                }
+                Ok(Value::Object(fields))
             }
         }
         deserializer.deserialize_any(ValueVisitor).map(Self)
+    }
+}
+
+/// The fields of an object, every digit of their numbers kept.
+struct Exact<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+impl<'de> Deserialize<'de> for Exact<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Exact<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Exact<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), json)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    fields.push((name, Value::flat(json.get()).map_err(de::Error::custom)?));
+                }
+                Ok(Exact(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
@@ -210,7 +249,16 @@ mod tests {
             ("\"山\"", Value::Text("山".into())),
             (r#""a\"\\\u5c71\ud83d\ude00""#, Value::Text("a\"\\山😀".into())),
             ("[{}, 1]", Value::Nested),
-            ("{\"a\": []}", Value::Nested),
+            ("{}", Value::Object(Vec::new())),
+            (
+                r#"{"a": [], "\u0062": "c", "a": {"d": 1.50}, "e": 1.50}"#,
+                Value::Object(vec![
+                    ("a".into(), Value::Nested),
+                    ("b".into(), Value::Text("c".into())),
+                    ("a".into(), Value::Nested),
+                    ("e".into(), Value::Number("1.50")),
+                ]),
+            ),
         ] {
             assert_eq!(value(json), expected, "{json}");
         }

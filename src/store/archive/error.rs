@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::store::error::StoreError;
-use crate::store::format::FORMAT;
+use crate::store::format::{FORMAT, OLDEST_FORMAT};
 
 use super::form::VERSION;
 
@@ -20,7 +20,10 @@ pub enum ArchiveError {
         found: u32,
     },
     /// A store that another program wrote is in it.
-    #[error("the store in it has format {found}, and this program reads {FORMAT}; use the flashsale that wrote it")]
+    #[error(
+        "the store in it has format {found}, and this program reads {OLDEST_FORMAT} to {FORMAT}; use the flashsale \
+         that wrote it"
+    )]
     OtherFormat {
         /// The format of the store.
         found: u32,

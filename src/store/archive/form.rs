@@ -33,6 +33,8 @@ pub(super) const END: u8 = 2;
 /// What a backup holds, as its head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
+    /// The format of the store.
+    pub format: u32,
     /// The last record of the history.
     pub sequence: u64,
     /// When that was written.

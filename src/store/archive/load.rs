@@ -9,6 +9,7 @@ use crate::domain::change::Fork;
 use crate::domain::clock::Timestamp;
 
 use crate::store::error::StoreError;
+use crate::store::format::FORMAT;
 use crate::store::open::create::private_file;
 use crate::store::open::fork::{self, Given};
 use crate::store::open::own_wal;
@@ -62,6 +63,8 @@ fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, S
     {
         let mut state = transaction.open_table(definitions::STATE)?;
         state.insert(definitions::STATE_INSTANCE, instance.as_slice())?;
+        // Rows of the formats that are read are the same: see `upgrade`.
+        state.insert(definitions::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
     }
     own_wal::forget(&transaction)?;
     transaction.commit()?;

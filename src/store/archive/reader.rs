@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use crate::domain::change::HistoryId;
 use crate::domain::clock::Timestamp;
 
-use crate::store::format::FORMAT;
+use crate::store::format::{FORMAT, OLDEST_FORMAT};
 use crate::store::tables::definitions::NAMES;
 
 use super::error::ArchiveError;
@@ -61,7 +61,8 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 impl<R: Read> Reader<R> {
     /// Reads and checks the head.
     pub fn new(input: R) -> Result<Self, ArchiveError> {
-        let contents = Contents { sequence: 0, at: Timestamp::default(), rows: 0, history: HistoryId::default() };
+        let (at, history) = (Timestamp::default(), HistoryId::default());
+        let contents = Contents { format: FORMAT, sequence: 0, at, rows: 0, history };
         let whole = blake3::Hasher::new();
         let counts = [0; NAMES.len()];
         let mut reader = Self { input, whole, at: 0, contents, frames: 0, last_table: 0, counts, buffer: Vec::new() };
@@ -81,10 +82,11 @@ impl<R: Read> Reader<R> {
         if version > VERSION {
             return Err(ArchiveError::NewerForm { found: version });
         }
-        if format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
             return Err(ArchiveError::OtherFormat { found: format });
         }
         reader.contents = Contents {
+            format,
             sequence: u64::from_le_bytes(number(&head, 24)),
             at: Timestamp::from_millis(i64::from_le_bytes(number(&head, 32))),
             rows: u64::from_le_bytes(number(&head, 40)),

@@ -23,7 +23,10 @@ impl Snapshot {
         for name in definitions::STATE_OF_THE_FILE {
             count.rows -= u64::from(state.get(name)?.is_some());
         }
-        Ok(Contents { sequence: head.sequence, at: head.at(), rows: count.rows, history: head.history() })
+        let format = state.get(definitions::STATE_FORMAT)?.and_then(|row| row.value().try_into().ok());
+        let no_format = || StoreError::Damaged("there is no format version".to_owned());
+        let format = u32::from_le_bytes(format.ok_or_else(no_format)?);
+        Ok(Contents { format, sequence: head.sequence, at: head.at(), rows: count.rows, history: head.history() })
     }
 
     /// Writes a backup of everything. It holds the store's secret and the buyers' names.

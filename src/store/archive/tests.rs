@@ -10,8 +10,8 @@ use super::reader::Reader;
 use super::writer::Writer;
 
 fn backup() -> Vec<u8> {
-    let contents =
-        Contents { sequence: 7, at: Timestamp::from_millis(1_700_000_000_000), rows: 303, history: HistoryId([9; 16]) };
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let contents = Contents { format: FORMAT, sequence: 7, at, rows: 303, history: HistoryId([9; 16]) };
     let mut writer = Writer::new(Vec::new(), contents).unwrap();
     for table in [0, 2, 3] {
         writer.begin(table).unwrap();

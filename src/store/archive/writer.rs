@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use crate::store::format::FORMAT;
 use crate::store::tables::definitions::NAMES;
 
 use super::form::{Contents, END, FRAME_BYTES, FRAME_HEAD_BYTES, HEAD_BYTES, MAGIC, MAX_FRAME_BYTES, ROWS, VERSION};
@@ -25,7 +24,7 @@ impl<W: Write> Writer<W> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         head.extend(MAGIC);
         head.extend(VERSION.to_le_bytes());
-        head.extend(FORMAT.to_le_bytes());
+        head.extend(contents.format.to_le_bytes());
         head.extend(contents.sequence.to_le_bytes());
         head.extend(contents.at.millis().to_le_bytes());
         head.extend(contents.rows.to_le_bytes());

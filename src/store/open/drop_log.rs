@@ -8,6 +8,7 @@ use crate::domain::change::{Fork, HistoryId};
 use crate::domain::clock::Timestamp;
 
 use crate::store::error::{OpenError, StoreError};
+use crate::store::format::FORMAT;
 use crate::store::medium::{sync_directory_of, wal_beside, with_suffix};
 use crate::store::snapshot::Snapshot;
 use crate::store::tables::database::checking;
@@ -52,7 +53,7 @@ pub enum FoundLog {
 /// of its directory, here and below.
 pub fn look(file: &Path) -> Result<Option<WithoutLog>, OpenError> {
     let name = file.display().to_string();
-    let (database, identity) = inspect::open_tables(file)?;
+    let (database, identity) = inspect::open_tables(file, FORMAT)?;
     let reading = |error: StoreError| OpenError::reading(&name, error);
     let Some((log, records)) = find(file, &identity)? else { return Ok(None) };
     let from_log = records.len() as u64;

@@ -9,9 +9,11 @@ use crate::store::rows::encoding;
 use crate::store::rows::wal_mark::WalMark;
 use crate::store::tables::{definitions, head_row};
 
-/// What the tables of our format say about themselves.
+/// What the tables say about themselves.
 #[derive(Debug)]
 pub(in crate::store) struct Identity {
+    /// The format of the tables.
+    pub(in crate::store) format: u32,
     /// The store's secret.
     pub(in crate::store) secret: [u8; 32],
     /// Tells this file from others that were or will be in its place.
@@ -26,7 +28,11 @@ impl Identity {
     /// Reads it, in one transaction; none in an empty file. Another format is an error, before anything else is read.
     /// `name` is what the store is called in messages.
     pub(in crate::store) fn read(database: &Database, name: &str) -> Result<Option<Self>, OpenError> {
-        match read(database).map_err(|error| OpenError::reading(name, error))? {
+        Self::read_since(database, name, FORMAT)
+    }
+
+    fn read_since(database: &Database, name: &str, oldest: u32) -> Result<Option<Self>, OpenError> {
+        match read(database, oldest).map_err(|error| OpenError::reading(name, error))? {
             Found::Nothing => Ok(None),
             Found::OtherFormat(found) => Err(OpenError::other_format(found)),
             Found::Ours(identity) => Ok(Some(*identity)),
@@ -35,8 +41,13 @@ impl Identity {
 
     /// The same of a file that must be a store.
     pub(in crate::store) fn expect(database: &Database, name: &str) -> Result<Self, OpenError> {
+        Self::expect_since(database, name, FORMAT)
+    }
+
+    /// The same where every format from `oldest` on will do, which is one that can be upgraded.
+    pub(in crate::store) fn expect_since(database: &Database, name: &str, oldest: u32) -> Result<Self, OpenError> {
         let no_tables = || StoreError::Damaged("it has no tables".to_owned());
-        Self::read(database, name)?.ok_or_else(|| OpenError::reading(name, no_tables()))
+        Self::read_since(database, name, oldest)?.ok_or_else(|| OpenError::reading(name, no_tables()))
     }
 
     /// The mark of a log that may have records which the tables do not have; none where the tables are closed.
@@ -51,7 +62,7 @@ enum Found {
     Ours(Box<Identity>),
 }
 
-fn read(database: &Database) -> Result<Found, StoreError> {
+fn read(database: &Database, oldest: u32) -> Result<Found, StoreError> {
     let transaction = database.begin_read()?;
     let state = match transaction.open_table(definitions::STATE) {
         Ok(state) => state,
@@ -63,14 +74,14 @@ fn read(database: &Database) -> Result<Found, StoreError> {
     let row = state.get(definitions::STATE_FORMAT)?;
     let row = row.ok_or_else(|| StoreError::Damaged("there is no format version".to_owned()))?;
     let bytes = row.value().try_into().map_err(|_| StoreError::Damaged("a strange format version".to_owned()))?;
-    match u32::from_le_bytes(bytes) {
-        FORMAT => {}
-        found => return Ok(Found::OtherFormat(found)),
+    let format = u32::from_le_bytes(bytes);
+    if !(oldest..=FORMAT).contains(&format) {
+        return Ok(Found::OtherFormat(format));
     }
     let mark = state.get(definitions::STATE_WAL)?.map(|row| encoding::decode(row.value())).transpose()?;
     let head = head_row::get(&state)?;
     let (secret, instance) = (fixed(&state, definitions::STATE_SECRET)?, fixed(&state, definitions::STATE_INSTANCE)?);
-    Ok(Found::Ours(Box::new(Identity { secret, instance, mark, head })))
+    Ok(Found::Ours(Box::new(Identity { format, secret, instance, mark, head })))
 }
 
 fn fixed<const N: usize>(

@@ -46,9 +46,9 @@ pub(in crate::store) fn below_overlay(file: &Path) -> Result<Inspected, OpenErro
 }
 
 /// The whole store in `file`, after every page of it was checked against its checksum. Reads the whole file. The caller
-/// holds the lock of its directory.
-pub(in crate::store) fn inspect(file: &Path) -> Result<(Database, Identity), OpenError> {
-    let (database, identity) = open_tables(file)?;
+/// holds the lock of its directory. Formats before `oldest` are errors.
+pub(in crate::store) fn inspect(file: &Path, oldest: u32) -> Result<(Database, Identity), OpenError> {
+    let (database, identity) = open_tables(file, oldest)?;
     redo(&database, &identity, file)?;
     Ok((database, identity))
 }
@@ -63,8 +63,8 @@ fn redo(database: &Database, identity: &Identity, file: &Path) -> Result<(), Ope
     }
 }
 
-/// The tables in `file` as they are without their log, below an overlay.
-pub(in crate::store) fn open_tables(file: &Path) -> Result<(Database, Identity), OpenError> {
+/// The tables in `file` as they are without their log, below an overlay. Formats before `oldest` are errors.
+pub(in crate::store) fn open_tables(file: &Path, oldest: u32) -> Result<(Database, Identity), OpenError> {
     let name = file.display().to_string();
     create::check(file)?;
     let overlay = Overlay::over(file).map_err(|error| OpenError::io(&name, error))?;
@@ -72,6 +72,6 @@ pub(in crate::store) fn open_tables(file: &Path) -> Result<(Database, Identity),
         return Err(OpenError::Damaged(name, "it is empty".to_owned()));
     }
     let database = checking().create_with_backend(overlay).map_err(|error| OpenError::database(&name, error))?;
-    let identity = Identity::expect(&database, &name)?;
+    let identity = Identity::expect_since(&database, &name, oldest)?;
     Ok((database, identity))
 }

@@ -1,15 +1,19 @@
 //! The row of an order and its job.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::job::JobOutcome;
 use crate::domain::money::Money;
-use crate::domain::order::{Failure, Order, OrderFields, OrderId, OrderStatus, Priority, UserId};
+use crate::domain::order::{Attached, Failure, Metadata, Order, OrderFields, OrderId, OrderStatus, Priority, UserId};
 use crate::domain::product::ProductId;
 use crate::store::error::StoreError;
 
 use super::encoding::one_of;
+use super::flagged::Flagged;
 
 /// Times of an order are written as milliseconds after its acceptance, which are mostly small.
 type Offset = i64;
@@ -20,7 +24,8 @@ pub(in crate::store) struct OrderRow<'a> {
     user: &'a str,
     quantity: u32,
     unit_price: u128,
-    priority: u8,
+    #[serde(borrow)]
+    priority: Flagged<AttachedRow<'a>, { Priority::Critical as u8 }>,
     status: u8,
     job: u8,
     attempts: u32,
@@ -33,6 +38,28 @@ pub(in crate::store) struct OrderRow<'a> {
     retry: Option<Offset>,
     processed: Option<Offset>,
     finished: Option<Offset>,
+}
+
+/// What the shop attached to an order, behind its priority.
+#[derive(Serialize, Deserialize)]
+struct AttachedRow<'a> {
+    reference: Option<&'a str>,
+    #[serde(borrow)]
+    metadata: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> AttachedRow<'a> {
+    fn of(attached: &'a Attached) -> Self {
+        let pairs = attached.metadata.iter().flat_map(Metadata::pairs);
+        let metadata = pairs.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Self { reference: attached.reference.as_deref(), metadata }
+    }
+
+    fn attached(&self) -> Option<Arc<Attached>> {
+        let pairs = self.metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let metadata = (!self.metadata.is_empty()).then(|| Metadata::stored(pairs.collect()));
+        Attached::new(self.reference.map(str::to_owned), metadata)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +79,7 @@ impl<'a> OrderRow<'a> {
             user: order.user.as_str(),
             quantity: order.quantity,
             unit_price: order.unit_price.cents(),
-            priority: order.priority as u8,
+            priority: Flagged { byte: order.priority as u8, more: order.attached.as_deref().map(AttachedRow::of) },
             status: order.status as u8,
             job: order.job as u8,
             attempts: order.attempts,
@@ -83,6 +110,7 @@ impl<'a> OrderRow<'a> {
             id,
             product: ProductId(self.product),
             user: self.user,
+            reference: self.priority.more.as_ref().and_then(|attached| attached.reference),
             quantity: self.quantity,
             status: one_of(&OrderStatus::ALL, self.status)?,
             job: one_of(&JOB_OUTCOMES, self.job)?,
@@ -98,7 +126,8 @@ impl<'a> OrderRow<'a> {
             user: UserId::stored(self.user),
             quantity: self.quantity,
             unit_price: Money::from_cents(self.unit_price),
-            priority: one_of(&Priority::ALL, self.priority)?,
+            attached: self.priority.more.as_ref().and_then(AttachedRow::attached),
+            priority: one_of(&Priority::ALL, self.priority.byte)?,
             status: one_of(&OrderStatus::ALL, self.status)?,
             job: one_of(&JOB_OUTCOMES, self.job)?,
             attempts: self.attempts,

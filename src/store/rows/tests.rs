@@ -7,7 +7,7 @@ use crate::domain::change::{Actor, Change, Fork, HistoryId, Record, StoredRespon
 use crate::domain::clock::Timestamp;
 use crate::domain::job::JobOutcome;
 use crate::domain::money::Money;
-use crate::domain::order::{Failure, Order, OrderId, OrderStatus, Priority, UserId};
+use crate::domain::order::{Attached, Failure, Metadata, Order, OrderId, OrderStatus, Priority, UserId};
 use crate::domain::product::{Product, ProductId, Stock, StockMove, Terms};
 use crate::domain::transition::Transition;
 use crate::store::error::StoreError;
@@ -25,6 +25,7 @@ fn order() -> Order {
         user: UserId::new("山田 太郎").unwrap(),
         quantity: 2,
         unit_price: Money::from_cents(99_999),
+        attached: None,
         priority: Priority::Critical,
         status: OrderStatus::Failed,
         job: JobOutcome::Failed,
@@ -50,6 +51,8 @@ fn product() -> Product {
             per_user_limit: Some(2),
             sale_starts_at: Some(Timestamp::from_millis(1)),
             sale_ends_at: None,
+            sku: None,
+            hidden: false,
             hold_seconds: Some(600),
         },
         stopped: false,
@@ -67,6 +70,29 @@ fn orders_and_products_read_back_as_they_were_written() {
     assert_eq!(decode::<OrderRow<'_>>(&bytes).unwrap().order(OrderId(7)).unwrap(), order());
     encode(&ProductRow::of(&product()), &mut bytes).unwrap();
     assert_eq!(decode::<ProductRow<'_>>(&bytes).unwrap().product(ProductId(3)), product());
+}
+
+#[test]
+fn what_few_orders_and_products_have_costs_the_others_no_byte() {
+    let (mut plain, mut more) = (Vec::new(), Vec::new());
+    encode(&OrderRow::of(&order()), &mut plain).unwrap();
+    let metadata = Metadata::new([("gift", "yes"), ("山", "")]).unwrap();
+    for (reference, metadata) in [(Some("cart-7"), None), (None, metadata.clone()), (Some("cart-7"), metadata)] {
+        let order = Order { attached: Attached::new(reference.map(str::to_owned), metadata), ..order() };
+        encode(&OrderRow::of(&order), &mut more).unwrap();
+        let row = decode::<OrderRow<'_>>(&more).unwrap();
+        assert_eq!(row.order(OrderId(7)).unwrap(), order);
+        assert_eq!(row.fields(OrderId(7)).unwrap(), order.fields());
+        assert!(more.len() > plain.len());
+    }
+    encode(&ProductRow::of(&product()), &mut plain).unwrap();
+    for (sku, hidden) in [(Some("IP15-128"), false), (None, true), (Some("IP15-128"), true)] {
+        let mut product = product();
+        (product.terms.sku, product.terms.hidden) = (sku.map(str::to_owned), hidden);
+        encode(&ProductRow::of(&product), &mut more).unwrap();
+        assert_eq!(decode::<ProductRow<'_>>(&more).unwrap().product(ProductId(3)), product);
+        assert_eq!(more.len(), plain.len() + 2 + sku.map_or(0, |sku| 1 + sku.len()));
+    }
 }
 
 /// Written before a whole sale could be stopped, when a product was in the sale or was not.
@@ -117,6 +143,10 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         Change::ProductDeleted(Box::new(product())),
         Change::OrderPlaced { order: Arc::new(order()), response: Some(response) },
         Change::OrderPlaced { order: Arc::new(order()), response: None },
+        Change::OrderPlaced {
+            order: Arc::new(Order { attached: Attached::new(Some("cart-7".to_owned()), None), ..order() }),
+            response: Some(response),
+        },
         Change::ProductStopped(ProductId(3)),
         Change::ProductStarted(ProductId(3)),
         Change::DeadLetterDeleted(OrderId(7)),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use redb::{Database, TableDefinition};
 
-use crate::store::format::FORMAT;
+use crate::store::format::{FORMAT, OLDEST_FORMAT};
 use crate::store::tables::definitions;
 use crate::store::{Head, Medium, OpenError, Recovered, Store, file_in};
 
@@ -50,7 +50,11 @@ fn another_format_is_refused_and_left_as_it_is() {
     let newer = refused(FORMAT + 1);
     assert!(matches!(newer, OpenError::NewerFormat { found } if found == FORMAT + 1));
     assert!(newer.to_string().contains("use a newer flashsale"), "{newer}");
-    assert!(matches!(refused(FORMAT - 1), OpenError::OlderFormat { found } if found == FORMAT - 1));
+    let older = refused(FORMAT - 1);
+    assert!(matches!(older, OpenError::OlderFormat { found } if found == FORMAT - 1));
+    assert!(older.to_string().contains("start `flashsale serve`"), "{older}");
+    let unknown = refused(OLDEST_FORMAT - 1);
+    assert!(matches!(unknown, OpenError::UnknownFormat { found } if found == OLDEST_FORMAT - 1));
     assert!(refused(FORMAT + 1).to_string().contains(&(FORMAT + 1).to_string()), "it was left as it was");
 }
 

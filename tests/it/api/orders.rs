@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server, assert_problem, assert_time, eventually, job_id, order_id, request};
+use crate::harness::{Answer, Server, assert_problem, assert_time, eventually, job_id, order_id, place_keyed, request};
 
-const ORDER_FIELDS: [&str; 15] = [
+const ORDER_FIELDS: [&str; 17] = [
     "id",
     "jobId",
     "productId",
     "userId",
+    "reference",
+    "metadata",
     "quantity",
     "unitPrice",
     "totalPrice",
@@ -280,4 +282,91 @@ async fn orders_survive_a_restart() {
     assert_eq!(server.get(&format!("/orders/queue/{}", job_id(&placed))).await.expect(200).body["status"], "completed");
     let next = order_id(&server.order(product, "ada", 1).await.expect(201));
     assert!(next > order_id(&placed), "an order number was given out twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_shop_attaches_to_an_order_comes_back_wherever_the_order_does() {
+    let server = Server::start().await;
+    let product = server.create_with(json!({"holdSeconds": 600})).await;
+    let attached = json!({"reference": "cart-7", "metadata": {"gift": "yes", "山": ""}});
+    let order = |more: &Value| {
+        let mut order = json!({"productId": product, "userId": "ada", "quantity": 1});
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        order
+    };
+    let first = order_id(&server.post("/orders", order(&attached)).await.expect(201));
+    let batch = json!({"orders": [order(&json!({"reference": "cart-8", "metadata": {}})), order(&json!({}))]});
+    server.post("/orders/batch", batch).await.expect(200);
+    for act in ["read", "confirm", "cancel"] {
+        let read = match act {
+            "read" => server.get(&format!("/orders/{first}")).await.expect(200),
+            act => server.act(&format!("/orders/{first}/{act}")).await.expect(200),
+        };
+        assert_eq!([&read.body["reference"], &read.body["metadata"]], [&attached["reference"], &attached["metadata"]]);
+    }
+    let listed = server.get("/orders").await.expect(200);
+    let references: Vec<_> = listed.body.as_array().unwrap().iter().map(|order| &order["reference"]).collect();
+    assert_eq!(references, [&Value::Null, &json!("cart-8"), &json!("cart-7")]);
+    assert_eq!(listed.body[1]["metadata"], Value::Null, "no pairs are no metadata");
+    let found = server.get("/orders?reference=cart-7").await.expect(200);
+    assert_eq!(ids(found.body.as_array().unwrap()), [first]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_shop_attaches_is_bounded_and_part_of_what_a_key_stands_for() {
+    let server = Server::start().await;
+    let product = server.create(10).await;
+    let pairs = |count: usize, chars: usize| {
+        let pairs = (0..count).map(|key| (format!("k{key}"), Value::from("v".repeat(chars))));
+        Value::Object(pairs.collect())
+    };
+    let order = |reference: Value, metadata: Value| {
+        let mut order = json!({"productId": product, "userId": "ada", "quantity": 1});
+        (order["reference"], order["metadata"]) = (reference, metadata);
+        order
+    };
+    for (field, reference, metadata) in [
+        ("reference", json!(""), json!({})),
+        ("reference", json!("r".repeat(256)), json!({})),
+        ("reference", json!(7), json!({})),
+        ("metadata", Value::Null, json!([])),
+        ("metadata", Value::Null, json!("gift")),
+        ("metadata", Value::Null, json!({"a": 1})),
+        ("metadata", Value::Null, json!({"a": {}})),
+        ("metadata", Value::Null, json!({"": "a"})),
+        ("metadata", Value::Null, json!({"k".repeat(41): "a"})),
+        ("metadata", Value::Null, pairs(21, 1)),
+        ("metadata", Value::Null, pairs(1, 501)),
+        ("metadata", Value::Null, pairs(9, 500)),
+    ] {
+        let refused = server.post("/orders", order(reference, metadata)).await;
+        assert_problem(&refused, 400, "invalid_request");
+        assert_eq!(refused.body["errors"][0]["field"], field, "{refused}");
+    }
+    let most = order(json!("r".repeat(255)), pairs(8, 500));
+    let placed = place_keyed(&server.client(), "cart", &most).await.expect(201);
+    let again = place_keyed(&server.client(), "cart", &most).await.expect(201);
+    assert_eq!(order_id(&again), order_id(&placed));
+    let other = order(json!("r".repeat(255)), pairs(8, 499));
+    assert_problem(&place_keyed(&server.client(), "cart", &other).await, 422, "idempotency_key_reused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_who_follows_a_job_sees_what_a_countdown_needs() {
+    let server = Server::start().await;
+    let product = server.create_with(json!({"holdSeconds": 600, "price": "2.50"})).await;
+    let placed = server.order(product, "ada", 2).await.expect(201);
+    assert_eq!(placed.body["queuePosition"], Value::Null, "a hold is not in line");
+    let job = server.get(&format!("/orders/queue/{}", job_id(&placed))).await.expect(200).body;
+    for (field, expected) in [
+        ("orderStatus", json!("pending")),
+        ("productId", json!(product)),
+        ("quantity", json!(2)),
+        ("totalPrice", json!("5.00")),
+        ("expiresAt", placed.body["expiresAt"].clone()),
+        ("queuePosition", Value::Null),
+    ] {
+        assert_eq!(job[field], expected, "{field}: {job}");
+    }
+    assert_time(&job["createdAt"]);
 }

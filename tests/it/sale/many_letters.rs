@@ -29,6 +29,8 @@ async fn create_product(engine: &Engine) -> Result<(), String> {
         per_user_limit: None,
         sale_starts_at: None,
         sale_ends_at: None,
+        sku: None,
+        hidden: false,
         hold_seconds: None,
     };
     let stock = LETTERS as u64;
@@ -40,6 +42,7 @@ async fn create_product(engine: &Engine) -> Result<(), String> {
 async fn fail(engine: &Engine, orders: usize) -> Result<(), String> {
     for first in (0..orders).step_by(AT_ONCE) {
         let request = |number: usize| OrderRequest {
+            attached: None,
             product: PRODUCT,
             user: UserId::new(&format!("user-{number}")).unwrap(),
             quantity: Quantity::new(1).unwrap(),

@@ -56,6 +56,8 @@ impl Shop {
         for id in [HELD, PLAIN, IN_WINDOW] {
             let Span { from, to } = if id == IN_WINDOW { window() } else { Span::default() };
             let terms = Terms {
+                sku: None,
+                hidden: false,
                 name: "lamp".to_owned(),
                 price: Money::from_cents(999),
                 flash_sale_active: true,
@@ -106,6 +108,7 @@ impl Shop {
 
     async fn place(&self, product: ProductId, user: &str, key: Option<&str>) -> Result<OrderId, Refusal> {
         let request = OrderRequest {
+            attached: None,
             product,
             user: UserId::new(user).unwrap(),
             quantity: Quantity::new(1).unwrap(),

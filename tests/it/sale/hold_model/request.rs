@@ -63,6 +63,7 @@ pub(super) fn submit(future: impl Future<Output = Result<Vec<Reply>, Refusal>> +
 
 pub(super) fn order_request(product: ProductId, user: &str) -> OrderRequest {
     OrderRequest {
+        attached: None,
         product,
         user: UserId::new(user).unwrap(),
         quantity: Quantity::new(UNITS).unwrap(),

@@ -78,6 +78,8 @@ pub(super) async fn stocked_disk(kind: Kind, length: usize) -> Result<Arc<Disk>,
     for number in 1..=FILLER.0 {
         let is_filler = number == FILLER.0;
         let terms = Terms {
+            sku: None,
+            hidden: false,
             name: "lamp".to_owned(),
             price: Money::from_cents(999),
             flash_sale_active: true,

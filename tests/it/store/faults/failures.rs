@@ -211,6 +211,7 @@ pub(super) async fn start(seed: u64) -> Result<(Arc<Disk>, Engine), String> {
 
 pub(super) fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
     OrderRequest {
+        attached: None,
         product,
         user: UserId::new(user).unwrap(),
         quantity: Quantity::new(1).unwrap(),

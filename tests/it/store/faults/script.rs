@@ -42,6 +42,8 @@ enum Replied {
 pub(super) async fn create_products(engine: &Engine) -> Result<(), Refusal> {
     for (number, units) in STOCK.into_iter().enumerate().skip(engine.inventory.len()) {
         let terms = Terms {
+            sku: None,
+            hidden: false,
             name: format!("product {}", number + 1),
             price: Money::from_cents(999 + number as u128),
             flash_sale_active: true,
@@ -171,6 +173,7 @@ fn new_request(ledger: &mut Ledger, rng: &mut Rng) -> usize {
         false => format!("{} {number}", if keyed { "keyed" } else { "user" }),
     };
     let order = OrderRequest {
+        attached: None,
         product: *rng.pick(&[PLENTY, PLENTY, HELD, SCARCE]),
         user: UserId::new(&user).unwrap(),
         quantity: Quantity::new(1 + rng.below(3) as u32).unwrap(),
