@@ -6,7 +6,7 @@ import { fmt } from "./math.js";
 
 const none = (text) => (text === "" ? "none" : text);
 
-const inputs = (form) => [...form.querySelectorAll("[data-field] input[data-was]")];
+const inputs = (form) => [...form.querySelectorAll("[data-field] input[data-was], [data-field] select[data-was]")];
 const changed = (form) => inputs(form).filter((input) => input.value.trim() !== input.dataset.was);
 
 /** Marks the changed fields and names them in the foot. */

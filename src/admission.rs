@@ -282,6 +282,9 @@ impl Admission {
             }
         };
         let Found { item, product } = &*found;
+        if product.terms.hidden && !request.is_operators {
+            return Err(Refusal::ProductNotFound.into());
+        }
         product.terms.check_open(now).map_err(Refusal::from)?;
         let quantity = request.quantity.get();
         if let Some((limit, purchases)) = found.limit() {

@@ -84,6 +84,7 @@ impl Shop {
             quantity: Quantity::new(1).expect("a quantity"),
             priority: Priority::Normal,
             key: None,
+            is_operators: true,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct OrderRequest {
     pub priority: Priority,
     /// A repetition of the request with the same key gets the same response.
     pub key: Option<IdempotencyKey>,
+    /// Whether an operator asks, for whom hidden products exist.
+    pub is_operators: bool,
 }
 
 /// An accepted order.

@@ -48,12 +48,33 @@ pub(super) struct ProductList {
     /// Until when it is good although something has changed.
     good_until: Instant,
     groups: Vec<Arc<Group>>,
-    /// The document in pieces.
-    parts: Arc<[Bytes]>,
-    /// Bytes of the document.
-    length: u64,
+    /// The document for operators.
+    whole: Document,
+    /// The same without hidden products.
+    shown: Document,
     /// What the products add up to.
     pub(super) totals: StockTotals,
+}
+
+/// A document in pieces.
+#[derive(Debug)]
+struct Document {
+    parts: Arc<[Bytes]>,
+    /// Bytes of all of them.
+    length: u64,
+}
+
+impl Document {
+    /// A list of what is in these texts, where a comma is before each product.
+    fn of<'t>(texts: impl Iterator<Item = &'t Bytes>) -> Self {
+        let mut parts = vec![Bytes::from_static(b"[")];
+        for text in texts.filter(|text| !text.is_empty()) {
+            parts.push(text.slice(usize::from(parts.len() == 1)..));
+        }
+        parts.push(Bytes::from_static(b"]"));
+        let length = parts.iter().map(|part| part.len() as u64).sum();
+        Self { parts: parts.into(), length }
+    }
 }
 
 /// Products whose numbers are neighbours, newest first.
@@ -62,6 +83,8 @@ struct Group {
     products: Vec<Arc<Product>>,
     /// The products, a comma before each.
     text: Bytes,
+    /// The same without hidden products: the same bytes where none is.
+    shown: Bytes,
     /// Their lines in the metrics.
     levels: String,
 }
@@ -122,17 +145,15 @@ impl ProductList {
         }
         let mut totals = StockTotals::default();
         products.iter().for_each(|product| totals.add(product));
-        let mut parts = Vec::with_capacity(groups.len() + 2);
-        parts.push(Bytes::from_static(b"["));
-        parts.extend(groups.iter().enumerate().map(|(at, group)| group.text.slice(usize::from(at == 0)..)));
-        parts.push(Bytes::from_static(b"]"));
-        let length = parts.iter().map(|part| part.len() as u64).sum();
-        Self { version, good_until: Instant::now(), groups, parts: parts.into(), length, totals }
+        let whole = Document::of(groups.iter().map(|group| &group.text));
+        let shown = Document::of(groups.iter().map(|group| &group.shown));
+        Self { version, good_until: Instant::now(), groups, whole, shown, totals }
     }
 
-    /// The body of a response with all products.
-    pub(super) fn body(&self) -> Parts {
-        Parts { parts: Arc::clone(&self.parts), next: 0, left: self.length }
+    /// The body of a response with all products; without hidden ones for those who are no operators.
+    pub(super) fn body(&self, with_hidden: bool) -> Parts {
+        let Document { parts, length } = if with_hidden { &self.whole } else { &self.shown };
+        Parts { parts: Arc::clone(parts), next: 0, left: *length }
     }
 
     /// What the metrics say of each product.
@@ -145,17 +166,16 @@ impl ProductList {
 
 impl Group {
     fn of(products: &[Arc<Product>]) -> Self {
-        let mut text = Vec::with_capacity(products.len() * 400);
         let mut levels = String::with_capacity(products.len() * 64);
-        for product in products {
-            text.push(b',');
-            // Texts and numbers only, into memory: this cannot fail.
-            let _ = serde_json::to_writer(&mut text, &ProductView::of(product));
-        }
+        let text = encoded(products.iter());
+        let shown = match products.iter().any(|product| product.terms.hidden) {
+            true => encoded(products.iter().filter(|product| !product.terms.hidden)),
+            false => text.clone(),
+        };
         for product in products.iter().rev() {
             metrics::push_inventory_level(&mut levels, product.id, product.stock.current);
         }
-        Self { products: products.to_vec(), text: text.into(), levels }
+        Self { products: products.to_vec(), text, shown, levels }
     }
 
     fn number(&self) -> u64 {
@@ -167,6 +187,17 @@ impl Group {
         self.products.len() == products.len()
             && self.products.iter().zip(products).all(|(known, product)| Arc::ptr_eq(known, product))
     }
+}
+
+/// These products, a comma before each.
+fn encoded<'p>(products: impl Iterator<Item = &'p Arc<Product>>) -> Bytes {
+    let mut text = Vec::with_capacity(products.size_hint().1.unwrap_or_default() * 400);
+    for product in products {
+        text.push(b',');
+        // Texts and numbers only, into memory: this cannot fail.
+        let _ = serde_json::to_writer(&mut text, &ProductView::of(product));
+    }
+    text.into()
 }
 
 /// The body of a response, sent piece by piece.
@@ -211,8 +242,8 @@ mod tests {
     }
 
     async fn shown(list: &ProductList) -> Vec<Value> {
-        let body = list.body();
-        assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(list.length));
+        let body = list.body(true);
+        assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(list.whole.length));
         serde_json::from_slice(&to_bytes(Body::new(body), usize::MAX).await.unwrap()).unwrap()
     }
 

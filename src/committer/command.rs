@@ -118,6 +118,10 @@ pub struct ProductPatch {
     pub sale_ends_at: Option<Option<Timestamp>>,
     /// See [`Terms::hold_seconds`].
     pub hold_seconds: Option<Option<u32>>,
+    /// See [`Terms::sku`].
+    pub sku: Option<Option<String>>,
+    /// See [`Terms::hidden`].
+    pub hidden: Option<bool>,
     /// Units at creation, corrected; what is on sale moves with it unless it is set as well.
     pub initial: Option<u64>,
     /// Units on sale from now on.

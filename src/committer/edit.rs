@@ -36,6 +36,16 @@ impl Batch<'_> {
         expected.check(&stocked.product, part).map_err(|tag| Refusal::PreconditionFailed { tag })
     }
 
+    /// Whether no other product has this SKU.
+    fn check_sku(&self, sku: Option<&str>, own: Option<ProductId>) -> Result<(), Refusal> {
+        let Some(sku) = sku else { return Ok(()) };
+        let mut products = self.books.products.values().map(|stocked| &stocked.product);
+        match products.any(|product| Some(product.id) != own && product.terms.sku.as_deref() == Some(sku)) {
+            true => Err(Refusal::SkuTaken),
+            false => Ok(()),
+        }
+    }
+
     fn create(&mut self, terms: Terms, stock: Stock) -> Applied<Product> {
         if self.books.products.len() >= MAX_PRODUCTS {
             let what = format!("there are {MAX_PRODUCTS} products, which is the most");
@@ -44,6 +54,7 @@ impl Batch<'_> {
         if !terms.has_valid_window() {
             return Err(invalid_window().into());
         }
+        self.check_sku(terms.sku.as_deref(), None)?;
         let id = self.books.head.next_product();
         let product = Product { id, terms, stopped: false, stock, orders: 0, created_at: self.at, updated_at: self.at };
         self.record(Change::ProductCreated(Box::new(product.clone())))?;
@@ -52,10 +63,12 @@ impl Batch<'_> {
     }
 
     fn update(&mut self, id: ProductId, patch: &ProductPatch) -> Applied<Product> {
-        let stocked = self.books.products.get_mut(&id).ok_or(Refusal::ProductNotFound)?;
+        let stocked = self.books.products.get(&id).ok_or(Refusal::ProductNotFound)?;
         let before = stocked.product.clone();
         let mut after = before.clone();
         patch.apply_terms(&mut after.terms);
+        self.check_sku(patch.sku.as_ref().and_then(Option::as_deref), Some(id))?;
+        let stocked = self.books.products.get_mut(&id).ok_or(Refusal::ProductNotFound)?;
         // What an operator says of one product outlasts the start of the sale.
         after.stopped &= patch.flash_sale_active.is_none();
         if !after.terms.has_valid_window() {
@@ -188,8 +201,8 @@ fn too_many() -> Refusal {
 
 impl ProductPatch {
     fn apply_terms(&self, terms: &mut Terms) {
-        let Self { name, price, flash_sale_active, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } =
-            self;
+        let Self { name, price, flash_sale_active, per_user_limit, sale_starts_at, sale_ends_at, .. } = self;
+        let Self { hold_seconds, sku, hidden, .. } = self;
         if let Some(name) = name {
             terms.name.clone_from(name);
         }
@@ -199,5 +212,9 @@ impl ProductPatch {
         terms.sale_starts_at = sale_starts_at.unwrap_or(terms.sale_starts_at);
         terms.sale_ends_at = sale_ends_at.unwrap_or(terms.sale_ends_at);
         terms.hold_seconds = hold_seconds.unwrap_or(terms.hold_seconds);
+        if let Some(sku) = sku {
+            terms.sku.clone_from(sku);
+        }
+        terms.hidden = hidden.unwrap_or(terms.hidden);
     }
 }

@@ -43,6 +43,7 @@ async fn a_hold_that_is_woken_before_its_time_goes_back_to_wait() {
         quantity: Quantity::new(1).unwrap(),
         priority: Default::default(),
         key: None,
+        is_operators: true,
     };
     let order = admission.place(request).await.unwrap().receipt.order;
 

@@ -431,20 +431,20 @@ impl NewForm {
         }
         let terms = Terms {
             name: patch.name?,
-            sku: None,
-            hidden: false,
             price: patch.price?,
             flash_sale_active: self.is_active,
             per_user_limit: patch.per_user_limit.flatten(),
             sale_starts_at: patch.sale_starts_at.flatten(),
             sale_ends_at: patch.sale_ends_at.flatten(),
             hold_seconds: patch.hold_seconds.flatten(),
+            sku: patch.sku.clone().flatten(),
+            hidden: patch.hidden.unwrap_or(false),
         };
         Some((terms, initial))
     }
 
     /// The fields in their rows.
-    fn rows(&self) -> [(&'static str, Vec<&Sent>); 3] {
+    fn rows(&self) -> [(&'static str, Vec<&Sent>); 4] {
         one::rows(&self.fields)
     }
 }

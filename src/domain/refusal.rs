@@ -54,6 +54,8 @@ pub enum Refusal {
         /// Its status.
         status: OrderStatus,
     },
+    /// Another product has this SKU.
+    SkuTaken,
     /// A product that has orders cannot be deleted.
     ProductHasOrders,
     /// The first request with this idempotency key has no response yet.
@@ -161,6 +163,7 @@ codes! {
     Self::PurchaseLimitExceeded { .. }, Self::PurchaseLimitExceeded { limit: 2, left: 1 } => "purchase_limit_exceeded";
     Self::HoldExpired, Self::HoldExpired => "hold_expired";
     Self::OrderNotPending { .. }, Self::OrderNotPending { status: OrderStatus::Failed } => "order_not_pending";
+    Self::SkuTaken, Self::SkuTaken => "sku_taken";
     Self::ProductHasOrders, Self::ProductHasOrders => "product_has_orders";
     Self::RequestInFlight, Self::RequestInFlight => "request_in_flight";
     Self::BackupInFlight, Self::BackupInFlight => "request_in_flight";

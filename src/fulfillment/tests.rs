@@ -58,6 +58,7 @@ impl Shop {
             quantity: Quantity::new(1).unwrap(),
             priority: Default::default(),
             key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+            is_operators: true,
         };
         let placed = tokio::time::timeout(LONG, self.engine.admission.place(request));
         placed.await.expect("an order that is not held up").unwrap().receipt.order

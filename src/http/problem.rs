@@ -30,6 +30,7 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::PurchaseLimitExceeded { .. }
         | Refusal::HoldExpired
         | Refusal::OrderNotPending { .. }
+        | Refusal::SkuTaken
         | Refusal::ProductHasOrders
         | Refusal::RequestInFlight
         | Refusal::BackupInFlight => StatusCode::CONFLICT,
@@ -71,6 +72,7 @@ pub fn message(refusal: &Refusal) -> Cow<'static, str> {
         }
         Refusal::HoldExpired => "The hold ran out, and too few units are left: give the money back".into(),
         Refusal::OrderNotPending { status } => format!("The order is {}", status.as_str()).into(),
+        Refusal::SkuTaken => "Another product has this sku".into(),
         Refusal::ProductHasOrders => "A product that has orders cannot be deleted".into(),
         Refusal::RequestInFlight => "A request with this Idempotency-Key is still being worked on".into(),
         Refusal::BackupInFlight => "A backup is being read already; there is one at a time".into(),

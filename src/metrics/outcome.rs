@@ -80,6 +80,7 @@ mod tests {
             "not_found",
             "hold_expired",
             "order_not_pending",
+            "sku_taken",
             "product_has_orders",
         ];
         let known: Vec<_> = OUTCOMES.iter().map(|(_, code)| *code).collect();

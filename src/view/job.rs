@@ -1,7 +1,5 @@
 //! The jobs of orders, and dead letters.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,7 +47,7 @@ impl JobView {
             attempts_made: order.attempts,
             processed_on: order.processed_at.map(AsText),
             finished_on: order.finished_at.map(AsText),
-            failed_reason: order.failure.as_ref().map(|failure| failure.to_string()),
+            failed_reason: order.failure.as_ref().map(ToString::to_string),
         }
     }
 }

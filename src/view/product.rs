@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::text::{AsText, Id, ProductName};
+use super::text::{AsText, Id, ProductName, Sku};
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::product::Product;
@@ -17,7 +17,7 @@ pub struct ProductView<'a> {
     name: ProductName<'a>,
     /// The shop's stock-keeping unit.
     #[schema(required)]
-    sku: Option<&'a str>,
+    sku: Option<Sku<'a>>,
     price: AsText<Money>,
     initial_stock: u64,
     /// What can be bought now.
@@ -55,7 +55,7 @@ impl<'a> ProductView<'a> {
         Self {
             id: Id(product.id.0),
             name: ProductName(&terms.name),
-            sku: terms.sku.as_deref(),
+            sku: terms.sku.as_deref().map(Sku),
             price: AsText(terms.price),
             initial_stock: stock.initial,
             current_stock: stock.current,

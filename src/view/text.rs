@@ -17,7 +17,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OrderStatus, Priority};
 use crate::domain::sale::Phase;
 use crate::domain::series::EventKind;
-use crate::limits::{MAX_ID, MAX_NAME_CHARS, MAX_QUANTITY};
+use crate::limits::{MAX_ID, MAX_NAME_CHARS, MAX_QUANTITY, MAX_SKU_CHARS};
 
 /// A value that JSON shows as its text: money and moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -89,6 +89,10 @@ pub struct UserName<'a>(pub &'a str);
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ProductName<'a>(pub &'a str);
 
+/// The stock-keeping unit of a product.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sku<'a>(pub &'a str);
+
 /// A figure with two digits after the point.
 pub fn hundredths(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0
@@ -125,6 +129,7 @@ shapes! {
     Units, "Units" => whole(1, MAX_QUANTITY.into());
     UserName<'_>, "UserName" => name("ada");
     ProductName<'_>, "ProductName" => name("iPhone 15 Pro");
+    Sku<'_>, "Sku" => name("PHONE-15-PRO").max_length(Some(MAX_SKU_CHARS));
 }
 
 /// Names the types whose values have words of a closed list.

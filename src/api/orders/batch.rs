@@ -210,7 +210,7 @@ async fn place(
     let mut requests = Vec::with_capacity(orders.read.len());
     let allowed = orders.read.into_iter().map(|entry| match entry {
         Ok(request) if request.priority > most => Err(Refusal::Unauthorized),
-        entry => entry,
+        entry => entry.map(|request| OrderRequest { is_operators: is_operator, ..request }),
     });
     let read = allowed.map(|entry| entry.map(|request| requests.push(request)));
     let read: Vec<Result<(), Refusal>> = read.collect();

@@ -168,6 +168,7 @@ pub(super) fn read_order(mut reader: Reader<'_>) -> Result<OrderRequest, Refusal
             quantity,
             priority: priority.unwrap_or(PRIORITY.rule.default),
             key: None,
+            is_operators: false,
         }),
         // A field without a value has left an error behind.
         _ => Err(Refusal::Internal),

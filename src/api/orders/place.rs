@@ -119,8 +119,9 @@ impl PlaceOrder {
         let mut request = read_order(reader)?;
         request.key = key;
         self.metrics.note_user(request.user.as_str());
+        request.is_operators = self.tokens.admin.allows(&Method::POST, headers);
         // Priorities above normal are for operators.
-        if request.priority > Priority::Normal && !self.tokens.admin.allows(&Method::POST, headers) {
+        if request.priority > Priority::Normal && !request.is_operators {
             return Err(Refusal::Unauthorized);
         }
         self.admission.place(request).await

@@ -26,6 +26,7 @@ pub(super) fn route() -> Route {
     let description = route::operator("/inventory", "createProduct", "Create a product")
         .body(&NEW_PRODUCT, MAX_BODY_BYTES, [("product", product), ("withHold", with_hold)])
         .creates::<ProductView<'_>>("The product.", &["ETag"])
+        .refuses(|refusal| matches!(refusal, Refusal::SkuTaken))
         .leads_to(&["getProduct", "updateProduct", "deleteProduct", "restockProduct", "readLedger"], "id", "id")
         .writes();
     route::post(create, description)
@@ -40,14 +41,14 @@ async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Resul
     let initial = initial.unsigned_abs();
     let terms = Terms {
         name,
-        sku: None,
-        hidden: false,
         price,
         flash_sale_active: patch.flash_sale_active.unwrap_or(false),
         per_user_limit: patch.per_user_limit.flatten(),
         sale_starts_at: patch.sale_starts_at.flatten(),
         sale_ends_at: patch.sale_ends_at.flatten(),
         hold_seconds: patch.hold_seconds.flatten(),
+        sku: patch.sku.flatten(),
+        hidden: patch.hidden.unwrap_or(false),
     };
     let product = intake.edit(Edit::Create { terms, initial, current: patch.current.unwrap_or(initial) }).await?;
     let mut response = tagged(&product);

@@ -1,12 +1,12 @@
 //! The fields of a product that a client sends.
 
 use crate::committer::ProductPatch;
-use crate::domain::names::check_product_name;
+use crate::domain::names::{check_product_name, check_sku};
 use crate::http::schema::Shape;
 use crate::http::{Complaint, Field, Member, Moment, Nullable, Object, Price, Reader, Rule, Truth, Value, Whole};
 use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
 use crate::view::schema::of;
-use crate::view::text::ProductName;
+use crate::view::text::{ProductName, Sku};
 
 /// The most units of a product.
 pub(super) const MOST_UNITS: i64 = MAX_STOCK as i64;
@@ -45,6 +45,13 @@ static HOLD: Field<Nullable<Whole>> = Field {
     about: "How long an order waits for its confirmation; `null`: a worker fulfils it.",
     rule: Nullable(Whole { least: 1, most: MAX_HOLD_SECONDS as i64, example: None }),
 };
+static SKU: Field<Nullable<SkuText>> = Field {
+    name: "sku",
+    about: "The shop's own number of it; no two products have the same.",
+    rule: Nullable(SkuText),
+};
+static HIDDEN: Field<Truth> =
+    Field { name: "hidden", about: "Whether it exists for operators only; `false` for a new product.", rule: Truth };
 
 /// The body of a new product.
 pub(super) static NEW_PRODUCT: Object = Object {
@@ -63,10 +70,10 @@ pub(super) static PRODUCT_CHANGES: Object = Object {
 };
 
 /// These, and after them what creating and changing share.
-const fn with_terms([name, price, initial]: [Member; 3]) -> [Member; 9] {
+const fn with_terms([name, price, initial]: [Member; 3]) -> [Member; 11] {
     let (current, active, limit) = (CURRENT.optional(), ACTIVE.optional(), LIMIT.optional());
     let (starts, ends, hold) = (STARTS.optional(), ENDS.optional(), HOLD.optional());
-    [name, price, initial, current, active, limit, starts, ends, hold]
+    [name, price, initial, current, active, limit, starts, ends, hold, SKU.optional(), HIDDEN.optional()]
 }
 
 /// Reads the fields that creating and changing share.
@@ -79,7 +86,26 @@ pub(super) fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {
         sale_starts_at: reader.read(&STARTS),
         sale_ends_at: reader.read(&ENDS),
         hold_seconds: reader.read(&HOLD).map(|seconds| seconds.map(small)),
+        sku: reader.read(&SKU),
+        hidden: reader.read(&HIDDEN),
         ..ProductPatch::default()
+    }
+}
+
+/// The SKU of a product.
+struct SkuText;
+
+impl Rule for SkuText {
+    type Value = String;
+
+    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
+        let sku = value.text()?;
+        check_sku(sku)?;
+        Ok(sku.to_owned())
+    }
+
+    fn shape(&self) -> Shape {
+        of::<Sku<'_>>()
     }
 }
 

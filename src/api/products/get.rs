@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::route::{self, Route};
 use crate::domain::product::ProductId;
 use crate::domain::product_tag::ProductTag;
 use crate::domain::refusal::Refusal;
-use crate::http::{PathParam, is_known};
+use crate::http::{AdminToken, PathParam, is_known};
 use crate::inventory::Inventory;
 use crate::view::ProductView;
 use crate::view::schema::of;
@@ -27,9 +27,17 @@ pub(super) fn route() -> Route {
     route::get(read, description)
 }
 
-async fn read(State(inventory): State<Arc<Inventory>>, id: PathParam, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn read(
+    State(inventory): State<Arc<Inventory>>,
+    State(token): State<AdminToken>,
+    id: PathParam,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let item = inventory.item(ProductId(id.id()?)).ok_or(Refusal::ProductNotFound)?;
     let product = item.product();
+    if product.terms.hidden && !token.allows(&Method::GET, &headers) {
+        return Err(Refusal::ProductNotFound);
+    }
     let tag = ProductTag::of(&product);
     Ok(match is_known(&headers, tag) {
         true => with_tag(StatusCode::NOT_MODIFIED.into_response(), tag),

@@ -39,7 +39,10 @@ pub(super) fn route() -> Route {
         .takes_if_match(IF_MATCH)
         .responds_tagged::<ProductView<'_>>("The product.")
         .refuses(|refusal| {
-            matches!(refusal, Refusal::ProductNotFound | Refusal::SoldOut | Refusal::PreconditionRequired { .. })
+            matches!(
+                refusal,
+                Refusal::ProductNotFound | Refusal::SoldOut | Refusal::SkuTaken | Refusal::PreconditionRequired { .. }
+            )
         })
         .writes();
     route::put(update, description)

@@ -3,7 +3,7 @@
 use crate::committer::ProductPatch;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
-use crate::domain::names::check_product_name;
+use crate::domain::names::{check_product_name, check_sku};
 use crate::domain::product::Terms;
 use crate::http::FormBody;
 use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
@@ -23,12 +23,16 @@ pub(in crate::dashboard) enum Key {
     Starts,
     /// Until when.
     Ends,
+    /// The shop's own number.
+    Sku,
+    /// Whether it exists for operators only.
+    Hidden,
 }
 
 impl Key {
     /// All of them, in the order of the form.
-    pub(in crate::dashboard) const ALL: [Self; 6] =
-        [Self::Name, Self::Price, Self::Limit, Self::Hold, Self::Starts, Self::Ends];
+    pub(in crate::dashboard) const ALL: [Self; 8] =
+        [Self::Name, Self::Price, Self::Limit, Self::Hold, Self::Starts, Self::Ends, Self::Sku, Self::Hidden];
 
     /// Its name in the form.
     pub(in crate::dashboard) const fn word(self) -> &'static str {
@@ -39,6 +43,8 @@ impl Key {
             Self::Hold => "hold",
             Self::Starts => "starts",
             Self::Ends => "ends",
+            Self::Sku => "sku",
+            Self::Hidden => "hidden",
         }
     }
 
@@ -51,6 +57,8 @@ impl Key {
             Self::Hold => "Hold, seconds",
             Self::Starts => "Sale starts, UTC",
             Self::Ends => "Sale ends, UTC",
+            Self::Sku => "SKU",
+            Self::Hidden => "Hidden from buyers",
         }
     }
 
@@ -63,6 +71,17 @@ impl Key {
             Self::Hold => "hold",
             Self::Starts => "start",
             Self::Ends => "end",
+            Self::Sku => "SKU",
+            Self::Hidden => "visibility",
+        }
+    }
+
+    /// What an empty field of it shows.
+    pub(in crate::dashboard) const fn placeholder(self) -> &'static str {
+        match self {
+            Self::Name | Self::Price | Self::Hidden => "",
+            Self::Limit | Self::Hold | Self::Sku => "none",
+            Self::Starts | Self::Ends => "none, or 2026-11-27 12:00",
         }
     }
 
@@ -81,6 +100,8 @@ impl Key {
             Self::Hold => number(terms.hold_seconds),
             Self::Starts => time_text(terms.sale_starts_at),
             Self::Ends => time_text(terms.sale_ends_at),
+            Self::Sku => terms.sku.clone().unwrap_or_default(),
+            Self::Hidden => if terms.hidden { "yes" } else { "no" }.to_owned(),
         }
     }
 
@@ -99,6 +120,18 @@ impl Key {
             Self::Hold => patch.hold_seconds = Some(count(MAX_HOLD_SECONDS)?),
             Self::Starts => patch.sale_starts_at = Some(moment_or_none(text)?),
             Self::Ends => patch.sale_ends_at = Some(moment_or_none(text)?),
+            Self::Sku if text.is_empty() => patch.sku = Some(None),
+            Self::Sku => {
+                check_sku(text).map_err(str::to_owned)?;
+                patch.sku = Some(Some(text.to_owned()));
+            }
+            Self::Hidden => {
+                patch.hidden = Some(match text {
+                    "yes" => true,
+                    "no" | "" => false,
+                    _ => return Err("must be yes or no".to_owned()),
+                });
+            }
         }
         Ok(())
     }
@@ -204,20 +237,23 @@ pub(in crate::dashboard) fn read_changes(fields: &mut [Sent], patch: &mut Produc
 fn usual(key: Key, read: &ProductPatch) -> String {
     let terms = Terms {
         name: read.name.clone().unwrap_or_default(),
-        sku: None,
-        hidden: false,
         price: read.price.unwrap_or_default(),
         flash_sale_active: false,
         per_user_limit: read.per_user_limit.flatten(),
         sale_starts_at: read.sale_starts_at.flatten(),
         sale_ends_at: read.sale_ends_at.flatten(),
         hold_seconds: read.hold_seconds.flatten(),
+        sku: read.sku.clone().flatten(),
+        hidden: read.hidden.unwrap_or(false),
     };
     key.text_of(&terms)
 }
 
 fn merge(patch: &mut ProductPatch, read: ProductPatch) {
-    let ProductPatch { name, price, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } = read;
+    let ProductPatch { name, price, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } = &read;
+    let (name, price) = (name.clone(), *price);
+    patch.sku = read.sku.clone().or_else(|| patch.sku.take());
+    patch.hidden = read.hidden.or(patch.hidden);
     patch.name = name.or_else(|| patch.name.take());
     patch.price = price.or(patch.price);
     patch.per_user_limit = per_user_limit.or(patch.per_user_limit);

@@ -129,7 +129,7 @@ impl Form {
     }
 
     /// The fields in their rows.
-    pub(in crate::dashboard) fn rows(&self) -> [(&'static str, Vec<&Sent>); 3] {
+    pub(in crate::dashboard) fn rows(&self) -> [(&'static str, Vec<&Sent>); 4] {
         rows(&self.fields)
     }
 
@@ -155,12 +155,13 @@ impl Form {
 }
 
 /// Fields in their rows, each with its class.
-pub(in crate::dashboard) fn rows(fields: &[Sent]) -> [(&'static str, Vec<&Sent>); 3] {
+pub(in crate::dashboard) fn rows(fields: &[Sent]) -> [(&'static str, Vec<&Sent>); 4] {
     let of = |keys: &[Key]| fields.iter().filter(|field| keys.contains(&field.key)).collect();
     [
         ("", of(&[Key::Name])),
         ("three", of(&[Key::Price, Key::Limit, Key::Hold])),
         ("two", of(&[Key::Starts, Key::Ends])),
+        ("two", of(&[Key::Sku, Key::Hidden])),
     ]
 }
 

@@ -48,6 +48,7 @@ async fn fail(engine: &Engine, orders: usize) -> Result<(), String> {
             quantity: Quantity::new(1).unwrap(),
             priority: Priority::Normal,
             key: None,
+            is_operators: true,
         };
         let mut settlements = Vec::new();
         for part in (first..(first + AT_ONCE).min(orders)).step_by(1_000) {

@@ -114,6 +114,7 @@ impl Shop {
             quantity: Quantity::new(1).unwrap(),
             priority: Priority::Normal,
             key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+            is_operators: true,
         };
         Ok(self.engine().admission.place(request).await?.receipt.order)
     }

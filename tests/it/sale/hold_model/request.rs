@@ -69,6 +69,7 @@ pub(super) fn order_request(product: ProductId, user: &str) -> OrderRequest {
         quantity: Quantity::new(UNITS).unwrap(),
         priority: Priority::Normal,
         key: None,
+        is_operators: true,
     }
 }
 

@@ -217,6 +217,7 @@ pub(super) fn request(product: ProductId, user: &str, key: Option<&str>) -> Orde
         quantity: Quantity::new(1).unwrap(),
         priority: Priority::Normal,
         key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+        is_operators: true,
     }
 }
 

@@ -179,6 +179,7 @@ fn new_request(ledger: &mut Ledger, rng: &mut Rng) -> usize {
         quantity: Quantity::new(1 + rng.below(3) as u32).unwrap(),
         priority: *rng.pick(&Priority::ALL),
         key: keyed.then(|| IdempotencyKey::new(&format!("key-{number}")).unwrap()),
+        is_operators: true,
     };
     ledger.requests.push(Request { order, fate: Fate::Refused });
     number
