@@ -192,3 +192,79 @@ async fn sleep_until(due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::{Clock, Steady};
+    use crate::domain::job::JobState;
+    use crate::domain::order::Priority;
+    use crate::queue::QueueChange;
+
+    const PAUSE: Duration = Duration::from_millis(1);
+    const POLICY: RetryPolicy = RetryPolicy { attempts: 1, first_delay: PAUSE, max_delay: PAUSE };
+
+    fn service(jobs: u64) -> Service {
+        let queue = Arc::new(Queue::new(100, Clock::system()));
+        let job = |order| Job {
+            order: OrderId(order),
+            priority: Priority::Normal,
+            due: None,
+            placed: Steady::default(),
+            paid: false,
+        };
+        queue.apply(&(1..=jobs).map(|order| QueueChange::Put(job(order))).collect::<Vec<_>>());
+        Service::new(queue, Arc::default())
+    }
+
+    /// Takes a job, whose attempt fails; which, and whether that counts.
+    async fn fail(service: &Service) -> (u64, Counts) {
+        let turn = service.turn().await;
+        let job = service.take_job(&turn).await[0];
+        (job.order.0, service.note_failure(&turn, &job, &POLICY, None))
+    }
+
+    #[tokio::test]
+    async fn each_probe_is_made_with_another_order_and_one_at_a_time() {
+        let service = service(8);
+        for order in 1..=4 {
+            assert_eq!(fail(&service).await, (order, Counts::Yes));
+        }
+        assert!(!service.metrics.posts().is_suspended());
+        assert_eq!(fail(&service).await, (5, Counts::No));
+        assert!(service.metrics.posts().is_suspended());
+        for order in [6, 7, 8] {
+            assert_eq!(fail(&service).await, (order, Counts::No));
+        }
+        // No other one is in line.
+        assert_eq!(fail(&service).await, (5, Counts::No));
+        let turn = service.turn().await;
+        assert!(matches!(service.try_turn(), Err(None)), "a second probe beside the first");
+        assert_eq!(service.take_job(&turn).await[0].order, OrderId(6));
+        service.note_response();
+        assert!(!service.metrics.posts().is_suspended());
+        assert_eq!(service.queue.list(JobState::Waiting, None, 9), [5, 7, 8].map(OrderId));
+        drop(turn);
+        assert_eq!(fail(&service).await, (5, Counts::Yes));
+    }
+
+    #[tokio::test]
+    async fn one_order_that_always_fails_suspends_nothing() {
+        let service = service(1);
+        let turn = service.turn().await;
+        let job = service.take_job(&turn).await[0];
+        for _ in 0..3 * SUSPEND_AFTER {
+            assert_eq!(service.note_failure(&turn, &job, &POLICY, None), Counts::Yes);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_ends_without_an_attempt_makes_room_for_the_next() {
+        let service = service(6);
+        for _ in 0..SUSPEND_AFTER {
+            fail(&service).await;
+        }
+        drop(service.turn().await);
+        assert_eq!(fail(&service).await, (6, Counts::No));
+    }
+}

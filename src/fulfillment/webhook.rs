@@ -259,7 +259,7 @@ impl Webhook {
                 return Err(Verdict::retry(format!("the fulfilment service cannot be reached: {text}")));
             }
             if stale == MAX_IDLE_CONNECTIONS || !is_stale(&error) {
-                return Err(Verdict::retry(format!("the fulfilment service gave no usable response: {text}")));
+                return Err(Verdict::retry(format!("the fulfilment service gave no usable answer: {text}")));
             }
             stale += 1;
         }
@@ -335,7 +335,7 @@ impl Verdict {
 /// What a response other than a success means.
 fn verdict(status: StatusCode, quoted: &str, after: Option<Duration>) -> Verdict {
     let separator = if quoted.is_empty() { "" } else { ": " };
-    let error = format!("the fulfilment service responded {}{separator}{quoted}", words(status));
+    let error = format!("the fulfilment service answered {}{separator}{quoted}", words(status));
     match FINAL.contains(&status) {
         true => Verdict::Rejected(error),
         false => Verdict::Retry { error, after },

@@ -11,7 +11,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::filter::DeadLetterFilter;
 use crate::domain::job::AttemptError;
 use crate::domain::job_id::JobIds;
-use crate::domain::order::{Order, OrderId};
+use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::inventory::Inventory;
@@ -142,7 +142,10 @@ impl Preview {
         self.matched += 1;
         let need = self.needs.entry(order.product).or_default();
         need.letters += 1;
-        need.units += u64::from(order.quantity);
+        // A confirmed order has its units, and is only posted again.
+        if order.status != OrderStatus::Confirmed {
+            need.units += u64::from(order.quantity);
+        }
     }
 
     /// What a retry needs beside what can be bought now, by product.

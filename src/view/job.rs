@@ -52,14 +52,18 @@ impl JobView {
     }
 }
 
-/// Why a job failed, in a sentence for the buyer.
+/// Why a job failed, for the buyer: the code, and where the fulfilment service said more, a sentence of ours instead.
 const fn for_buyer(failure: &Failure, status: OrderStatus) -> &'static str {
     match (failure, status) {
-        (Failure::Expired, _) => "The order was not paid in time.",
-        (Failure::CancelledByOperator, _) => "The order was cancelled.",
-        (_, OrderStatus::Confirmed) => "The order is confirmed; its delivery to the shop's fulfilment is delayed.",
-        (Failure::Rejected(_), _) => "The order was rejected; nothing is reserved any more.",
-        (Failure::AttemptsExhausted(_), _) => "The order could not be fulfilled; nothing is reserved any more.",
+        (Failure::Expired | Failure::CancelledByOperator, _) => failure.code(),
+        (Failure::Rejected(_), OrderStatus::Confirmed) => {
+            "rejected: the order stays confirmed; its delivery is delayed"
+        }
+        (Failure::AttemptsExhausted(_), OrderStatus::Confirmed) => {
+            "attempts_exhausted: the order stays confirmed; its delivery is delayed"
+        }
+        (Failure::Rejected(_), _) => "rejected: the order cannot be fulfilled",
+        (Failure::AttemptsExhausted(_), _) => "attempts_exhausted: the order could not be fulfilled",
     }
 }
 

@@ -50,6 +50,7 @@ async fn an_empty_variable_is_as_good_as_none() {
         "FULFILLMENT_TIMEOUT_MS",
         "FULFILLMENT_ATTEMPTS",
         "FULFILLMENT_RETRY_DELAY_MS",
+        "FULFILLMENT_MAX_RETRY_DELAY_MS",
         "FULFILLMENT_ALLOW_PRIVATE",
         "RATE_LIMIT_PER_USER",
         "RATE_LIMIT_PER_IP",

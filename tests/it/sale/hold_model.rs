@@ -1,5 +1,6 @@
 //! Every order of events in the life of an order, against a model: confirm, cancel, expire and retry, the reports of
-//! workers, also on the post of a paid order, and of the clock, stops of the sale, another buyer who wants the same units, and restarts.
+//! workers, also on the post of a paid order, and of the clock, stops of the sale, another buyer who wants the same
+//! units, and restarts.
 //!
 //! The model is the contract, one event after the other. After each event everything that can be seen is compared
 //! with it: the answer, the order, its job, the stock and the purchase limits; and at the end what the history says of

@@ -85,7 +85,6 @@ fn moves<const N: usize>(expected: [(&str, Option<&str>, &str); N]) -> Vec<(Stri
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_says_between_which_statuses_an_order_moved() {
     let endpoint = Endpoint::start().await;
-    endpoint.script([Reply::Status(422)], Reply::Status(200));
     let server =
         Server::with().env("FULFILLMENT_URL", &endpoint.url()).env("FULFILLMENT_ALLOW_PRIVATE", "true").start().await;
 
@@ -115,6 +114,7 @@ async fn the_ledger_says_between_which_statuses_an_order_moved() {
     ];
     assert_eq!(statuses(&server, hasty).await, moves(expected));
 
+    endpoint.script([Reply::Status(422)], Reply::Status(200));
     let refused = server.create(10).await;
     let placed = server.order(refused, "ada", 1).await.expect(201);
     server.order_becomes(order_id(&placed), "failed").await;
