@@ -55,7 +55,7 @@ fn round(shop: &mut Shop, request: &OrderRequest, recorded: bool, first: u64) ->
     });
     // The workers confirm what is left.
     while shop.engine.queue.counts().waiting + shop.engine.queue.counts().active > 0 {
-        shop.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+        shop.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
     }
     (machine::own_cpu() - before).as_secs_f64() * 1e6 / orders as f64
 }
