@@ -204,9 +204,8 @@ impl App {
         let history = recovered.head.history();
         let samples = if config.sample_data { sample::missing(recovered) } else { Vec::new() };
         let mut engine = Engine::start(opened, &EngineConfig::from(&config), clock.clone(), &Handle::current())?;
-        for product in samples {
-            engine.intake.edit(product).await.map_err(|refusal| AppError::Sample(refusal.code()))?;
-        }
+        let created = sample::create(&engine.intake, samples).await;
+        created.map_err(|refusal| AppError::Sample(refusal.code()))?;
         engine.start_workers(&method, config.workers);
         let (listener, address) = listen(socket, config.address)?;
         let alerts = Arc::new(Alerts::default());

@@ -26,6 +26,7 @@ mod restore;
 mod run;
 mod seed;
 mod serve;
+mod server_args;
 mod shared_args;
 mod status;
 mod stock;

@@ -34,7 +34,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower::Service;
 
 use crate::domain::refusal::Refusal;
-use crate::http::{is_read, is_same_origin, set_cookie};
+use crate::http::{FOREIGN_PAGE, is_read, is_same_origin, set_cookie};
 
 mod acts;
 mod assets;
@@ -152,7 +152,7 @@ impl Dashboard {
         let refuse = |refusal: Refusal| Box::new(refusal.into_response());
         let first = parts.uri.path().split('/').nth(1).unwrap_or_default();
         if !is_read(&parts.method) && !is_same_origin(&parts.headers) {
-            return Err(refuse(Refusal::Forbidden("A page of another server may not do this")));
+            return Err(refuse(Refusal::Forbidden(FOREIGN_PAGE)));
         }
         if matches!(first, "login" | "assets" | "favicon.ico") || token.allows(&parts.method, &parts.headers) {
             return Ok(());

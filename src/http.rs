@@ -39,7 +39,7 @@ pub use json::{
     As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, OneOf, Price, Reader, Rule, Truth,
     Value, Whole, not_json, parse,
 };
-pub use origin::is_same_origin;
+pub use origin::{FOREIGN_PAGE, is_same_origin};
 pub use page::{Cursors, page_response};
 pub use path::PathParam;
 pub use problem::{document_response, message, problem_document, problem_response, retry_after, status};

@@ -1,8 +1,9 @@
 //! The five sample products.
 
-use crate::committer::Edit;
+use crate::committer::{Edit, Intake};
 use crate::domain::money::Money;
 use crate::domain::product::{Product, Stock, Terms};
+use crate::domain::refusal::Refusal;
 use crate::store::Recovered;
 
 /// Name, price in cents, units, whether it is in the sale.
@@ -24,6 +25,16 @@ pub fn missing(recovered: &Recovered) -> Vec<Edit> {
         return Vec::new();
     }
     all().skip(products.len()).map(Sample::create).collect()
+}
+
+/// Creates what is missing, and returns how many that were.
+pub async fn create(intake: &Intake, missing: Vec<Edit>) -> Result<u64, Refusal> {
+    let mut created = 0;
+    for product in missing {
+        intake.edit(product).await?;
+        created += 1;
+    }
+    Ok(created)
 }
 
 /// The edits that create all of them, in the order of their numbers.

@@ -15,20 +15,13 @@ use super::AppError;
 /// the store has others.
 pub fn seed(data_dir: &Path) -> Result<u64, AppError> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let engine = runtime.block_on(async {
+    let (engine, created) = runtime.block_on(async {
         let opened = OpenedStore::open(Medium::File(store::file_in(data_dir)))?;
         let samples = sample::missing(&opened.recovered);
         let engine = Engine::start(opened, &EngineConfig::default(), Clock::system(), &Handle::current())?;
-        let mut created = 0;
-        for product in samples {
-            if let Err(refusal) = engine.intake.edit(product).await {
-                return Ok((engine, Err(AppError::Sample(refusal.code()))));
-            }
-            created += 1;
-        }
-        Ok::<_, AppError>((engine, Ok(created)))
-    });
-    let (engine, created) = engine?;
+        let created = sample::create(&engine.intake, samples).await;
+        Ok::<_, AppError>((engine, created))
+    })?;
     engine.close();
-    created
+    created.map_err(|refusal| AppError::Sample(refusal.code()))
 }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::client::Client;
-use crate::config;
-use crate::maintenance::{self, Source};
+use crate::maintenance;
 
 use super::output::say;
 use super::run::{CommandError, Definition, Run};
+use super::server_args::ServerArgs;
 use super::shared_args::StoreArgs;
 
 /// Write a whole store to one file, from a stopped store or through a running server
@@ -23,24 +22,13 @@ pub(super) struct Backup {
     force: bool,
     #[command(flatten)]
     store: StoreArgs,
-    /// URL of a running server to back up, instead of the store in --data-dir
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// Admin token of that server
-    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    admin_token: Option<String>,
-    /// File that holds this token; use it instead of --admin-token
-    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
-    admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Run for Backup {
     fn run(self, _: Definition) -> Result<(), CommandError> {
-        let token = config::secret("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
-        let source = match &self.server {
-            Some(server) => Source::Running(Client::new(server, token.as_ref())?),
-            None => Source::Stopped(&self.store.data_dir),
-        };
+        let source = self.server.source_or(&self.store)?;
         let contents = maintenance::backup(&source, &self.output, self.force)?;
         say(&format!("{} holds the store {}", self.output.display(), maintenance::moment(&contents)))
     }

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
-use crate::client::Client;
-use crate::config;
 use crate::domain::clock::Timestamp;
 use crate::domain::filter::{OrderFilter, Span};
 use crate::domain::product::ProductId;
-use crate::maintenance::{self, Rows, Source, Subject, counted};
+use crate::maintenance::{self, Rows, Subject, counted};
 use crate::view::rows::Format;
 use crate::view::text::Words;
 
 use super::output::say;
 use super::run::{CommandError, Definition, Run};
+use super::server_args::ServerArgs;
 use super::shared_args::StoreArgs;
 use super::values::{ValueError, moment, within};
 
@@ -71,15 +70,8 @@ pub(super) struct Export {
     to: Option<Timestamp>,
     #[command(flatten)]
     store: StoreArgs,
-    /// URL of a running server to export from, instead of the store in --data-dir
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// Admin token of that server
-    #[arg(long, visible_alias = "token", env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    admin_token: Option<String>,
-    /// File that holds this token; use it instead of --admin-token
-    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
-    admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Directory for the working copy of that server's store; if unset, that of --output, or the working directory
     #[arg(long, value_name = "DIR", requires = "server")]
     scratch_dir: Option<PathBuf>,
@@ -92,11 +84,7 @@ impl Run for Export {
             FormatName::Csv => Format::Csv,
             FormatName::Ndjson => Format::Ndjson,
         };
-        let token = config::secret("ADMIN_TOKEN", self.admin_token.clone(), self.admin_token_file.clone())?;
-        let source = match &self.server {
-            Some(server) => Source::Running(Client::new(server, token.as_ref())?),
-            None => Source::Stopped(&self.store.data_dir),
-        };
+        let source = self.server.source_or(&self.store)?;
         let file = self.output.as_deref();
         let beside = file.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
         let scratch_dir = self.scratch_dir.as_deref().or(beside).unwrap_or(Path::new("."));

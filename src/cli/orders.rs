@@ -5,13 +5,12 @@ use clap::{Args, Subcommand};
 use crate::client::Call;
 use crate::domain::clock::Timestamp;
 use crate::domain::order::OrderStatus;
-use crate::view::text::Words;
 
 use super::confirm::confirm;
 use super::remote::{ListArgs, RemoteArgs, order};
 use super::run::{CommandError, Definition, Run};
 use super::table::Column;
-use super::values::moment;
+use super::values::{moment, word};
 
 const COLUMNS: &[Column] = &[
     ("ID", "id"),
@@ -49,7 +48,7 @@ enum Act {
 #[derive(Debug, Args)]
 struct List {
     /// Only orders with this status: pending, confirmed, failed or cancelled
-    #[arg(long, value_parser = status)]
+    #[arg(long, value_parser = word::<OrderStatus>)]
     status: Option<OrderStatus>,
     /// Only orders of this product
     #[arg(long, value_name = "ID")]
@@ -104,8 +103,4 @@ impl Run for Orders {
             }
         }
     }
-}
-
-fn status(word: &str) -> Result<OrderStatus, String> {
-    OrderStatus::of_word(word).ok_or_else(|| format!("must be {}", OrderStatus::listed()))
 }

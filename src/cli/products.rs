@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use crate::client::Call;
 
 use super::confirm::confirm;
-use super::output::say;
 use super::remote::{Remote, RemoteArgs, product};
 use super::run::{CommandError, Definition, Run};
 use super::table::Column;
@@ -215,8 +214,7 @@ fn delete(server: &Remote, id: u64, yes: bool) -> Result<(), CommandError> {
     let read = server.call(&Call::get(&path(id)))?;
     let deleted = product(&server.parsed(&read)?);
     confirm(&format!("delete {deleted}"), yes)?;
-    server.call(&Call::delete(&path(id)).if_match(read.tag))?;
-    if server.json { Ok(()) } else { say(&format!("deleted {deleted}")) }
+    server.act(&Call::delete(&path(id)).if_match(read.tag), |_| format!("deleted {deleted}"))
 }
 
 /// Which products were stopped or started.

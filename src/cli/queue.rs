@@ -7,14 +7,12 @@ use crate::client::{Call, encoded};
 use crate::domain::clock::Timestamp;
 use crate::domain::job::JobState;
 use crate::maintenance::counted;
-use crate::view::text::Words;
 
 use super::confirm::confirm;
-use super::output::say;
 use super::remote::{ListArgs, Remote, RemoteArgs};
 use super::run::{CommandError, Definition, Run};
 use super::table::{Column, grouped, plain, shown};
-use super::values::moment;
+use super::values::{moment, word};
 
 const JOBS: &[Column] = &[
     ("JOB", "jobId"),
@@ -72,7 +70,7 @@ enum Act {
 #[derive(Debug, Args)]
 struct Jobs {
     /// State: waiting, prioritized, delayed, active, completed or failed
-    #[arg(long, value_parser = state)]
+    #[arg(long, value_parser = word::<JobState>)]
     state: JobState,
     #[command(flatten)]
     list: ListArgs,
@@ -198,8 +196,8 @@ impl Moved {
     fn discard(&self, server: &Remote, yes: bool) -> Result<(), CommandError> {
         if let Some(job) = &self.job {
             confirm(&format!("discard the dead letter {}", plain(job)), yes)?;
-            server.call(&Call::delete(&format!("{LETTERS_PATH}/{}", encoded(job))))?;
-            return if server.json { Ok(()) } else { say(&format!("discarded {}", plain(job))) };
+            let call = Call::delete(&format!("{LETTERS_PATH}/{}", encoded(job)));
+            return server.act(&call, |_| format!("discarded {}", plain(job)));
         }
         let counting = dry(self.filter.on(Call::delete(LETTERS_PATH), None));
         if self.dry_run {
@@ -238,8 +236,4 @@ fn would(counted: &Value, what: &str) -> String {
         out.push_str(&format!("\n  product {} ({name}) needs {needed} units and has {left}", need["productId"]));
     }
     out
-}
-
-fn state(word: &str) -> Result<JobState, String> {
-    JobState::of_word(word).ok_or_else(|| format!("must be {}", JobState::listed()))
 }

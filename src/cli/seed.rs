@@ -1,17 +1,16 @@
 //! `flashsale seed`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::{Call, Calls, Client, ClientError};
+use crate::client::{Call, Calls, ClientError};
 use crate::committer::Edit;
 use crate::maintenance::counted;
-use crate::{app, config, sample};
+use crate::{app, sample};
 
 use super::output::say;
 use super::run::{CommandError, Definition, Run};
+use super::server_args::ServerArgs;
 use super::shared_args::StoreArgs;
 
 /// Create the five sample products in an empty store, or at a running server without products
@@ -19,25 +18,17 @@ use super::shared_args::StoreArgs;
 pub(super) struct Seed {
     #[command(flatten)]
     store: StoreArgs,
-    /// URL of a running server to seed, instead of the store in --data-dir
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// Admin token of that server
-    #[arg(long, visible_alias = "token", env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    admin_token: Option<String>,
-    /// File that holds this token; use it instead of --admin-token
-    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE")]
-    admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Run for Seed {
     fn run(self, _: Definition) -> Result<(), CommandError> {
-        let token = config::secret("ADMIN_TOKEN", self.admin_token, self.admin_token_file)?;
-        let (place, created) = match &self.server {
-            Some(server) => {
-                let calls = Calls::new(Client::new(server, token.as_ref())?)?;
+        let (place, created) = match self.server.client()? {
+            Some(client) => {
+                let (server, calls) = (client.server().to_owned(), Calls::new(client)?);
                 let created = at_server(&calls).map_err(|error| CommandError::Server(server.clone(), error))?;
-                (server.clone(), created)
+                (server, created)
             }
             None => (self.store.data_dir.display().to_string(), app::seed(&self.store.data_dir)?),
         };

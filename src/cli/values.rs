@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::domain::clock::{TimeError, Timestamp};
+use crate::view::text::Words;
 
 /// Why a value cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +54,11 @@ where
         let number = is_plain.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
         number.ok_or_else(|| ValueError::Number { least: bounds.start().to_string(), most: bounds.end().to_string() })
     }
+}
+
+/// A word of a closed list.
+pub(super) fn word<T: Words>(text: &str) -> Result<T, String> {
+    T::of_word(text).ok_or_else(|| format!("must be {}", T::listed()))
 }
 
 /// A network, or one address as the network that has only it. Spaces around it are those of a list. IPv4 addresses in

@@ -14,7 +14,7 @@ use crate::view::benchmark::BenchmarkView;
 
 use super::frame::{Frame, Page};
 use super::notice::Notice;
-use super::page::{AskPage, html};
+use super::page::{AskPage, attachment, html, stamp};
 use super::state::Shared;
 use super::text;
 use super::visit::Visit;
@@ -100,9 +100,7 @@ async fn offline(State(shared): State<Shared>, visit: Visit) -> Result<Response,
 
 /// As a file, under a name with the beginning of the measurement.
 fn file_name(view: &BenchmarkView, kind: &str) -> HeaderValue {
-    let began: String = view.started_at.0.to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect();
-    let value = format!("attachment; filename=\"flashsale-benchmark-{began}.{kind}\"");
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
+    attachment(&format!("flashsale-benchmark-{}.{kind}", stamp(view.started_at.0)))
 }
 
 fn kilobytes(bytes: usize) -> String {

@@ -1,9 +1,10 @@
 //! Pages as responses, and two pages that others use: a question, and one with nothing but text.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
 
 use super::frame::Frame;
@@ -23,6 +24,17 @@ pub(super) fn html(template: &impl Template) -> Result<Response, Refusal> {
 pub(super) fn with_status(mut response: Response, status: StatusCode) -> Response {
     *response.status_mut() = status;
     response
+}
+
+/// The header of a response that is kept as a file of this name.
+pub(super) fn attachment(name: &str) -> HeaderValue {
+    let value = format!("attachment; filename=\"{name}\"");
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+/// A moment in the name of a file: `20260131T120000`.
+pub(super) fn stamp(at: Timestamp) -> String {
+    at.to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect()
 }
 
 /// A question before an act that cannot be undone. With scripts it is shown as a dialog on the page that asked.

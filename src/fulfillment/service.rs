@@ -127,8 +127,8 @@ impl Service {
         }
     }
 
-    /// Notes an attempt for which the service was not there. `None` where it does not count, as fulfilment is suspended
-    /// since before or by it: then the job waits aside. `asked` is what the service asked to wait.
+    /// Notes an attempt for which the service was not there. It does not count where fulfilment is suspended, since
+    /// before or by it: then the job waits aside. `asked` is what the service asked to wait.
     pub(super) fn note_failure(
         &self,
         turn: &Turn<'_>,

@@ -32,8 +32,8 @@ pub(super) struct Cors(Option<CorsOrigins>);
 pub(super) struct Sharing {
     /// The value of `Access-Control-Allow-Origin`, if the request comes from an allowed page.
     origin: Option<HeaderValue>,
-    /// The methods that they may use, with commas between.
-    methods: String,
+    /// The methods that they may use.
+    methods: Vec<Method>,
     /// Whether the request, or the one that it asks for beforehand, has one of these.
     is_open: bool,
     is_preflight: bool,
@@ -66,7 +66,6 @@ impl Cors {
             CorsOrigins::Any => HeaderValue::from_static("*"),
             CorsOrigins::Exact(_) => origin.clone(),
         });
-        let methods = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(",");
         Some(Sharing { origin, methods, is_open, is_preflight: wanted.is_some() })
     }
 }
@@ -85,7 +84,8 @@ impl Sharing {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        if let Ok(methods) = HeaderValue::try_from(&self.methods) {
+        let methods = self.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(",");
+        if let Ok(methods) = HeaderValue::try_from(methods) {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED));

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::domain::refusal::Refusal;
 
 const FOREIGN_HOST: &str = "Host must be localhost or an IP address; to use a name, set ADMIN_TOKEN";
-const FOREIGN_PAGE: &str = "A page of another server may not do this";
+/// Why a request of a foreign page is rejected.
+pub const FOREIGN_PAGE: &str = "A page of another server may not do this";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

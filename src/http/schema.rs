@@ -42,11 +42,6 @@ pub fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Shape {
     of(Type::String).enum_values(Some(words)).into()
 }
 
-/// One status.
-pub fn status(status: u16) -> Shape {
-    of(Type::Integer).enum_values(Some([status])).into()
-}
-
 /// True or false.
 pub fn truth() -> Shape {
     of(Type::Boolean).into()

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::domain::clock::Timestamp;
 use crate::domain::filter::OrderFilter;
 use crate::domain::order::OrderId;
 use crate::domain::refusal::Refusal;
@@ -21,6 +20,7 @@ use crate::operator::orders;
 use crate::view::rows::{Format, Sink};
 use crate::view::{OrderView, schema};
 
+use super::super::page::{attachment, stamp};
 use super::super::state::Shared;
 use super::filter::{NAMES, Search};
 
@@ -52,7 +52,11 @@ pub(super) async fn csv(State(shared): State<Shared>, uri: Uri) -> Result<Respon
     let begin = [names()?, first].map(Ok::<_, io::Error>);
     let body = Body::from_stream(stream::iter(begin).chain(rest));
     let kind = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-    Ok(([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, file_name(now))], body).into_response())
+    Ok((
+        [(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, attachment(&format!("flashsale-orders-{}Z.csv", stamp(now))))],
+        body,
+    )
+        .into_response())
 }
 
 impl Export {
@@ -90,11 +94,4 @@ fn unwritten(error: io::Error) -> Refusal {
 fn broken_off(refusal: &Refusal) -> io::Error {
     tracing::warn!(code = refusal.code(), "an export of orders broke off");
     io::Error::other("the export broke off")
-}
-
-/// A file, under a name with the time of the export.
-fn file_name(now: Timestamp) -> HeaderValue {
-    let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect();
-    let value = format!("attachment; filename=\"flashsale-orders-{time}Z.csv\"");
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
