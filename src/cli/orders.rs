@@ -17,6 +17,7 @@ const COLUMNS: &[Column] = &[
     ("STATUS", "status"),
     ("PRODUCT", "productId"),
     ("USER", "userId"),
+    ("REFERENCE", "reference"),
     ("UNITS", "quantity"),
     ("TOTAL", "totalPrice"),
     ("PLACED", "createdAt"),
@@ -56,6 +57,9 @@ struct List {
     /// Only orders of this user
     #[arg(long, value_name = "USER")]
     user_id: Option<String>,
+    /// Only orders with this reference of the shop
+    #[arg(long)]
+    reference: Option<String>,
     /// Only orders placed from this time on (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Timestamp>,
@@ -85,11 +89,12 @@ impl Run for Orders {
     fn run(self, _: Definition) -> Result<(), CommandError> {
         let server = self.server.connect()?;
         match self.act {
-            Act::List(List { status, product_id, user_id, from, to, list }) => {
+            Act::List(List { status, product_id, user_id, reference, from, to, list }) => {
                 let call = Call::get("/orders").query([
                     ("status", status.map(|status| status.as_str().to_owned())),
                     ("productId", product_id.map(|id| id.to_string())),
                     ("userId", user_id),
+                    ("reference", reference),
                     ("from", from.map(|time| time.to_string())),
                     ("to", to.map(|time| time.to_string())),
                 ]);

@@ -9,11 +9,12 @@ use super::confirm::confirm;
 use super::remote::{Remote, RemoteArgs, product};
 use super::run::{CommandError, Definition, Run};
 use super::table::Column;
-use super::values::{OrNone, number_or_none, time_or_none};
+use super::values::{OrNone, number_or_none, text_or_none, time_or_none};
 
 const COLUMNS: &[Column] = &[
     ("ID", "id"),
     ("NAME", "name"),
+    ("SKU", "sku"),
     ("PRICE", "price"),
     ("LEFT", "currentStock"),
     ("HELD", "heldStock"),
@@ -125,6 +126,12 @@ struct Fields {
     /// Seconds for which an order waits to be paid, or none to confirm orders at once
     #[arg(long, value_name = "S", value_parser = number_or_none)]
     hold_seconds: Option<OrNone>,
+    /// Stock-keeping unit of the shop, which no other product has, or none
+    #[arg(long, value_name = "SKU", value_parser = text_or_none)]
+    sku: Option<OrNone>,
+    /// Whether it exists for operators only
+    #[arg(long, value_name = "true|false")]
+    hidden: Option<bool>,
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +204,8 @@ impl Fields {
             ("saleStartsAt", self.sale_starts_at.map(OrNone::value)),
             ("saleEndsAt", self.sale_ends_at.map(OrNone::value)),
             ("holdSeconds", self.hold_seconds.map(OrNone::value)),
+            ("sku", self.sku.map(OrNone::value)),
+            ("hidden", self.hidden.map(Value::from)),
         ];
         fields.into_iter().filter_map(|(name, value)| Some(named((name, value?)))).collect()
     }

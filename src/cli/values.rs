@@ -1,5 +1,6 @@
 //! Reads values from the text of a flag or a variable. Each error says what must be there instead.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -110,6 +111,11 @@ pub(super) fn number_or_none(text: &str) -> Result<OrNone, ValueError> {
     }
 }
 
+/// A text, or `none`. Its form is for the server to know.
+pub(super) fn text_or_none(text: &str) -> Result<OrNone, Infallible> {
+    Ok(OrNone(if text == "none" { Value::Null } else { text.into() }))
+}
+
 /// A moment, or `none`.
 pub(super) fn time_or_none(text: &str) -> Result<OrNone, ValueError> {
     match (text, moment(text)) {
@@ -212,6 +218,7 @@ mod tests {
         }
         assert_eq!(number_or_none("none").map(OrNone::value).unwrap(), Value::Null);
         assert_eq!(time_or_none("2026-11-27T18:00:00Z").map(OrNone::value).unwrap(), "2026-11-27T18:00:00Z");
+        assert_eq!(["none", "A-1"].map(|text| text_or_none(text).unwrap().value()), [Value::Null, "A-1".into()]);
         assert!(number_or_none("many").is_err() && time_or_none("soon").is_err());
     }
 

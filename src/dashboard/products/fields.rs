@@ -250,12 +250,11 @@ fn usual(key: Key, read: &ProductPatch) -> String {
 }
 
 fn merge(patch: &mut ProductPatch, read: ProductPatch) {
-    let ProductPatch { name, price, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } = &read;
-    let (name, price) = (name.clone(), *price);
-    patch.sku = read.sku.clone().or_else(|| patch.sku.take());
-    patch.hidden = read.hidden.or(patch.hidden);
+    let ProductPatch { name, sku, price, hidden, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } = read;
     patch.name = name.or_else(|| patch.name.take());
+    patch.sku = sku.or_else(|| patch.sku.take());
     patch.price = price.or(patch.price);
+    patch.hidden = hidden.or(patch.hidden);
     patch.per_user_limit = per_user_limit.or(patch.per_user_limit);
     patch.sale_starts_at = sale_starts_at.or(patch.sale_starts_at);
     patch.sale_ends_at = sale_ends_at.or(patch.sale_ends_at);

@@ -106,6 +106,34 @@ async fn where_a_storefront_token_is_set_orders_need_it_or_the_admin_token_and_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hidden_product_exists_for_operators_only() {
+    let server = Server::with().env("ADMIN_TOKEN", TOKEN).env("STOREFRONT_TOKEN", SHOP).start().await;
+    let shown = server.create(5).await;
+    let hidden = server.create_with(json!({"hidden": true, "perUserLimit": 2})).await;
+    let path = format!("/inventory/{hidden}");
+    let listed = |products: &Value| products.as_array().unwrap().iter().any(|product| product["id"] == hidden);
+    for token in [None, Some(SHOP)] {
+        let shop = server.client().with_token(token);
+        let products = shop.get("/inventory").await.expect(200).body;
+        assert!(!listed(&products) && products[0]["id"] == shown, "{products}");
+        assert_problem(&shop.get(&path).await, 404, "product_not_found");
+    }
+    let shop = server.client().with_token(Some(SHOP));
+    let orders = [shown, hidden].map(|id| json!({"productId": id, "userId": "ada", "quantity": 1}));
+    assert_problem(&shop.post("/orders", orders[1].clone()).await, 404, "product_not_found");
+    let many = shop.post("/orders/batch", json!({"orders": orders})).await.expect(200).body;
+    assert_eq!((&many["results"][0]["status"], &many["results"][1]["code"]), (&json!(201), &json!("product_not_found")));
+    assert!(listed(&server.get("/inventory").await.body));
+    server.get(&path).await.expect(200);
+    server.order(hidden, "ada", 1).await.expect(201);
+    let many = server.post("/orders/batch", json!({"orders": orders})).await.expect(200).body;
+    assert_eq!(many["results"][1]["status"], 201);
+    server.put(&path, json!({"hidden": false})).await.expect(200);
+    assert!(listed(&shop.get("/inventory").await.body));
+    shop.get(&path).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storefront_token_alone_leaves_operators_this_machine_and_asks_of_buyers_what_it_says() {
     let server = Server::with().env("STOREFRONT_TOKEN", SHOP).start().await;
     let product = server.create(5).await;

@@ -61,7 +61,7 @@ async fn a_product_is_created_with_every_field_that_can_be_set() {
     let server = Server::start().await;
     let fields = json!({"name": "Lamp", "initialStock": 10, "currentStock": 6, "price": 99.5, "flashSaleActive": true,
         "perUserLimit": 2, "saleStartsAt": "2020-01-01T00:00:00.000Z", "saleEndsAt": "9000-01-01T00:00:00.000Z",
-        "holdSeconds": 600});
+        "holdSeconds": 600, "sku": "LAMP-1", "hidden": true});
     let created = server.post("/inventory", fields.clone()).await.expect(201).body;
     let mut expected = fields;
     expected["price"] = json!("99.50");
@@ -138,6 +138,8 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
         json!({"perUserLimit": null, "holdSeconds": null}),
         json!({"saleStartsAt": "2020-01-01T00:00:00.000Z", "saleEndsAt": "9000-01-01T00:00:00.000Z"}),
         json!({"saleStartsAt": null, "saleEndsAt": null}),
+        json!({"sku": "LAMP-1", "hidden": true}),
+        json!({"sku": null, "hidden": false}),
     ];
     for change in changes {
         let updated = server.put(&path, change.clone()).await.expect(200).body;
@@ -145,6 +147,30 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
         expected["updatedAt"] = updated["updatedAt"].clone();
         assert_eq!(updated, expected, "after {change}");
         assert_eq!(server.get(&path).await.expect(200).body, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_products_have_the_same_sku_also_after_a_restart() {
+    let mut server = Server::start().await;
+    let of = |sku: &str| json!({"name": "Lamp", "initialStock": 1, "price": 1, "sku": sku});
+    let lamp = server.post("/inventory", of("LAMP-1")).await.expect(201).body;
+    let path = format!("/inventory/{}", server.create(1).await);
+    for _ in 0..2 {
+        assert_problem(&server.post("/inventory", of("LAMP-1")).await, 409, "sku_taken");
+        assert_problem(&server.put(&path, json!({"sku": "LAMP-1", "name": "new"})).await, 409, "sku_taken");
+        assert_eq!(server.get(&path).await.body["sku"], json!(null), "a rejected change changed something");
+        server.kill9().await;
+        server.restart().await;
+    }
+    // Its own is no obstacle, another case is another one, and one that was given up is free.
+    let own = format!("/inventory/{}", lamp["id"]);
+    server.put(&own, json!({"sku": "LAMP-1", "name": "Lamp 1"})).await.expect(200);
+    server.post("/inventory", of("lamp-1")).await.expect(201);
+    server.put(&own, json!({"sku": "LAMP-2"})).await.expect(200);
+    server.put(&path, json!({"sku": "LAMP-1"})).await.expect(200);
+    for wrong in [json!(""), json!("a".repeat(65)), json!(7), json!("two\nlines")] {
+        assert_problem(&server.put(&path, json!({"sku": wrong})).await, 400, "invalid_request");
     }
 }
 

@@ -41,7 +41,7 @@ async fn products_are_created_changed_and_deleted() {
     let id = made["id"].to_string();
     let table = done(&server, &["products", "list"]).await;
     let lines: Vec<_> = table.lines().collect();
-    assert!(lines.len() == 2 && lines[1].contains("lamp  1,299.99  2,000"), "{table}");
+    assert!(lines.len() == 2 && lines[1].contains("lamp  -    1,299.99  2,000"), "{table}");
     assert_eq!(lines[0].find("NAME"), lines[1].find("lamp"), "{table}");
     let updated =
         ["products", "update", &id, "--hold-seconds", "60", "--per-user-limit", "3", "--current-stock", "1990"];
@@ -50,12 +50,14 @@ async fn products_are_created_changed_and_deleted() {
         done(&server, &["products", "restock", &id, "-5"]).await,
         format!("product {id} (lamp) has 1985 units left\n")
     );
-    done(&server, &["products", "update", &id, "--per-user-limit", "none"]).await;
+    done(&server, &["products", "update", &id, "--per-user-limit", "none", "--sku", "LAMP-1"]).await;
+    assert_failed(&at(&server, &["products", "create", "x", "--price", "1", "--stock", "1", "--sku", "LAMP-1"]).await, 1, &["sku"]);
+    done(&server, &["products", "update", &id, "--sku", "none", "--hidden", "true"]).await;
     done(&server, &["stock", "set", &format!("{id}=7")]).await;
     let product = server.get(&format!("/inventory/{id}")).await.expect(200).body;
     assert_eq!(
-        (&product["holdSeconds"], &product["perUserLimit"], &product["currentStock"]),
-        (&json!(60), &json!(null), &json!(7))
+        [&product["holdSeconds"], &product["perUserLimit"], &product["currentStock"], &product["sku"], &product["hidden"]],
+        [&json!(60), &json!(null), &json!(7), &json!(null), &json!(true)]
     );
     assert_eq!(json(&server, &["products", "show", &id]).await, product);
     assert!(done(&server, &["products", "show", &id]).await.contains("holdSeconds      60\n"));
