@@ -250,7 +250,7 @@ fn usual(key: Key, read: &ProductPatch) -> String {
 }
 
 fn merge(patch: &mut ProductPatch, read: ProductPatch) {
-    let ProductPatch { name, sku, price, hidden, per_user_limit, sale_starts_at, sale_ends_at, hold_seconds, .. } = read;
+    let ProductPatch { name, sku, price, hidden, per_user_limit, sale_starts_at, sale_ends_at, .. } = read;
     patch.name = name.or_else(|| patch.name.take());
     patch.sku = sku.or_else(|| patch.sku.take());
     patch.price = price.or(patch.price);
@@ -258,7 +258,7 @@ fn merge(patch: &mut ProductPatch, read: ProductPatch) {
     patch.per_user_limit = per_user_limit.or(patch.per_user_limit);
     patch.sale_starts_at = sale_starts_at.or(patch.sale_starts_at);
     patch.sale_ends_at = sale_ends_at.or(patch.sale_ends_at);
-    patch.hold_seconds = hold_seconds.or(patch.hold_seconds);
+    patch.hold_seconds = read.hold_seconds.or(patch.hold_seconds);
 }
 
 /// Units to add, or to take away where negative; none where the field is empty. Spaces and a true minus are understood.

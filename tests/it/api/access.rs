@@ -122,7 +122,10 @@ async fn a_hidden_product_exists_for_operators_only() {
     let orders = [shown, hidden].map(|id| json!({"productId": id, "userId": "ada", "quantity": 1}));
     assert_problem(&shop.post("/orders", orders[1].clone()).await, 404, "product_not_found");
     let many = shop.post("/orders/batch", json!({"orders": orders})).await.expect(200).body;
-    assert_eq!((&many["results"][0]["status"], &many["results"][1]["code"]), (&json!(201), &json!("product_not_found")));
+    assert_eq!(
+        (&many["results"][0]["status"], &many["results"][1]["code"]),
+        (&json!(201), &json!("product_not_found"))
+    );
     assert!(listed(&server.get("/inventory").await.body));
     server.get(&path).await.expect(200);
     server.order(hidden, "ada", 1).await.expect(201);

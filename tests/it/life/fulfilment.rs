@@ -16,6 +16,7 @@ fn with(endpoint: &Endpoint) -> Launch {
         .env("FULFILLMENT_ALLOW_PRIVATE", "true")
         .env("FULFILLMENT_ATTEMPTS", "2")
         .env("FULFILLMENT_RETRY_DELAY_MS", "20")
+        .env("FULFILLMENT_MAX_RETRY_DELAY_MS", "200")
 }
 
 /// Places an order of a held product of 10 units and gives it with its job.

@@ -51,12 +51,22 @@ async fn products_are_created_changed_and_deleted() {
         format!("product {id} (lamp) has 1985 units left\n")
     );
     done(&server, &["products", "update", &id, "--per-user-limit", "none", "--sku", "LAMP-1"]).await;
-    assert_failed(&at(&server, &["products", "create", "x", "--price", "1", "--stock", "1", "--sku", "LAMP-1"]).await, 1, &["sku"]);
+    assert_failed(
+        &at(&server, &["products", "create", "x", "--price", "1", "--stock", "1", "--sku", "LAMP-1"]).await,
+        1,
+        &["sku"],
+    );
     done(&server, &["products", "update", &id, "--sku", "none", "--hidden", "true"]).await;
     done(&server, &["stock", "set", &format!("{id}=7")]).await;
     let product = server.get(&format!("/inventory/{id}")).await.expect(200).body;
     assert_eq!(
-        [&product["holdSeconds"], &product["perUserLimit"], &product["currentStock"], &product["sku"], &product["hidden"]],
+        [
+            &product["holdSeconds"],
+            &product["perUserLimit"],
+            &product["currentStock"],
+            &product["sku"],
+            &product["hidden"]
+        ],
         [&json!(60), &json!(null), &json!(7), &json!(null), &json!(true)]
     );
     assert_eq!(json(&server, &["products", "show", &id]).await, product);
