@@ -78,6 +78,8 @@ export function replaceStrip(page, isAct) {
 function ask(page, opener) {
   const section = page.querySelector("[data-ask]");
   if (!section) return false;
+  // One that was just closed is removed by its event, which comes later: there is one at a time.
+  for (const closed of document.querySelectorAll("dialog:not([open])")) closed.remove();
   const dialog = document.createElement("dialog");
   dialog.className = "dialog";
   dialog.setAttribute("aria-labelledby", "ask-title");

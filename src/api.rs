@@ -97,14 +97,14 @@ impl Api {
         let buyer_routes = buyer_routes.collect();
         // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
-            let path = route.description().path().to_owned();
+            let (path, access) = (route.description().path().to_owned(), route.description().access());
             let handler = route.handler(&tokens);
             match (docs::is_about(&path), docs) {
                 (true, DocsAccess::Off) => router,
                 (true, DocsAccess::Operator) => {
-                    router.route(&path, http::with_template(guard(handler, Access::Operator, &tokens), &path))
+                    router.route(&path, http::with_template(guard(handler, Access::Operator, &tokens), &path, access))
                 }
-                _ => router.route(&path, http::with_template(handler, &path)),
+                _ => router.route(&path, http::with_template(handler, &path, access)),
             }
         });
         let router = match docs {

@@ -1,6 +1,7 @@
 //! The protocol, without a route: connections, bounds, bodies, queries, pages, credentials and the form of refusals.
 //! What responds to requests is a [`Handler`].
 
+mod accept;
 mod access;
 mod activity;
 mod arriving;
@@ -21,6 +22,7 @@ mod page;
 mod path;
 mod problem;
 mod query;
+mod request_log;
 mod route_template;
 pub mod schema;
 mod serve;
@@ -28,6 +30,7 @@ mod serve_config;
 mod session;
 mod socket;
 
+pub use accept::quality;
 pub use access::{Access, AdminToken, StorefrontToken, Tokens, TokensSet, guard, is_read};
 pub use body::{BatchBody, JsonBody, read_body};
 pub use conditions::{IDEMPOTENCY_KEY, if_match, is_known, without_idempotency_key};

@@ -27,10 +27,13 @@ def before_call(context, case, kwargs):
     body = case.body if isinstance(case.body, dict) else {}
     # Which characters are shown, and what is normalized, no pattern says.
     for order in [body, *(body.get("orders") if isinstance(body.get("orders"), list) else [])]:
-        if isinstance(order, dict) and isinstance(order.get("userId"), str):
-            order["userId"] = shown(order["userId"])
-    if isinstance(body.get("name"), str):
-        body["name"] = shown(body["name"])
+        if isinstance(order, dict):
+            put_right(order, userId=255, reference=255)
+            # How long all of it is together, no schema says.
+            pairs = order.get("metadata")
+            while isinstance(pairs, dict) and len("".join([*pairs, *map(str, pairs.values())]).encode()) > 4096:
+                pairs.popitem()
+    put_right(body, name=255, sku=64)
     # How many digits are after the point of a number, no schema says that generators like.
     if isinstance(body.get("price"), float):
         body["price"] = round(body["price"], 2)
@@ -59,10 +62,17 @@ def before_call(context, case, kwargs):
             body["quantity"] = "-" + quantity.lstrip("-") if text else -abs(quantity)
 
 
+def put_right(fields, **most):
+    """Makes these fields, where they are texts, ones that are shown, of at most so many characters."""
+    for name, chars in most.items():
+        if isinstance(fields.get(name), str):
+            fields[name] = shown(fields[name])[:chars]
+
+
 def shown(name):
     """The characters of a name that every version of Unicode shows, in normalization form C."""
     kept = "".join(c for c in name if unicodedata.category(c)[0] in "LNPS" and unicodedata.normalize("NFKC", c) == c)
-    return unicodedata.normalize("NFC", kept)[:255] or "ada"
+    return unicodedata.normalize("NFC", kept) or "ada"
 
 
 def order_window(body):

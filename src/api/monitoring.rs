@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 
 use crate::alerts::Alerts;
@@ -13,8 +13,8 @@ use crate::domain::alert::AlertCode;
 use crate::domain::clock::Clock;
 use crate::domain::job::JobState;
 use crate::domain::order::OrderStatus;
-use crate::http::Access;
 use crate::http::schema::text;
+use crate::http::{Access, quality};
 use crate::logging;
 use crate::metrics::{Format, Gauges, Metrics};
 use crate::monitor::Monitor;
@@ -120,14 +120,58 @@ async fn metrics(
         log_lines_lost: logging::lost_lines(),
         clock_offset: clock.offset(),
     };
-    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let (format, content_type) = match accepted.contains("application/openmetrics-text") {
+    let (format, content_type) = match prefers_open_metrics(&headers) {
         true => (Format::OpenMetrics, OPEN_METRICS),
         false => (Format::Prometheus, PROMETHEUS),
     };
-    ([(CONTENT_TYPE, content_type)], metrics.text(&gauges, format)).into_response()
+    ([(CONTENT_TYPE, content_type), (VARY, "accept")], metrics.text(&gauges, format)).into_response()
+}
+
+/// Whether a client wants OpenMetrics more than the older text, which every client gets that has no preference.
+fn prefers_open_metrics(headers: &HeaderMap) -> bool {
+    let of = |kind: &str, group: &str| {
+        let fit = |range: &str| match range {
+            "*/*" => Some(0),
+            range if range.eq_ignore_ascii_case(group) => Some(1),
+            range if range.eq_ignore_ascii_case(kind) => Some(2),
+            _ => None,
+        };
+        quality(headers, &ACCEPT, fit).unwrap_or_default()
+    };
+    of("application/openmetrics-text", "application/*") > of("text/plain", "text/*")
 }
 
 async fn alerts(State(alerts): State<Arc<Alerts>>) -> Response {
     Json(AlertsView::of(&alerts.alerts())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_the_metrics_is_the_one_that_is_wanted_most() {
+        // The second is what Prometheus sends.
+        for (accept, is_open_metrics) in [
+            ("application/openmetrics-text", true),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                 application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,\
+                 text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                true,
+            ),
+            ("text/plain;q=0.5, Application/OpenMetrics-Text;q=0.6", true),
+            ("application/*, text/plain;q=0.9", true),
+            ("text/plain, application/openmetrics-text;q=0.9", false),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-text, text/plain", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(prefers_open_metrics(&headers), is_open_metrics, "{accept}");
+        }
+        assert!(!prefers_open_metrics(&HeaderMap::new()));
+    }
 }

@@ -15,6 +15,7 @@ use crate::view::problem::ProblemView;
 
 mod headers;
 mod operation;
+mod webhooks;
 
 pub(super) use operation::Operation;
 #[cfg(test)]
@@ -76,6 +77,7 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
             paths = paths.path(finished.path, finished.item);
         }
     }
+    shapes.extend(webhooks::shapes());
     components = components.schemas_from_iter(shapes);
     for (name, header) in headers::all() {
         components = components.header(name, header);
@@ -99,5 +101,6 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
         .description(Some(ABOUT))
         .license(Some(LicenseBuilder::new().name(LICENSE).identifier(Some(LICENSE)).build()));
     let document = OpenApiBuilder::new().info(info).servers(Some([Server::new("/")]));
-    document.paths(paths).components(Some(components.build())).tags(Some(tags)).build()
+    let document = document.paths(paths).webhooks(Some(webhooks::all()));
+    document.components(Some(components.build())).tags(Some(tags)).build()
 }

@@ -64,6 +64,6 @@ impl Handler for Site {
 
 /// Marks a response with what its route is called among the response times.
 fn called(route: &str, mut response: Response) -> Response {
-    response.extensions_mut().insert(RouteTemplate(route.into()));
+    response.extensions_mut().insert(RouteTemplate { path: route.into(), is_operators: route == PAGES });
     response
 }

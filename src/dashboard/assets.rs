@@ -17,6 +17,7 @@ use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
 use crate::domain::refusal::Refusal;
+use crate::http::quality;
 
 use super::state::Shared;
 
@@ -86,14 +87,16 @@ async fn serve(Path((version, name)): Path<(String, String)>, headers: HeaderMap
     Ok((about, bytes).into_response())
 }
 
-/// Whether a browser says that it reads gzip; one that rules it out by `q=0` does not.
+/// Whether a browser reads gzip, and wants nothing more to have no coding.
 fn takes_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        is_gzip && !parts.any(|weight| weight.trim_start_matches("q=").trim_matches(['0', '.']).is_empty())
-    })
+    let of = |coding: &str| {
+        quality(headers, &ACCEPT_ENCODING, |listed| match listed {
+            "*" => Some(0),
+            listed => listed.eq_ignore_ascii_case(coding).then_some(1),
+        })
+    };
+    let gzip = of("gzip").unwrap_or_default();
+    gzip > 0 && of("identity").is_none_or(|identity| gzip >= identity)
 }
 
 fn gzip(name: &str, data: &[u8]) -> Option<Bytes> {
@@ -117,10 +120,11 @@ mod tests {
         let takes = |accepted: &'static str| {
             takes_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accepted))]))
         };
-        for accepted in ["gzip", "gzip, deflate, br", "br, GZIP;q=0.5", "gzip;q=1.0"] {
+        for accepted in ["gzip", "gzip, deflate, br", "br, GZIP;q=0.5", "gzip;q=1.0", "*", "identity;q=0.5, *"] {
             assert!(takes(accepted), "{accepted}");
         }
-        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.000", "xgzip"] {
+        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.000", "xgzip", "*;q=0", "gzip;q=0.5, identity", "gzip;q=0, *"]
+        {
             assert!(!takes(accepted), "{accepted}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));

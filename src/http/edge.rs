@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::header::ALLOW;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -27,6 +27,8 @@ use super::cors::{Cors, Sharing};
 use super::handler::Handler;
 use super::in_flight::{InFlight, Turn};
 use super::origin::check_place;
+use super::path::shown_path;
+use super::request_log::Entry;
 use super::route_template::RouteTemplate;
 use super::serve_config::ServeConfig;
 use super::{headers, problem};
@@ -86,6 +88,7 @@ impl<H: Handler> Edge<H> {
         let is_short = self.handler.takes_short_cut(&parts);
         let _under_way = is_short.then(|| self.metrics.count_order_request());
         let address = client(peer, &parts.headers, &self.trusted_proxies);
+        let entry = Entry::of(&parts, address, is_short);
         let sharing = self.cors.sharing(&parts, || self.handler.buyer_methods(parts.uri.path()));
         let checked = check(&parts)
             .and_then(|()| self.check_place(&parts, sharing.as_ref()))
@@ -127,6 +130,9 @@ impl<H: Handler> Edge<H> {
         }
         if let Some(sharing) = sharing {
             sharing.mark(response.headers_mut());
+        }
+        if let Some(entry) = entry {
+            entry.write(&response, &id, began.elapsed());
         }
         response.headers_mut().insert(REQUEST_ID, id);
         response
@@ -180,7 +186,7 @@ impl<H: Handler> Edge<H> {
     }
 
     fn record(&self, method: &Method, response: &Response, began: Instant) {
-        let route = response.extensions().get::<RouteTemplate>().map(|template| &template.0);
+        let route = response.extensions().get::<RouteTemplate>().map(|template| &template.path);
         self.metrics.record_request(route, method.as_str(), response.status().as_u16(), began.elapsed());
     }
 
@@ -275,11 +281,6 @@ fn check(parts: &Parts) -> Result<(), Refusal> {
         return Err(Refusal::UriTooLong);
     }
     headers::check(parts)
-}
-
-/// The path, cut to a length that a response can carry.
-fn shown_path(uri: &Uri) -> String {
-    uri.path().chars().take(256).collect()
 }
 
 /// Ids for requests: the caller's where it sent one that can be used, else ours.

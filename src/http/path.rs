@@ -1,6 +1,7 @@
 //! The variable part of a path, and the one form of numbers in paths and queries.
 
 use axum::extract::{FromRequestParts, Path};
+use axum::http::Uri;
 use axum::http::request::Parts;
 
 use crate::domain::refusal::Refusal;
@@ -43,4 +44,8 @@ pub(super) fn has_whole_escapes(text: &str) -> bool {
         let digits = rest.as_bytes().iter().take(2);
         digits.len() == 2 && digits.into_iter().all(u8::is_ascii_hexdigit)
     })
+}
+/// The path, cut to a length that a response and a line of the log can carry.
+pub(super) fn shown_path(uri: &Uri) -> String {
+    uri.path().chars().take(256).collect()
 }

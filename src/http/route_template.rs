@@ -8,16 +8,24 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 
-/// The template, in the extensions of a response.
-#[derive(Clone, Debug)]
-pub struct RouteTemplate(pub Arc<str>);
+use super::access::Access;
 
-/// Marks the responses of a route with its template.
+/// What a response is of, in its extensions.
+#[derive(Clone, Debug)]
+pub struct RouteTemplate {
+    /// The template.
+    pub path: Arc<str>,
+    /// Whether the route is for operators only.
+    pub is_operators: bool,
+}
+
+/// Marks the responses of a route, which needs this access, with its template.
 pub fn with_template<S: Clone + Send + Sync + 'static>(
     handler: MethodRouter<S>,
-    template: &str,
+    path: &str,
+    access: Access,
 ) -> MethodRouter<S, Infallible> {
-    let template = RouteTemplate(template.into());
+    let template = RouteTemplate { path: path.into(), is_operators: access == Access::Operator };
     handler.layer(middleware::from_fn(move |request: Request, next: Next| {
         let template = template.clone();
         async move {

@@ -138,10 +138,12 @@ pub fn closed<'a>(
     object.into()
 }
 
-/// An object with texts of a bounded length under names of any kind, at most `most` of them.
-pub fn texts_by_name(most: usize, chars: usize) -> Shape {
+/// An object with at most `most` texts of a bounded length under names of a bounded length.
+pub fn texts_by_name(most: usize, name_chars: usize, chars: usize) -> Shape {
     let text = AdditionalProperties::RefOr(of(Type::String).max_length(Some(chars)).into());
-    of(Type::Object).additional_properties(Some(text)).max_properties(Some(most)).into()
+    let name: Schema = of(Type::String).min_length(Some(1)).max_length(Some(name_chars)).into();
+    let object = of(Type::Object).property_names(Some(name)).additional_properties(Some(text));
+    object.max_properties(Some(most)).into()
 }
 
 /// Any object at all.

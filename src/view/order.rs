@@ -105,11 +105,22 @@ impl Serialize for MetadataView<'_> {
     }
 }
 
+/// Why an order is posted.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+enum FulfillmentEvent {
+    /// It was placed.
+    #[serde(rename = "order.placed")]
+    Placed,
+    /// It was held, and is confirmed.
+    #[serde(rename = "order.confirmed")]
+    Confirmed,
+}
+
 /// What is posted to the fulfilment service: an order that was placed, or a held one that is confirmed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FulfillmentEvent)]
 pub struct FulfillmentEventView<'a> {
-    r#type: &'static str,
+    r#type: FulfillmentEvent,
     timestamp: AsText<Timestamp>,
     data: OrderView<'a>,
 }
@@ -117,7 +128,10 @@ pub struct FulfillmentEventView<'a> {
 impl<'a> FulfillmentEventView<'a> {
     /// The event of an order, posted at this moment.
     pub fn of(order: &'a Order, at: Timestamp, job_ids: &JobIds) -> Self {
-        let r#type = if order.expires_at.is_some() { "order.confirmed" } else { "order.placed" };
+        let r#type = match order.expires_at {
+            Some(_) => FulfillmentEvent::Confirmed,
+            None => FulfillmentEvent::Placed,
+        };
         Self { r#type, timestamp: AsText(at), data: OrderView::of(order, job_ids) }
     }
 }

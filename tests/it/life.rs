@@ -5,6 +5,7 @@ mod fulfilment;
 mod history;
 mod lifecycle;
 mod operate;
+mod request_log;
 mod strangers;
 mod survival;
 mod webhook;

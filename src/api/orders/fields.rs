@@ -9,7 +9,9 @@ use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::schema::{Shape, pattern, sent_whole, texts_by_name, with_example};
 use crate::http::{Complaint, Field, Member, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
-use crate::limits::{MAX_IDEMPOTENCY_KEY_CHARS, MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS, MAX_QUANTITY};
+use crate::limits::{
+    MAX_IDEMPOTENCY_KEY_CHARS, MAX_METADATA_KEY_CHARS, MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS, MAX_QUANTITY,
+};
 use crate::view::schema::of;
 use crate::view::text::UserName;
 
@@ -135,7 +137,7 @@ impl Rule for Pairs {
     }
 
     fn shape(&self) -> Shape {
-        texts_by_name(MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS)
+        texts_by_name(MAX_METADATA_PAIRS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS)
     }
 }
 
