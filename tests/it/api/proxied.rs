@@ -51,7 +51,7 @@ async fn every_page_link_form_and_file_is_below_the_prefix_and_there() {
         if is_locked {
             log_in(&mut browser).await;
         }
-        let seen = browser.crawl(&["/flash/", "/flash/?view=wall", "/flash/?view=after", "/flash/docs/"]).await;
+        let seen = browser.crawl(&["/flash/", "/flash/?wall", "/flash/?view=figures", "/flash/docs/"]).await;
         for part in [
             "/flash/orders/",
             "/flash/orders?cursor=",
