@@ -33,7 +33,7 @@ const ROOT: &str = "/api/v1";
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Not the URL of a server.
-    #[error("{0:?} is not the URL of a server; give one such as http://127.0.0.1:3000")]
+    #[error("{0:?} is not the URL of a server; give one such as http://127.0.0.1:3000 or https://shop.example/flash")]
     NotAServer(String),
     /// The certificates of this machine cannot be read.
     #[error("TLS cannot be used: {0}")]
