@@ -1,4 +1,5 @@
 // The alerts of the moment, and icons. For the strip of all pages, the Live page and the wall.
+import { at } from "./base.js";
 
 const RANK = { critical: 0, warning: 1, info: 2 };
 const KEPT = 3; // ended alerts
@@ -18,7 +19,7 @@ export class AlertBook extends EventTarget {
 
   /** Reads them all. */
   async load() {
-    const response = await fetch("/api/v1/monitoring/alerts").catch(() => null);
+    const response = await fetch(at("/api/v1/monitoring/alerts")).catch(() => null);
     if (!response?.ok) return;
     const { alerts } = await response.json();
     this.open = new Map(alerts.map((a) => [key(a), a]));

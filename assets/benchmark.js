@@ -1,10 +1,11 @@
 // The page Benchmark: reads its figures anew each second, and draws the charts over time from the history.
+import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
 import { clock, parse } from "./dom.js";
 import { localTimes, serverNow } from "./frame.js";
 import { gaps } from "./math.js";
 
-const HISTORY = "/api/v1/monitoring/metrics/history";
+const HISTORY = at("/api/v1/monitoring/metrics/history");
 
 const rows = (series) => series.mean.map((mean, i) => (mean === null ? null : { min: series.min[i], mean, max: series.max[i] }));
 
@@ -75,8 +76,8 @@ async function draw() {
 
 // Parts of the page that are read anew. What is marked, or under a pointer that is pressed, stays.
 async function refresh() {
-  const response = await fetch("/benchmark");
-  if (!response.ok || new URL(response.url).pathname !== "/benchmark") return;
+  const response = await fetch(at("/benchmark"));
+  if (!response.ok || new URL(response.url).pathname !== at("/benchmark")) return;
   const page = parse(await response.text());
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const old = document.querySelector(`[data-live="${fresh.dataset.live}"]`);

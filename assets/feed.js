@@ -3,6 +3,7 @@
 // Frames are dispatched as events of their name ("metrics-update", …) whose `detail` is the data. "tick" comes once a
 // second with the state; "back" when data comes again after a gap, with its ends; "restart" when the server shows
 // another history (a restored store), so that everything must be read anew.
+import { at } from "./base.js";
 
 const STALE_MS = 3000; // Data older than this is stale,
 const DOWN_MS = 30000; // and older than this is no answer.
@@ -76,7 +77,7 @@ export class Feed extends EventTarget {
 
   // A login that ended looks like a server that is away; the login page says which it is.
   async checkLogin() {
-    const response = await fetch("/api/v1/monitoring/alerts").catch(() => null);
+    const response = await fetch(at("/api/v1/monitoring/alerts")).catch(() => null);
     if (response?.status === 401) location.reload();
   }
 
@@ -123,5 +124,5 @@ export class Feed extends EventTarget {
 
 const here = globalThis.location;
 /** The feed of this page. */
-export const feed = here ? new Feed(`${here.protocol === "https:" ? "wss" : "ws"}://${here.host}/monitoring`) : null;
+export const feed = here ? new Feed(`${here.protocol === "https:" ? "wss" : "ws"}://${here.host}${at("/monitoring")}`) : null;
 feed?.start();

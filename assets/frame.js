@@ -1,5 +1,6 @@
 // The frame of every page: the clock, counters, acts in place, questions as dialogs, keys, times in the viewer's zone.
 // Pages work without it.
+import { at } from "./base.js";
 import { clock, parse, put } from "./dom.js";
 import { stopwatch, two } from "./math.js";
 
@@ -115,7 +116,7 @@ async function act(form, button) {
     const response = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin" });
     const page = parse(await response.text());
     form.closest("dialog")?.close();
-    if (new URL(response.url).pathname === "/login") return leave("/login");
+    if (new URL(response.url).pathname === at("/login")) return leave(at("/login"));
     if (response.ok && page.querySelector("[data-ask]")) return ask(page, button);
     if (!response.ok) {
       const text = page.querySelector("#main .note")?.textContent.trim() ?? `The server responded with ${response.status}.`;
@@ -180,7 +181,7 @@ document.addEventListener("keydown", (event) => {
   if (now - lead < 1500 && Object.hasOwn(PAGES, event.key)) {
     lead = 0;
     event.preventDefault();
-    return location.assign(PAGES[event.key]);
+    return location.assign(at(PAGES[event.key]));
   }
   lead = event.key === "g" ? now : 0;
   if (event.key === "/") {
@@ -191,7 +192,7 @@ document.addEventListener("keydown", (event) => {
     }
   } else if (event.key === "?") {
     event.preventDefault();
-    fetch("/help").then((response) => response.text()).then((text) => ask(parse(text), document.activeElement));
+    fetch(at("/help")).then((response) => response.text()).then((text) => ask(parse(text), document.activeElement));
   }
 });
 

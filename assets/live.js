@@ -1,5 +1,6 @@
 // The Live page: takes the feed, and draws once a second.
 
+import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
 import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
@@ -8,7 +9,7 @@ import { AlertList, Stock, Stream, drawReadiness, drawRefused, keepSlot, number 
 import { NNBSP, Series, countdown, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
 
-const API = "/api/v1/monitoring";
+const API = at("/api/v1/monitoring");
 const SECONDS = { "2m": 120, "15m": 900, "1h": 3600, "24h": 86400 };
 const LEAD = 80; // The time of the sale is shown from so many seconds before its start.
 const MOST = 1500; // points of a chart

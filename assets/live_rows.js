@@ -2,6 +2,7 @@
 // pointer or the focus is on them.
 
 import { TONES, icon, sentence } from "./alerts.js";
+import { at } from "./base.js";
 import { clock, drawBar, put, set } from "./dom.js";
 import { fmt, group, pace, sample, show, untilSoldOut } from "./math.js";
 
@@ -159,7 +160,7 @@ export class Stream {
 
   drawRow(row, o) {
     const [id, user, product, quantity, status] = row.children;
-    set(id, "href", `/orders/${o.orderId}`);
+    set(id, "href", at(`/orders/${o.orderId}`));
     put(id, fmt.n(o.orderId));
     put(user, o.userId);
     put(product, this.stock.products.get(String(o.productId))?.name ?? `product ${o.productId}`);

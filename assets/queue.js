@@ -1,5 +1,6 @@
 // The page Queue: figures that move in place, the count of what is selected, previews that say what came since.
 // The page works without it.
+import { at } from "./base.js";
 import { clock, parse, put } from "./dom.js";
 import { feed } from "./feed.js";
 import { serverNow } from "./frame.js";
@@ -124,7 +125,7 @@ function showGroups(groups) {
 }
 
 const api = async (path) => {
-  const response = await fetch(`/api/v1${path}`, { headers: { accept: "application/json" }, credentials: "same-origin" });
+  const response = await fetch(at(`/api/v1${path}`), { headers: { accept: "application/json" }, credentials: "same-origin" });
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
 };
@@ -170,7 +171,7 @@ async function askAgain() {
   if (!form) return;
   const fields = new URLSearchParams(new FormData(form));
   fields.set("again", fields.get("act"));
-  const response = await fetch("/queue/act", { method: "POST", body: fields, credentials: "same-origin" });
+  const response = await fetch(at("/queue/act"), { method: "POST", body: fields, credentials: "same-origin" });
   if (!response.ok) return;
   const page = parse(await response.text());
   for (const id of ["came-since", "needs", "cause"]) {

@@ -1,6 +1,7 @@
 // The top and the strip of every page, kept up to date by the feed: age of the data, phase, worst alert, the two acts.
 
 import { AlertBook, icon, sentence } from "./alerts.js";
+import { at } from "./base.js";
 import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
 import { alarm, replaceStrip, sayState, setServerTime } from "./frame.js";
@@ -64,9 +65,9 @@ function message() {
 
 /** Where an alert can be mended. */
 function linkOf(alert) {
-  if (/queue|job|dead|fulfil/.test(alert.code)) return ["/queue", "See the queue"];
-  if (/stock|sold|sale/.test(alert.code)) return ["/products", "See the products"];
-  return location.pathname === "/" ? null : ["/", "See Live"];
+  if (/queue|job|dead|fulfil/.test(alert.code)) return [at("/queue"), "See the queue"];
+  if (/stock|sold|sale/.test(alert.code)) return [at("/products"), "See the products"];
+  return location.pathname === at("/") ? null : [at("/"), "See Live"];
 }
 
 function drawSlot() {
@@ -152,7 +153,7 @@ feed
   })
   .on("metrics-update", (m) => {
     setServerTime(feed.now());
-    const paused = Boolean($('#emergency form[action="/acts/resume"]'));
+    const paused = Boolean($('#emergency form[action$="/acts/resume"]'));
     const is = `${m.sale.phase} ${m.sale.startsAt} ${m.sale.endsAt}`;
     if ((sale !== null && sale !== is) || paused !== m.paused) refresh();
     sale = is;

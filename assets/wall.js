@@ -1,6 +1,7 @@
 // The wall: phase, orders, stock, the worst alert, one chart. Nothing to click, no cursor.
 
 import { AlertBook, TONES, icon } from "./alerts.js";
+import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
 import { put, set } from "./dom.js";
 import { feed } from "./feed.js";
@@ -99,7 +100,7 @@ function alert() {
 async function load(seconds) {
   const to = feed.now();
   const query = `from=${new Date(to - seconds * 1000).toISOString()}&to=${new Date(to + 1000).toISOString()}&step=1`;
-  const response = await fetch(`/api/v1/monitoring/metrics/history?${query}`).catch(() => null);
+  const response = await fetch(at(`/api/v1/monitoring/metrics/history?${query}`)).catch(() => null);
   if (response?.ok) series.load(await response.json());
   stock.learn(series.events);
   await alerts.load();

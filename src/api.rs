@@ -1,5 +1,7 @@
 //! The REST API: its groups of routes, and the way of a request to one of them.
 
+use std::collections::BTreeSet;
+
 use axum::body::HttpBody;
 use axum::extract::{FromRef, Request};
 use axum::http::Method;
@@ -11,7 +13,7 @@ use tower::Service;
 
 use crate::config::DocsAccess;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, Access, TokensSet, guard, without_query};
+use crate::http::{self, Access, PublicUrl, TokensSet, guard, without_query};
 
 mod backup;
 mod docs;
@@ -44,9 +46,9 @@ fn groups() -> Vec<Group> {
     ]
 }
 
-/// The description of the API as JSON text, for a server with such tokens.
-pub fn description(set: TokensSet) -> String {
-    openapi::text(groups().into_iter().map(Group::chapter).collect(), set)
+/// The description of the API as JSON text, for a server with such tokens that a proxy shows there.
+pub fn description(set: TokensSet, public: &PublicUrl) -> String {
+    openapi::text(groups().into_iter().map(Group::chapter).collect(), set, public)
 }
 
 /// A route that is for buyers.
@@ -77,6 +79,8 @@ pub struct Api {
     /// What responds to a `POST` of an order without the router, whose boxes cost more than its handler.
     place_order: PlaceOrder,
     buyer_routes: Vec<BuyerRoute>,
+    /// The first parts of the paths that are not below [`BASE`].
+    roots: BTreeSet<String>,
     /// The paths whose requests are not counted for their clients.
     unlimited: Vec<String>,
 }
@@ -85,12 +89,14 @@ impl Api {
     /// The routes over these rooms.
     pub fn new(deps: Deps) -> Self {
         let (tokens, docs) = (deps.tokens.clone(), deps.docs);
-        let set = tokens.set();
-        let shared = Shared::new(deps, Description::new(move || description(set)));
+        let (set, public) = (tokens.set(), deps.public.clone());
+        let shared = Shared::new(deps, Description::new(move || description(set, &public)));
         let place_order = PlaceOrder::from_ref(&shared);
         let routes: Vec<Route> = groups().into_iter().flat_map(|group| group.routes).collect();
         let unlimited = routes.iter().map(Route::description).filter(|description| !description.is_limited());
         let unlimited = unlimited.map(|description| description.path().to_owned()).collect();
+        let roots = routes.iter().map(|route| first_part(route.description().path()).to_owned());
+        let roots = roots.filter(|root| !BASE.starts_with(&format!("/{root}/"))).collect();
         let for_buyers = routes.iter().map(Route::description).filter(|description| description.is_for_buyers());
         let buyer_routes = for_buyers
             .map(|description| BuyerRoute { method: description.method(), path: description.path().to_owned() });
@@ -116,7 +122,7 @@ impl Api {
             .fallback(async || Refusal::NotFound)
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
             .with_state(shared);
-        Self { router, place_order, buyer_routes, unlimited }
+        Self { router, place_order, buyer_routes, roots, unlimited }
     }
 }
 
@@ -125,6 +131,11 @@ impl http::Handler for Api {
         // The router's error type has no values.
         let Ok(response) = self.router.clone().call(request).await;
         response
+    }
+
+    fn has(&self, path: &str) -> bool {
+        let below = path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        below || self.roots.contains(first_part(path))
     }
 
     fn buyer_methods(&self, path: &str) -> Vec<Method> {
@@ -146,6 +157,11 @@ impl http::Handler for Api {
     {
         self.place_order.respond(head, body)
     }
+}
+
+/// The part of a path before its second slash.
+fn first_part(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::feed::{self, Feed, FeedTask};
 use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
-use crate::http::{self, AdminToken, ServeConfig, StorefrontToken, Tokens};
+use crate::http::{self, AdminToken, PublicUrl, ServeConfig, StorefrontToken, Tokens};
 use crate::maintenance::counted;
 use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
 use crate::open_files;
@@ -231,7 +231,13 @@ impl App {
             orders_at_start: orders,
         }));
         let token = config.admin_token.as_ref().map(Secret::expose);
-        let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone());
+        let public = PublicUrl::new(config.public_url.clone());
+        if config.public_url.is_some() && config.admin_token.is_none() {
+            tracing::warn!(
+                "PUBLIC_URL is set and ADMIN_TOKEN is not: what the proxy passes on can use operator routes"
+            );
+        }
+        let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone(), public.clone());
         let storefront = StorefrontToken::new(config.storefront_token.as_ref().map(Secret::expose));
         let banner = Banner {
             address,
@@ -253,6 +259,7 @@ impl App {
                 clock: engine.clock.clone(),
                 job_ids: Arc::clone(&engine.job_ids),
                 token: token.clone(),
+                public: public.clone(),
                 metrics: Arc::clone(&engine.metrics),
                 alerts: Arc::clone(&alerts),
                 monitor: Arc::clone(&monitor),
@@ -266,6 +273,7 @@ impl App {
             metrics: Arc::clone(&engine.metrics),
             clock: engine.clock.clone(),
             token: token.clone(),
+            public: public.clone(),
             max_clients: config.max_feed_clients.min(max_connections.div_ceil(2)),
         };
         let api = Api::new(api::Deps {
@@ -280,6 +288,7 @@ impl App {
             metrics: Arc::clone(&engine.metrics),
             alerts,
             monitor,
+            public: public.clone(),
             docs: config.pages.docs,
         });
         let (stop, stopped) = watch::channel(false);
@@ -295,6 +304,7 @@ impl App {
             shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
             rate_limits: Arc::clone(&engine.rate_limits),
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
+            public,
             has_token: config.admin_token.is_some(),
             cors: config.cors_origins.clone(),
             metrics: Arc::clone(&engine.metrics),

@@ -17,7 +17,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
 
-use crate::config::{Secret, has_usable_port};
+use crate::config::{Secret, ServerUrl};
 use crate::limits::{CLIENT_TIMEOUT, MAX_ERROR_CHARS, MAX_PROBLEM_BYTES};
 
 mod call;
@@ -33,7 +33,7 @@ const ROOT: &str = "/api/v1";
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Not the URL of a server.
-    #[error("{0:?} is not the URL of a server; give one such as http://127.0.0.1:3000")]
+    #[error("{0:?} is not the URL of a server; give one such as http://127.0.0.1:3000 or https://shop.example/flash")]
     NotAServer(String),
     /// The certificates of this machine cannot be read.
     #[error("TLS cannot be used: {0}")]
@@ -87,9 +87,12 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the server at a URL such as `http://127.0.0.1:3000`, which has no path. Nothing is sent yet.
+    /// A client of the server at a URL such as `http://127.0.0.1:3000` or, behind a proxy,
+    /// `https://shop.example/flash`. Nothing is sent yet.
     pub fn new(server: &str, token: Option<&Secret>) -> Result<Self, ClientError> {
-        let root = parse_server(server)?;
+        let not_a_server = || ClientError::NotAServer(server.to_owned());
+        let url = ServerUrl::parse(server).map_err(|_| not_a_server())?;
+        let root = url.origin().parse().map_err(|_| not_a_server())?;
         let token = token.map(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
             value.set_sensitive(true);
@@ -97,7 +100,7 @@ impl Client {
         });
         let token = token.transpose().map_err(|_| ClientError::TokenUnfit)?;
         let http = http_client(&root).map_err(ClientError::Tls)?;
-        Ok(Self { http, server: server.strip_suffix('/').unwrap_or(server).into(), token })
+        Ok(Self { http, server: url.to_string().into(), token })
     }
 
     /// The server's URL, without a slash at its end.
@@ -167,19 +170,6 @@ impl Read for Download {
     }
 }
 
-/// The URL of a server: a scheme, a host, maybe a port, and nothing else.
-fn parse_server(server: &str) -> Result<Uri, ClientError> {
-    let not_a_server = || ClientError::NotAServer(server.to_owned());
-    let root = format!("{}{ROOT}", server.strip_suffix('/').unwrap_or(server));
-    let uri: Uri = root.parse().map_err(|_| not_a_server())?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let is_server = !authority.contains('@') && uri.path() == ROOT && uri.query().is_none() && has_usable_port(&uri);
-    match matches!(uri.scheme_str(), Some("http" | "https")) && is_server {
-        true => Ok(uri),
-        false => Err(not_a_server()),
-    }
-}
-
 fn http_client(root: &Uri) -> io::Result<HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -240,16 +230,20 @@ mod tests {
 
     #[test]
     fn only_the_url_of_a_server_is_asked() {
-        assert_eq!(parse_server("http://localhost:3000/").unwrap(), "http://localhost:3000/api/v1");
-        assert_eq!(parse_server("https://shop.example").unwrap().scheme_str(), Some("https"));
-        assert_eq!(Client::new("http://localhost:3000/", None).unwrap().server(), "http://localhost:3000");
+        for (given, server) in [
+            ("http://localhost:3000/", "http://localhost:3000"),
+            ("https://shop.example", "https://shop.example"),
+            ("https://shop.example/flash/", "https://shop.example/flash"),
+        ] {
+            assert_eq!(Client::new(given, None).unwrap().server(), server);
+        }
         for wrong in [
             "",
             "localhost:3000",
             "ftp://shop.example",
             "http://me:pw@shop.example",
-            "http://shop.example/x",
             "http://shop.example//",
+            "http://shop.example/a/../b",
             "http://shop.example?x",
             "http://shop.example#x",
             "http://shop.example:99999",

@@ -5,10 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use hyper::Uri;
 
 use crate::limits::MAX_SETTING_FILE_BYTES;
 use crate::regular_file;
+
+mod url;
+
+pub use url::ServerUrl;
+
+use url::origin;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct Config {
     pub storefront_token: Option<Secret>,
     /// Origins whose pages may use the routes of buyers.
     pub cors_origins: Option<CorsOrigins>,
+    /// Where a proxy shows the server.
+    pub public_url: Option<ServerUrl>,
     /// Whether the sample products are created in an empty store.
     pub sample_data: bool,
     /// Number of workers that fulfil orders.
@@ -153,7 +160,11 @@ impl CorsOrigins {
         match list[..] {
             [] => Ok(None),
             ["*"] => Ok(Some(Self::Any)),
-            _ => list.into_iter().map(origin).collect::<Result<_, _>>().map(|list| Some(Self::Exact(list))),
+            _ => {
+                let origins =
+                    list.into_iter().map(|text| origin(text).ok_or_else(|| ConfigError::Origin(text.to_owned())));
+                Ok(Some(Self::Exact(origins.collect::<Result<_, _>>()?)))
+            }
         }
     }
 
@@ -163,26 +174,6 @@ impl CorsOrigins {
             Self::Any => true,
             Self::Exact(origins) => origins.iter().any(|allowed| allowed.as_bytes() == origin),
         }
-    }
-}
-
-/// An origin as browsers write it (RFC 6454, section 6.2): in lower case, without a port that the scheme implies.
-fn origin(text: &str) -> Result<String, ConfigError> {
-    let wrong = || ConfigError::Origin(text.to_owned());
-    let given = text.to_ascii_lowercase();
-    let url: Uri = given.parse().map_err(|_| wrong())?;
-    let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else { return Err(wrong()) };
-    let implied = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return Err(wrong()),
-    };
-    let port = url.port_u16().filter(|port| *port != implied);
-    let origin = format!("{scheme}://{host}{}", port.map_or_else(String::new, |port| format!(":{port}")));
-    let is_whole = has_usable_port(&url) && [origin.clone(), format!("{origin}:{implied}")].contains(&given);
-    match is_whole {
-        true => Ok(origin),
-        false => Err(wrong()),
     }
 }
 
@@ -241,6 +232,9 @@ pub enum ConfigError {
         "CORS_ORIGINS: {0:?} is not an origin; write scheme, host and port, such as https://shop.example, or * alone"
     )]
     Origin(String),
+    /// Not an address under which a proxy can show the server.
+    #[error("PUBLIC_URL {0}, as https://shop.example/flash does")]
+    PublicUrl(&'static str),
     /// The storefront's token would open all.
     #[error("STOREFRONT_TOKEN and ADMIN_TOKEN are the same; the shop's server would be an operator: set another one")]
     SameTokens,
@@ -267,6 +261,11 @@ pub enum ConfigError {
     SecretTwice(&'static str),
 }
 
+/// Reads `PUBLIC_URL`; none if it is unset or empty.
+pub fn public_url(text: Option<&str>) -> Result<Option<ServerUrl>, ConfigError> {
+    text.filter(|text| !text.is_empty()).map(ServerUrl::parse).transpose().map_err(ConfigError::PublicUrl)
+}
+
 /// Finds the address to listen on. Without a token, it must be one that only this machine can reach.
 pub fn address(host: &str, port: u16, token: Option<&Secret>) -> Result<SocketAddr, ConfigError> {
     let found = match host.parse::<IpAddr>() {
@@ -287,19 +286,6 @@ fn is_numeric(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit('.').next().unwrap_or_default();
     last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X")
-}
-
-/// Whether a URL has no port, or one that can be connected to. `Uri` reads any other port as none.
-pub fn has_usable_port(url: &Uri) -> bool {
-    let authority = url.authority().map_or("", |authority| authority.as_str());
-    let port = authority.rsplit('@').next().and_then(|rest| rest.strip_prefix(url.host().unwrap_or_default()));
-    match port {
-        Some("") => true,
-        Some(port) => port.strip_prefix(':').is_some_and(|port| {
-            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
-        }),
-        None => false,
-    }
 }
 
 /// A token, checked, from a variable or from the file that the variable with `_FILE` at its end names.
@@ -386,26 +372,6 @@ mod tests {
             assert!(matches!(parse(&[wrong]), Err(ConfigError::Origin(_))), "{wrong}");
         }
         assert!(parse(&["https://shop.example", "*"]).is_err());
-    }
-
-    #[test]
-    fn a_port_that_cannot_be_connected_to_is_not_taken_for_none() {
-        for (url, usable) in [
-            ("http://a", true),
-            ("http://a/b:c", true),
-            ("http://a:1", true),
-            ("https://[::1]:65535/", true),
-            ("http://[::1]", true),
-            ("http://a:0", false),
-            ("http://a:", false),
-            ("http://a:65536", false),
-            ("http://a:99999/x", false),
-        ] {
-            assert_eq!(has_usable_port(&url.parse().unwrap()), usable, "{url}");
-        }
-        for wrong in ["http://a:b", "http://a:+1", "http://a:-1"] {
-            assert!(wrong.parse::<Uri>().map_or(true, |url| !has_usable_port(&url)), "{wrong}");
-        }
     }
 
     #[test]

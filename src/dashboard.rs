@@ -9,18 +9,19 @@
 //!
 //! async fn show(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
 //!     let view = totals::queue(&shared.store, &shared.queue);
-//!     html(&QueuePage { frame: Frame::of(&shared, &visit, Page::Queue), view })
+//!     visit.html(&QueuePage { frame: Frame::of(&shared, &visit, Page::Queue), view })
 //! }
 //! ```
 //!
 //! The template starts with `{% extends "frame.html" %}` and has the blocks `title`, `head` (more style sheets and
 //! scripts, by `{{ frame.asset("queue.js") }}`) and `page`. [`text`] writes numbers and times. What a handler refuses
-//! becomes an error page.
+//! becomes an error page. Paths start at the server's root, everywhere: [`Visit::html`] and the edge of `http` put the
+//! prefix of a proxy before them.
 //!
 //! An act is a `<form method="post" action="/…">` with the field `back` (`{{ frame.back }}`). Its handler takes a
 //! [`FormBody`](crate::http::FormBody), acts, and ends with `visit.back(&form, &shared, Notice::done("…"))`: the
 //! browser goes back and shows the sentence in the strip. What has to be asked first ends with
-//! `html(&AskPage { … })`. With `data-act` on the form, `frame.js` sends it in place, and shows the question as a
+//! `visit.html(&AskPage { … })`. With `data-act` on the form, `frame.js` sends it in place, and shows the question as a
 //! dialog.
 //!
 //! [`Dashboard::respond`] checks who asks, and puts the headers that protect browsers on whatever a page returns.
@@ -151,7 +152,7 @@ impl Dashboard {
         let token = &self.shared.token;
         let refuse = |refusal: Refusal| Box::new(refusal.into_response());
         let first = parts.uri.path().split('/').nth(1).unwrap_or_default();
-        if !is_read(&parts.method) && !is_same_origin(&parts.headers) {
+        if !is_read(&parts.method) && !is_same_origin(&parts.headers, &self.shared.public) {
             return Err(refuse(Refusal::Forbidden(FOREIGN_PAGE)));
         }
         if matches!(first, "login" | "assets" | "favicon.ico") || token.allows(&parts.method, &parts.headers) {

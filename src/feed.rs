@@ -19,7 +19,7 @@ use tower::Service;
 use crate::alerts::Alerts;
 use crate::domain::clock::Clock;
 use crate::domain::refusal::Refusal;
-use crate::http::{AdminToken, check_none};
+use crate::http::{AdminToken, PublicUrl, check_none};
 use crate::inventory::Inventory;
 use crate::limits::FEED_PING;
 use crate::metrics::Metrics;
@@ -69,6 +69,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The operator's credential.
     pub token: AdminToken,
+    /// Where a proxy shows the server.
+    pub public: PublicUrl,
     /// Clients at once.
     pub max_clients: usize,
 }
@@ -79,6 +81,7 @@ pub struct Feed {
     door: Arc<Door>,
     seats: Arc<Seats>,
     token: AdminToken,
+    public: PublicUrl,
     engine: EngineIoService<Connections>,
 }
 
@@ -89,7 +92,7 @@ pub struct FeedTask(JoinHandle<()>);
 impl Feed {
     /// Starts the task, which ends when `stopped` turns true, and with it all clients.
     pub fn start(deps: Deps, stopped: watch::Receiver<bool>) -> (Self, FeedTask) {
-        let Deps { store, inventory, alerts, monitor, metrics, clock, token, max_clients } = deps;
+        let Deps { store, inventory, alerts, monitor, metrics, clock, token, public, max_clients } = deps;
         let history = store.head().history();
         let hub = Hub::new(Sources { store, inventory, alerts, monitor, clock, history });
         let (door, commands) = Door::new();
@@ -100,7 +103,7 @@ impl Feed {
             hub.run(commands, stopped).await;
             connections.close();
         });
-        (Self { door, seats: Seats::new(max_clients, metrics), token, engine }, FeedTask(task))
+        (Self { door, seats: Seats::new(max_clients, metrics), token, public, engine }, FeedTask(task))
     }
 
     /// Whether a request for this path is for the feed.
@@ -125,7 +128,7 @@ impl Feed {
         }
         let upgrading = hyper::upgrade::on(&mut request);
         let (head, _) = request.into_parts();
-        let is_operator = entry::is_operator(&head, &self.token).map_err(rejected)?;
+        let is_operator = entry::is_operator(&head, &self.token, &self.public).map_err(rejected)?;
         check_none(&head.uri).map_err(rejected)?;
         let response = websocket::handshake(&head)?;
         if !is_operator {
@@ -138,7 +141,7 @@ impl Feed {
 
     async fn call_engine(&self, request: Request) -> Result<Response, Box<Response>> {
         let (mut head, body) = request.into_parts();
-        let is_operator = entry::is_operator(&head, &self.token).map_err(rejected)?;
+        let is_operator = entry::is_operator(&head, &self.token, &self.public).map_err(rejected)?;
         socketio::check_version(&head)?;
         if socketio::is_websocket(&head) {
             websocket::handshake(&head)?;

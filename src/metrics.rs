@@ -85,6 +85,7 @@ pub struct Metrics {
     expiry_lag: Histogram,
     local_faults: Counter,
     clock_steps: Counter,
+    forwarded_ignored: Counter,
     requests: Requests,
     posts: Posts,
     acknowledged: AtomicU64,
@@ -179,6 +180,9 @@ impl Default for Metrics {
         let posts = Posts::new(&mut registry);
         let clock_steps = Counter::default();
         registry.register("clock_steps", "Times that the wall clock was set", clock_steps.clone());
+        let forwarded_ignored = Counter::default();
+        let about = "Requests whose X-Forwarded-For was ignored, as it came from a peer that is not trusted";
+        registry.register("forwarded_ignored", about, forwarded_ignored.clone());
         Self {
             registry,
             posts,
@@ -194,6 +198,7 @@ impl Default for Metrics {
             expiry_lag,
             local_faults,
             clock_steps,
+            forwarded_ignored,
             requests: Requests::default(),
             under_way: Level::default(),
             peak_connections: AtomicU64::default(),
@@ -368,6 +373,11 @@ impl Metrics {
     /// Counts that the wall clock was set.
     pub fn count_clock_step(&self) {
         self.clock_steps.inc();
+    }
+
+    /// Counts a request whose `X-Forwarded-For` was ignored.
+    pub fn count_forwarded_ignored(&self) {
+        self.forwarded_ignored.inc();
     }
 
     /// Everything as text.

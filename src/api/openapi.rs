@@ -9,7 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server};
 
-use crate::http::TokensSet;
+use crate::http::{PublicUrl, TokensSet};
 use crate::view;
 use crate::view::problem::ProblemView;
 
@@ -54,15 +54,15 @@ pub(super) struct Chapter {
     pub(super) operations: Vec<Operation>,
 }
 
-/// The document as JSON text, for a server with such tokens.
-pub(super) fn text(chapters: Vec<Chapter>, set: TokensSet) -> String {
+/// The document as JSON text, for a server with such tokens that a proxy shows there.
+pub(super) fn text(chapters: Vec<Chapter>, set: TokensSet, public: &PublicUrl) -> String {
     // Texts and numbers only: this cannot fail.
-    let mut text = document(chapters, set).to_pretty_json().unwrap_or_default();
+    let mut text = document(chapters, set, public).to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
+fn document(chapters: Vec<Chapter>, set: TokensSet, public: &PublicUrl) -> OpenApi {
     let mut components = ComponentsBuilder::new();
     let (mut paths, mut tags) = (PathsBuilder::new(), Vec::new());
     let mut refusals = BTreeMap::new();
@@ -100,7 +100,14 @@ fn document(chapters: Vec<Chapter>, set: TokensSet) -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
         .license(Some(LicenseBuilder::new().name(LICENSE).identifier(Some(LICENSE)).build()));
-    let document = OpenApiBuilder::new().info(info).servers(Some([Server::new("/")]));
+    let document = OpenApiBuilder::new().info(info).servers(Some(servers(public)));
     let document = document.paths(paths).webhooks(Some(webhooks::all()));
     document.components(Some(components.build())).tags(Some(tags)).build()
+}
+
+/// Where the server is found: by its public URL, and from where the document is.
+fn servers(public: &PublicUrl) -> Vec<Server> {
+    let Some(url) = public.url() else { return vec![Server::new("/")] };
+    let here = if url.path().is_empty() { "/" } else { url.path() };
+    vec![Server::new(url.to_string()), Server::new(here)]
 }

@@ -13,7 +13,7 @@ use crate::committer::Intake;
 use crate::config::DocsAccess;
 use crate::domain::clock::Clock;
 use crate::domain::job_id::JobIds;
-use crate::http::{AdminToken, Cursors, Tokens};
+use crate::http::{AdminToken, Cursors, PublicUrl, Tokens};
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
@@ -47,6 +47,8 @@ pub struct Deps {
     pub alerts: Arc<Alerts>,
     /// The figures of the moment.
     pub monitor: Arc<Monitor>,
+    /// Where a proxy shows the server.
+    pub public: PublicUrl,
     /// Who may read the description of the API.
     pub docs: DocsAccess,
 }
@@ -121,6 +123,7 @@ part!(Tokens, deps.tokens);
 part!(Arc<Metrics>, deps.metrics);
 part!(Arc<Alerts>, deps.alerts);
 part!(Arc<Monitor>, deps.monitor);
+part!(PublicUrl, deps.public);
 part!(Arc<Cursors>, cursors);
 part!(Arc<ProductLists>, lists);
 part!(BackupTurn, backup_turn);

@@ -10,7 +10,7 @@ const OPEN: TokensSet = TokensSet { admin: false, storefront: false };
 const LOCKED: TokensSet = TokensSet { admin: true, storefront: true };
 
 fn document(set: TokensSet) -> Value {
-    serde_json::from_str(&description(set)).unwrap()
+    serde_json::from_str(&description(set, &PublicUrl::default())).unwrap()
 }
 
 fn json() -> Value {

@@ -42,6 +42,10 @@ impl Handler for Site {
         }
     }
 
+    fn has(&self, path: &str) -> bool {
+        Feed::is_for(path) || Dashboard::has(path) || self.api.has(path)
+    }
+
     fn buyer_methods(&self, path: &str) -> Vec<Method> {
         self.api.buyer_methods(path)
     }

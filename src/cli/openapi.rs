@@ -13,6 +13,7 @@ pub(super) struct Openapi;
 
 impl Run for Openapi {
     fn run(self, _: Definition) -> Result<(), CommandError> {
-        say(&api::description(http::TokensSet { admin: true, storefront: true }).trim_end())
+        let set = http::TokensSet { admin: true, storefront: true };
+        say(&api::description(set, &http::PublicUrl::default()).trim_end())
     }
 }

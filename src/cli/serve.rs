@@ -53,6 +53,10 @@ pub(super) struct Serve {
     /// all
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     cors_origins: Vec<String>,
+    /// URL under which a proxy shows the server, path included, such as https://shop.example/flash; the proxy may take
+    /// the path off or leave it on
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
     /// Number of workers that fulfil orders
     #[arg(long, env = "WORKERS", default_value_t = DEFAULT_WORKERS, value_parser = within::<u32>(1..=4096))]
     workers: u32,
@@ -199,6 +203,7 @@ impl Serve {
             admin_token,
             storefront_token,
             cors_origins: CorsOrigins::parse(&self.cors_origins)?,
+            public_url: config::public_url(self.public_url.as_deref())?,
             sample_data: self.sample_data,
             workers: self.workers as usize,
             queue_capacity: self.queue_capacity as usize,

@@ -12,7 +12,7 @@ use crate::http::FormBody;
 use super::error::sentence;
 use super::frame::{Frame, Page};
 use super::notice::{Notice, is_fresh};
-use super::page::{AskPage, html};
+use super::page::AskPage;
 use super::state::Shared;
 use super::text::{clock_millis, counted};
 use super::visit::{Visit, local};
@@ -44,7 +44,7 @@ async fn resume(State(shared): State<Shared>, visit: Visit, form: FormBody) -> R
         && !paused.is_some_and(|at| is_fresh(at, shared.clock.now()))
     {
         let back = form.get("back").and_then(local).unwrap_or("/").to_owned();
-        return html(&AskPage {
+        return visit.html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Other),
             title: "Resume the queue?".to_owned(),
             lines: vec![format!("Workers take {} at once.", counted(in_line(&shared), "waiting job", "waiting jobs"))],
@@ -91,7 +91,7 @@ async fn start_sale(State(shared): State<Shared>, visit: Visit, form: FormBody) 
     if form.get("sure").is_none() && waiting > 0 && !stopped.is_some_and(|at| is_fresh(at, shared.clock.now())) {
         let back = form.get("back").and_then(local).unwrap_or("/").to_owned();
         let products = counted(waiting, "product that was stopped goes", "products that were stopped go");
-        return html(&AskPage {
+        return visit.html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Other),
             title: "Start the sale again?".to_owned(),
             lines: vec![format!("{products} back into the sale at once, on the terms they have.")],

@@ -14,7 +14,7 @@ use crate::view::benchmark::BenchmarkView;
 
 use super::frame::{Frame, Page};
 use super::notice::Notice;
-use super::page::{AskPage, attachment, html, stamp};
+use super::page::{AskPage, attachment, stamp};
 use super::state::Shared;
 use super::text;
 use super::visit::Visit;
@@ -52,7 +52,7 @@ async fn show(State(shared): State<Shared>, visit: Visit) -> Result<Response, Re
     let report = Report::of(shared.monitor.benchmark(), shared.clock.now());
     let json = serde_json::to_vec(&report.view).map_err(|_| Refusal::Internal)?;
     let file = file::write(&report, &visit.host, &shared).await?;
-    html(&BenchmarkPage {
+    visit.html(&BenchmarkPage {
         frame: Frame::of(&shared, &visit, Page::Benchmark),
         json_size: kilobytes(json.len()),
         file_size: kilobytes(file.len()),
@@ -68,7 +68,7 @@ async fn reset(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Re
         return Ok(visit.to(PATH, &shared, &notice));
     }
     let total = text::counted(shared.monitor.benchmark().total_requests, "request is", "requests are");
-    html(&AskPage {
+    visit.html(&AskPage {
         frame: Frame::of(&shared, &visit, Page::Benchmark),
         title: "Start a new measurement?".to_owned(),
         lines: vec![

@@ -12,7 +12,6 @@ use crate::domain::refusal::Refusal;
 use crate::http::{FormBody, Query, set_cookie};
 
 use super::frame::{Frame, Page};
-use super::page::html;
 use super::state::Shared;
 use super::theme::{Theme, Zone};
 use super::visit::{KEYS_COOKIE, THEME_COOKIE, Visit, ZONE_COOKIE, local};
@@ -41,7 +40,7 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
     let mut query = Query::of(&uri, &["back"]);
     let back = query.read("back", |text| Ok(local(text).unwrap_or("/").to_owned())).unwrap_or("/".to_owned());
     query.finish()?;
-    html(&DisplayPage { frame: Frame::of(&shared, &visit, Page::Other), back })
+    visit.html(&DisplayPage { frame: Frame::of(&shared, &visit, Page::Other), back })
 }
 
 async fn set(visit: Visit, form: FormBody) -> Response {
@@ -58,5 +57,5 @@ async fn set(visit: Visit, form: FormBody) -> Response {
 }
 
 async fn help(State(shared): State<Shared>, visit: Visit) -> Result<Response, Refusal> {
-    html(&HelpPage { frame: Frame::of(&shared, &visit, Page::Other) })
+    visit.html(&HelpPage { frame: Frame::of(&shared, &visit, Page::Other) })
 }

@@ -9,7 +9,7 @@ use crate::domain::refusal::Refusal;
 use crate::http::{message, retry_after, status};
 
 use super::frame::{Frame, Page};
-use super::page::{html, with_status};
+use super::page::with_status;
 use super::state::Shared;
 use super::visit::Visit;
 
@@ -36,13 +36,13 @@ struct RefusedPage {
 pub(super) fn page(shared: &Shared, visit: &Visit, refusal: &Refusal, allow: Option<&HeaderValue>) -> Response {
     let text = sentence(refusal);
     let page = match refusal {
-        Refusal::Forbidden(_) | Refusal::Unauthorized => html(&RefusedPage {
+        Refusal::Forbidden(_) | Refusal::Unauthorized => visit.html(&RefusedPage {
             theme: visit.theme.word(),
             style: super::assets::url("flashsale.css"),
             icon: super::assets::url("icon.svg"),
             text,
         }),
-        _ => html(&ErrorPage {
+        _ => visit.html(&ErrorPage {
             frame: Frame::of(shared, visit, Page::Other),
             title: title(refusal),
             text,

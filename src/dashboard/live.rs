@@ -13,7 +13,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::sale::Phase;
 
 use super::frame::{Frame, Page};
-use super::page::html;
 use super::state::Shared;
 use super::text;
 use super::visit::Visit;
@@ -77,7 +76,7 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
             ("sale running", View::During(Box::new(During::of(&shared, &visit, &asked).await?)))
         }
     };
-    html(&LivePage {
+    visit.html(&LivePage {
         frame: Frame::of(&shared, &visit, Page::Live),
         title,
         phase: sale.phase.0.as_str(),

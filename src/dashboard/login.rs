@@ -16,7 +16,7 @@ use crate::http::{FormBody, Query, SESSION_COOKIE, set_cookie};
 use crate::limits::{LOGIN_WINDOW, SESSION_LIFETIME};
 
 use super::assets;
-use super::page::{html, with_status};
+use super::page::with_status;
 use super::state::Shared;
 use super::text::counted;
 use super::visit::{Visit, local};
@@ -58,7 +58,7 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
     if !shared.token.is_set() {
         return Ok(Redirect::to(&next).into_response());
     }
-    html(&LoginPage::of(&visit, &next, String::new()))
+    visit.html(&LoginPage::of(&visit, &next, String::new()))
 }
 
 async fn log_in(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Result<Response, Refusal> {
@@ -75,7 +75,7 @@ async fn log_in(State(shared): State<Shared>, visit: Visit, form: FormBody) -> R
             0 => return too_many(&visit, next, shared.tries.wait(address, now).unwrap_or(LOGIN_WINDOW)),
             left => format!("That is not the token. {} left in this minute.", counted(left.into(), "try", "tries")),
         };
-        return Ok(with_status(html(&LoginPage::of(&visit, next, error))?, StatusCode::UNAUTHORIZED));
+        return Ok(with_status(visit.html(&LoginPage::of(&visit, next, error))?, StatusCode::UNAUTHORIZED));
     }
     tracing::info!(%address, "an operator logged in");
     let mut response = Redirect::to(next).into_response();
@@ -91,7 +91,7 @@ async fn log_in(State(shared): State<Shared>, visit: Visit, form: FormBody) -> R
 fn too_many(visit: &Visit, next: &str, wait: Duration) -> Result<Response, Refusal> {
     let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
     let error = format!("Too many wrong tokens from this address. Try again in {seconds} s.");
-    let mut response = with_status(html(&LoginPage::of(visit, next, error))?, StatusCode::TOO_MANY_REQUESTS);
+    let mut response = with_status(visit.html(&LoginPage::of(visit, next, error))?, StatusCode::TOO_MANY_REQUESTS);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     Ok(response)
 }

@@ -16,7 +16,6 @@ use crate::http::{PathParam, Query};
 use crate::operator::orders;
 
 use super::frame::{Frame, Page};
-use super::page::html;
 use super::state::Shared;
 use super::text;
 use super::visit::Visit;
@@ -183,5 +182,5 @@ async fn page(
     };
     let frame = Frame::of(shared, visit, Page::Orders);
     let (products, export) = (shared.product_choices(), search.url("/orders/export.csv"));
-    html(&OrdersPage { frame, products, search, rows, next, newer, export, one })
+    visit.html(&OrdersPage { frame, products, search, rows, next, newer, export, one })
 }

@@ -8,19 +8,22 @@ use crate::domain::clock::Timestamp;
 use crate::domain::refusal::Refusal;
 
 use super::frame::Frame;
+use super::visit::Visit;
 
-/// A template as a response.
-pub(super) fn html(template: &impl Template) -> Result<Response, Refusal> {
-    match template.render() {
-        Ok(text) => Ok(Html(text).into_response()),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be written");
-            Err(Refusal::Internal)
+impl Visit {
+    /// A template as a response, with the paths in it as the visitor sees them.
+    pub(super) fn html(&self, template: &impl Template) -> Result<Response, Refusal> {
+        match template.render() {
+            Ok(text) => Ok(Html(self.public.show_page(text)).into_response()),
+            Err(error) => {
+                tracing::error!(%error, "a page could not be written");
+                Err(Refusal::Internal)
+            }
         }
     }
 }
 
-/// The same with another status.
+/// A response with another status.
 pub(super) fn with_status(mut response: Response, status: StatusCode) -> Response {
     *response.status_mut() = status;
     response

@@ -20,7 +20,7 @@ use crate::limits::MAX_STOCK;
 use super::error::sentence;
 use super::frame::{Frame, Page};
 use super::notice::{Notice, is_fresh};
-use super::page::{AskPage, html};
+use super::page::AskPage;
 use super::state::Shared;
 use super::text;
 use super::visit::{Visit, local};
@@ -113,7 +113,7 @@ fn page(shared: &Shared, visit: &Visit, search: &Search, beside: Beside) -> Resu
     } else if matches!(beside, Beside::New(_)) {
         frame.back = search.list();
     }
-    html(&ProductsPage { frame, list, beside })
+    visit.html(&ProductsPage { frame, list, beside })
 }
 
 async fn with_form(
@@ -260,7 +260,7 @@ fn ask_to_save(
     fields.push(("units".to_owned(), form.units.clone()));
     fields.push(("sure".to_owned(), "yes".to_owned()));
     let count = changes.lines.len() as u64;
-    html(&AskPage {
+    visit.html(&AskPage {
         frame: Frame::of(shared, visit, Page::Products),
         title: format!("Change {} while it is sold?", product.terms.name),
         lines,
@@ -291,7 +291,7 @@ async fn start(State(shared): State<Shared>, visit: Visit, id: PathParam, body: 
     let (product, search) = (product(&shared, &id)?, search_of(&body));
     let (terms, now) = (&product.terms, shared.clock.now());
     if !terms.flash_sale_active && body.get("sure").is_none() && !is_fresh(product.updated_at, now) {
-        return html(&AskPage {
+        return visit.html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Products),
             title: format!("Start the sale of {}?", terms.name),
             lines: start_lines(&product, now),
@@ -349,7 +349,7 @@ async fn delete(
     let name = &product.terms.name;
     let tag = ProductTag::of(&product).to_string();
     if body.get("sure").is_none() {
-        return html(&AskPage {
+        return visit.html(&AskPage {
             frame: Frame::of(&shared, &visit, Page::Products),
             title: format!("Delete {name}?"),
             lines: vec!["It has had no order. It cannot be brought back; its number is not given again.".to_owned()],

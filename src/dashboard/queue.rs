@@ -13,7 +13,6 @@ use crate::operator::dead_letters::groups::{Groups, groups};
 use crate::operator::{dead_letters, totals};
 
 use super::frame::{Frame, Page};
-use super::page::html;
 use super::state::Shared;
 use super::visit::Visit;
 
@@ -53,7 +52,7 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
     let rows: Vec<_> = shown.iter().map(|(error, group)| GroupRow::of(error, group, found.letters, &filter)).collect();
     let in_rows = rows.iter().map(|row| row.count).sum::<u64>();
     let (jobs, sample) = (totals::queue(&shared.store, &shared.queue), shared.monitor.latest());
-    html(&QueuePage {
+    visit.html(&QueuePage {
         frame: Frame::of(&shared, &visit, Page::Queue),
         states: figures::states(&jobs, &sample),
         rates: figures::rates(&jobs, &sample),

@@ -10,7 +10,7 @@ use crate::committer::Intake;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::job_id::JobIds;
 use crate::domain::product::ProductId;
-use crate::http::{AdminToken, Cursors};
+use crate::http::{AdminToken, Cursors, PublicUrl};
 use crate::inventory::Inventory;
 use crate::limits::MAX_PRODUCT_CHOICES;
 use crate::metrics::Metrics;
@@ -38,6 +38,8 @@ pub struct Deps {
     pub job_ids: Arc<JobIds>,
     /// The operator's credential.
     pub token: AdminToken,
+    /// Where a proxy shows the server.
+    pub public: PublicUrl,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The alerts that are raised.

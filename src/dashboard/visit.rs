@@ -8,7 +8,7 @@ use axum::http::header::{HOST, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::http::{Client, FormBody, cookie, is_read, set_cookie};
+use crate::http::{Client, FormBody, PublicUrl, cookie, is_read, set_cookie};
 use crate::limits::{MAX_BACK_BYTES, NOTICE_LIFETIME};
 
 use super::notice::{self, Notice};
@@ -29,6 +29,8 @@ pub(super) struct Visit {
     pub(super) client: Option<Client>,
     /// The host that the browser asked for.
     pub(super) host: String,
+    /// Where a proxy shows the server.
+    pub(super) public: PublicUrl,
     /// The path and query of the page, or that of the dashboard where it was no page.
     pub(super) here: String,
     /// The chosen theme.
@@ -68,12 +70,14 @@ impl FromRequestParts<Shared> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let headers = &parts.headers;
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("this server");
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = shared.public.host().or(host).unwrap_or("this server");
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let notice = cookie(headers, notice::COOKIE);
         Ok(Self {
             client: parts.extensions.get().copied(),
             host: host.to_owned(),
+            public: shared.public.clone(),
             here: local(here).filter(|_| is_read(&parts.method)).unwrap_or("/").to_owned(),
             theme: cookie(headers, THEME_COOKIE).map_or(Theme::Auto, Theme::of_word),
             has_keys: cookie(headers, KEYS_COOKIE) != Some("off"),

@@ -4,7 +4,7 @@ use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 
 use crate::domain::refusal::Refusal;
-use crate::http::{AdminToken, is_same_origin};
+use crate::http::{AdminToken, PublicUrl, is_same_origin};
 
 const FOREIGN_PAGE: &str = "A page of another server may not open the feed";
 const IN_ADDRESS: &str = "must not be in the address, which ends up in logs: send the token as Authorization: Bearer …";
@@ -14,13 +14,13 @@ const SECRETS: [&str; 7] = ["token", "access_token", "auth", "authorization", "a
 
 /// Whether a request comes from an operator. One from a foreign page, or with a token in its URL
 /// is rejected, also from an operator.
-pub(super) fn is_operator(head: &Parts, token: &AdminToken) -> Result<bool, Refusal> {
+pub(super) fn is_operator(head: &Parts, token: &AdminToken, public: &PublicUrl) -> Result<bool, Refusal> {
     let names = parameters(head).map(|(name, _)| name);
     if let Some(secret) = names.into_iter().find_map(|name| SECRETS.iter().find(|it| it.eq_ignore_ascii_case(name))) {
         return Err(Refusal::invalid(secret, IN_ADDRESS));
     }
     // Without a token, pages of this machine were let in before.
-    if token.is_set() && !is_same_origin(&head.headers) {
+    if token.is_set() && !is_same_origin(&head.headers, public) {
         return Err(Refusal::Forbidden(FOREIGN_PAGE));
     }
     Ok(token.allows(&head.method, &head.headers))

@@ -13,6 +13,7 @@ use crate::domain::clock::Clock;
 use crate::domain::refusal::Refusal;
 
 use super::origin::is_same_origin;
+use super::public_url::PublicUrl;
 use super::session::SessionKey;
 
 /// Who may use a route.
@@ -35,6 +36,7 @@ pub struct AdminToken(Option<Arc<Credential>>);
 struct Credential {
     token: blake3::Hash,
     sessions: SessionKey,
+    public: PublicUrl,
 }
 
 impl std::fmt::Debug for AdminToken {
@@ -45,11 +47,12 @@ impl std::fmt::Debug for AdminToken {
 
 impl AdminToken {
     /// With a token, operator routes need it; without one, everything is open. `secret` is the store's: with the token
-    /// it makes the key of the sessions, which so survive a restart and end with the token.
-    pub fn new(token: Option<&str>, secret: &[u8; 32], clock: Clock) -> Self {
+    /// it makes the key of the sessions, which so survive a restart and end with the token. A session is for pages of
+    /// this server, by its public URL as well.
+    pub fn new(token: Option<&str>, secret: &[u8; 32], clock: Clock, public: PublicUrl) -> Self {
         Self(token.map(|token| {
             let token = blake3::hash(token.as_bytes());
-            Arc::new(Credential { token, sessions: SessionKey::new(secret, &token, clock) })
+            Arc::new(Credential { token, sessions: SessionKey::new(secret, &token, clock), public })
         }))
     }
 
@@ -66,7 +69,7 @@ impl AdminToken {
         if headers.contains_key(AUTHORIZATION) {
             return credential.has_token(headers);
         }
-        credential.sessions.accepts(headers) && (is_read(method) || is_same_origin(headers))
+        credential.sessions.accepts(headers) && (is_read(method) || is_same_origin(headers, &credential.public))
     }
 
     /// Whether a text is the token.
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn each_token_opens_what_it_is_for() {
-        let admin = |token| AdminToken::new(token, &[7; 32], Clock::system());
+        let admin = |token| AdminToken::new(token, &[7; 32], Clock::system(), PublicUrl::default());
         let headers = |token: Option<&str>| {
             let value = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")).unwrap());
             value.into_iter().map(|value| (AUTHORIZATION, value)).collect::<HeaderMap>()

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -28,6 +28,7 @@ use super::handler::Handler;
 use super::in_flight::{InFlight, Turn};
 use super::origin::check_place;
 use super::path::shown_path;
+use super::public_url::PublicUrl;
 use super::request_log::Entry;
 use super::route_template::RouteTemplate;
 use super::serve_config::ServeConfig;
@@ -48,7 +49,7 @@ const MAX_REQUEST_ID: usize = 128;
 pub struct Client {
     /// Its address.
     pub address: IpAddr,
-    /// Whether it came by TLS, as a trusted proxy says.
+    /// Whether it came by TLS, as the public URL or a trusted proxy says.
     pub is_secure: bool,
 }
 
@@ -59,9 +60,12 @@ pub(super) struct Edge<H> {
     ids: RequestIds,
     rate_limits: Arc<RateLimits>,
     trusted_proxies: Vec<IpNet>,
+    public: PublicUrl,
     /// Whether an admin token is set: without one, it matters where a request comes from.
     has_token: bool,
     cors: Cors,
+    /// Whether the log has said that a peer is not trusted.
+    has_warned: AtomicBool,
     in_flight: Arc<InFlight>,
     metrics: Arc<Metrics>,
 }
@@ -73,8 +77,10 @@ impl<H: Handler> Edge<H> {
             ids: RequestIds::default(),
             rate_limits: Arc::clone(&config.rate_limits),
             trusted_proxies: config.trusted_proxies.clone(),
+            public: config.public.clone(),
             has_token: config.has_token,
             cors: Cors::new(config.cors.clone()),
+            has_warned: AtomicBool::default(),
             in_flight: Arc::new(InFlight::new(config.max_per_address)),
             metrics: Arc::clone(&config.metrics),
         }
@@ -84,9 +90,13 @@ impl<H: Handler> Edge<H> {
     pub(super) async fn respond(&self, request: Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) -> Response {
         let began = Instant::now();
         let (mut parts, body) = request.into_parts();
+        if let Some(uri) = self.public.inside(&parts.uri, |path| self.handler.has(path)) {
+            parts.uri = uri;
+        }
         let id = self.ids.of(&parts.headers);
         let is_short = self.handler.takes_short_cut(&parts);
         let _under_way = is_short.then(|| self.metrics.count_order_request());
+        self.note_forwarded(peer, &parts.headers);
         let address = client(peer, &parts.headers, &self.trusted_proxies);
         let entry = Entry::of(&parts, address, is_short);
         let sharing = self.cors.sharing(&parts, || self.handler.buyer_methods(parts.uri.path()));
@@ -95,14 +105,7 @@ impl<H: Handler> Edge<H> {
             .and_then(|()| self.check_client(&parts, address, peer));
         let mut response = match checked {
             Err(refusal) => {
-                if is_short {
-                    self.metrics.count_rejected(&refusal);
-                }
-                let mut response = problem::problem_response(&refusal, &shown_path(&parts.uri));
-                match is_short {
-                    true => self.record_order(Outcome::of(&refusal), began),
-                    false => self.record(&parts.method, &response, began),
-                }
+                let mut response = self.reject(&refusal, &parts, is_short, began);
                 finish(Arriving::new(body, &**activity), &parts, &mut response, activity).await;
                 response
             }
@@ -110,8 +113,9 @@ impl<H: Handler> Edge<H> {
                 let mut body = Arriving::new(body, &**activity);
                 let response = self.handler.short_cut(&parts, &mut body).await;
                 self.record_order(outcome(&response), began);
-                let mut response =
-                    response.unwrap_or_else(|refusal| problem::problem_response(&refusal, parts.uri.path()));
+                let mut response = response.unwrap_or_else(|refusal| {
+                    problem::problem_response(&refusal, &self.public.shown(parts.uri.path()))
+                });
                 log_failure(&response, parts.uri.path(), &id);
                 finish(body, &parts, &mut response, activity).await;
                 response
@@ -131,10 +135,24 @@ impl<H: Handler> Edge<H> {
         if let Some(sharing) = sharing {
             sharing.mark(response.headers_mut());
         }
+        self.public.show_headers(response.headers_mut());
         if let Some(entry) = entry {
             entry.write(&response, &id, began.elapsed());
         }
         response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// Responds to a request that does not come to its handler.
+    fn reject(&self, refusal: &Refusal, parts: &Parts, is_short: bool, began: Instant) -> Response {
+        let response = problem::problem_response(refusal, &self.public.shown(&shown_path(&parts.uri)));
+        match is_short {
+            true => {
+                self.metrics.count_rejected(refusal);
+                self.record_order(Outcome::of(refusal), began);
+            }
+            false => self.record(&parts.method, &response, began),
+        }
         response
     }
 
@@ -175,7 +193,7 @@ impl<H: Handler> Edge<H> {
         match response.status() {
             // The handler knows what the route has, and that OPTIONS is not among it.
             StatusCode::METHOD_NOT_ALLOWED if asks_options => headers::options(response.headers().get(ALLOW)),
-            status if status.as_u16() >= 400 => problem::render(response, uri.path()),
+            status if status.as_u16() >= 400 => problem::render(response, &self.public.shown(uri.path())),
             _ => response,
         }
     }
@@ -190,18 +208,35 @@ impl<H: Handler> Edge<H> {
         self.metrics.record_request(route, method.as_str(), response.status().as_u16(), began.elapsed());
     }
 
-    /// Whether a request came by TLS, as a trusted proxy says.
+    /// Whether a request came by TLS, as the public URL or a trusted proxy says.
     fn is_secure(&self, parts: &Parts, peer: IpAddr) -> bool {
-        let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
-        let proto = parts.headers.get(FORWARDED_PROTO).filter(|_| trusted);
-        proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+        let proto = parts.headers.get(FORWARDED_PROTO).filter(|_| is_trusted(peer, &self.trusted_proxies));
+        self.public.is_secure() || proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
     }
 
     /// Checks where a request comes from, where no token says who sent it.
     fn check_place(&self, parts: &Parts, sharing: Option<&Sharing>) -> Result<(), Refusal> {
         match self.has_token {
             true => Ok(()),
-            false => check_place(&parts.method, &parts.headers, || sharing.is_some_and(Sharing::is_allowed)),
+            false => {
+                check_place(&parts.method, &parts.headers, &self.public, || sharing.is_some_and(Sharing::is_allowed))
+            }
+        }
+    }
+
+    /// Counts a request whose client a peer names that is not believed: with such a proxy, the limits of each client
+    /// count all clients as one. The log says it once.
+    fn note_forwarded(&self, peer: IpAddr, headers: &HeaderMap) {
+        if !headers.contains_key(FORWARDED_FOR) || is_trusted(peer, &self.trusted_proxies) {
+            return;
+        }
+        self.metrics.count_forwarded_ignored();
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For is ignored, as this peer is not in TRUSTED_PROXIES: limits count all of its clients \
+                 as one; if it is your proxy, add its IP address to TRUSTED_PROXIES"
+            );
         }
     }
 
@@ -240,7 +275,6 @@ async fn finish(body: Arriving<&Activity>, head: &Parts, response: &mut Response
 /// The address of the client: the peer, or, where the peer is a trusted proxy, the last address in `X-Forwarded-For`
 /// that is not one. What precedes it may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer;
     if trusted.is_empty() {
         return client;
@@ -248,7 +282,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     // As bytes: what somebody has put before the part that counts need not be text.
     for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
-        if !is_trusted(client) {
+        if !is_trusted(client, trusted) {
             break;
         }
         match std::str::from_utf8(hop).ok().and_then(forwarded_address) {
@@ -257,6 +291,10 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         }
     }
     client
+}
+
+fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&peer.to_canonical()))
 }
 
 /// An address as proxies write it: alone, in brackets, or with a port.

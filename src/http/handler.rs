@@ -21,6 +21,9 @@ pub trait Handler: Send + Sync + 'static {
     /// caller writes its problem document.
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
 
+    /// Whether a path is below one of the handler's own, whether or not it has a route.
+    fn has(&self, path: &str) -> bool;
+
     /// The methods of this path that are for buyers, whose pages may be of another origin.
     fn buyer_methods(&self, path: &str) -> Vec<Method>;
 

@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::domain::refusal::Refusal;
 
+use super::public_url::PublicUrl;
+
 const FOREIGN_HOST: &str = "Host must be localhost or an IP address; to use a name, set ADMIN_TOKEN";
 /// Why a request of a foreign page is rejected.
 pub const FOREIGN_PAGE: &str = "A page of another server may not do this";
@@ -14,8 +16,9 @@ pub const FOREIGN_PAGE: &str = "A page of another server may not do this";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a request comes from a page of this server, or from no page at all. Browsers send `Sec-Fetch-Site`, and
-/// older ones `Origin` with whatever changes something; pages can make up neither.
-pub fn is_same_origin(headers: &HeaderMap) -> bool {
+/// older ones `Origin` with whatever changes something; pages can make up neither. Behind a proxy, its pages are those of
+/// the public URL.
+pub fn is_same_origin(headers: &HeaderMap, public: &PublicUrl) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE)
         && site != "same-origin"
         && site != "none"
@@ -23,6 +26,9 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
         return false;
     }
     let Some(origin) = headers.get(ORIGIN) else { return true };
+    if public.is_origin(origin) {
+        return true;
+    }
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     // The scheme is not compared: a proxy may have taken off TLS.
@@ -35,22 +41,18 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
 pub(super) fn check_place(
     method: &Method,
     headers: &HeaderMap,
+    public: &PublicUrl,
     is_allowed: impl FnOnce() -> bool,
 ) -> Result<(), Refusal> {
-    if !has_own_host(headers) {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !is_own(host) && !public.is_host(host) {
         return Err(Refusal::Forbidden(FOREIGN_HOST));
     }
     let is_trusted = match headers.get(ORIGIN) {
-        Some(origin) => is_same_origin(headers) || is_loopback(origin) || is_allowed(),
-        None => method.is_safe() || is_same_origin(headers),
+        Some(origin) => is_same_origin(headers, public) || is_loopback(origin) || is_allowed(),
+        None => method.is_safe() || is_same_origin(headers, public),
     };
     is_trusted.then_some(()).ok_or(Refusal::Forbidden(FOREIGN_PAGE))
-}
-
-/// Whether the name by which a request reached this server is one that nobody else can give to this machine: an IP
-/// address or `localhost`.
-fn has_own_host(headers: &HeaderMap) -> bool {
-    is_own(headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default())
 }
 
 /// Whether an origin is a page of this machine: of a front end under development, on a port of its own.
@@ -61,6 +63,8 @@ fn is_loopback(origin: &HeaderValue) -> bool {
     name.parse::<IpAddr>().map_or_else(|_| is_localhost(name), |address| address.is_loopback())
 }
 
+/// Whether the name by which a request reached this server is one that nobody else can give to this machine: an IP
+/// address or `localhost`.
 fn is_own(host: &str) -> bool {
     let name = name_of(host);
     host.is_empty() || name.starts_with('[') || name.parse::<IpAddr>().is_ok() || is_localhost(&name)
@@ -82,6 +86,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+    use crate::config::ServerUrl;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -96,7 +101,7 @@ mod tests {
             &[host, ("origin", "https://shop.example:3000"), ("sec-fetch-site", "same-origin")],
             &[host, ("sec-fetch-site", "none")],
         ] {
-            assert!(is_same_origin(&headers(own)), "{own:?}");
+            assert!(is_same_origin(&headers(own), &PublicUrl::default()), "{own:?}");
         }
         for foreign in [
             &[host, ("origin", "http://shop.example")][..],
@@ -107,7 +112,7 @@ mod tests {
             &[host, ("sec-fetch-site", "same-site")],
             &[host, ("origin", "http://shop.example:3000"), ("sec-fetch-site", "cross-site")],
         ] {
-            assert!(!is_same_origin(&headers(foreign)), "{foreign:?}");
+            assert!(!is_same_origin(&headers(foreign), &PublicUrl::default()), "{foreign:?}");
         }
     }
 
@@ -115,7 +120,7 @@ mod tests {
     fn without_a_token_only_pages_of_this_machine_and_allowed_ones_are_trusted() {
         let host = ("host", "127.0.0.1:3000");
         let check = |method: Method, pairs: &[(&'static str, &'static str)], allowed: bool| {
-            check_place(&method, &headers(pairs), || allowed).is_ok()
+            check_place(&method, &headers(pairs), &PublicUrl::default(), || allowed).is_ok()
         };
         for own in ["http://127.0.0.1:3000", "http://localhost:5173", "http://[::1]:80", "https://app.localhost"] {
             for method in [Method::GET, Method::POST] {
@@ -132,6 +137,30 @@ mod tests {
         assert!(check(Method::GET, &[host, ("sec-fetch-site", "cross-site")], false), "a link leads here");
         assert!(!check(Method::POST, &[host, ("sec-fetch-site", "cross-site")], false));
         assert!(!check(Method::GET, &[("host", "shop.example")], true), "a name that leads here");
+    }
+
+    #[test]
+    fn behind_a_proxy_its_name_and_its_pages_are_trusted_too_and_no_others() {
+        let public = PublicUrl::new(Some(ServerUrl::parse("https://shop.example/flash").unwrap()));
+        let check = |host, origin, site| {
+            let headers = headers(&[("host", host), ("origin", origin), ("sec-fetch-site", site)]);
+            [check_place(&Method::POST, &headers, &public, || false).is_ok(), is_same_origin(&headers, &public)]
+        };
+        let (shop, here) = ("https://shop.example", "127.0.0.1:3000");
+        // A proxy passes on the host, or puts its own in its place.
+        assert_eq!(check("shop.example", shop, "same-origin"), [true; 2]);
+        assert_eq!(check(here, shop, "same-origin"), [true; 2]);
+        for (host, origin, site) in [
+            (here, shop, "cross-site"),
+            (here, "https://evil.example", "same-origin"),
+            (here, "http://shop.example", "same-origin"),
+            (here, "https://shop.example:8443", "same-origin"),
+            ("shop.example", "https://evil.example", "cross-site"),
+            ("shop.example", "null", "same-origin"),
+        ] {
+            assert_eq!(check(host, origin, site), [false; 2], "{host} {origin} {site}");
+        }
+        assert!(!check("evil.example", shop, "same-origin")[0]);
     }
 
     #[test]

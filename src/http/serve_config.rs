@@ -9,6 +9,8 @@ use crate::admission::RateLimits;
 use crate::config::CorsOrigins;
 use crate::metrics::Metrics;
 
+use super::public_url::PublicUrl;
+
 /// How connections are treated.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
@@ -22,6 +24,8 @@ pub struct ServeConfig {
     pub rate_limits: Arc<RateLimits>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where a proxy shows the server.
+    pub public: PublicUrl,
     /// Whether an admin token is set. Without one, it matters where a request comes from.
     pub has_token: bool,
     /// Origins whose pages may use the routes of buyers.

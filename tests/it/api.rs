@@ -9,4 +9,5 @@ mod monitoring;
 mod orders;
 mod origins;
 mod products;
+mod proxied;
 mod queue;

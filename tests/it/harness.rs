@@ -8,6 +8,7 @@ pub(crate) mod engine;
 pub(crate) mod gate;
 mod problem;
 mod process;
+mod proxy;
 pub(crate) mod rng;
 mod wait;
 mod wire;
@@ -31,6 +32,7 @@ pub(crate) use client::{Answer, Client, request};
 pub(crate) use endpoint::{Delivery, Endpoint, Reply};
 pub(crate) use problem::{assert_problem, assert_refused, assert_time, named_fields};
 pub(crate) use process::{Exited, Process};
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use wait::{eventually, within};
 pub(crate) use wire::{read_answer, write_all};
 

@@ -6,14 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
 
 use crate::api::openapi::Operation;
 use crate::api::route::{self, Route};
 use crate::domain::clock::Clock;
 use crate::domain::refusal::Refusal;
-use crate::http::Query;
 use crate::http::schema::{sent_moment, whole};
+use crate::http::{PublicUrl, Query};
 use crate::limits::{MAX_HISTORY_POINTS, MAX_HISTORY_STEP};
 use crate::monitor::{HistoryRange, Monitor};
 use crate::view::history::HistoryView;
@@ -56,8 +55,12 @@ async fn history(monitor: State<Arc<Monitor>>, clock: State<Clock>, uri: Uri) ->
     Ok(Json(monitor.history_of(HistoryRange::of(clock.now(), from, to, step)?).await?))
 }
 
-async fn readiness(State(monitor): State<Arc<Monitor>>) -> Response {
-    Json(&*monitor.readiness()).into_response()
+async fn readiness(State(monitor): State<Arc<Monitor>>, State(public): State<PublicUrl>) -> Json<ReadinessView> {
+    let mut view = ReadinessView::clone(&monitor.readiness());
+    for link in view.checks.iter_mut().filter_map(|check| check.link.as_mut()) {
+        *link = public.shown(link).into_owned();
+    }
+    Json(view)
 }
 
 async fn verdict(State(monitor): State<Arc<Monitor>>) -> Result<Json<VerdictView>, Refusal> {

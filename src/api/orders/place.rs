@@ -1,6 +1,6 @@
 //! Placing an order: the path that a stampede takes.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::BoxError;
 use axum::body::{Body, HttpBody};
@@ -19,7 +19,7 @@ use crate::domain::digits::push_decimal;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
-use crate::http::{self, Access, Form, IDEMPOTENCY_KEY, Reader, Rule, Tokens};
+use crate::http::{self, Access, Form, IDEMPOTENCY_KEY, PublicUrl, Reader, Rule, Tokens};
 use crate::limits::MAX_ORDER_BODY_BYTES;
 use crate::metrics::Metrics;
 use crate::view::receipt::ReceiptView;
@@ -66,15 +66,19 @@ pub(crate) struct PlaceOrder {
     job_ids: Arc<JobIds>,
     tokens: Tokens,
     metrics: Arc<Metrics>,
+    /// The document of the refusal that is made most often.
+    sold_out: Bytes,
 }
 
 impl FromRef<Shared> for PlaceOrder {
     fn from_ref(shared: &Shared) -> Self {
+        let path = PublicUrl::from_ref(shared).shown(PATH).into_owned();
         Self {
             admission: FromRef::from_ref(shared),
             job_ids: FromRef::from_ref(shared),
             tokens: FromRef::from_ref(shared),
             metrics: FromRef::from_ref(shared),
+            sold_out: http::problem_document(&Refusal::SoldOut, &path).into(),
         }
     }
 }
@@ -100,7 +104,7 @@ impl PlaceOrder {
             Ok(accepted) => Ok(self.created(&accepted)),
             Err(refusal) => {
                 self.metrics.count_rejected(&refusal);
-                if refusal == Refusal::SoldOut { Ok(sold_out()) } else { Err(refusal) }
+                if refusal == Refusal::SoldOut { Ok(self.sold_out()) } else { Err(refusal) }
             }
         }
     }
@@ -127,6 +131,11 @@ impl PlaceOrder {
         self.admission.place(request).await
     }
 
+    /// What a stampede gets by the hundred thousand: the response to an order that comes too late.
+    fn sold_out(&self) -> Response {
+        http::document_response(&Refusal::SoldOut, Bytes::clone(&self.sold_out))
+    }
+
     fn created(&self, accepted: &Accepted) -> Response {
         let order = accepted.receipt.order;
         let mut response = Response::new(Body::from(receipt::document(accepted, &self.job_ids)));
@@ -146,13 +155,6 @@ impl PlaceOrder {
         }
         response
     }
-}
-
-/// What a stampede gets by the hundred thousand: the response to an order that comes too late. Its document is written
-/// once.
-fn sold_out() -> Response {
-    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| http::problem_document(&Refusal::SoldOut, PATH).into());
-    http::document_response(&Refusal::SoldOut, Bytes::clone(&DOCUMENT))
 }
 
 fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {

@@ -9,7 +9,6 @@ use crate::domain::refusal::Refusal;
 use super::super::assets;
 use super::super::figures::{Figure, Kind};
 use super::super::frame::{Frame, Page};
-use super::super::page::html;
 use super::super::state::Shared;
 use super::super::text;
 use super::super::theme::Theme;
@@ -62,7 +61,7 @@ pub(super) fn page(shared: &Shared, visit: &Visit) -> Result<Response, Refusal> 
     let (mut stock, mut more) = stock::rows(shown, &shared.monitor.sold_out_at(), now);
     more += stock.len().saturating_sub(ROWS) as u64;
     stock.truncate(ROWS);
-    html(&WallPage {
+    visit.html(&WallPage {
         theme: if visit.theme == Theme::Light { "light" } else { "dark" },
         frame: Frame::of(shared, visit, Page::Live),
         phase: m.sale.phase.0.as_str(),

@@ -12,7 +12,7 @@ use crate::operator::orders;
 use super::super::error::sentence;
 use super::super::frame::{Frame, Page};
 use super::super::notice::Notice;
-use super::super::page::{AskPage, html};
+use super::super::page::AskPage;
 use super::super::state::Shared;
 use super::super::text;
 use super::super::visit::{Visit, local};
@@ -54,7 +54,7 @@ pub(super) async fn cancel(
 fn ask(shared: &Shared, visit: &Visit, form: &FormBody, order: &Order) -> Result<Response, Refusal> {
     let (number, units) = (text::whole(order.id.0), text::counted(order.quantity.into(), "unit", "units"));
     let product = shared.product_name(order.product);
-    html(&AskPage {
+    visit.html(&AskPage {
         frame: Frame::of(shared, visit, Page::Other),
         title: format!("Cancel order {number}?"),
         lines: vec![

@@ -16,7 +16,6 @@ use crate::view::queue::NeedView;
 use super::super::error::sentence;
 use super::super::frame::{Frame, Page};
 use super::super::notice::Notice;
-use super::super::page::html;
 use super::super::state::Shared;
 use super::super::text;
 use super::super::visit::{Visit, local};
@@ -184,7 +183,7 @@ async fn ask(
     let mut fields = target.fields();
     fields.push(("failedBefore", preview.counted_at.to_string()));
     fields.push(("count", preview.matched.to_string()));
-    html(&Ask {
+    visit.html(&Ask {
         frame: Frame::of(shared, visit, Page::Queue),
         act,
         matched: preview.matched,

@@ -123,6 +123,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         admin_token: None,
         storefront_token: None,
         cors_origins: None,
+        public_url: None,
         sample_data: false,
         workers: 1,
         queue_capacity: 1_000,
