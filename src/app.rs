@@ -234,7 +234,7 @@ impl App {
         let public = PublicUrl::new(config.public_url.clone());
         if config.public_url.is_some() && config.admin_token.is_none() {
             tracing::warn!(
-                "PUBLIC_URL is set and ADMIN_TOKEN is not: what the proxy passes on can use operator routes"
+                "PUBLIC_URL is set and ADMIN_TOKEN is not: the proxy opens operator routes to all it lets in"
             );
         }
         let token = AdminToken::new(token, engine.store.secret(), engine.clock.clone(), public.clone());

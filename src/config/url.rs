@@ -12,8 +12,8 @@ pub struct ServerUrl {
 }
 
 impl ServerUrl {
-    /// Reads an absolute URL such as `https://shop.example/flash`; an error says what it must have or be. A slash at its
-    /// end does not count. The path is plain: whatever passes a request on must leave it as it is.
+    /// Reads an absolute URL such as `https://shop.example/flash`; an error says what it must have or be. A slash at
+    /// its end does not count. The path is plain, so that proxies pass it on as it is.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const ABSOLUTE: &str = "must begin with http:// or https:// and a host, in ASCII";
         let (scheme, rest) = text.split_once("://").ok_or(ABSOLUTE)?;

@@ -16,8 +16,8 @@ pub const FOREIGN_PAGE: &str = "A page of another server may not do this";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a request comes from a page of this server, or from no page at all. Browsers send `Sec-Fetch-Site`, and
-/// older ones `Origin` with whatever changes something; pages can make up neither. Behind a proxy, its pages are those of
-/// the public URL.
+/// older ones `Origin` with whatever changes something; pages can make up neither. Behind a proxy, pages of the public
+/// URL's origin are its own.
 pub fn is_same_origin(headers: &HeaderMap, public: &PublicUrl) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE)
         && site != "same-origin"

@@ -188,9 +188,8 @@ mod tests {
         let mut unchanged = plain.clone();
         PublicUrl::default().show_headers(&mut unchanged);
         assert_eq!(unchanged, plain);
-        let page = "<a\nhref=\"/a?b=/c\" title=\"/t\"><form action=\"/\"><input value=\"/v\"><use href=\"#i\"/><a href=\"d\">/";
-        let expected = "<a\nhref=\"/flash/a?b=/c\" title=\"/t\"><form action=\"/flash/\"><input value=\"/v\"><use href=\"#i\"/>\
-             <a href=\"d\">/";
+        let page = "<a\nhref=\"/a?b=/c\" title=\"/t\"><form action=\"/\"><input value=\"/v\"><use href=\"#i\"/>/";
+        let expected = page.replace("\"/a?", "\"/flash/a?").replace("action=\"/", "action=\"/flash/");
         assert_eq!(flash().show_page(page.to_owned()), expected);
         assert_eq!(PublicUrl::default().show_page(page.to_owned()), page);
     }
