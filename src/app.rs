@@ -1,45 +1,48 @@
 //! Composition: starts the rooms in order, runs them, and stops them in reverse.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::alerts::Alerts;
 use crate::api::{self, Api};
-use crate::config::{Config, DashboardAccess, FulfillmentConfig, Secret};
+use crate::config::{Config, DashboardAccess, Secret};
 use crate::dashboard::{self, Dashboard};
-use crate::domain::change::HistoryId;
 use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::feed::{self, Feed, FeedTask};
-use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
+use crate::fulfillment::WebhookConfigError;
 use crate::http::{self, AdminToken, PublicUrl, ServeConfig, StorefrontToken, Tokens};
-use crate::maintenance::counted;
 use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
-use crate::open_files;
 use crate::sample;
 use crate::store::{self, Medium};
 use crate::{limits, logging};
 
+mod banner;
+mod check;
+mod in_force;
+mod listener;
+mod method;
 mod seed;
 mod service_mark;
 mod signals;
 mod site;
 
+pub use banner::Banner;
+pub use check::{Checked, check};
+pub use in_force::InForce;
+pub use listener::ListenError;
 pub use seed::seed;
 pub use signals::survive_file_size_limit;
 
+use listener::{bind, listen};
+use method::method;
 use signals::Ends;
 use site::Site;
-
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
 
 /// Why the server did not start, or not end well.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +54,8 @@ pub enum AppError {
     #[error(transparent)]
     Fulfillment(#[from] WebhookConfigError),
     /// The listener.
-    #[error("cannot listen on {0}: {1}; choose another HOST and PORT")]
-    Listen(SocketAddr, std::io::Error),
-    /// Somebody else listens there.
-    #[error(
-        "cannot listen on {0}, where another program listens, maybe another server; stop it or choose another PORT"
-    )]
-    Taken(SocketAddr),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The sample products.
     #[error("the sample products could not be written: {0}")]
     Sample(&'static str),
@@ -73,45 +71,6 @@ pub enum AppError {
          in its log, and the next start reads them"
     )]
     Unclosed,
-}
-
-/// What a start found and set up, for people.
-#[derive(Clone, Debug)]
-pub struct Banner {
-    /// Where the server listens.
-    pub address: SocketAddr,
-    store: String,
-    history: HistoryId,
-    products: usize,
-    orders: u64,
-    open: usize,
-    found: Found,
-    token: bool,
-    fulfillment: bool,
-}
-
-impl fmt::Display for Banner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "flashsale {}", env!("CARGO_PKG_VERSION"))?;
-        let (products, orders) = (counted(self.products as u64, "product"), counted(self.orders, "order"));
-        let new = if self.found == Found::Nothing { "new; " } else { "" };
-        writeln!(f, "  store       {} ({new}{products}, {orders})", self.store)?;
-        writeln!(f, "  history     {}", self.history)?;
-        let open = counted(self.open as u64, "open order");
-        match self.found {
-            Found::Nothing => {}
-            Found::Closed => writeln!(f, "  recovery    clean shutdown; {open} resumed")?,
-            Found::Killed => writeln!(f, "  recovery    unclean shutdown; {open} resumed")?,
-        }
-        let fulfillment = if self.fulfillment { "posted to the fulfilment service" } else { "confirmed at once" };
-        writeln!(f, "  orders      {fulfillment}")?;
-        let access = match self.token {
-            true => "operator routes need the admin token",
-            false => "open to this machine only: no ADMIN_TOKEN is set",
-        };
-        writeln!(f, "  access      {access}")?;
-        write!(f, "  listening   http://{}", self.address)
-    }
 }
 
 /// A server that runs.
@@ -187,8 +146,7 @@ impl App {
 
     /// The same with the store in `medium`, which is in the data directory if it is a file.
     pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
-        let max_open_files = open_files::raise();
-        let max_connections = open_files::connections(config.max_connections, max_open_files, config.workers);
+        let in_force = InForce::of(&config);
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
@@ -222,7 +180,7 @@ impl App {
             clock: engine.clock.clone(),
             workers: config.workers,
             data_dir: config.data_dir.clone(),
-            max_open_files,
+            max_open_files: in_force.max_open_files,
             alerts: Arc::clone(&alerts),
             intake: engine.intake.clone(),
             history: Arc::clone(&figures),
@@ -247,8 +205,7 @@ impl App {
             orders,
             open,
             found,
-            token: config.admin_token.is_some(),
-            fulfillment: config.fulfillment.is_some(),
+            in_force: in_force.clone(),
         };
         let dashboard = (config.pages.dashboard == DashboardAccess::On).then(|| {
             Dashboard::new(dashboard::Deps {
@@ -274,7 +231,7 @@ impl App {
             clock: engine.clock.clone(),
             token: token.clone(),
             public: public.clone(),
-            max_clients: config.max_feed_clients.min(max_connections.div_ceil(2)),
+            max_clients: in_force.max_feed_clients,
         };
         let api = Api::new(api::Deps {
             admission: Arc::clone(&engine.admission),
@@ -294,13 +251,13 @@ impl App {
         let (stop, stopped) = watch::channel(false);
         let (feed, feed_task) = Feed::start(feed, stopped.clone());
         let site = Site { api, dashboard, feed };
-        if max_connections < config.max_connections / 2 {
-            let wanted = config.max_connections;
+        let InForce { max_connections, wanted_connections: wanted, max_per_address, .. } = in_force;
+        if in_force.lacks_files() {
             tracing::warn!(max_connections, wanted, "the limit of open files allows far fewer than MAX_CONNECTIONS");
         }
         let serving = ServeConfig {
             max_connections,
-            max_per_address: per_address(config.max_per_address, max_connections),
+            max_per_address,
             shutdown_timeout: config.shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT),
             rate_limits: Arc::clone(&engine.rate_limits),
             trusted_proxies: config.rate_limits.trusted_proxies.clone(),
@@ -369,60 +326,10 @@ fn facts(config: &Config, address: SocketAddr) -> Facts {
     }
 }
 
-/// Connections of one client address: never more than half of all, so that no address has all of them.
-const fn per_address(wanted: usize, total: usize) -> usize {
-    let half = total.div_ceil(2);
-    if wanted == 0 {
-        usize::MAX
-    } else if wanted < half {
-        wanted
-    } else {
-        half
-    }
-}
-
 /// Wakes all connections when commits have stalled, so that the orders that wait in them look whether they still
 /// should: a change of what they listen to anyway wakes them, although the word to stop does not change.
 async fn nudge(mut stalls: watch::Receiver<()>, stop: watch::Sender<bool>) {
     while stalls.changed().await.is_ok() {
         stop.send_modify(|_| {});
-    }
-}
-
-fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {
-    let Some(config) = config else { return Ok(Method::Instant) };
-    let webhook = Webhook::new(WebhookConfig {
-        url: config.url.expose().to_owned(),
-        secret: config.secret.as_ref().map(|secret| secret.expose().to_owned()),
-        timeout: config.timeout,
-        allow_private: config.allow_private,
-    })?;
-    let FulfillmentConfig { attempts, first_delay, max_delay, .. } = *config;
-    let policy = RetryPolicy { attempts, first_delay, max_delay };
-    Ok(Method::Webhook(Arc::new(webhook), policy))
-}
-
-/// Takes an address. Nobody can connect before [`listen`].
-fn bind(address: SocketAddr) -> Result<TcpSocket, AppError> {
-    let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A restart must not wait for the connections of the server before it to be forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(socket)
-    };
-    open().map_err(|error| cannot_listen(address, error))
-}
-
-fn listen(socket: TcpSocket, address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
-    let listening = socket.listen(BACKLOG).and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, listener) = listening.map_err(|error| cannot_listen(address, error))?;
-    Ok((listener, address))
-}
-
-fn cannot_listen(address: SocketAddr, error: std::io::Error) -> AppError {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => AppError::Taken(address),
-        _ => AppError::Listen(address, error),
     }
 }

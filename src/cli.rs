@@ -9,6 +9,7 @@ use crate::{app, limits, logging};
 
 mod alert_args;
 mod backup;
+mod check;
 mod completions;
 mod confirm;
 mod drop_log;
@@ -26,6 +27,7 @@ mod restore;
 mod run;
 mod seed;
 mod serve;
+mod serve_args;
 mod server_args;
 mod shared_args;
 mod status;
@@ -66,6 +68,7 @@ macro_rules! commands {
 
 commands! {
     serve::Serve,
+    check::Check,
     seed::Seed,
     status::Status,
     products::Products,

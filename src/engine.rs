@@ -45,6 +45,17 @@ pub enum Found {
     Killed,
 }
 
+impl Found {
+    /// Its word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "new",
+            Self::Closed => "closed",
+            Self::Killed => "killed",
+        }
+    }
+}
+
 /// A store that is open, and what was in it.
 #[derive(Debug)]
 pub struct OpenedStore {

@@ -48,7 +48,7 @@ pub use journal::kept::KeptTail;
 pub use journal::tail::{FellBehind, Tail, TailError};
 pub use medium::{Medium, Part, TABLES_MAGIC, file_in, sync_directory_of, wal_beside, with_suffix};
 pub use open::drop_log::{FoundLog, WithoutLog, drop_log, look as look_without_log};
-pub use open::files::free_bytes;
+pub use open::files::{check_writable, free_bytes};
 pub use open::fork::Given;
 pub use open::left_overs::{RESTORING, exchange, tidy};
 pub use open::lock::{Access, DirectoryLock};

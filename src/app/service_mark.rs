@@ -8,6 +8,11 @@ use std::path::Path;
 /// The file that says so, in the data directory.
 const FILE_NAME: &str = "fulfillment-url-was-set";
 
+/// Whether a service was set for the store in this directory.
+pub(super) fn was_set(data_dir: &Path) -> bool {
+    data_dir.join(FILE_NAME).exists()
+}
+
 /// Notes that a service is set, or warns where none is and one was. `data_dir` is there and locked.
 pub(super) fn check(data_dir: &Path, is_set: bool) {
     let file = data_dir.join(FILE_NAME);
@@ -18,7 +23,7 @@ pub(super) fn check(data_dir: &Path, is_set: bool) {
                 tracing::warn!(%error, "cannot note in {} that a fulfilment service is set", file.display());
             }
         }
-        false if file.exists() => tracing::warn!(
+        false if was_set(data_dir) => tracing::warn!(
             "FULFILLMENT_URL is not set, and this store was used with a fulfilment service: orders are confirmed at \
              once and reach no service; set it, or delete {} if that is meant",
             file.display()

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn no_word_is_serve_with_its_flags() {
         let Ok(Command::Serve(serve)) = read_command(&["--port", "4000", "--sample-data"]) else { panic!() };
-        assert!(serve.port == 4000 && serve.sample_data);
+        assert!(serve.settings.port == 4000 && serve.settings.sample_data);
         assert!(matches!(read_command(&[]), Ok(Command::Serve(_))));
         assert!(matches!(read_command(&["version"]), Ok(Command::Version(_))));
         for help in [&["--help"][..], &["-V"], &["help", "serve"], &["--port", "1", "--help"]] {

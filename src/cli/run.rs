@@ -56,6 +56,9 @@ pub(super) enum CommandError {
     NotEmpty(String),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    /// The list says why.
+    #[error("a server with these settings would not start")]
+    CannotStart,
     /// The report says what is wrong.
     #[error("the store does not add up; restore a backup, and keep this store for an investigation")]
     Unsound,

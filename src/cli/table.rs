@@ -7,6 +7,8 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use crate::domain::digits::grouped_by;
+
 /// Most characters of a cell of a table.
 const MAX_CELL_CHARS: usize = 40;
 
@@ -155,15 +157,7 @@ pub(super) fn shown(value: &Value) -> String {
 
 /// A whole number in groups of three digits, with commas, which every terminal has and every program can remove.
 pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    grouped_by(number, ',')
 }
 
 /// Money.

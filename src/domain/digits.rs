@@ -29,12 +29,17 @@ pub fn push_decimal(text: &mut String, mut number: u64) {
 
 /// A number in groups of three digits, with narrow spaces that no line breaks at.
 pub fn grouped(number: u64) -> String {
+    grouped_by(number, '\u{202f}')
+}
+
+/// A number in groups of three digits, with this between them. Every terminal has a comma.
+pub fn grouped_by(number: u64, separator: char) -> String {
     let mut digits = String::new();
     push_decimal(&mut digits, number);
     let mut text = String::with_capacity(digits.len() * 2);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{202f}');
+            text.push(separator);
         }
         text.push(digit);
     }

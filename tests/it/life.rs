@@ -1,5 +1,6 @@
 //! The life of a server: how it starts, stops and survives, and what it is connected to.
 
+mod check;
 mod cli;
 mod fulfilment;
 mod history;

@@ -21,14 +21,14 @@ pub(super) fn all() -> Paths {
     let placed = operation(
         "onOrderPlaced",
         "An order without a hold was placed",
-        "Sent to FULFILLMENT_URL: 2xx confirms the order. Rejected for good, or out of attempts, it is failed, its units \
-         return, and its job is a dead letter.",
+        "Sent to FULFILLMENT_URL: 2xx confirms the order. Rejected for good, or out of attempts, it is failed, its \
+         units return, and its job is a dead letter.",
     );
     let confirmed = operation(
         "onOrderConfirmed",
         "A held order was confirmed",
-        "Sent to FULFILLMENT_URL. The order is paid and stays confirmed whatever the response is. Rejected for good, or \
-         out of attempts, its job is a dead letter, from where it can be posted again.",
+        "Sent to FULFILLMENT_URL. The order is paid and stays confirmed whatever the response is. Rejected for good, \
+         or out of attempts, its job is a dead letter, from where it can be posted again.",
     );
     PathsBuilder::new().path("order.placed", placed).path("order.confirmed", confirmed).build()
 }

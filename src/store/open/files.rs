@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
+use rustix::fs::Access;
 
 use crate::limits::REOPEN_ROOM_BYTES;
 
@@ -126,6 +127,11 @@ pub(in crate::store) fn has_room(path: &Path) -> bool {
 pub fn free_bytes(directory: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Whether this process may make files in a directory, without making one.
+pub fn check_writable(directory: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 impl Tables {

@@ -1,0 +1,78 @@
+//! What a start says is in force, and what a check of the settings says without one.
+
+use serde_json::Value;
+
+use crate::harness::{Launch, Server};
+
+const TOKEN: &str = "a-token-of-operators";
+const SHOP: &str = "a-token-of-the-storefront";
+
+fn settings(launch: Launch) -> Launch {
+    let tokens = launch.env("ADMIN_TOKEN", TOKEN).env("STOREFRONT_TOKEN", SHOP);
+    let doors = tokens.env("CORS_ORIGINS", "https://shop.example").env("TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.7");
+    let public = doors.env("PUBLIC_URL", "https://shop.example/flash");
+    public.env("MAX_CONNECTIONS", "500").env("QUEUE_CAPACITY", "1234").env("JOURNAL_KEEP_DAYS", "30")
+}
+
+/// What both say.
+const LINES: [&str; 6] = [
+    "access      operator routes need the admin token",
+    "buyers      placing orders needs the storefront token; pages of https://shop.example",
+    "proxies     10.0.0.0/8, 192.0.2.7/32 trusted; shown at https://shop.example/flash",
+    "connections 500, of which 250 from one address and 250 for the live feed",
+    "queue       1,234 jobs and ",
+    "journal     30 days are kept",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_says_what_is_in_force_and_a_check_says_the_same_and_makes_nothing() {
+    let launch = settings(Server::with());
+    let data_dir = launch.data_dir();
+    let checked = launch.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(!data_dir.exists() && checked.stdout.contains("there is none yet"), "{checked:?}");
+    let server = launch.start().await;
+    let output = server.output();
+    for line in LINES {
+        assert!(checked.stdout.contains(line), "{line}: {checked:?}");
+        assert!(output.contains(line), "{line}: {output}");
+    }
+    assert!(output.contains("API         https://shop.example/flash/docs"), "{output}");
+    for secret in [TOKEN, SHOP] {
+        assert!(!output.contains(secret) && !checked.stdout.contains(secret), "a token is shown");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_log_is_json_a_start_says_it_in_fields() {
+    let server = settings(Server::with()).env("LOG_FORMAT", "json").start().await;
+    let output = server.output();
+    let started = output
+        .lines()
+        .find_map(|line| serde_json::from_str::<Value>(line).ok().filter(|line| line["message"] == "started"));
+    let started = started.unwrap_or_else(|| panic!("{output}"));
+    assert_eq!((&started["admin_token"], &started["storefront_token"]), (&true.into(), &true.into()));
+    assert_eq!((&started["max_connections"], &started["max_connections_per_ip"]), (&500.into(), &250.into()));
+    assert_eq!((&started["queue_capacity"], &started["journal_keep_days"]), (&1234.into(), &30.into()));
+    assert_eq!(started["docs"], "https://shop.example/flash/docs");
+    assert!(started["connections_memory_bytes"].as_u64().unwrap() > 0 && started["max_open_files"].is_u64());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_names_all_that_keeps_a_server_from_starting_and_all_that_a_sale_would_trip_over() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let launch =
+        Server::with().env("PORT", &port).env("FULFILLMENT_URL", "http://10.0.0.1/").env("RATE_LIMIT_PER_IP", "9");
+    let checked = launch.env("CORS_ORIGINS", "*").env("PUBLIC_URL", "http://shop.example").command(&["check"]).await;
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(checked.stderr.contains("would not start"), "{checked:?}");
+    let (trips, blocking) = checked.stdout.split_once("Why it could not start:").unwrap();
+    for words in ["another PORT", "the fulfilment URL cannot be called"] {
+        assert!(blocking.contains(words), "{words}: {checked:?}");
+    }
+    for words in ["set ADMIN_TOKEN", "name the shop's in CORS_ORIGINS", "set TRUSTED_PROXIES", "set FULFILLMENT_SECRET"]
+    {
+        assert!(trips.contains(words), "{words}: {checked:?}");
+    }
+}
