@@ -47,7 +47,9 @@ fn every_route_is_described_under_a_name_of_its_own_and_links_lead_to_them() {
     let unique: BTreeSet<_> = names.iter().copied().collect();
     let routes: usize = groups().iter().map(|group| group.routes.len()).sum();
     assert_eq!((unique.len(), names.len()), (routes, routes));
-    for linked in all("operationId", &document) {
+    // What the server posts to others is no route.
+    let routes = json!({"paths": document["paths"], "components": document["components"]});
+    for linked in all("operationId", &routes) {
         assert!(unique.contains(linked), "{linked}");
     }
     for operation in operations(&document) {

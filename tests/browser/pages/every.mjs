@@ -50,7 +50,7 @@ export default function register(shared) {
                 assert.equal(response.status(), 200, `${name}: ${pathname}`);
                 await look(tab, name, response);
             } catch (error) {
-                wrong.push(error.message);
+                wrong.push(`${name}: ${error.message}`);
             } finally {
                 await tab.close();
             }
