@@ -310,6 +310,9 @@ async fn what_a_shop_attaches_to_an_order_comes_back_wherever_the_order_does() {
     assert_eq!(listed.body[1]["metadata"], Value::Null, "no pairs are no metadata");
     let found = server.get("/orders?reference=cart-7").await.expect(200);
     assert_eq!(ids(found.body.as_array().unwrap()), [first]);
+    let exported = server.get_root("/orders/export.csv?reference=cart-7").await.expect(200).body;
+    let row = r#",cart-7,"{""gift"":""yes"",""山"":""""}","#;
+    assert!(exported.as_str().unwrap().contains(row), "{exported}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 //! service costs no order its life.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,12 @@ use crate::harness::{Endpoint, Launch, Reply, Server, eventually, order_id};
 
 /// Orders of the test with an outage in the middle.
 const ORDERS: usize = 5_000;
+
+/// How much longer the service is away than until fulfilment is suspended. `OUTAGE_SECONDS` sets it for long runs.
+fn outage() -> Duration {
+    let seconds = std::env::var("OUTAGE_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(0, |seconds| seconds.parse().expect("whole seconds")))
+}
 
 fn with(endpoint: &Endpoint) -> Launch {
     Server::with()
@@ -242,6 +249,7 @@ async fn an_outage_amid_many_orders_costs_none_of_them_and_posts_none_under_two_
         }
         if batch == batches * 2 / 3 {
             eventually("the suspension", async || suspended(&server).await.then_some(())).await;
+            tokio::time::sleep(outage()).await;
             endpoint.script([], Reply::Status(200));
         }
     }
