@@ -146,8 +146,8 @@ class Chart {
     this.drawValueAxis(svg);
     this.drawTimeAxis(svg, W, H);
     this.drawGaps(svg);
-    if (spec.limit) this.drawLimit(svg);
     spec.series.forEach((s, i) => this.drawSeries(svg, s, this.rows[i]));
+    if (spec.limit) this.drawLimit(svg);
     this.drawEvents(svg);
     this.cursorLayer = el("g");
     svg.append(this.cursorLayer);

@@ -2,7 +2,7 @@
 // Pages work without it.
 import { at } from "./base.js";
 import { clock, parse, put } from "./dom.js";
-import { stopwatch, two } from "./math.js";
+import { countdown, stopwatch, two } from "./math.js";
 
 const root = document.documentElement;
 let offset = Number(root.dataset.now) - Date.now();
@@ -52,7 +52,7 @@ function tick() {
   }
   for (const element of document.querySelectorAll("[data-counts]")) {
     const at = Number(element.dataset.counts);
-    element.textContent = stopwatch(Math.abs(now - at));
+    put(element, at > now ? `−${countdown(at - now)}` : stopwatch(now - at));
   }
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }
@@ -116,7 +116,7 @@ async function act(form, button) {
     const response = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin" });
     const page = parse(await response.text());
     form.closest("dialog")?.close();
-    if (new URL(response.url).pathname === at("/login")) return leave(at("/login"));
+    if (new URL(response.url).pathname === at("/login")) return loggedOut();
     if (response.ok && page.querySelector("[data-ask]")) return ask(page, button);
     if (!response.ok) {
       const text = page.querySelector("#main .note")?.textContent.trim() ?? `The server responded with ${response.status}.`;
@@ -145,10 +145,21 @@ export function failed(text) {
   if (slot) {
     slot.dataset.sev = "critical";
     slot.dataset.notice = "";
+    slot.querySelector("svg")?.setAttribute("class", "gl");
     slot.querySelector("use")?.setAttribute("href", "#i-cross");
     slot.querySelector("p").textContent = text;
+    document.dispatchEvent(new CustomEvent("flashsale:notice"));
   }
   say(text);
+}
+
+/** Says that an act was not done as the login has ended. The page stays, with what is typed into it. */
+function loggedOut() {
+  failed("You are logged out, so nothing was done.");
+  const link = document.createElement("a");
+  // The server asks for the login and leads back here.
+  [link.href, link.textContent] = [location.href.split("#")[0], "Log in with the token to act"];
+  document.querySelector("#slot p")?.append(" ", link, ".");
 }
 
 document.addEventListener("submit", (event) => {

@@ -18,7 +18,7 @@ export function number(e, v, kind = e?.dataset.f ?? "n") {
 
 /** In a figure, a number keeps the widest slot it has needed, so that what follows it does not move. */
 export function keepSlot(e) {
-  if (!e.closest(".fig")) return;
+  if (!e.closest(".fig .v")) return;
   const width = Math.ceil(e.scrollWidth);
   if (width <= (slots.get(e) ?? 0)) return;
   slots.set(e, width);
@@ -27,7 +27,7 @@ export function keepSlot(e) {
 let slots = new WeakMap();
 addEventListener("resize", () => {
   slots = new WeakMap();
-  for (const e of document.querySelectorAll(".fig data")) e.style.minWidth = "";
+  for (const e of document.querySelectorAll(".fig .v data")) e.style.minWidth = "";
 });
 
 const busy = (e) => e.matches(":hover") || e.contains(document.activeElement);
@@ -41,7 +41,9 @@ function node(name, className, ...children) {
 
 /** The stock table. Its rows are those of the page, in their order, until it is loaded again. */
 export class Stock {
-  constructor(table) {
+  /** Where there is little room, `hasTimes` is false: it is left out when a product was sold out. */
+  constructor(table, hasTimes = true) {
+    this.hasTimes = hasTimes;
     this.products = new Map(); // by id: {name, currentStock, heldStock, soldStock}
     this.samples = new Map();
     this.rows = new Map();
@@ -103,7 +105,7 @@ export class Stock {
     const eta = cell("eta");
     const words = untilSoldOut(p.currentStock, perSecond);
     if (!eta || row.dataset.state !== "open") return;
-    const at = p.soldOutAt ? `${words} ${clock(p.soldOutAt)}` : words;
+    const at = p.soldOutAt && this.hasTimes ? `${words} ${clock(p.soldOutAt)}` : words;
     if (p.currentStock > 0 || p.soldOutAt || !eta.textContent.startsWith("sold out")) put(eta, at);
     eta.classList.toggle("gone", p.currentStock === 0);
   }

@@ -87,12 +87,14 @@ function drawSlot() {
   const p = document.createElement("p");
   const b = document.createElement("b");
   b.textContent = bold;
-  p.append(...(bold ? [b, " "] : []), more);
+  p.append(...(bold ? [b, " "] : []));
+  // Before the advice, as that may be cut where there is little room.
   if (link) {
     const a = document.createElement("a");
     [a.href, a.textContent] = link;
-    p.append(" ", a);
+    p.append(a, ". ");
   }
+  p.append(more);
   const side = document.createElement("span");
   side.className = "more sm";
   side.textContent = right;
@@ -178,11 +180,16 @@ addEventListener("held", (e) => {
   held = e.detail !== null;
   drawFeed();
 });
+/** What was done, or not, is said from now on. */
+function noticed() {
+  noticeSince = Date.now();
+  shown = null;
+}
+document.addEventListener("flashsale:notice", noticed);
 document.addEventListener("flashsale:strip", ({ detail }) => {
   if (detail.isAct) {
     acts += 1;
-    noticeSince = Date.now();
-    shown = null;
+    noticed();
   }
   before = null;
   draw();

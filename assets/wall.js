@@ -18,7 +18,7 @@ const PHASES = {
 };
 
 const series = new Series(["acceptedPerSecond", "rejectedPerSecond"], 120);
-const stock = new Stock($(".stock-wall"));
+const stock = new Stock($(".stock-wall"), false);
 const alerts = new AlertBook();
 const charts = new ChartGroup(null);
 charts.add($("figure[data-chart=orders]"), {
@@ -87,7 +87,7 @@ function alert() {
   } else if (worst) {
     severity = worst.severity;
     head = worst.message;
-    more = `Since ${hms(Date.parse(worst.since))}. ${worst.action ?? ""}`;
+    more = `Since ${hms(Date.parse(worst.since))}. ${alerts.counts()}.`;
   }
   set(e, "data-sev", severity);
   put(e.querySelector("b"), head);

@@ -158,8 +158,12 @@ impl Dashboard {
         if matches!(first, "login" | "assets" | "favicon.ico") || token.allows(&parts.method, &parts.headers) {
             return Ok(());
         }
-        let next = if is_read(&parts.method) { visit.here.as_str() } else { "/" };
-        Err(Box::new(Redirect::to(&format!("/login?next={}", encoded(next))).into_response()))
+        let login = match is_read(&parts.method) {
+            true => format!("/login?next={}", encoded(&visit.here)),
+            false if first == "logout" => "/login".to_owned(),
+            false => "/login?undone=yes".to_owned(),
+        };
+        Err(Box::new(Redirect::to(&login).into_response()))
     }
 }
 

@@ -34,6 +34,8 @@ struct LoginPage {
     host: String,
     next: String,
     error: String,
+    /// Whether something was asked for that needs the login, and was not done.
+    is_undone: bool,
     hours: u64,
 }
 
@@ -46,19 +48,21 @@ impl LoginPage {
             host: visit.host.clone(),
             next: next.to_owned(),
             error,
+            is_undone: false,
             hours: SESSION_LIFETIME.as_secs() / 3_600,
         }
     }
 }
 
 async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Response, Refusal> {
-    let mut query = Query::of(&uri, &["next"]);
+    let mut query = Query::of(&uri, &["next", "undone"]);
     let next = query.read("next", |text| Ok(local(text).unwrap_or("/").to_owned())).unwrap_or("/".to_owned());
+    let undone = query.read("undone", |_| Ok(()));
     query.finish()?;
     if !shared.token.is_set() {
         return Ok(Redirect::to(&next).into_response());
     }
-    visit.html(&LoginPage::of(&visit, &next, String::new()))
+    visit.html(&LoginPage { is_undone: undone.is_some(), ..LoginPage::of(&visit, &next, String::new()) })
 }
 
 async fn log_in(State(shared): State<Shared>, visit: Visit, form: FormBody) -> Result<Response, Refusal> {

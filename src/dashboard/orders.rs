@@ -50,7 +50,8 @@ struct OrdersPage {
     products: Option<Vec<(u64, String)>>,
     rows: Vec<Row>,
     next: Option<String>,
-    /// What the script counts newer orders by; none where the list does not begin with the newest one.
+    /// What the script counts newer orders by; none where the list does not begin with the newest one, or where the
+    /// feed cannot tell which orders are of it.
     newer: Option<Newer>,
     /// Where the orders of the search are, as a file.
     export: String,
@@ -169,7 +170,8 @@ async fn page(
         is_selected: selected.as_ref().is_some_and(|selected| selected.id == order.id),
         url: search.url(&format!("/orders/{}", order.id)),
     };
-    let newer = position.is_none().then(|| Newer {
+    // The feed does not say which reference an order has.
+    let newer = (position.is_none() && search.reference.is_empty()).then(|| Newer {
         than: page.rows.first().map_or(0, |order| order.id.0),
         filter: search.filter.clone(),
         url: visit.here.clone(),

@@ -10,7 +10,7 @@ use super::text::{clock_millis, counted, counter, moment};
 pub(super) struct PhaseLine {
     /// The phase.
     pub(super) title: &'static str,
-    /// How long it lasts already, or until it comes; as digits.
+    /// How long it lasts already, or, after a minus, until it comes; as digits.
     pub(super) time: String,
     /// The moment from or to which that time counts.
     pub(super) counts: Option<Timestamp>,
@@ -37,7 +37,10 @@ impl PhaseLine {
             Phase::SoldOut => ("Sold out", None, ended(since, &products, now)),
             Phase::Ended => ("Sale over", None, ended(sale.ends_at.or(since), &products, now)),
         };
-        let time = counts.map_or_else(String::new, |at| counter(now.since(at).max(at.since(now))));
+        let time = counts.map_or_else(String::new, |at| match at > now {
+            true => format!("\u{2212}{}", counter(at.since(now))),
+            false => counter(now.since(at)),
+        });
         Self { title, time, counts, note }
     }
 }
@@ -68,7 +71,7 @@ mod tests {
     fn each_phase_says_what_it_counts_and_what_comes_next() {
         for (phase, title, time, note) in [
             (Phase::None, "No sale", "", "No product is in the sale"),
-            (Phase::Before, "Before the sale", "04:09", "starts 12:00:00, 5 products"),
+            (Phase::Before, "Before the sale", "\u{2212}04:09", "starts 12:00:00, 5 products"),
             (Phase::Running, "Sale running", "00:38", "ends 12:30:00, in 29:22"),
             (Phase::Stopped, "Sale stopped", "", "stopped at 12:00:39.120"),
             (Phase::SoldOut, "Sold out", "", "since 12:00:39, 5 products"),

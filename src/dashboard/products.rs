@@ -239,8 +239,17 @@ fn not_saved(form: &mut Form, product: &Product, changes: &Changes, refusal: &Re
                 false => format!("Not saved. A product has at most {most} units. Nothing was changed."),
             }
         }
+        Refusal::SkuTaken => format!("Not saved. {}", mark_sku(&mut form.fields)),
         other => format!("Not saved. {}", sentence(other)),
     });
+}
+
+/// Marks the SKU as that of another product; what the form says of it.
+fn mark_sku(fields: &mut [Sent]) -> &'static str {
+    for field in fields.iter_mut().filter(|field| field.key == fields::Key::Sku) {
+        field.error = Some("Another product has this SKU.".to_owned());
+    }
+    "Another product has this SKU. Nothing was changed."
 }
 
 fn ask_to_save(
@@ -399,7 +408,10 @@ async fn create(State(shared): State<Shared>, visit: Visit, body: FormBody) -> R
             Ok(visit.to(&search.one(product.id), &shared, &Notice::done(text)))
         }
         Err(refusal) => {
-            form.problem = Some(format!("Not created. {}", sentence(&refusal)));
+            form.problem = Some(match refusal {
+                Refusal::SkuTaken => format!("Not created. {}", mark_sku(&mut form.fields)),
+                refusal => format!("Not created. {}", sentence(&refusal)),
+            });
             page(&shared, &visit, &search, Beside::New(form))
         }
     }

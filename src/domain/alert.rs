@@ -88,15 +88,13 @@ alerts! {
     StockLow = "stock_low", Info, "Add units if there are more.";
     /// Many orders fail.
     ErrorRate = "error_rate", Critical,
-        "Look at the errors of the dead letters, and at the fulfilment service; pause the queue to lose no more \
-         orders.";
+        "Look at the dead letters and the fulfilment service; pause the queue to lose no more orders.";
     /// Orders become dead letters.
     DeadLetters = "dead_letters_growing", Warning,
         "Look at their errors on the queue page, and pause the queue while the cause lasts.";
     /// The fulfilment service is away.
     FulfillmentSuspended = "fulfillment_suspended", Critical,
-        "See whether the fulfilment service runs and can be reached; no order is lost, and posting continues by itself \
-         once it responds.";
+        "See whether it runs and can be reached; no order is lost, and posting continues by itself once it responds.";
     /// Commits take long.
     CommitSlow = "commit_slow", Warning, "See what else writes to the disk of the data directory.";
     /// The disk is nearly full.

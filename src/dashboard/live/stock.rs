@@ -42,6 +42,8 @@ pub(in super::super) fn rows(
     (shown.iter().map(|product| StockRow::of(product, sold_out.get(&product.id).copied(), now)).collect(), more as u64)
 }
 
+const SOLD_OUT: &str = "sold out";
+
 /// Less is sooner: units left for each that is gone. What is sold out comes after what is going.
 fn soonness(product: &Product) -> f64 {
     let (left, gone) = (product.stock.current as f64, (product.stock.held + product.stock.sold) as f64);
@@ -49,10 +51,19 @@ fn soonness(product: &Product) -> f64 {
 }
 
 fn sold_out_words(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or_else(|| "sold out".to_owned(), |at| format!("sold out {}", text::moment(at, now)))
+    at.map_or_else(|| SOLD_OUT.to_owned(), |at| format!("{SOLD_OUT} {}", text::moment(at, now)))
 }
 
 impl StockRow {
+    /// When it will be sold out, without a time of the day.
+    pub(in super::super) fn eta_short(&self) -> &str {
+        match self.state {
+            "open" if self.eta.starts_with(SOLD_OUT) => SOLD_OUT,
+            "open" => &self.eta,
+            state => state,
+        }
+    }
+
     fn of(product: &Product, gone_at: Option<Timestamp>, now: Timestamp) -> Self {
         let stock = &product.stock;
         let (state, eta) = match product.terms.check_open(now) {

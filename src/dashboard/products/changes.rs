@@ -21,7 +21,7 @@ pub(in crate::dashboard) struct ChangeLine {
 }
 
 /// The fields of a product that a change of its terms names, and their nouns.
-const FIELDS: [(&str, &str); 7] = [
+const FIELDS: [(&str, &str); 8] = [
     ("name", "name"),
     ("price", "price"),
     ("perUserLimit", "limit"),
@@ -29,6 +29,7 @@ const FIELDS: [(&str, &str); 7] = [
     ("saleStartsAt", "start"),
     ("saleEndsAt", "end"),
     ("initialStock", "at first"),
+    ("sku", "SKU"),
 ];
 
 /// The last changes, newest first; none where the store is too busy to look.
@@ -79,15 +80,24 @@ fn edits(before: &Value, after: &Value) -> String {
         (Some(false), Some(true)) => parts.push("sale started".to_owned()),
         _ => {}
     }
+    match (before["hidden"].as_bool(), after["hidden"].as_bool()) {
+        (Some(true), Some(false)) => parts.push("shown to buyers".to_owned()),
+        (Some(false), Some(true)) => parts.push("hidden from buyers".to_owned()),
+        _ => {}
+    }
     let changed = FIELDS.iter().filter(|(field, _)| before[field] != after[field]);
-    parts.extend(changed.map(|(field, noun)| format!("{noun} {} → {}", value(&before[field]), value(&after[field]))));
+    parts.extend(changed.map(|(field, noun)| {
+        let [was, is] = [before, after].map(|side| value(field, &side[field]));
+        format!("{noun} {was} → {is}")
+    }));
     if parts.is_empty() { "saved without a change".to_owned() } else { parts.join(", ") }
 }
 
-fn value(value: &Value) -> String {
+fn value(field: &str, value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
-        Value::String(text) => text.replace('T', " ").trim_end_matches('Z').to_owned(),
+        Value::String(time) if field.ends_with("At") => time.replace('T', " ").trim_end_matches('Z').to_owned(),
+        Value::String(text) => text.clone(),
         Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), text::whole),
         other => other.to_string(),
     }
@@ -107,6 +117,10 @@ mod tests {
         };
         for (entry, expected) in [
             (entry("edited", product("2.00", 0), product("1.50", 0), 0), "price 2.00 → 1.50"),
+            (
+                entry("edited", json!({"sku": null, "hidden": false}), json!({"sku": "TOY-Z", "hidden": true}), 0),
+                "hidden from buyers, SKU none → TOY-Z",
+            ),
             (entry("adjusted", product("2.00", 0), product("2.00", -5), 0), "stock \u{2212}5"),
             (entry("reserved_again", Value::Null, Value::Null, 1), "1 unit reserved again, order 7"),
         ] {

@@ -9,7 +9,7 @@ use crate::dashboard::figures::StockBar;
 use crate::dashboard::search::url;
 use crate::dashboard::text;
 use crate::domain::clock::Timestamp;
-use crate::domain::product::{NotOnSale, Product, ProductId};
+use crate::domain::product::{NotOnSale, Product, ProductId, Terms};
 use crate::domain::refusal::Refusal;
 use crate::http::Query;
 use crate::limits::{DEFAULT_PAGE, MAX_NAME_CHARS};
@@ -160,7 +160,7 @@ impl Tab {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::dashboard) struct Search {
     tab: Tab,
-    /// A part of a name, or a number.
+    /// A part of a name or a SKU, or a number.
     text: String,
     sort: Sort,
     /// The place of the last product of the page before.
@@ -202,8 +202,9 @@ impl Search {
     }
 
     fn finds(&self, product: &Product, lowered: &str) -> bool {
-        let is_id = || product.id.to_string() == self.text;
-        lowered.is_empty() || product.terms.name.to_lowercase().contains(lowered) || is_id()
+        let Terms { name, sku, .. } = &product.terms;
+        let has = |text: &String| text.to_lowercase().contains(lowered);
+        lowered.is_empty() || has(name) || sku.as_ref().is_some_and(has) || product.id.to_string() == self.text
     }
 }
 

@@ -50,7 +50,7 @@ function keepNotes() {
         for (const entry of list.getEntries()) {
             const moved = entry.sources.map((source) => {
                 const node = source.node?.nodeType === 1 ? source.node : source.node?.parentElement;
-                return `${node?.tagName ?? 'gone'}.${node?.className?.baseVal ?? node?.className}#${node?.id}`;
+                return `${node?.tagName ?? 'gone'}.${node?.className?.baseVal ?? node?.className}#${node?.id} "${source.node?.textContent?.slice(0, 30)}"`;
             });
             if (!entry.hadRecentInput) window.shifted.push({ value: entry.value, moved });
         }

@@ -88,6 +88,31 @@ export default function register(shared) {
         await tab.close();
     });
 
+    test('an act after the login has ended says that nothing was done, and leads back after the login', async () => {
+        const tab = await shared.chromium.open(world.server);
+        await tab.go('/orders?status=failed');
+        await logIn(tab);
+        await tab.page.waitForSelector('#feed[data-state=live]', { timeout: 5_000 });
+        await tab.context.deleteCookie(...await tab.context.cookies());
+        await tab.page.click('#emergency form[action="/acts/pause"] button');
+        await tab.page.waitForFunction(() => document.querySelector('#slot').innerText.includes('You are logged out, so nothing was done.'));
+        assert.match(await tab.text('#said'), /nothing was done/);
+        assert.equal((await world.server.must('/queue')).paused, false);
+        await isAccessible(tab, 'logged out');
+        await tab.follow('#slot a');
+        await logIn(tab);
+        assert.match(tab.page.url(), /\/orders\?status=failed$/);
+        await isClean(tab, 'logged out');
+        await tab.close();
+        const plain = await shared.chromium.open(world.server, { script: false });
+        await plain.go('/orders');
+        await logIn(plain);
+        await plain.context.deleteCookie(...await plain.context.cookies());
+        await plain.follow('#emergency form[action="/acts/pause"] button');
+        assert.match(await plain.text('main'), /nothing was done/);
+        await plain.close();
+    });
+
     // The last test, as it uses up the attempts of this minute.
     test('a wrong token says how many tries are left, and then that it must wait', async () => {
         const tab = await shared.chromium.open(world.server);

@@ -122,6 +122,39 @@ export default function register(shared) {
         assert.match(await tab.text('main'), /No product found/);
     });
 
+    test('a hidden product is marked, and found by its SKU', async () => {
+        const { id } = await world.server.must('/inventory', { name: 'Toy', price: '5', initialStock: 5, sku: 'TOY-Z' });
+        await world.server.must(`/inventory/${id}`, { hidden: true }, { method: 'PUT' });
+        await tab.go('/products?q=toy-z');
+        const found = await tab.run(() => [...document.querySelectorAll('#products th[scope=row]')].map((cell) => cell.innerText.split(/\s+/)));
+        assert.deepEqual(found, [['Toy', 'hidden', 'TOY-Z']]);
+        await tab.go(`/products/${id}`);
+        assert.match(await tab.text('.drawer .dh'), /hidden from buyers/);
+        await tab.fill('#f-sku', 'TOY-Y');
+        await tab.page.click(SAVE);
+        await until('the change is listed as it is', async () => (await tab.text('.drawer')).includes('SKU TOY-Z → TOY-Y'));
+        await isAccessible(tab, 'a hidden product');
+    });
+
+    test('a SKU of another product marks its field', async () => {
+        await world.server.must(`/inventory/${world.arabic.id}`, { sku: 'TAKEN-1' }, { method: 'PUT' });
+        await edit(world.unsold.id);
+        await tab.fill('#f-sku', 'TAKEN-1');
+        await tab.page.click(SAVE);
+        await agree();
+        await until('it says so', async () => (await tab.text('#e-sku').catch(() => '')) === 'Another product has this SKU.');
+        assert.equal((await product(world.unsold.id)).sku, null);
+    });
+
+    test('below 1180 px one product is a page of its own', async () => {
+        await tab.show({ width: 1024, height: 900 }, 'light');
+        await tab.go(`/products/${world.unsold.id}`);
+        const top = await tab.run(() => document.querySelector('.drawer').getBoundingClientRect().top);
+        assert.ok(top < 200, `it begins at ${top}`);
+        await tab.follow('a.back');
+        assert.equal(new URL(tab.page.url()).pathname, '/products');
+    });
+
     test('a name that is markup is text, a long one is cut but whole in its title', async () => {
         await tab.go('/products?show=all');
         const names = await tab.run(() => [...document.querySelectorAll('#products a.name')].map(({ title, textContent }) => [title, textContent.trim()]));
