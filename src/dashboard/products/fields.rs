@@ -161,9 +161,12 @@ impl Sent {
         Key::ALL.into_iter().map(field).collect()
     }
 
-    /// The fields of an empty form.
+    /// The fields of a form for a new product. What a browser shows must be what it was: a list always has a value.
     pub(in crate::dashboard) fn empty() -> Vec<Self> {
-        let field = |key: Key| Self { key, value: String::new(), was: String::new(), other: None, error: None };
+        let field = |key: Key| {
+            let value = if key == Key::Hidden { "no" } else { "" }.to_owned();
+            Self { key, was: value.clone(), value, other: None, error: None }
+        };
         Key::ALL.into_iter().map(field).collect()
     }
 
