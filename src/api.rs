@@ -1,6 +1,6 @@
 //! The REST API: its groups of routes, and the way of a request to one of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::HttpBody;
 use axum::extract::{FromRef, Request};
@@ -30,6 +30,7 @@ mod state;
 pub use route::BASE;
 pub use state::Deps;
 
+use openapi::Operation;
 use orders::PlaceOrder;
 use route::{Group, Route};
 use state::{Description, Shared};
@@ -51,17 +52,31 @@ pub fn description(set: TokensSet, public: &PublicUrl) -> String {
     openapi::text(groups().into_iter().map(Group::chapter).collect(), set, public)
 }
 
-/// A route that is for buyers.
+/// A path that has routes.
 #[derive(Debug)]
-struct BuyerRoute {
-    method: Method,
-    /// Its path, with variable parts as `{name}`.
-    path: String,
+struct Path {
+    /// With variable parts as `{name}`.
+    template: String,
+    /// The methods of its routes that are for buyers.
+    buyer_methods: Vec<Method>,
 }
 
-impl BuyerRoute {
+impl Path {
+    /// All paths of these operations, so that the first that has a request's path is the one that the router takes: at
+    /// the first part where two differ, the fixed one goes before the variable one.
+    fn all<'o>(operations: impl Iterator<Item = &'o Operation>) -> Vec<Self> {
+        let mut paths: BTreeMap<Vec<(bool, &str)>, Vec<Method>> = BTreeMap::new();
+        for operation in operations {
+            let parts = operation.path().split('/').map(|part| (part.starts_with('{'), part)).collect();
+            let methods = paths.entry(parts).or_default();
+            methods.extend(operation.is_for_buyers().then(|| operation.method()));
+        }
+        let template = |parts: Vec<(bool, &str)>| parts.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join("/");
+        paths.into_iter().map(|(parts, buyer_methods)| Self { template: template(parts), buyer_methods }).collect()
+    }
+
     fn has(&self, path: &str) -> bool {
-        let (mut parts, mut given) = (self.path.split('/'), path.split('/'));
+        let (mut parts, mut given) = (self.template.split('/'), path.split('/'));
         loop {
             match (parts.next(), given.next()) {
                 (None, None) => return true,
@@ -78,7 +93,7 @@ pub struct Api {
     router: Router,
     /// What responds to a `POST` of an order without the router, whose boxes cost more than its handler.
     place_order: PlaceOrder,
-    buyer_routes: Vec<BuyerRoute>,
+    paths: Vec<Path>,
     /// The first parts of the paths that are not below [`BASE`].
     roots: BTreeSet<String>,
     /// The paths whose requests are not counted for their clients.
@@ -97,10 +112,9 @@ impl Api {
         let unlimited = unlimited.map(|description| description.path().to_owned()).collect();
         let roots = routes.iter().map(|route| first_part(route.description().path()).to_owned());
         let roots = roots.filter(|root| !BASE.starts_with(&format!("/{root}/"))).collect();
-        let for_buyers = routes.iter().map(Route::description).filter(|description| description.is_for_buyers());
-        let buyer_routes = for_buyers
-            .map(|description| BuyerRoute { method: description.method(), path: description.path().to_owned() });
-        let buyer_routes = buyer_routes.collect();
+        let described = routes.iter().map(Route::description);
+        let is_open = |path: &str| docs == DocsAccess::Public || !docs::is_about(path);
+        let paths = Path::all(described.filter(|operation| is_open(operation.path())));
         // Full paths instead of a nested router, which would write every request's URL anew.
         let router = routes.into_iter().fold(Router::new(), |router: Router<Shared>, route| {
             let (path, access) = (route.description().path().to_owned(), route.description().access());
@@ -122,7 +136,7 @@ impl Api {
             .fallback(async || Refusal::NotFound)
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
             .with_state(shared);
-        Self { router, place_order, buyer_routes, roots, unlimited }
+        Self { router, place_order, paths, roots, unlimited }
     }
 }
 
@@ -139,8 +153,7 @@ impl http::Handler for Api {
     }
 
     fn buyer_methods(&self, path: &str) -> Vec<Method> {
-        let routes = self.buyer_routes.iter().filter(|route| route.has(path));
-        routes.map(|route| route.method.clone()).collect()
+        self.paths.iter().find(|known| known.has(path)).map(|known| known.buyer_methods.clone()).unwrap_or_default()
     }
 
     fn is_unlimited(&self, path: &str) -> bool {

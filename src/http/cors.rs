@@ -52,7 +52,9 @@ impl Cors {
         if methods.is_empty() {
             return None;
         }
-        let origin = head.headers.get(ORIGIN).filter(|origin| origins.allow(origin.as_bytes()));
+        // Two are rejected, and that is not for the page of either.
+        let mut sent = head.headers.get_all(ORIGIN).iter();
+        let origin = sent.next().filter(|origin| sent.next().is_none() && origins.allow(origin.as_bytes()));
         let wanted = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| head.method == Method::OPTIONS);
         let method = match wanted {
             Some(wanted) => Method::from_bytes(wanted.as_bytes()).ok(),

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use axum::body::Body;
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
@@ -17,7 +17,7 @@ use crate::limits::MAX_HEADER_BYTES;
 /// Checks the headers of a request in one walk over them.
 pub(super) fn check(Parts { headers, version, .. }: &Parts) -> Result<(), Refusal> {
     let mut bytes = 0;
-    let (mut hosts, mut content_types, mut credentials, mut transfers) = (0, 0, 0, 0);
+    let (mut hosts, mut origins, mut content_types, mut credentials, mut transfers) = (0, 0, 0, 0, 0);
     let (mut is_host_valid, mut is_transfer_known, mut has_body, mut is_coded) = (true, true, false, false);
     for (name, value) in headers {
         bytes += name.as_str().len() + value.len() + 4;
@@ -26,6 +26,7 @@ pub(super) fn check(Parts { headers, version, .. }: &Parts) -> Result<(), Refusa
                 hosts += 1;
                 is_host_valid &= is_host(value.as_bytes());
             }
+            ORIGIN => origins += 1,
             CONTENT_TYPE => content_types += 1,
             AUTHORIZATION => credentials += 1,
             CONTENT_LENGTH => has_body |= value != "0",
@@ -53,7 +54,12 @@ pub(super) fn check(Parts { headers, version, .. }: &Parts) -> Result<(), Refusa
         _ => Some("comes twice"),
     };
     let twice = |times| (times > 1).then_some("comes twice");
-    let wrong = [("Host", host), ("Content-Type", twice(content_types)), ("Authorization", twice(credentials))];
+    let wrong = [
+        ("Host", host),
+        ("Origin", twice(origins)),
+        ("Content-Type", twice(content_types)),
+        ("Authorization", twice(credentials)),
+    ];
     if wrong.iter().any(|(_, message)| message.is_some()) {
         return Err(invalid(wrong));
     }

@@ -1,6 +1,6 @@
 //! Where a request of a browser comes from: which page sent it, and by which name it reached this server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -58,27 +58,33 @@ pub(super) fn check_place(
 /// Whether an origin is a page of this machine: of a front end under development, on a port of its own.
 fn is_loopback(origin: &HeaderValue) -> bool {
     let Some((_, host)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else { return false };
-    let name = name_of(host);
-    let name = name.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')).unwrap_or(&name);
-    name.parse::<IpAddr>().map_or_else(|_| is_localhost(name), |address| address.is_loopback())
+    let Some(name) = name_of(host) else { return false };
+    match name.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')) {
+        Some(literal) => literal.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => name.parse::<Ipv4Addr>().map_or_else(|_| is_localhost(&name), |address| address.is_loopback()),
+    }
 }
 
 /// Whether the name by which a request reached this server is one that nobody else can give to this machine: an IP
 /// address or `localhost`.
 fn is_own(host: &str) -> bool {
-    let name = name_of(host);
-    host.is_empty() || name.starts_with('[') || name.parse::<IpAddr>().is_ok() || is_localhost(&name)
+    let is_own = |name: String| name.starts_with('[') || name.parse::<IpAddr>().is_ok() || is_localhost(&name);
+    host.is_empty() || name_of(host).is_some_and(is_own)
 }
 
 fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// The host of `host:port` in lower case, without the dot of a full name.
-fn name_of(host: &str) -> String {
+/// The host of `host:port` in lower case, without the dot of a full name. None if what follows it is no port: such as
+/// `localhost:80@shop.example`, where the host is the other one.
+fn name_of(host: &str) -> Option<String> {
     let end = host.find(']').map_or_else(|| host.find(':').unwrap_or(host.len()), |end| end + 1);
-    let name = host[..end].to_ascii_lowercase();
-    name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
+    let (name, port) = host.split_at(end);
+    if !port.is_empty() && !port.strip_prefix(':')?.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -128,7 +134,16 @@ mod tests {
                 assert!(check(method, &[host, ("origin", own), site], false), "{own}");
             }
         }
-        for foreign in ["http://shop.example", "null", "", "http://localhost.shop.example", "http://192.0.2.7:3000"] {
+        for foreign in [
+            "http://shop.example",
+            "null",
+            "",
+            "http://localhost.shop.example",
+            "http://localhost:80@shop.example",
+            "http://[::1].shop.example",
+            "http://[localhost]",
+            "http://192.0.2.7:3000",
+        ] {
             for method in [Method::GET, Method::POST] {
                 assert!(!check(method.clone(), &[host, ("origin", foreign)], false), "{foreign}");
                 assert!(check(method, &[host, ("origin", foreign)], true), "{foreign}");

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod feed;
 mod figures;
+mod fuzz;
 mod headers;
 mod monitoring;
 mod orders;

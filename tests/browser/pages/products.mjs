@@ -226,6 +226,20 @@ export default function register(shared) {
         await until('it is gone', async () => (await world.server.ask(`/inventory/${made.id}`)).status === 404);
     });
 
+    test('a form that nobody has touched is left without a question, a new one too', async () => {
+        for (const path of ['/products/new', `/products/${world.markup.id}`]) {
+            // A browser asks only about pages that somebody has clicked on; the afterEach fails on a dialog.
+            await tab.go(path);
+            await tab.page.waitForSelector(SAVE);
+            await tab.page.click('#drawer-title');
+            await tab.follow('.drawer [data-close]');
+            await tab.go(path);
+            await tab.page.click('#f-name');
+            await tab.run(() => { location.href = '/orders'; });
+            await tab.page.waitForFunction(() => location.pathname === '/orders');
+        }
+    });
+
     test('without JavaScript a product is created, edited and found', async () => {
         const plain = await shared.chromium.open(world.server, { script: false });
         await plain.go('/products/new');

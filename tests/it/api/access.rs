@@ -4,7 +4,7 @@ use hyper::Method;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, assert_problem, job_id, order_id, request};
+use crate::harness::{self, Server, assert_problem, job_id, order_id, request};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 const SHOP: &str = "a-token-of-the-storefront";
@@ -16,24 +16,8 @@ async fn guarded() -> Server {
 /// Every operation of the server's description: its method, its path with something in the place of its variable
 /// parts, and whether it is described as an operator's.
 async fn operations(server: &Server) -> Vec<(Method, String, bool)> {
-    let description = server.get_root("/openapi.json").await.expect(200).body;
-    let paths = description["paths"].as_object().unwrap().clone();
-    let filled = |path: &str| {
-        let parts = path.split('/').map(|part| if part.starts_with('{') { "7" } else { part });
-        parts.collect::<Vec<_>>().join("/")
-    };
-    let of_path = |(path, methods): (String, Value)| {
-        let path = filled(&path);
-        let methods = methods.as_object().unwrap().clone();
-        methods.into_iter().map(move |(method, operation)| {
-            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            // With an empty requirement beside it, only some requests need the token.
-            let security = operation["security"].as_array().unwrap();
-            let needed = !security.is_empty() && !security.contains(&json!({}));
-            (method, path.clone(), needed)
-        })
-    };
-    paths.into_iter().flat_map(of_path).collect()
+    let described = harness::operations(server).await.into_iter();
+    described.map(|operation| (operation.method.clone(), operation.filled("7"), operation.is_operators)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

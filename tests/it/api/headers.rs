@@ -102,6 +102,7 @@ async fn headers_that_come_once_are_refused_when_they_come_twice() {
         ("Content-Type", "application/json", "text/plain"),
         ("Authorization", "Bearer long-enough", "Bearer something-else"),
         ("Authorization", "Bearer something-else", "Bearer long-enough"),
+        ("Origin", "http://localhost", "https://evil.example"),
     ] {
         let mut twice = request(Method::POST, "/api/v1/inventory", None, b"{}");
         twice.headers_mut().append(header.parse::<hyper::header::HeaderName>().unwrap(), first.parse().unwrap());

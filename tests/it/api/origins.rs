@@ -108,6 +108,8 @@ async fn no_other_page_and_no_route_of_operators_is_shared_and_credentials_never
         ("https://shop.example:8443", Method::POST, "/api/v1/orders", 201),
         ("http://shop.example", Method::GET, "/api/v1/inventory/1", 200),
         (SHOP, Method::GET, "/api/v1/orders", 401),
+        (SHOP, Method::GET, "/api/v1/inventory/audit", 401),
+        (SHOP, Method::GET, "/api/v1/inventory/metrics", 401),
         (SHOP, Method::POST, "/api/v1/orders/1/confirm", 401),
         (SHOP, Method::PUT, "/api/v1/inventory/1", 401),
         (SHOP, Method::GET, "/login", 200),
@@ -122,6 +124,17 @@ async fn no_other_page_and_no_route_of_operators_is_shared_and_credentials_never
     }
     let read = asked(&buyer, Method::GET, "/api/v1/inventory", &[], None).await.expect(200);
     assert!(read.header("vary").contains("origin"), "a cache must not keep it for pages: {read}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_beside_a_route_of_buyers_is_not_for_their_pages() {
+    let server = Server::with().env("CORS_ORIGINS", SHOP).env("DOCS", "operator").start().await;
+    for path in ["/api/v1/inventory/audit", "/api/v1/inventory/metrics", "/docs", "/openapi.json"] {
+        assert_problem(&asked(&server, Method::GET, path, &[("origin", SHOP)], None).await, 403, "forbidden");
+    }
+    let missing = asked(&server, Method::GET, "/api/v1/inventory/7", &[("origin", SHOP)], None).await;
+    assert_problem(&missing, 404, "product_not_found");
+    assert_eq!(missing.header("access-control-allow-origin"), SHOP);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -235,6 +235,11 @@ impl Connection {
     pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Answer {
         let host = self.address.parse().unwrap();
         request.headers_mut().insert("host", host);
+        self.send_as_it_is(request).await
+    }
+
+    /// Sends a request with the headers that it has and no others, not even `Host`.
+    pub(crate) async fn send_as_it_is(&mut self, request: Request<Full<Bytes>>) -> Answer {
         let exchange = async {
             self.sender.ready().await.map_err(|error| format!("the connection is gone: {error}"))?;
             let response = self.sender.send_request(request).await.map_err(|error| error.to_string())?;
