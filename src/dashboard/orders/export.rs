@@ -70,8 +70,8 @@ impl Export {
                 let mut part = Vec::new();
                 let mut sink = Sink::new(Format::Csv, &mut part);
                 let job_ids = &self.shared.job_ids;
-                let mut write = |order| sink.row(&OrderView::of(order, job_ids).in_cells()?);
-                let written = page.rows.iter().try_for_each(|order| write(order));
+                let written =
+                    page.rows.iter().try_for_each(|order| sink.row(&OrderView::of(order, job_ids).in_cells()?));
                 written.and_then(|()| sink.finish()).map_err(unwritten)?;
                 return Ok((part.into(), before));
             }
