@@ -163,7 +163,9 @@ impl Sent {
 
     /// The fields of an empty form.
     pub(in crate::dashboard) fn empty() -> Vec<Self> {
-        let field = |key: Key| Self { key, value: String::new(), was: String::new(), other: None, error: None };
+        // As its choice is shown, so that an empty form has no change.
+        let text = |key: Key| if key == Key::Hidden { "no" } else { "" }.to_owned();
+        let field = |key: Key| Self { key, value: text(key), was: text(key), other: None, error: None };
         Key::ALL.into_iter().map(field).collect()
     }
 
