@@ -52,7 +52,7 @@ function tick() {
   }
   for (const element of document.querySelectorAll("[data-counts]")) {
     const at = Number(element.dataset.counts);
-    put(element, at > now ? `−${countdown(at - now)}` : stopwatch(now - at));
+    put(element, at > now ? `−${countdown(at - now + (now % 1000))}` : stopwatch(now - at));
   }
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }

@@ -204,8 +204,10 @@ class Live {
     const starts = Date.parse(this.page.dataset.starts);
     const big = $(".count .big");
     if (!big || Number.isNaN(starts)) return;
-    const left = starts - feed.now();
-    put(big, countdown(Math.max(0, left)));
+    const now = feed.now();
+    const left = starts - now;
+    // Of the second that has begun, as the strip has it.
+    put(big, countdown(Math.max(0, left + (now % 1000))));
     big.classList.toggle("long", big.textContent.length > 5);
     put($("[data-v=here]"), new Date(starts).toLocaleTimeString([], { hourCycle: "h23" }));
     for (const [at, words] of COUNTED) {

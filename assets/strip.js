@@ -65,7 +65,7 @@ function message() {
 
 /** Where an alert can be mended. */
 function linkOf(alert) {
-  if (/queue|job|dead|fulfil/.test(alert.code)) return [at("/queue"), "See the queue"];
+  if (/queue|job|dead|fulfil|error/.test(alert.code)) return [at("/queue"), "See the queue"];
   if (/stock|sold|sale/.test(alert.code)) return [at("/products"), "See the products"];
   return location.pathname === at("/") ? null : [at("/"), "See Live"];
 }

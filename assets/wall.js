@@ -48,7 +48,8 @@ function figures(m) {
 
 function label(e) {
   const name = stock.products.get(String(e.productId))?.name;
-  return name && e.kind === "sold_out" ? `${name} sold out` : e.kind.replaceAll("_", " ");
+  if (name && e.kind === "sold_out") return `${name} sold out`;
+  return e.kind === "start" ? "server started" : e.kind.replaceAll("_", " ");
 }
 
 function time() {
