@@ -75,7 +75,9 @@ export default function register(shared) {
     test('a login that ended leads to the login', async () => {
         const tab = await loggedIn();
         await tab.context.deleteCookie(...await tab.context.cookies());
-        await Promise.all([tab.page.waitForNavigation(), tab.page.click('#emergency form[action$="/acts/pause"] button')]);
+        await tab.page.click('#emergency form[action$="/acts/pause"] button');
+        await tab.page.waitForFunction(() => document.querySelector('#slot').innerText.includes('You are logged out'));
+        await tab.follow('#slot a');
         assert.equal(here(tab), `${PREFIX}/login`);
         await tab.close();
     });
