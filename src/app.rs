@@ -164,6 +164,7 @@ impl App {
         let mut engine = Engine::start(opened, &EngineConfig::from(&config), clock.clone(), &Handle::current())?;
         let created = sample::create(&engine.intake, samples).await;
         created.map_err(|refusal| AppError::Sample(refusal.code()))?;
+        engine.metrics.set_max_connections(in_force.max_connections);
         engine.start_workers(&method, config.workers);
         let (listener, address) = listen(socket, config.address)?;
         let alerts = Arc::new(Alerts::default());

@@ -8,7 +8,7 @@ start_server() {
     pid=$!
     port=
     for _ in $(seq 100); do
-        port=$(sed -n 's|.*http://127.0.0.1:\([0-9]*\).*|\1|p' "$log" | head -n 1)
+        port=$(sed -n 's|.*listening  *http://127.0.0.1:\([0-9]*\).*|\1|p' "$log" | head -n 1)
         [ -z "$port" ] || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

@@ -74,6 +74,8 @@ impl Banner {
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "flashsale {}", env!("CARGO_PKG_VERSION"))?;
+        // Before the addresses of others, so that a script finds it first.
+        writeln!(f, "  listening   http://{}", self.address)?;
         let (products, orders) = (counted(self.products as u64, "product"), counted(self.orders, "order"));
         let new = if self.found == Found::Nothing { "new; " } else { "" };
         writeln!(f, "  store       {} ({new}{products}, {orders})", self.store)?;
@@ -87,9 +89,8 @@ impl fmt::Display for Banner {
         writeln!(f, "{}", self.in_force)?;
         let for_whom = if self.in_force.docs == DocsAccess::Operator { ", for operators" } else { "" };
         match self.docs() {
-            Some(docs) => writeln!(f, "  API         {docs}{for_whom}")?,
-            None => writeln!(f, "  API         no page of it: DOCS is off")?,
+            Some(docs) => write!(f, "  API         {docs}{for_whom}"),
+            None => write!(f, "  API         no page of it: DOCS is off"),
         }
-        write!(f, "  listening   http://{}", self.address)
     }
 }

@@ -37,7 +37,6 @@ pub async fn serve<H: Handler>(
     if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
         tracing::debug!(%error, "the size of send buffers could not be set");
     }
-    config.metrics.set_max_connections(config.max_connections);
     let edge = Edge::new(handler, &config);
     let caps = Caps { total: config.max_connections, per_address: config.max_per_address };
     let mut hall = Hall {

@@ -37,7 +37,7 @@ export class Server {
         for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { this.#log += text; });
         await until('the server listens', () => {
             if (child.exitCode !== null) throw new Error(`the server ended at once:\n${this.#log}`);
-            this.port = Number(/http:\/\/127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1] ?? 0);
+            this.port = Number(/listening   http:\/\/127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1] ?? 0);
             return this.port > 0;
         }, 20_000);
         this.origin = `http://127.0.0.1:${this.port}`;

@@ -38,6 +38,8 @@ async fn a_start_says_what_is_in_force_and_a_check_says_the_same_and_makes_nothi
         assert!(output.contains(line), "{line}: {output}");
     }
     assert!(output.contains("API         https://shop.example/flash/docs"), "{output}");
+    let readiness = server.get("/monitoring/readiness").await.expect(200).body;
+    assert!(readiness.to_string().contains("room for 500 connections"), "{readiness}");
     for secret in [TOKEN, SHOP] {
         assert!(!output.contains(secret) && !checked.stdout.contains(secret), "a token is shown");
     }
