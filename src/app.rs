@@ -191,7 +191,7 @@ impl App {
         }));
         let token = config.admin_token.as_ref().map(Secret::expose);
         let public = PublicUrl::new(config.public_url.clone());
-        if config.public_url.is_some() && config.admin_token.is_none() {
+        if in_force.is_open_by_proxy() {
             tracing::warn!(
                 "PUBLIC_URL is set and ADMIN_TOKEN is not: the proxy opens operator routes to all it lets in"
             );

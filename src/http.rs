@@ -40,7 +40,7 @@ pub use form_body::FormBody;
 pub use handler::Handler;
 pub use headers::PAGE as PAGE_HEADERS;
 pub use json::{
-    As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, OneOf, Price, Reader, Rule, Truth,
+    As, Complaint, Delta, Field, Form, Member, Moment, Name, Nullable, Object, OneOf, Price, Reader, Rule, Text, Truth,
     Value, Whole, not_json, parse,
 };
 pub use origin::{FOREIGN_PAGE, is_same_origin};

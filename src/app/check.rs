@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{AlertConfig, Config, CorsOrigins};
-use crate::domain::digits::grouped_by;
+use crate::domain::digits::with_commas;
 use crate::store::{check_writable, file_in, free_bytes};
 
 use super::in_force::{InForce, bytes};
@@ -63,7 +63,7 @@ fn access_of_buyers(config: &Config, in_force: &InForce) -> Option<String> {
 }
 
 fn tokens(_: &Config, in_force: &InForce) -> Option<String> {
-    if !in_force.has_admin_token && in_force.public_url.is_some() {
+    if in_force.is_open_by_proxy() {
         return Some("The proxy opens operator routes to all it lets in: set ADMIN_TOKEN.".to_owned());
     }
     (!in_force.has_storefront_token).then(|| {
@@ -86,8 +86,8 @@ fn proxies(_: &Config, in_force: &InForce) -> Option<String> {
 
 fn files(_: &Config, in_force: &InForce) -> Option<String> {
     let InForce { max_connections, wanted_connections, max_open_files, .. } = *in_force;
-    let [allowed, wanted] = [max_connections, wanted_connections].map(|most| grouped_by(most as u64, ','));
-    let files = grouped_by(max_open_files?, ',');
+    let [allowed, wanted] = [max_connections, wanted_connections].map(|most| with_commas(most as u64));
+    let files = with_commas(max_open_files?);
     in_force.lacks_files().then(|| {
         format!(
             "MAX_CONNECTIONS is {wanted}, and {files} open files allow {allowed}: raise the limit (ulimit -n, or \
@@ -107,7 +107,7 @@ fn memory(_: &Config, in_force: &InForce) -> Option<String> {
 fn backlog(_: &Config, _: &InForce) -> Option<String> {
     let most: u32 = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()?;
     (most < BACKLOG).then(|| {
-        let [most, wanted] = [most, BACKLOG].map(|most| grouped_by(most.into(), ','));
+        let [most, wanted] = [most, BACKLOG].map(|most| with_commas(most.into()));
         format!(
             "The system drops connections that come at once beyond {most}: raise net.core.somaxconn to {wanted} with \
              sysctl."
@@ -132,14 +132,10 @@ fn disk(config: &Config, _: &InForce) -> Option<String> {
 
 fn service(config: &Config, in_force: &InForce) -> Option<String> {
     match in_force.signs_posts {
-        None if service_mark::was_set(&config.data_dir) => Some(
-            "FULFILLMENT_URL is not set, and this store was used with a fulfilment service: orders would be confirmed \
-             at once and reach no service."
-                .to_owned(),
-        ),
+        None => service_mark::missing(&config.data_dir).map(|missing| format!("{missing}.")),
         Some(false) => {
             Some("The fulfilment service cannot tell our posts from others': set FULFILLMENT_SECRET.".to_owned())
         }
-        _ => None,
+        Some(true) => None,
     }
 }

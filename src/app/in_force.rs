@@ -1,13 +1,12 @@
 //! What is in force at a server: whom it lets in, its limits, what stands behind them, and what it is connected to.
 
 use std::fmt;
-use std::fs;
 
 use ipnet::IpNet;
 use sysinfo::System;
 
 use crate::config::{Config, CorsOrigins, DocsAccess, ServerUrl};
-use crate::domain::digits::grouped_by;
+use crate::domain::digits::with_commas;
 use crate::limits::CONNECTION_BYTES;
 use crate::maintenance::counted;
 use crate::open_files;
@@ -80,6 +79,11 @@ impl InForce {
         self.max_connections < self.wanted_connections / 2
     }
 
+    /// Whether operator routes are open to all that a proxy lets in.
+    pub(super) const fn is_open_by_proxy(&self) -> bool {
+        self.public_url.is_some() && !self.has_admin_token
+    }
+
     /// Bytes of memory that all connections take together, as measured for idle ones.
     pub(super) const fn connections_memory(&self) -> u64 {
         self.max_connections as u64 * CONNECTION_BYTES
@@ -142,29 +146,29 @@ impl InForce {
     fn connections(&self) -> String {
         let one = match self.max_per_address {
             usize::MAX => "any number".to_owned(),
-            most => whole(most as u64),
+            most => with_commas(most as u64),
         };
-        let (all, feed) = (whole(self.max_connections as u64), whole(self.max_feed_clients as u64));
+        let (all, feed) = (with_commas(self.max_connections as u64), with_commas(self.max_feed_clients as u64));
         format!("{all}, of which {one} from one address and {feed} for the live feed")
     }
 
     fn behind(&self) -> String {
         let files = self
             .max_open_files
-            .map_or_else(|| "no limit of open files".to_owned(), |files| format!("{} open files", whole(files)));
+            .map_or_else(|| "no limit of open files".to_owned(), |files| format!("{} open files", with_commas(files)));
         let memory = self.memory.map_or_else(String::new, |memory| format!(" of {}", bytes(memory)));
         format!("{files}; {}{memory} of memory when all are open", bytes(self.connections_memory()))
     }
 
     fn queue(&self) -> String {
-        let [queue, holds] = [self.queue_capacity, self.hold_capacity].map(|jobs| whole(jobs as u64));
+        let [queue, holds] = [self.queue_capacity, self.hold_capacity].map(|jobs| with_commas(jobs as u64));
         format!("{queue} jobs and {holds} holds; {}", counted(self.workers as u64, "worker"))
     }
 
     fn rates(&self) -> String {
         let of = |rate: u32, what: &str, whom: &str| match rate {
             0 => format!("any number of {what} from {whom}"),
-            rate => format!("{} {what}/s from {whom}", whole(rate.into())),
+            rate => format!("{} {what}/s from {whom}", with_commas(rate.into())),
         };
         let (user, address) =
             (of(self.rate_per_user, "orders", "a user"), of(self.rate_per_address, "requests", "an address"));
@@ -193,10 +197,6 @@ impl fmt::Display for InForce {
     }
 }
 
-fn whole(number: u64) -> String {
-    grouped_by(number, ',')
-}
-
 /// Bytes in the unit that people would say.
 pub(super) fn bytes(bytes: u64) -> String {
     let (mib, gib) = (bytes >> 20, bytes as f64 / f64::from(1_u32 << 30));
@@ -208,6 +208,6 @@ fn memory() -> Option<u64> {
     let mut system = System::new().ok()?;
     system.refresh_memory();
     let all = system.total_memory();
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|most| most.trim().parse().ok());
-    Some(all.min(group.unwrap_or(u64::MAX))).filter(|memory| *memory > 0)
+    let memory = system.cgroup_limits().map_or(all, |group| group.total_memory.min(all));
+    Some(memory).filter(|memory| *memory > 0)
 }

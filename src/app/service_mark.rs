@@ -8,26 +8,26 @@ use std::path::Path;
 /// The file that says so, in the data directory.
 const FILE_NAME: &str = "fulfillment-url-was-set";
 
-/// Whether a service was set for the store in this directory.
-pub(super) fn was_set(data_dir: &Path) -> bool {
-    data_dir.join(FILE_NAME).exists()
+/// Why it matters that no service is set for the store in this directory, if one was.
+pub(super) fn missing(data_dir: &Path) -> Option<String> {
+    let file = data_dir.join(FILE_NAME);
+    file.exists().then(|| {
+        format!(
+            "FULFILLMENT_URL is not set, and this store was used with a fulfilment service: orders are confirmed at \
+             once and reach no service; set it, or delete {} if that is meant",
+            file.display()
+        )
+    })
 }
 
 /// Notes that a service is set, or warns where none is and one was. `data_dir` is there and locked.
 pub(super) fn check(data_dir: &Path, is_set: bool) {
+    if !is_set {
+        return missing(data_dir).into_iter().for_each(|missing| tracing::warn!("{missing}"));
+    }
     let file = data_dir.join(FILE_NAME);
-    match is_set {
-        true => {
-            let made = fs::OpenOptions::new().write(true).create_new(true).open(&file);
-            if let Some(error) = made.err().filter(|error| error.kind() != ErrorKind::AlreadyExists) {
-                tracing::warn!(%error, "cannot note in {} that a fulfilment service is set", file.display());
-            }
-        }
-        false if was_set(data_dir) => tracing::warn!(
-            "FULFILLMENT_URL is not set, and this store was used with a fulfilment service: orders are confirmed at \
-             once and reach no service; set it, or delete {} if that is meant",
-            file.display()
-        ),
-        false => {}
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(&file);
+    if let Some(error) = made.err().filter(|error| error.kind() != ErrorKind::AlreadyExists) {
+        tracing::warn!(%error, "cannot note in {} that a fulfilment service is set", file.display());
     }
 }

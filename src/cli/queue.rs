@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use crate::client::{Call, encoded};
 use crate::domain::clock::Timestamp;
+use crate::domain::digits::with_commas;
 use crate::domain::job::JobState;
 use crate::maintenance::counted;
 
 use super::confirm::confirm;
 use super::remote::{ListArgs, Remote, RemoteArgs};
 use super::run::{CommandError, Definition, Run};
-use super::table::{Column, grouped, plain, shown};
+use super::table::{Column, plain, shown};
 use super::values::{moment, word};
 
 const JOBS: &[Column] = &[
@@ -230,7 +231,7 @@ fn done(moved: &Value, what: &str) -> String {
 fn would(counted: &Value, what: &str) -> String {
     let mut out = format!("{} would be {what}", letters(&counted["matched"]));
     for need in counted["needs"].as_array().into_iter().flatten() {
-        let units = |name: &str| grouped(need[name].as_u64().unwrap_or_default());
+        let units = |name: &str| with_commas(need[name].as_u64().unwrap_or_default());
         let name = plain(need["name"].as_str().unwrap_or_default());
         let (needed, left) = (units("unitsNeeded"), units("unitsLeft"));
         out.push_str(&format!("\n  product {} ({name}) needs {needed} units and has {left}", need["productId"]));

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::domain::digits::grouped_by;
+use crate::domain::digits::with_commas;
 
 /// Most characters of a cell of a table.
 const MAX_CELL_CHARS: usize = 40;
@@ -134,13 +134,13 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(whole), _) => grouped(whole),
-            (None, Some(below)) => format!("-{}", grouped(below.unsigned_abs())),
+            (Some(whole), _) => with_commas(whole),
+            (None, Some(below)) => format!("-{}", with_commas(below.unsigned_abs())),
             _ => number.to_string(),
         },
         Value::String(text) => match text.split_once('.') {
             Some((whole, cents)) if is_decimal(text) => {
-                format!("{}.{cents}", whole.parse().map_or_else(|_| whole.to_owned(), grouped))
+                format!("{}.{cents}", whole.parse().map_or_else(|_| whole.to_owned(), with_commas))
             }
             _ => time(text).unwrap_or_else(|| plain(text)),
         },
@@ -153,11 +153,6 @@ pub(super) fn shown(value: &Value) -> String {
             }
         },
     }
-}
-
-/// A whole number in groups of three digits, with commas, which every terminal has and every program can remove.
-pub(super) fn grouped(number: u64) -> String {
-    grouped_by(number, ',')
 }
 
 /// Money.

@@ -200,6 +200,13 @@ fn too_many() -> Refusal {
 }
 
 impl ProductPatch {
+    /// The terms of a new product. What is not set is empty, 0, off or none.
+    pub fn terms(&self) -> Terms {
+        let mut terms = Terms::default();
+        self.apply_terms(&mut terms);
+        terms
+    }
+
     fn apply_terms(&self, terms: &mut Terms) {
         let Self { name, price, flash_sale_active, per_user_limit, sale_starts_at, sale_ends_at, .. } = self;
         let Self { hold_seconds, sku, hidden, .. } = self;

@@ -441,18 +441,7 @@ impl NewForm {
             self.problem = Some("Not created. See the marked fields.".to_owned());
             return None;
         }
-        let terms = Terms {
-            name: patch.name?,
-            price: patch.price?,
-            flash_sale_active: self.is_active,
-            per_user_limit: patch.per_user_limit.flatten(),
-            sale_starts_at: patch.sale_starts_at.flatten(),
-            sale_ends_at: patch.sale_ends_at.flatten(),
-            hold_seconds: patch.hold_seconds.flatten(),
-            sku: patch.sku.clone().flatten(),
-            hidden: patch.hidden.unwrap_or(false),
-        };
-        Some((terms, initial))
+        Some((Terms { flash_sale_active: self.is_active, ..patch.terms() }, initial))
     }
 
     /// The fields in their rows.

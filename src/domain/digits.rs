@@ -32,8 +32,12 @@ pub fn grouped(number: u64) -> String {
     grouped_by(number, '\u{202f}')
 }
 
-/// A number in groups of three digits, with this between them. Every terminal has a comma.
-pub fn grouped_by(number: u64, separator: char) -> String {
+/// The same with commas, which every terminal has and every program can remove.
+pub fn with_commas(number: u64) -> String {
+    grouped_by(number, ',')
+}
+
+fn grouped_by(number: u64, separator: char) -> String {
     let mut digits = String::new();
     push_decimal(&mut digits, number);
     let mut text = String::with_capacity(digits.len() * 2);

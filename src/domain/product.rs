@@ -17,7 +17,7 @@ impl fmt::Display for ProductId {
 }
 
 /// What an operator sets of a product, its stock aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// 1 to 255 characters.
     pub name: String,

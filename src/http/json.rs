@@ -11,7 +11,7 @@ use crate::limits::MAX_FIELDS;
 mod field;
 mod value;
 
-pub use field::{Delta, Field, Member, Moment, Nullable, Object, OneOf, Price, Rule, Truth, Whole};
+pub use field::{Delta, Field, Member, Moment, Nullable, Object, OneOf, Price, Rule, Text, Truth, Whole};
 pub use value::{As, Complaint, Name, Value, parse};
 
 /// A JSON object with fields of [`Value`], at most [`MAX_FIELDS`].

@@ -45,6 +45,7 @@ pub(super) fn has_whole_escapes(text: &str) -> bool {
         digits.len() == 2 && digits.into_iter().all(u8::is_ascii_hexdigit)
     })
 }
+
 /// The path, cut to a length that a response and a line of the log can carry.
 pub(super) fn shown_path(uri: &Uri) -> String {
     uri.path().chars().take(256).collect()

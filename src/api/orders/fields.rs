@@ -1,14 +1,12 @@
 //! The fields of an order that a client sends, and how they become an order.
 
-use std::borrow::Cow;
-
 use crate::admission::{IdempotencyKey, OrderRequest};
 use crate::domain::names::check_reference;
 use crate::domain::order::{Attached, Metadata, Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
 use crate::http::schema::{Shape, pattern, sent_whole, texts_by_name, with_example};
-use crate::http::{Complaint, Field, Member, Nullable, Object, OneOf, Reader, Rule, Value, Whole};
+use crate::http::{Complaint, Field, Member, Nullable, Object, OneOf, Reader, Rule, Text, Value, Whole};
 use crate::limits::{
     MAX_IDEMPOTENCY_KEY_CHARS, MAX_METADATA_KEY_CHARS, MAX_METADATA_PAIRS, MAX_METADATA_VALUE_CHARS, MAX_QUANTITY,
 };
@@ -33,8 +31,11 @@ static PRIORITY: Field<OneOf<Priority>> = Field {
     rule: OneOf { default: Priority::Normal },
 };
 
-static REFERENCE: Field<Nullable<Reference>> =
-    Field { name: "reference", about: "The shop's own id for the order.", rule: Nullable(Reference) };
+static REFERENCE: Field<Nullable<Text>> = Field {
+    name: "reference",
+    about: "The shop's own id for the order.",
+    rule: Nullable(Text { check: check_reference, shape: || with_example(of::<UserName<'_>>(), "cart-7f3a".into()) }),
+};
 
 static METADATA: Field<Nullable<Pairs>> = Field {
     name: "metadata",
@@ -103,23 +104,6 @@ impl Rule for Units {
     }
 }
 
-/// The shop's own id for an order.
-struct Reference;
-
-impl Rule for Reference {
-    type Value = String;
-
-    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
-        let reference = value.text()?;
-        check_reference(reference)?;
-        Ok(reference.to_owned())
-    }
-
-    fn shape(&self) -> Shape {
-        with_example(of::<UserName<'_>>(), "cart-7f3a".into())
-    }
-}
-
 /// The metadata of an order.
 struct Pairs;
 
@@ -128,12 +112,11 @@ impl Rule for Pairs {
 
     fn read(&self, value: &Value<'_>) -> Result<Option<Metadata>, Complaint> {
         let Value::Object(fields) = value else { return Err("must be an object of strings".into()) };
-        let text = |(key, value): &'_ (Cow<'_, str>, Value<'_>)| match value {
-            Value::Text(text) => Ok((key.to_string(), text.to_string())),
+        let pairs = fields.iter().map(|(key, value)| match value {
+            Value::Text(text) => Ok((key.as_ref(), text.as_ref())),
             _ => Err(Complaint::Borrowed("must be an object of strings")),
-        };
-        let pairs = fields.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-        Metadata::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).map_err(Into::into)
+        });
+        Metadata::new(pairs.collect::<Result<Vec<_>, _>>()?).map_err(Into::into)
     }
 
     fn shape(&self) -> Shape {

@@ -39,17 +39,7 @@ async fn create(State(intake): State<Intake>, JsonBody(body): JsonBody) -> Resul
     reader.finish()?;
     let (Some(name), Some(price), Some(initial)) = (name, price, initial) else { return Err(Refusal::Internal) };
     let initial = initial.unsigned_abs();
-    let terms = Terms {
-        name,
-        price,
-        flash_sale_active: patch.flash_sale_active.unwrap_or(false),
-        per_user_limit: patch.per_user_limit.flatten(),
-        sale_starts_at: patch.sale_starts_at.flatten(),
-        sale_ends_at: patch.sale_ends_at.flatten(),
-        hold_seconds: patch.hold_seconds.flatten(),
-        sku: patch.sku.flatten(),
-        hidden: patch.hidden.unwrap_or(false),
-    };
+    let terms = Terms { name, price, ..patch.terms() };
     let product = intake.edit(Edit::Create { terms, initial, current: patch.current.unwrap_or(initial) }).await?;
     let mut response = tagged(&product);
     *response.status_mut() = StatusCode::CREATED;

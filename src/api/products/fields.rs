@@ -2,8 +2,7 @@
 
 use crate::committer::ProductPatch;
 use crate::domain::names::{check_product_name, check_sku};
-use crate::http::schema::Shape;
-use crate::http::{Complaint, Field, Member, Moment, Nullable, Object, Price, Reader, Rule, Truth, Value, Whole};
+use crate::http::{Field, Member, Moment, Nullable, Object, Price, Reader, Text, Truth, Whole};
 use crate::limits::{MAX_HOLD_SECONDS, MAX_PER_USER_LIMIT, MAX_STOCK};
 use crate::view::schema::of;
 use crate::view::text::{ProductName, Sku};
@@ -14,7 +13,8 @@ pub(super) const MOST_UNITS: i64 = MAX_STOCK as i64;
 /// A number of units.
 const STOCK: Whole = Whole { least: 0, most: MOST_UNITS, example: Some(100) };
 
-pub(super) static NAME: Field<Name> = Field { name: "name", about: "", rule: Name };
+pub(super) static NAME: Field<Text> =
+    Field { name: "name", about: "", rule: Text { check: check_product_name, shape: of::<ProductName<'_>> } };
 pub(super) static PRICE: Field<Price> = Field {
     name: "price",
     about: "At most two digits after the point, at most 9999999999.99; never rounded.",
@@ -45,10 +45,10 @@ static HOLD: Field<Nullable<Whole>> = Field {
     about: "How long an order waits for its confirmation; `null`: a worker fulfils it.",
     rule: Nullable(Whole { least: 1, most: MAX_HOLD_SECONDS as i64, example: None }),
 };
-static SKU: Field<Nullable<SkuText>> = Field {
+static SKU: Field<Nullable<Text>> = Field {
     name: "sku",
     about: "The shop's own number of it; no two products have the same.",
-    rule: Nullable(SkuText),
+    rule: Nullable(Text { check: check_sku, shape: of::<Sku<'_>> }),
 };
 static HIDDEN: Field<Truth> =
     Field { name: "hidden", about: "Whether it exists for operators only; `false` for a new product.", rule: Truth };
@@ -89,39 +89,5 @@ pub(super) fn read_terms(reader: &mut Reader<'_>) -> ProductPatch {
         sku: reader.read(&SKU),
         hidden: reader.read(&HIDDEN),
         ..ProductPatch::default()
-    }
-}
-
-/// The SKU of a product.
-struct SkuText;
-
-impl Rule for SkuText {
-    type Value = String;
-
-    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
-        let sku = value.text()?;
-        check_sku(sku)?;
-        Ok(sku.to_owned())
-    }
-
-    fn shape(&self) -> Shape {
-        of::<Sku<'_>>()
-    }
-}
-
-/// The name of a product.
-pub(super) struct Name;
-
-impl Rule for Name {
-    type Value = String;
-
-    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
-        let name = value.text()?;
-        check_product_name(name)?;
-        Ok(name.to_owned())
-    }
-
-    fn shape(&self) -> Shape {
-        of::<ProductName<'_>>()
     }
 }

@@ -221,7 +221,8 @@ pub(in crate::dashboard) fn read_changes(fields: &mut [Sent], patch: &mut Produc
         let mut read = ProductPatch::default();
         match field.key.read(&field.value, &mut read) {
             Ok(()) => {
-                field.value = usual(field.key, &read);
+                // In the usual form.
+                field.value = field.key.text_of(&read.terms());
                 if field.is_changed() {
                     merge(patch, read);
                 }
@@ -234,22 +235,6 @@ pub(in crate::dashboard) fn read_changes(fields: &mut [Sent], patch: &mut Produc
         }
     }
     is_right
-}
-
-/// The text of a field that was just read.
-fn usual(key: Key, read: &ProductPatch) -> String {
-    let terms = Terms {
-        name: read.name.clone().unwrap_or_default(),
-        price: read.price.unwrap_or_default(),
-        flash_sale_active: false,
-        per_user_limit: read.per_user_limit.flatten(),
-        sale_starts_at: read.sale_starts_at.flatten(),
-        sale_ends_at: read.sale_ends_at.flatten(),
-        hold_seconds: read.hold_seconds.flatten(),
-        sku: read.sku.clone().flatten(),
-        hidden: read.hidden.unwrap_or(false),
-    };
-    key.text_of(&terms)
 }
 
 fn merge(patch: &mut ProductPatch, read: ProductPatch) {

@@ -159,6 +159,29 @@ impl Rule for Delta {
     }
 }
 
+/// A text of some kind.
+#[derive(Debug)]
+pub struct Text {
+    /// What is wrong with one, if something is.
+    pub check: fn(&str) -> Result<(), &'static str>,
+    /// Its shape.
+    pub shape: fn() -> Shape,
+}
+
+impl Rule for Text {
+    type Value = String;
+
+    fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
+        let text = value.text()?;
+        (self.check)(text)?;
+        Ok(text.to_owned())
+    }
+
+    fn shape(&self) -> Shape {
+        (self.shape)()
+    }
+}
+
 /// A price.
 #[derive(Debug)]
 pub struct Price;
