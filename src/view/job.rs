@@ -71,6 +71,7 @@ const fn for_buyer(failure: &Failure, status: OrderStatus) -> &'static str {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FollowedJob)]
+// The fields of `JobView` again: a schema that is composed of two cannot be closed.
 pub struct FollowedJobView {
     job_id: JobId,
     order_id: Id,
