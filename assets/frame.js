@@ -43,6 +43,13 @@ export function localTimes(within = document) {
   }
 }
 
+/** The time since a moment or, of the second that has begun, until it; one that is awaited is not passed. */
+function counted(at, now, isAwaited) {
+  if (at <= now && !isAwaited) return stopwatch(now - at);
+  const left = countdown(Math.max(0, at - now + (now % 1000)));
+  return isAwaited ? left : `−${left}`;
+}
+
 function tick() {
   const now = serverNow();
   const time = document.getElementById("clock");
@@ -51,8 +58,7 @@ function tick() {
     time.dateTime = new Date(now).toISOString();
   }
   for (const element of document.querySelectorAll("[data-counts]")) {
-    const at = Number(element.dataset.counts);
-    put(element, at > now ? `−${countdown(at - now + (now % 1000))}` : stopwatch(now - at));
+    put(element, counted(Number(element.dataset.counts), now, "awaited" in element.dataset));
   }
   setTimeout(tick, 1000 - (now % 1000) + 5);
 }

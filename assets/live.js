@@ -6,7 +6,7 @@ import { clock, parse, put, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
 import { sayState } from "./frame.js";
 import { AlertList, Stock, Stream, drawReadiness, drawRefused, keepSlot, number } from "./live_rows.js";
-import { NNBSP, Series, countdown, fmt, group, money } from "./math.js";
+import { NNBSP, Series, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
 
 const API = at("/api/v1/monitoring");
@@ -204,10 +204,7 @@ class Live {
     const starts = Date.parse(this.page.dataset.starts);
     const big = $(".count .big");
     if (!big || Number.isNaN(starts)) return;
-    const now = feed.now();
-    const left = starts - now;
-    // Of the second that has begun, as the strip has it.
-    put(big, countdown(Math.max(0, left + (now % 1000))));
+    const left = starts - feed.now();
     big.classList.toggle("long", big.textContent.length > 5);
     put($("[data-v=here]"), new Date(starts).toLocaleTimeString([], { hourCycle: "h23" }));
     for (const [at, words] of COUNTED) {

@@ -122,6 +122,29 @@ export default function register(shared) {
         await tab.close();
     });
 
+    test('before a sale the large countdown and the strip show the same second', async (t) => {
+        const early = await Server.start(shared.binary, { args: [] });
+        t.after(() => early.stop());
+        const saleStartsAt = new Date(Date.now() + 300_000).toISOString();
+        await early.must('/inventory', { name: 'Later', price: 5, initialStock: 10, flashSaleActive: true, saleStartsAt });
+        await until('the server knows of the sale', async () => (await early.must('/monitoring/metrics')).sale.phase === 'before');
+        const tab = await shared.chromium.open(early);
+        await tab.go('/');
+        await tab.page.waitForSelector('.count .big');
+        const seen = await tab.run(async () => {
+            const pairs = new Set();
+            for (let look = 0; look < 80; look += 1) {
+                pairs.add(['.count .big', '#strip .ticks'].map((part) => document.querySelector(part).textContent).join(' '));
+                await new Promise((resolve) => { setTimeout(resolve, 50); });
+            }
+            return [...pairs];
+        });
+        assert.ok(seen.length >= 3, seen);
+        for (const pair of seen) assert.match(pair, /^(\d\d:\d\d) −\1$/);
+        await isClean(tab, 'before a sale');
+        await tab.close();
+    });
+
     test('a row under the pointer is still that row', async () => {
         const tab = await live();
         const row = 'table.stock tbody tr:nth-child(3)';
