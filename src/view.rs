@@ -11,6 +11,7 @@ pub mod feed;
 pub mod health;
 pub mod history;
 pub mod job;
+pub mod load_test;
 pub mod metrics;
 pub mod order;
 pub mod problem;

@@ -1,10 +1,14 @@
 // A store with something of everything: names that try to be markup, long ones and right-to-left ones, orders in every
 // status, a hold, a sold-out product, dead letters of two kinds.
+import { setTimeout } from 'node:timers/promises';
 import { Fulfilment, MARKUP } from './fulfilment.mjs';
 import { Server } from './server.mjs';
 import { until } from './wait.mjs';
 
 export { MARKUP };
+
+/** Waits of an order that its history shows are this long, in milliseconds. */
+const SHOWN_WAIT_MS = 20;
 
 /** Names of products that a page must show as they are. */
 export const NAMES = {
@@ -52,9 +56,16 @@ export class World {
         this.pending = await ids(Array.from({ length: 4 }, (_, n) => one(this.held.id, `waiting-${n}`)));
         this.cancelled = await ids([one(this.markup.id, 'regrets')]);
         // Failing orders between good ones, so that the service never counts as away.
+        // The first one waits in the queue for long enough that its history shows it.
+        await this.#settled();
+        await server.must('/queue/pause', {});
         this.failed = [];
         for (const order of broken) {
             this.failed.push((await ids([order, one(this.arabic.id, 'between')]))[0]);
+            if (this.failed.length === 1) {
+                await setTimeout(SHOWN_WAIT_MS);
+                await server.must('/queue/resume', {});
+            }
             await this.#settled();
         }
         await server.must(`/orders/${this.cancelled[0]}/cancel`, {}).catch(() => null);
