@@ -14,6 +14,7 @@
 //! | [`operator`] | what an operator asks and does, for API, dashboard and commands |
 //! | [`monitor`] | watches sale windows and the clock, and raises alerts |
 //! | [`maintenance`] | looks after a store: backup, restore, verify, export |
+//! | [`rehearsal`] | the built-in load test, and its verdict |
 //! | [`sample`] | the sample products |
 //! | [`committer`] | the one writer: commits what was admitted in batches, then publishes and replies |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
@@ -44,6 +45,7 @@ pub mod fulfillment;
 pub mod maintenance;
 pub mod monitor;
 pub mod operator;
+pub mod rehearsal;
 pub mod sample;
 
 pub mod committer;

@@ -445,3 +445,12 @@ pub const QUIET_START: Duration = Duration::from_secs(5);
 
 /// The goal for the response time of orders that 99 % do not exceed, in milliseconds.
 pub const RESPONSE_GOAL_MS: u32 = 3;
+
+/// Bytes of a load test's scenario.
+pub const MAX_SCENARIO_BYTES: usize = 64 * 1024;
+
+/// Buyers a second in a load test.
+pub const MAX_SCENARIO_RATE: f64 = 1_000_000.0;
+
+/// How long buyers of a load test may arrive.
+pub const MAX_SCENARIO_TIME: Duration = Duration::from_hours(24);

@@ -1,0 +1,3 @@
+//! The built-in load test: buyers by the thousand against a server, and a verdict on what it promised them.
+
+pub mod scenario;
