@@ -454,3 +454,21 @@ pub const MAX_SCENARIO_RATE: f64 = 1_000_000.0;
 
 /// How long buyers of a load test may arrive.
 pub const MAX_SCENARIO_TIME: Duration = Duration::from_hours(24);
+
+/// How long a request of a load test may take before it has failed.
+pub const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Buyers of a load test that are under way at once.
+pub const MAX_LIVE_BUYERS: usize = 100_000;
+
+/// Acknowledged orders that a load test remembers, of 48 bytes each; when it has as many, no more buyers come.
+pub const MAX_REMEMBERED_ORDERS: usize = 4_000_000;
+
+/// Rejections as sold out that a load test remembers, of 24 bytes each; later ones are counted and not checked.
+pub const MAX_REMEMBERED_REJECTIONS: usize = 8_000_000;
+
+/// How long a load test's own server may take from its start until it takes orders.
+pub const REHEARSAL_START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a load test waits in the end until no job is left to do.
+pub const REHEARSAL_SETTLE_TIMEOUT: Duration = Duration::from_mins(5);
