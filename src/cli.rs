@@ -25,6 +25,7 @@ mod queue;
 mod remote;
 mod restore;
 mod run;
+mod scenario;
 mod seed;
 mod serve;
 mod serve_args;
@@ -75,6 +76,7 @@ commands! {
     orders::Orders,
     queue::Queue,
     stock::Stock,
+    scenario::Scenario,
     verify::Verify,
     backup::Backup,
     restore::Restore,

@@ -6,6 +6,7 @@ use crate::app::AppError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
+use crate::rehearsal::prepare::PrepareError;
 
 use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
@@ -48,6 +49,9 @@ pub(super) enum CommandError {
     /// A running server, by its URL.
     #[error("the server at {0} cannot be used: {1}{advice}", advice = advice(.1))]
     Server(String, #[source] ClientError),
+    /// A running server, by its URL.
+    #[error("the server at {0} was not prepared: {1}")]
+    NotPrepared(String, #[source] PrepareError),
     #[error("nothing was changed; add --yes to {0} without being asked")]
     NotConfirmed(String),
     #[error("nothing was changed, as the question was not answered with yes")]
