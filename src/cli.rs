@@ -22,9 +22,11 @@ mod output;
 mod parse;
 mod products;
 mod queue;
+mod rehearse;
 mod remote;
 mod restore;
 mod run;
+mod scenario;
 mod seed;
 mod serve;
 mod serve_args;
@@ -75,6 +77,8 @@ commands! {
     orders::Orders,
     queue::Queue,
     stock::Stock,
+    scenario::Scenario,
+    rehearse::Rehearse,
     verify::Verify,
     backup::Backup,
     restore::Restore,

@@ -446,6 +446,11 @@ pub const QUIET_START: Duration = Duration::from_secs(5);
 /// The goal for the response time of orders that 99 % do not exceed, in milliseconds.
 pub const RESPONSE_GOAL_MS: u32 = 3;
 
+/// How long preparing a server for a load test waits for its old jobs, and for a server that asks for patience.
+pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause between two looks meanwhile.
+pub const PREPARE_LOOK: Duration = Duration::from_millis(100);
+
 /// Bytes of a load test's scenario.
 pub const MAX_SCENARIO_BYTES: usize = 64 * 1024;
 

@@ -13,6 +13,7 @@ mod machine;
 mod name;
 mod own_server;
 mod pool;
+pub mod prepare;
 mod results;
 mod run;
 pub mod scenario;
@@ -49,6 +50,9 @@ pub enum RehearsalError {
     /// A defect of ours; the panic has been printed.
     #[error("a part of the load test failed")]
     Panicked,
+    /// The products cannot be made.
+    #[error(transparent)]
+    Prepare(#[from] prepare::PrepareError),
     /// A server that cannot be asked.
     #[error(transparent)]
     Client(#[from] ClientError),

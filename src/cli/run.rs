@@ -1,11 +1,14 @@
 //! What every command is: something to run, and one error for all the ways in which it fails.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::app::AppError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
+use crate::rehearsal::RehearsalError;
+use crate::rehearsal::prepare::PrepareError;
 
 use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
@@ -48,6 +51,9 @@ pub(super) enum CommandError {
     /// A running server, by its URL.
     #[error("the server at {0} cannot be used: {1}{advice}", advice = advice(.1))]
     Server(String, #[source] ClientError),
+    /// A running server, by its URL.
+    #[error("the server at {0} was not prepared: {1}")]
+    NotPrepared(String, #[source] PrepareError),
     #[error("nothing was changed; add --yes to {0} without being asked")]
     NotConfirmed(String),
     #[error("nothing was changed, as the question was not answered with yes")]
@@ -59,6 +65,14 @@ pub(super) enum CommandError {
     /// The list says why.
     #[error("a server with these settings would not start")]
     CannotStart,
+    /// A file that a command writes or reads.
+    #[error("{path} cannot be used: {1}", path = .0.display())]
+    File(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    Rehearsal(#[from] RehearsalError),
+    /// The verdict says which.
+    #[error("the verdict does not hold")]
+    VerdictBroken,
     /// The report says what is wrong.
     #[error("the store does not add up; restore a backup, and keep this store for an investigation")]
     Unsound,

@@ -126,9 +126,8 @@ impl Buyer {
 
     async fn hammer(&mut self) {
         let names = u64::from(self.behaviour().bot_orders);
-        let wishes: Vec<_> = (0..names)
-            .map(|name| Wish { user: User::bot(self.arrival, name), ..self.wish() })
-            .collect();
+        let wishes: Vec<_> =
+            (0..names).map(|name| Wish { user: User::bot(self.arrival, name), ..self.wish() }).collect();
         let sends = wishes.iter().map(|wish| {
             let request = self.shop.order(*wish);
             let (shop, due) = (&self.shop, self.due);
@@ -241,7 +240,9 @@ impl Buyer {
 
     /// How long orders of a product wait for their payment, if they do.
     fn hold(&self, product: u16) -> Option<Duration> {
-        self.shop.scenario.products[usize::from(product)].hold_seconds.map(|seconds| Duration::from_secs(seconds.into()))
+        self.shop.scenario.products[usize::from(product)]
+            .hold_seconds
+            .map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     async fn think(&mut self) {

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::RehearsalError;
 use super::machine;
 use super::name::User;
-use super::scenario::{ProductPlan, Scenario};
 use crate::client::{Call, Calls, ClientError};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::order::OrderStatus;
 use crate::limits::{MAX_PAGE, MAX_REMEMBERED_ORDERS, REHEARSAL_SETTLE_TIMEOUT};
+use crate::view::text::Words;
 
 /// Between two looks at the queue.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -90,20 +90,6 @@ pub(super) fn collect(calls: &Calls, products: &[u64], since: Timestamp) -> Resu
     Ok(facts)
 }
 
-/// Creates the products of a scenario; gives their ids.
-pub(super) fn create(calls: &Calls, scenario: &Scenario) -> Result<Vec<u64>, RehearsalError> {
-    let create = |plan: &ProductPlan| {
-        let ProductPlan { name, stock, price, per_user_limit, hold_seconds } = plan;
-        let reply = calls.call(&Call::post("/inventory").json(&json!({
-            "name": name, "price": price, "initialStock": stock, "flashSaleActive": true,
-            "perUserLimit": per_user_limit, "holdSeconds": hold_seconds,
-        })))?;
-        let made: Value = serde_json::from_slice(&reply.body).map_err(|_| ClientError::NotTheApi)?;
-        Ok(made["id"].as_u64().ok_or(ClientError::NotTheApi)?)
-    };
-    scenario.products.iter().map(create).collect()
-}
-
 fn get<T: serde::de::DeserializeOwned>(calls: &Calls, path: &str) -> Result<T, RehearsalError> {
     let reply = calls.call(&Call::get(path))?;
     serde_json::from_slice(&reply.body).map_err(|_| ClientError::NotTheApi.into())
@@ -131,7 +117,7 @@ fn clock_offset(calls: &Calls) -> Result<i64, RehearsalError> {
         let (began, before) = (Instant::now(), clock.now());
         let health: Value = get(calls, "/monitoring/health")?;
         let took = began.elapsed();
-        let theirs = health["timestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let theirs = health["timestamp"].as_str().and_then(|text| Timestamp::parse(text).ok());
         let theirs = theirs.ok_or(ClientError::NotTheApi)?;
         let middle = before.millis() + took.as_millis() as i64 / 2;
         if took < best.0 {
@@ -163,13 +149,13 @@ fn orders(calls: &Calls, products: &[u64], since: Timestamp, offset: i64) -> Res
 }
 
 fn fact(row: &OrderRow<'_>, product: usize, offset: i64) -> Option<OrderFact> {
-    let at = |text: &str| Some(text.parse::<Timestamp>().ok()?.millis() - offset);
+    let at = |text: &str| Some(Timestamp::parse(text).ok()?.millis() - offset);
     Some(OrderFact {
         id: row.id,
         user: User::parse(&row.user_id),
         product: u16::try_from(product).ok()?,
         quantity: row.quantity,
-        status: row.status.parse().ok()?,
+        status: OrderStatus::of_word(row.status)?,
         created: at(row.created_at)?,
         updated: at(row.updated_at)?,
     })

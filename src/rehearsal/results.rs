@@ -148,7 +148,8 @@ impl Run<'_> {
                 *lost.entry(code).or_default() += count;
             }
         }
-        let view = |(code, count): (&'static str, u64)| LostView { code: code.to_owned(), count, note: self.note(code) };
+        let view =
+            |(code, count): (&'static str, u64)| LostView { code: code.to_owned(), count, note: self.note(code) };
         funnel.lost = lost.into_iter().map(view).collect();
         funnel.lost.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
         funnel
@@ -294,7 +295,8 @@ fn phases(phases: &[Phase]) -> Vec<PhaseView> {
     let view = |phase: &Phase| {
         let to = from + phase.seconds;
         let millis = |seconds: f64| micros(Duration::from_secs_f64(seconds)) / 1_000;
-        let view = PhaseView { name: phase.name.clone(), from_ms: millis(from), to_ms: millis(to), rate: phase.rates() };
+        let view =
+            PhaseView { name: phase.name.clone(), from_ms: millis(from), to_ms: millis(to), rate: phase.rates() };
         from = to;
         view
     };

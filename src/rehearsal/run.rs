@@ -2,17 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::RehearsalError;
 use super::facts;
 use super::load::{Load, Measured};
 use super::own_server::{OwnServer, ServerPlan};
 use super::pool::{Pool, Sources};
+use super::prepare::Preparation;
 use super::results::{self, Run};
 use super::scenario::Scenario;
 use super::service::Service;
@@ -93,12 +97,9 @@ pub struct Progress {
     pub late: Duration,
 }
 
-/// Holds a rehearsal, and gives its results. `look` is called once a second; `stop` ends the arrivals early.
-pub fn rehearse(
-    plan: Plan,
-    stop: &Receiver<()>,
-    mut look: impl FnMut(&Progress),
-) -> Result<LoadTestView, RehearsalError> {
+/// Holds a rehearsal, and gives its results. `look` is called once a second. An interrupt or SIGTERM ends the arrivals
+/// early.
+pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestView, RehearsalError> {
     let service = plan.fulfillment_outage.then(Service::start).transpose()?.map(Arc::new);
     let stage = Stage::set(&plan, service.as_deref())?;
     let clock = Clock::system();
@@ -106,12 +107,14 @@ pub fn rehearse(
     let began = Timestamp::from_millis(clock.now().millis() + LEAD.as_millis() as i64);
     let load = Load::start(shops(&plan, &stage, start)?, plan.seed, start)?;
     let trouble = Trouble::plan(&plan, &stage, service.clone(), start)?;
-    let stopper = forward(stop, Arc::clone(&load.stop))?;
+    let signals = stop_on_signals(Arc::clone(&load.stop))?;
     let measured = load.watch(|seconds, elapsed| {
-        let (Some(last), admitted) = (seconds.last(), seconds.iter().map(|second| second.admitted).sum()) else { return };
+        let (Some(last), admitted) = (seconds.last(), seconds.iter().map(|second| second.admitted).sum()) else {
+            return;
+        };
         look(&progress(last, admitted, elapsed));
     });
-    drop(stopper);
+    drop(signals);
     let events = trouble.end()?;
     let cpu = super::machine::cpu("self");
     let facts = facts::collect(&stage.calls, &stage.target.products, began)?;
@@ -166,10 +169,17 @@ impl Stage {
                 }
                 let own = Arc::new(OwnServer::start(server)?);
                 let calls = Calls::new(Client::new(&own.url(), None)?)?;
-                let products = facts::create(&calls, &plan.scenario)?;
+                let prepared = Preparation::look(&calls, &plan.scenario, |_, _, _| false)?.run()?;
+                let products = prepared.products.iter().map(|product| product.id).collect();
                 let host = own.address.to_string();
-                let target =
-                    Target { prefix: String::new(), host, operator: String::new(), storefront: String::new(), products, run };
+                let target = Target {
+                    prefix: String::new(),
+                    host,
+                    operator: String::new(),
+                    storefront: String::new(),
+                    products,
+                    run,
+                };
                 Ok(Self { calls, address: own.address, target, own: Some(own) })
             }
             Place::Running { url, admin_token, storefront_token, products } => {
@@ -238,17 +248,25 @@ fn random() -> [u8; 8] {
     bytes
 }
 
-/// Ends the arrivals when the caller says so, until the result is dropped.
-fn forward(stop: &Receiver<()>, flag: Arc<std::sync::atomic::AtomicBool>) -> Result<Sender<()>, RehearsalError> {
-    let (alive, ended) = bounded::<()>(0);
-    let stop = stop.clone();
-    let wait = move || {
-        crossbeam_channel::select! {
-            recv(stop) -> said => if said.is_ok() { flag.store(true, std::sync::atomic::Ordering::Relaxed) },
-            recv(ended) -> _ => {}
+/// Ends the arrivals when this process is asked to end, for as long as the result lives.
+fn stop_on_signals(stop: Arc<AtomicBool>) -> Result<watch::Sender<()>, RehearsalError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(RehearsalError::Machine)?;
+    let (alive, mut ended) = watch::channel(());
+    let (mut terminate, mut interrupt) = {
+        let _guard = runtime.enter();
+        let listen = |kind| signal(kind).map_err(RehearsalError::Machine);
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+    };
+    let wait = async move {
+        tokio::select! {
+            _ = terminate.recv() => stop.store(true, Ordering::Relaxed),
+            _ = interrupt.recv() => stop.store(true, Ordering::Relaxed),
+            _ = ended.changed() => {}
         }
     };
-    Builder::new().name("stop".to_owned()).spawn(wait).map_err(RehearsalError::Machine)?;
+    let thread = Builder::new().name("stop".to_owned()).spawn(move || runtime.block_on(wait));
+    thread.map_err(RehearsalError::Machine)?;
     Ok(alive)
 }
 
@@ -261,12 +279,7 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn plan(
-        plan: &Plan,
-        stage: &Stage,
-        service: Option<Arc<Service>>,
-        start: Instant,
-    ) -> Result<Self, RehearsalError> {
+    fn plan(plan: &Plan, stage: &Stage, service: Option<Arc<Service>>, start: Instant) -> Result<Self, RehearsalError> {
         let events = Arc::new(Mutex::new(Vec::new()));
         let (alive, ended) = bounded::<()>(0);
         let lasts = plan.scenario.duration();

@@ -11,7 +11,8 @@ use crate::limits::{
 };
 
 /// The scenarios that are built in: name, and file.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
+    ("basic", include_str!("../../load-test/scenarios/basic.toml")),
     ("standard", include_str!("../../load-test/scenarios/standard.toml")),
     ("extreme", include_str!("../../load-test/scenarios/extreme.toml")),
     ("single-unit", include_str!("../../load-test/scenarios/single-unit.toml")),
@@ -360,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_scenario_that_makes_no_load_test_is_rejected_with_the_reason() {
-        let text = BUILT_IN[2].1;
+        let text = BUILT_IN[3].1;
         for (from, to, reason) in [
             ("seconds = 10", "seconds = 0", "phases last"),
             ("seconds = 10", "seconds = nan", "phases last"),

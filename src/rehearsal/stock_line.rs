@@ -76,11 +76,7 @@ impl Line {
     }
 }
 
-fn lines(
-    facts: &Facts,
-    taken: impl Fn(&OrderFact) -> i64,
-    returned: impl Fn(&OrderFact) -> i64,
-) -> Vec<Line> {
+fn lines(facts: &Facts, taken: impl Fn(&OrderFact) -> i64, returned: impl Fn(&OrderFact) -> i64) -> Vec<Line> {
     let mut changes = vec![Vec::new(); facts.products.len()];
     for order in &facts.orders {
         let changes = &mut changes[usize::from(order.product)];

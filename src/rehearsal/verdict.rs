@@ -225,7 +225,9 @@ fn one_key_one_order(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
     second.sort_unstable();
     second.dedup();
     let text = match second.first() {
-        Some(user) => format!("{} has a second order for one key; {} such buyers", user.name(), grouped(second.len() as u64)),
+        Some(user) => {
+            format!("{} has a second order for one key; {} such buyers", user.name(), grouped(second.len() as u64))
+        }
         None => format!("{} responses to a key that had been used before, 0 second orders", grouped(repeated)),
     };
     check("same_key", "The same key, one order", second.is_empty(), text)
