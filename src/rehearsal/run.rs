@@ -117,7 +117,9 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
     drop(signals);
     let events = trouble.end()?;
     let cpu = super::machine::cpu("self");
-    let facts = facts::collect(&stage.calls, &stage.target.products, began)?;
+    // A client of its own: the connections from before the run may have been cut.
+    let calls = Calls::new(stage.client.clone())?;
+    let facts = facts::collect(&calls, &stage.target.products, began)?;
     let delivered = service.map(|service| service.seen());
     let Measured { seconds, total, heard, duration } = measured;
     Ok(results::write(&Run {
@@ -131,7 +133,7 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
         events,
         delivered: delivered.as_ref(),
         generator_cpu: cpu,
-        url: stage.calls.server().to_owned(),
+        url: stage.client.server().to_owned(),
         own: stage.own.as_deref(),
     }))
 }
@@ -151,7 +153,7 @@ fn progress(last: &Window, all_admitted: u64, elapsed: Duration) -> Progress {
 
 /// A server that is ready for buyers.
 struct Stage {
-    calls: Calls,
+    client: Client,
     address: SocketAddr,
     target: Target,
     own: Option<Arc<OwnServer>>,
@@ -168,7 +170,8 @@ impl Stage {
                     server.settings.push(("FULFILLMENT_ALLOW_PRIVATE".to_owned(), "true".to_owned()));
                 }
                 let own = Arc::new(OwnServer::start(server)?);
-                let calls = Calls::new(Client::new(&own.url(), None)?)?;
+                let client = Client::new(&own.url(), None)?;
+                let calls = Calls::new(client.clone())?;
                 let prepared = Preparation::look(&calls, &plan.scenario, |_, _, _| false)?.run()?;
                 let products = prepared.products.iter().map(|product| product.id).collect();
                 let host = own.address.to_string();
@@ -180,10 +183,10 @@ impl Stage {
                     products,
                     run,
                 };
-                Ok(Self { calls, address: own.address, target, own: Some(own) })
+                Ok(Self { client, address: own.address, target, own: Some(own) })
             }
             Place::Running { url, admin_token, storefront_token, products } => {
-                let calls = Calls::new(Client::new(url, admin_token.as_ref())?)?;
+                let client = Client::new(url, admin_token.as_ref())?;
                 let (address, prefix, host) = resolve(url)?;
                 let header = |token: Option<&Secret>| {
                     token.map_or_else(String::new, |token| format!("authorization: Bearer {}\r\n", token.expose()))
@@ -191,7 +194,7 @@ impl Stage {
                 let storefront = header(storefront_token.as_ref().or(admin_token.as_ref()));
                 let operator = header(admin_token.as_ref());
                 let target = Target { prefix, host, operator, storefront, products: products.clone(), run };
-                Ok(Self { calls, address, target, own: None })
+                Ok(Self { client, address, target, own: None })
             }
         }
     }

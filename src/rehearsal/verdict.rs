@@ -189,8 +189,7 @@ fn nothing_lost(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
                 .to_lowercase()
         }
         (None, None) => format!(
-            "{} acknowledged and {} found; {} payments and cancellations found as well",
-            grouped(distinct.len() as u64),
+            "{} acknowledged, {0} found, and {} payments and cancellations",
             grouped(distinct.len() as u64),
             grouped(acts.len() as u64)
         ),
@@ -228,7 +227,7 @@ fn one_key_one_order(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
         Some(user) => {
             format!("{} has a second order for one key; {} such buyers", user.name(), grouped(second.len() as u64))
         }
-        None => format!("{} responses to a key that had been used before, 0 second orders", grouped(repeated)),
+        None => format!("{} repeated responses, 0 second orders", grouped(repeated)),
     };
     check("same_key", "The same key, one order", second.is_empty(), text)
 }
@@ -264,7 +263,7 @@ fn nothing_unasked(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
     let text = match unasked.first() {
         Some(order) => format!("order {} was asked for by none of the buyers; {} of them", order.id, unasked.len()),
         None => format!(
-            "{} orders; of {} of them the buyer heard nothing, as it had left or got no response",
+            "{} orders, {} of them of buyers who had left or got no response",
             grouped(evidence.facts.orders.len() as u64),
             grouped(unheard as u64)
         ),
