@@ -119,7 +119,10 @@ async fn the_limit_of_an_address_is_named_as_a_load_test_would_meet_it() {
     let server = Server::with().env("RATE_LIMIT_PER_IP", "500").start().await;
     let exited = scenario(&server, &["flash-sale-extreme"]).await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
-    assert!(["RATE_LIMIT_PER_IP=0", "500", "scenario-extreme-1"].iter().all(|it| exited.stdout.contains(it)), "{exited:?}");
+    assert!(
+        ["RATE_LIMIT_PER_IP=0", "500", "scenario-extreme-1"].iter().all(|it| exited.stdout.contains(it)),
+        "{exited:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
