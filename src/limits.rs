@@ -446,6 +446,9 @@ pub const QUIET_START: Duration = Duration::from_secs(5);
 /// The goal for the response time of orders that 99 % do not exceed, in milliseconds.
 pub const RESPONSE_GOAL_MS: u32 = 3;
 
+/// The pause between two looks of `status --watch`.
+pub const STATUS_PERIOD: Duration = Duration::from_secs(2);
+
 /// How long preparing a server for a load test waits for its old jobs, and for a server that asks for patience.
 pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause between two looks meanwhile.
