@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{app, limits, logging};
 
 mod alert_args;
+mod analyze;
 mod backup;
 mod check;
 mod completions;
@@ -84,6 +85,7 @@ commands! {
     restore::Restore,
     drop_log::DropLog,
     export::Export,
+    analyze::Analyze,
     openapi::Openapi,
     completions::Completions,
     version::Version,

@@ -59,6 +59,12 @@ pub const DEFAULT_PAGE: usize = 50;
 pub const MAX_PAGE: usize = 500;
 /// Orders that an export reads from the store at once: about 100 KiB of CSV.
 pub const EXPORT_PAGE: usize = 500;
+/// The most buyers that an analysis lists.
+pub const MAX_FIRST_BUYERS: usize = 1_000;
+/// The busiest seconds that an analysis lists.
+pub const BUSIEST_SECONDS: usize = 5;
+/// Seconds with orders that an analysis counts at once: more than the steps by which clocks are mostly set back.
+pub const OPEN_SECONDS: usize = 128;
 /// Orders that one filtered page may look at before it is handed out short, so that no request reads without end.
 pub const MAX_SCANNED_ORDERS: usize = 200_000;
 /// Records of the history that one page of a ledger may look at.

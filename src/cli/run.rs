@@ -78,6 +78,11 @@ pub(super) enum CommandError {
     Unsound,
     #[error("the backup does not add up; use another one")]
     UnsoundBackup,
+    /// The analysis says of which products.
+    #[error(
+        "the sale does not add up; stop it, keep the data directory as it is, and run flashsale verify on a copy of it"
+    )]
+    SaleUnsound,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }

@@ -325,7 +325,7 @@ fn no_failures(evidence: &Evidence<'_>) -> CheckView {
         0.0 => "No 5xx, no lost response".to_owned(),
         percent => format!("At most {percent} % of the requests failed"),
     };
-    let others = evidence.total.failed - failed;
+    let others = evidence.total.failed.saturating_sub(failed);
     let text = match (all, others) {
         (0, _) => "no request was sent".to_owned(),
         (_, 0) => format!("{} of {}", grouped(failed), grouped(all)),
@@ -364,3 +364,6 @@ fn latency_goal(evidence: &Evidence<'_>) -> Option<CheckView> {
 fn seconds(micros: u64) -> String {
     format!("{:.3} s", micros as f64 / 1e6)
 }
+
+#[cfg(test)]
+mod tests;
