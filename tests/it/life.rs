@@ -6,6 +6,7 @@ mod fulfilment;
 mod history;
 mod lifecycle;
 mod operate;
+mod rehearse;
 mod request_log;
 mod scenario;
 mod strangers;
