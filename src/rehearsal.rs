@@ -24,6 +24,7 @@ mod verdict;
 mod window;
 mod wire;
 
+pub use load::pace;
 pub use own_server::ServerPlan;
 pub use pool::{Pool, Sources};
 pub use run::{Place, Plan, Progress, rehearse};

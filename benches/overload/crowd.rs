@@ -5,9 +5,11 @@
 //! beside it as its lateness.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flashsale::rehearsal::pace;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -118,18 +120,16 @@ impl Crowd {
     pub(crate) async fn offer(&mut self, per_second: f64, time: Duration, tally: &SharedTally) {
         let start = Instant::now();
         let total = (per_second * time.as_secs_f64()) as u64;
-        for order in 0..total {
-            let at = start + Duration::from_secs_f64(order as f64 / per_second);
-            if at > Instant::now() {
-                // The timer is exact to a millisecond: what falls due meanwhile is sent together.
-                tokio::time::sleep_until(at.into()).await;
-            }
+        let orders = (0..total).map(|order| ((), Duration::from_secs_f64(order as f64 / per_second)));
+        pace(start, orders, |(), at| {
             let due = Due { at, tally: Arc::clone(tally) };
             let sent = self.idle.try_recv().is_ok_and(|buyer| self.buyers[buyer].try_send(due).is_ok());
             let mut tally = tally.lock();
             tally.due += 1;
             tally.unsent += u64::from(!sent);
-        }
+            ControlFlow::Continue(())
+        })
+        .await;
         tokio::time::sleep_until((start + time).into()).await;
     }
 

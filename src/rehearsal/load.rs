@@ -1,5 +1,6 @@
 //! The load itself: shards that send buyers on their way when they are due, and figures of each second.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -19,8 +20,8 @@ use super::shop::Shop;
 use super::window::Window;
 use crate::limits::{MAX_LIVE_BUYERS, REHEARSAL_TIMEOUT};
 
-/// Buyers that are sent on their way at once before those before them get their turn.
-const BUYERS_AT_ONCE: usize = 32;
+/// Things that are begun at once before those before them get their turn.
+const AT_ONCE: usize = 32;
 /// One point of the figures.
 const SECOND: Duration = Duration::from_secs(1);
 /// Bytes of a shard's stack.
@@ -111,6 +112,32 @@ impl Load {
     }
 }
 
+/// An open loop: calls `act` with each thing at its moment, `start` and its time later, however long the ones before it
+/// take. Ends early if `act` breaks. Things that are due are not held back, but let tasks of this thread run between.
+pub async fn pace<T>(
+    start: Instant,
+    things: impl Iterator<Item = (T, Duration)>,
+    mut act: impl FnMut(T, Instant) -> ControlFlow<()>,
+) {
+    let mut at_once = 0;
+    for (thing, at) in things {
+        let due = start + at;
+        if due > Instant::now() {
+            // The timer is exact to a millisecond: what falls due meanwhile is done together.
+            sleep_until(due.into()).await;
+            at_once = 0;
+        } else {
+            at_once += 1;
+            if at_once % AT_ONCE == 0 {
+                yield_now().await;
+            }
+        }
+        if act(thing, due).is_break() {
+            return;
+        }
+    }
+}
+
 /// Every so-manieth buyer.
 struct Shard {
     shop: Arc<Shop>,
@@ -134,20 +161,9 @@ impl Shard {
 
     async fn send_buyers(&self, live: &Arc<Semaphore>) {
         let arrivals = (0_u64..).zip(Arrivals::of(&self.shop.scenario)).skip(self.index).step_by(self.shards);
-        let mut at_once = 0;
-        for (arrival, at) in arrivals {
-            let due = self.shop.start + at;
-            if due > Instant::now() {
-                sleep_until(due.into()).await;
-                at_once = 0;
-            } else {
-                at_once += 1;
-                if at_once % BUYERS_AT_ONCE == 0 {
-                    yield_now().await;
-                }
-            }
+        pace(self.shop.start, arrivals, |arrival, due| {
             if self.stop.load(Ordering::Relaxed) || self.shop.heard.lock().is_full() {
-                return;
+                return ControlFlow::Break(());
             }
             let permit = Arc::clone(live).try_acquire_owned();
             {
@@ -155,13 +171,16 @@ impl Shard {
                 window.due += 1;
                 window.started += u64::from(permit.is_ok());
             }
-            let Ok(permit) = permit else { continue };
-            let buyer = Buyer::new(&self.shop, self.seed, arrival, due);
-            tokio::spawn(async move {
-                buyer.visit().await;
-                drop(permit);
-            });
-        }
+            if let Ok(permit) = permit {
+                let buyer = Buyer::new(&self.shop, self.seed, arrival, due);
+                tokio::spawn(async move {
+                    buyer.visit().await;
+                    drop(permit);
+                });
+            }
+            ControlFlow::Continue(())
+        })
+        .await;
     }
 
     /// How long the last buyer may take.
