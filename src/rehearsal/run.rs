@@ -215,7 +215,7 @@ fn resolve(url: &str) -> Result<(SocketAddr, String, String), RehearsalError> {
     let mut addresses = with_port.to_socket_addrs().map_err(|_| no_address())?.collect::<Vec<_>>();
     addresses.sort_by_key(SocketAddr::is_ipv6);
     let address = addresses.first().copied().ok_or_else(no_address)?;
-    let prefix = url.trim_end_matches('/').strip_prefix(&*origin).unwrap_or_default().to_owned();
+    let prefix = url.trim_end_matches('/').strip_prefix(origin).unwrap_or_default().to_owned();
     Ok((address, prefix, host.to_owned()))
 }
 
