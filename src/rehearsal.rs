@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod name;
 mod own_server;
+mod plan;
 mod pool;
 pub mod prepare;
 mod results;
@@ -26,8 +27,9 @@ mod wire;
 
 pub use load::pace;
 pub use own_server::ServerPlan;
+pub use plan::{Place, Plan};
 pub use pool::{Pool, Sources};
-pub use run::{Place, Plan, Progress, rehearse};
+pub use run::{Progress, rehearse};
 pub use wire::{Connection, Response, WireError};
 
 /// Why a rehearsal could not be held.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::after;
+use sysinfo::System;
 
 /// Linux reports processor time in ticks of this many milliseconds: `USER_HZ` is 100 wherever this runs.
 const CLOCK_TICK_MS: u64 = 10;
@@ -39,13 +40,13 @@ pub(super) fn memory_bytes() -> u64 {
 pub(super) fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+    model.map_or_else(System::cpu_arch, |(_, name)| name.trim().to_owned())
 }
 
 /// The operating system and its version.
 pub(super) fn system() -> String {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{} {}", std::env::consts::OS, release.trim()).trim().to_owned()
+    let parts = [System::name(), System::kernel_version()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", kernel ")
 }
 
 /// The type of the file system that a directory is on.

@@ -8,7 +8,7 @@ use super::heard::Heard;
 use super::machine;
 use super::name::User;
 use super::own_server::OwnServer;
-use super::run::Plan;
+use super::plan::Plan;
 use super::scenario::{Kind, Phase};
 use super::stock_line::StockLines;
 use super::verdict::{self, Evidence};

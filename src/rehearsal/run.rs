@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use super::RehearsalError;
 use super::facts;
 use super::load::{Load, Measured};
-use super::own_server::{OwnServer, ServerPlan};
+use super::own_server::OwnServer;
+use super::plan::{Place, Plan};
 use super::pool::{Pool, Sources};
 use super::prepare::Preparation;
 use super::results::{self, Run};
-use super::scenario::Scenario;
 use super::service::Service;
 use super::shop::{Shop, Target};
 use super::window::{Window, percentiles};
@@ -36,45 +36,6 @@ const BOTS_FROM: Ipv4Addr = Ipv4Addr::new(127, 255, 0, 1);
 const SHARD_ADDRESSES: u32 = 1 << 16;
 /// Connections of the bots of one shard.
 const BOT_CONNECTIONS: u32 = 16;
-
-/// What is rehearsed, and where.
-#[derive(Debug)]
-pub struct Plan {
-    /// What buyers do.
-    pub scenario: Scenario,
-    /// Decides which buyers come and what they do.
-    pub seed: u64,
-    /// Where it is done.
-    pub place: Place,
-    /// Kills the server in the middle of the arrivals, and starts it again; only of a server of its own.
-    pub kill: bool,
-    /// Takes the fulfilment service of its own away from two to three fifths of the arrivals.
-    pub fulfillment_outage: bool,
-    /// Connections of all buyers.
-    pub connections: u32,
-    /// Threads that send.
-    pub threads: u32,
-    /// The command line, for the results.
-    pub command: String,
-}
-
-/// Where it is done.
-#[derive(Debug)]
-pub enum Place {
-    /// A server of its own.
-    Own(ServerPlan),
-    /// A running one, with the products of the scenario in its order.
-    Running {
-        /// Its URL.
-        url: String,
-        /// The operator's token.
-        admin_token: Option<Secret>,
-        /// The storefront's token.
-        storefront_token: Option<Secret>,
-        /// Ids.
-        products: Vec<u64>,
-    },
-}
 
 /// How far it is.
 #[derive(Clone, Copy, Debug)]

@@ -118,7 +118,8 @@ async fn serve(
                 let Ok((stream, _)) = accepted else { continue };
                 let seen = Arc::clone(&seen);
                 let service = service_fn(move |request| take(request, Arc::clone(&seen)));
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let http = hyper::server::conn::http1::Builder::new();
+                let connection = http.serve_connection(TokioIo::new(stream), service);
                 connections.spawn(async move { drop(connection.await) });
             }
             Some(_) = connections.join_next() => {}
