@@ -23,6 +23,7 @@
 //! | [`metrics`] | what is counted, and its names |
 //! | [`client`] | requests to a running server |
 //! | [`view`], [`config`] | every JSON shape that goes out; the settings |
+//! | [`drawing`] | figures as text, charts as SVG, for pages and for files |
 //! | [`domain`] | what orders and products are and what can happen to them, without I/O |
 //! | [`limits`] | all bounds |
 //!
@@ -56,6 +57,7 @@ pub mod queue;
 pub mod store;
 
 pub mod config;
+pub mod drawing;
 pub mod logging;
 pub mod open_files;
 pub mod view;
