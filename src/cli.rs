@@ -23,6 +23,7 @@ mod parse;
 mod products;
 mod queue;
 mod remote;
+mod report;
 mod restore;
 mod run;
 mod seed;
@@ -80,6 +81,7 @@ commands! {
     restore::Restore,
     drop_log::DropLog,
     export::Export,
+    report::Report,
     openapi::Openapi,
     completions::Completions,
     version::Version,

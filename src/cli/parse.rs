@@ -141,6 +141,7 @@ mod tests {
             (&["drop-log"], true),
             (&["products", "list"], true),
             (&["queue", "dead-letters", "list"], true),
+            (&["report", "run.json"], false),
             (&["version"], false),
             (&["openapi"], false),
             (&["completions", "bash"], false),

@@ -6,6 +6,7 @@ use crate::app::AppError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
+use crate::report::ReportError;
 
 use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
@@ -56,6 +57,10 @@ pub(super) enum CommandError {
     NotEmpty(String),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("the report has no name of its own if results come from standard input; give one with --output")]
+    NoOutput,
     /// The list says why.
     #[error("a server with these settings would not start")]
     CannotStart,

@@ -3,9 +3,13 @@
 use super::text;
 use crate::domain::clock::Timestamp;
 
+/// What an axis reaches at most.
+const MOST: f64 = 1e15;
+
 /// Round marks from 0 on that reach `most`, in steps of 1, 2, 2.5 or 5.
 pub(crate) fn marks(most: f64) -> Vec<f64> {
-    let raw = most.max(0.01) / 4.0;
+    let most = most.clamp(0.01, MOST);
+    let raw = most / 4.0;
     let power = 10_f64.powf(raw.log10().floor());
     let step =
         [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * power >= raw * 0.999_999).unwrap_or(10.0) * power;
@@ -16,6 +20,7 @@ pub(crate) fn marks(most: f64) -> Vec<f64> {
 /// A mark as text: thousands and millions are short.
 pub(crate) fn mark_text(mark: f64) -> String {
     let (value, unit) = match mark {
+        mark if mark >= 1e12 => (mark / 1e12, "\u{202f}T"),
         mark if mark >= 1e9 => (mark / 1e9, "\u{202f}G"),
         mark if mark >= 1e6 => (mark / 1e6, "\u{202f}M"),
         mark if mark >= 1e3 => (mark / 1e3, "\u{202f}k"),
@@ -138,6 +143,7 @@ mod tests {
     fn marks_are_round_and_reach_the_longest() {
         assert_eq!(marks(11.0), [0.0, 5.0, 10.0, 15.0]);
         assert_eq!(marks(0.9), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert!(marks(f64::MAX).iter().all(|mark| mark.is_finite()));
         assert!(marks(0.0).len() > 1 && marks(60_000.0).last() >= Some(&60_000.0));
         let texts = [0.0, 0.25, 500.0, 2_500.0, 25_000.0, 1.5e6].map(mark_text);
         assert_eq!(texts, ["0", "0.25", "500", "2.5\u{202f}k", "25\u{202f}k", "1.5\u{202f}M"]);

@@ -387,9 +387,9 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// A number as SVG has it: finite, with one digit at most.
+/// A number as SVG has it, with one digit at most. What is far outside of a drawing stays outside of it.
 fn number(value: f64) -> String {
-    let text = format!("{value:.1}");
+    let text = format!("{:.1}", value.clamp(-1e6, 1e6));
     text.strip_suffix(".0").map_or_else(|| text.clone(), ToOwned::to_owned)
 }
 
