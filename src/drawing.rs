@@ -5,4 +5,5 @@ pub(crate) mod axis;
 pub(crate) mod chart;
 pub(crate) mod figure;
 pub(crate) mod offline;
+pub(crate) mod points;
 pub(crate) mod text;

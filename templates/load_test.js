@@ -24,13 +24,19 @@ const charts = plots.map((plot) => {
   return { plot, layer, lines };
 });
 
+/** Where a point is on the axis of a chart, in percent. */
+function place({ dataset }, at) {
+  const [from, to] = [Number(dataset.from), Number(dataset.to)];
+  return from + ((to - from) * at) / Math.max(1, last);
+}
+
 /** Moves the cursor to a point of the table; to none below 0. */
 function point(at) {
   cursor = at < 0 ? -1 : Math.min(last, at);
-  const x = `${(100 * Math.max(0, cursor)) / Math.max(1, last)}%`;
   for (const { plot, layer, lines } of charts) {
     layer.replaceChildren();
     const { top, foot } = plot.dataset;
+    const x = `${place(plot, Math.max(0, cursor))}%`;
     if (cursor >= 0) layer.append(draw("line", { class: "cur", x1: x, x2: x, y1: top, y2: foot }));
     for (const { places, colour } of cursor >= 0 ? lines : []) {
       if (places[cursor]) layer.append(draw("circle", { class: `dot ${colour}`, cx: x, cy: places[cursor], r: 3.5 }));
@@ -62,7 +68,9 @@ if (rows.length > 0) {
     plot.setAttribute("aria-valuemax", last);
     const move = (event) => {
       const box = plot.getBoundingClientRect();
-      point(Math.max(0, Math.round((last * (event.clientX - box.left)) / Math.max(1, box.width))));
+      const percent = (100 * (event.clientX - box.left)) / Math.max(1, box.width);
+      const [from, to] = [place(plot, 0), place(plot, last)];
+      point(Math.max(0, Math.round((last * (percent - from)) / Math.max(0.001, to - from))));
     };
     plot.addEventListener("pointermove", move);
     plot.addEventListener("pointerdown", move);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::axis::{LabelPlace, TimeText, mark_text, marks, place_labels, time_marks};
 use super::figure::{Kind, NARROW};
+use super::points::Point;
 
 /// Units across the field of the lines, which is stretched to the width of the page.
 const SPAN: f64 = 1_000.0;
@@ -22,51 +23,11 @@ const TIME_ROOM: f64 = 76.0;
 /// Letters in the label of a moment.
 const MAX_LABEL: usize = 24;
 
-/// Some time of a series, as one point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Point {
-    pub(crate) min: f64,
-    /// What the line goes through.
-    pub(crate) value: f64,
-    pub(crate) max: f64,
-}
-
-impl Point {
-    /// A point of a single value.
-    pub(crate) const fn at(value: f64) -> Self {
-        Self { min: value, value, max: value }
-    }
-}
-
-/// What the value of a point is that stands for several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fold {
-    /// The mean, for rates.
-    Mean,
-    /// The greatest, for latencies.
-    Most,
-    /// The last, for levels.
-    Last,
-}
-
-/// Takes `per` points of a series together; the least and the most are kept. `None` where nothing was measured.
-pub(crate) fn fold(points: &[Option<Point>], per: usize, how: Fold) -> Vec<Option<Point>> {
-    let one = |some: &[Option<Point>]| {
-        let known: Vec<Point> = some.iter().copied().flatten().collect();
-        let (last, max) = (known.last()?, known.iter().map(|point| point.max).fold(f64::MIN, f64::max));
-        let value = match how {
-            Fold::Mean => known.iter().map(|point| point.value).sum::<f64>() / known.len() as f64,
-            Fold::Most => known.iter().map(|point| point.value).fold(f64::MIN, f64::max),
-            Fold::Last => last.value,
-        };
-        Some(Point { min: known.iter().map(|point| point.min).fold(max, f64::min), value, max })
-    };
-    points.chunks(per.max(1)).map(one).collect()
-}
-
 /// The time axis that some charts share, and what happened meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
+    /// Where the axis begins and ends, in milliseconds.
+    pub(crate) span: [i64; 2],
     /// The time of the first point and the time between two, in milliseconds.
     pub(crate) from: i64,
     pub(crate) step: i64,
@@ -108,6 +69,8 @@ pub(crate) struct LineSpec {
     pub(crate) is_area: bool,
     /// Whether it keeps its value until the next one.
     pub(crate) is_stepped: bool,
+    /// Whether it is drawn only where it is not 0, as what is abnormal is.
+    pub(crate) is_rare: bool,
 }
 
 /// A drawing. Its numbers are texts as they are written in SVG: places on the time axis in percent, all else in pixels.
@@ -118,6 +81,8 @@ pub(crate) struct TimeChart {
     pub(crate) summary: String,
     pub(crate) top: f64,
     pub(crate) foot: f64,
+    /// Where the first and the last point are on the axis, in percent.
+    pub(crate) ends: [String; 2],
     pub(crate) height: f64,
     pub(crate) values: Vec<ValueMark>,
     pub(crate) times: Vec<TimeMark>,
@@ -179,6 +144,8 @@ pub(crate) struct Line {
     pub(crate) label: String,
     pub(crate) legend: String,
     pub(crate) path: String,
+    /// Points without a neighbour.
+    pub(crate) dots: String,
     /// What lies between its least and its most.
     pub(crate) band: String,
     /// What lies below it.
@@ -216,6 +183,7 @@ impl Scene {
             summary: format!("{} over time: {}", spec.title, said.join(", ")),
             top,
             foot: top + height,
+            ends: [self.from, self.end()].map(|at| format!("{:.3}", self.share(at) * 100.0)),
             height,
             values: value_marks(&marks, spec.unit, |value| top + y(value)),
             times: self.times(),
@@ -233,8 +201,8 @@ impl Scene {
 
     /// Where on the axis a time is, from 0 to 1.
     fn share(&self, at: i64) -> f64 {
-        let span = (self.points.saturating_sub(1).max(1) as f64) * self.step.max(1) as f64;
-        ((at - self.from) as f64 / span).clamp(0.0, 1.0)
+        let [from, to] = self.span;
+        ((at - from) as f64 / (to - from).max(1) as f64).clamp(0.0, 1.0)
     }
 
     /// The time of a point.
@@ -246,14 +214,14 @@ impl Scene {
         self.time(self.points.saturating_sub(1))
     }
 
-    /// Moments within what is drawn: those in the first and the last point's own time too.
+    /// Moments within what is drawn, and shortly before and after it.
     fn seen(&self) -> impl Iterator<Item = &(i64, String)> {
-        let span = self.from - self.step..=self.end() + self.step;
+        let span = self.span[0] - self.step..=self.span[1] + self.step;
         self.moments.iter().filter(move |(at, _)| span.contains(at))
     }
 
     fn times(&self) -> Vec<TimeMark> {
-        let marks = time_marks(self.from, self.end(), WIDTHS, TIME_ROOM, self.text);
+        let marks = time_marks(self.span[0], self.span[1], WIDTHS, TIME_ROOM, self.text);
         let mark = |mark: super::axis::Mark| {
             let share = self.share(mark.at);
             let anchor = if share > 0.97 { "end" } else { "middle" };
@@ -266,7 +234,7 @@ impl Scene {
     fn gaps(&self, is_labelled: bool) -> Vec<Gap> {
         let mut taken = f64::NEG_INFINITY;
         let one = |[from, to]: &[i64; 2]| {
-            let (left, right) = (self.share(*from - self.step), self.share(*to));
+            let (left, right) = (self.share(*from), self.share(*to));
             let text = format!("no data {} s", (to - from + 999) / 1_000);
             let room = (text.chars().count() as f64).mul_add(LETTER, 10.0) / WIDTHS[1];
             // Left of the gap, as lines often rise behind it.
@@ -282,8 +250,8 @@ impl Scene {
     }
 
     fn line(&self, spec: &Spec, line: &LineSpec, [top, height]: [f64; 2], y: impl Fn(f64) -> f64) -> Line {
-        let (mut path, mut band, mut area) = (String::new(), String::new(), String::new());
-        let points: Vec<_> = line.points.iter().enumerate().map(|(at, point)| point.map(|point| (at, point))).collect();
+        let [mut path, mut dots, mut band, mut area] = [const { String::new() }; 4];
+        let points: Vec<_> = (0..line.points.len()).map(|at| line.drawn(at).map(|point| (at, point))).collect();
         let x = |at: usize| number(SPAN * self.share(self.time(at)));
         for run in points.split(Option::is_none).filter(|run| !run.is_empty()) {
             let run: Vec<(usize, Point)> = run.iter().copied().flatten().collect();
@@ -295,8 +263,11 @@ impl Scene {
                 true => steps(run.iter().map(|(at, point)| [x(*at), number(y(point.value))])),
                 false => along(|point| point.value).join("L"),
             };
-            // A single point is a short stroke. Into memory: this cannot fail.
-            let _ = write!(path, "M{through}{}", if run.len() == 1 { "m-1 0h2" } else { "" });
+            // Into memory: this cannot fail.
+            let _ = match run.len() {
+                1 => write!(dots, "M{through}h0"),
+                _ => write!(path, "M{through}"),
+            };
             if line.is_area {
                 let (first, last) = (x(run[0].0), x(run[run.len() - 1].0));
                 let _ = write!(area, "M{through}L{last} {height}L{first} {height}Z");
@@ -308,7 +279,8 @@ impl Scene {
         let place = |point: &Option<Point>| point.map_or_else(String::new, |point| number(top + y(point.value)));
         let places = line.points.iter().map(place).collect::<Vec<_>>().join(",");
         let places = if self.is_read { places } else { String::new() };
-        Line { class: line.class, label: line.label.clone(), legend: legend(spec, line), path, band, area, places }
+        let legend = legend(spec, line);
+        Line { class: line.class, label: line.label.clone(), legend, path, dots, band, area, places }
     }
 
     fn labels(&self) -> Vec<Label> {
@@ -321,6 +293,16 @@ impl Scene {
             labels.extend(placed.map(|((share, text), place)| Label::of(*share, text, place, is_slim)));
         }
         labels
+    }
+}
+
+impl LineSpec {
+    /// A point, if the line goes through it.
+    fn drawn(&self, at: usize) -> Option<Point> {
+        let point = self.points[at]?;
+        let near = &self.points[at.saturating_sub(1)..(at + 2).min(self.points.len())];
+        let is_quiet = self.is_rare && near.iter().flatten().all(|point| point.max == 0.0);
+        (!is_quiet).then_some(point)
     }
 }
 
@@ -403,6 +385,7 @@ mod tests {
 
     fn scene(points: usize) -> Scene {
         Scene {
+            span: [0, 1_000 * (points.max(1) as i64 - 1)],
             from: 0,
             step: 1_000,
             points,
@@ -428,6 +411,7 @@ mod tests {
                 legend: None,
                 is_area: false,
                 is_stepped: false,
+                is_rare: false,
             }],
         }
     }
@@ -442,11 +426,20 @@ mod tests {
         assert_eq!(line.path, "M0 87L200 0M800 58L1000 58");
         assert_eq!((line.legend.as_str(), line.places.as_str()), ("max 4\u{202f}/s", "121,34,,,92,92"));
         let gap = &chart.gaps[0];
-        assert_eq!((gap.x.as_str(), gap.width.as_str()), ("20.000%", "60.000%"));
-        assert_eq!(gap.label.as_ref().map(|label| label.text.as_str()), None, "there is no room on a phone");
+        assert_eq!((gap.x.as_str(), gap.width.as_str()), ("40.000%", "40.000%"));
+        assert_eq!(gap.label.as_ref().map(|label| label.text.as_str()), Some("no data 2 s"));
         let nothing = scene.draw(&spec(&[None; 6]), false);
         assert_eq!((nothing.lines[0].path.as_str(), nothing.lines[0].legend.as_str()), ("", "–"));
         assert!(scene.draw(&spec(&[]), true).lines[0].path.is_empty());
+    }
+
+    #[test]
+    fn a_point_without_a_neighbour_is_a_dot_and_a_rare_line_is_drawn_where_it_is_not_0() {
+        let line = scene(4).draw(&spec(&[Some(4.0), None, Some(2.0), None]), false).lines.remove(0);
+        assert_eq!((line.path.as_str(), line.dots.as_str()), ("", "M0 0h0M666.7 58h0"));
+        let mut rare = spec(&[Some(0.0), Some(0.0), Some(0.0), Some(4.0), Some(0.0), Some(0.0)]);
+        rare.series[0].is_rare = true;
+        assert_eq!(scene(6).draw(&rare, false).lines[0].path, "M400 116L600 0L800 116");
     }
 
     #[test]
@@ -467,16 +460,6 @@ mod tests {
         let line = &scene(3).draw(&spec, false).lines[0];
         assert_eq!(line.path, "M0 0H500V58H1000V116");
         assert_eq!(line.area, "M0 0H500V58H1000V116L1000 116L0 116Z");
-    }
-
-    #[test]
-    fn points_that_are_taken_together_keep_the_least_and_the_most() {
-        let points: Vec<_> = [1.0, 9.0, 2.0].map(|value| Some(Point::at(value))).into_iter().chain([None; 4]).collect();
-        let folded = |how| fold(&points, 3, how);
-        assert_eq!(folded(Fold::Mean)[0], Some(Point { min: 1.0, value: 4.0, max: 9.0 }));
-        assert_eq!(folded(Fold::Most)[0].map(|point| point.value), Some(9.0));
-        assert_eq!(folded(Fold::Last)[0].map(|point| point.value), Some(2.0));
-        assert_eq!(folded(Fold::Mean)[1..], [None, None]);
     }
 
     #[test]

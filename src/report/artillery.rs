@@ -336,7 +336,7 @@ mod tests {
         let responses = run.timeline.of(Key::Responses).unwrap();
         assert_eq!(responses, [Some(10.0), None, Some(14.5), Some(10.0)]);
         assert_eq!((run.timeline.from_ms, run.timeline.step_ms), (4_000, 10_000));
-        assert_eq!(run.timeline.gaps, [[14_000, 24_000]]);
+        assert_eq!(run.timeline.gaps, [[9_000, 19_000]]);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use crate::domain::digits::grouped;
 use crate::drawing::axis::TimeText;
-use crate::drawing::chart::{Fold, LineSpec, Point, Scene, Spec, TimeChart, fold};
+use crate::drawing::chart::{LineSpec, Scene, Spec, TimeChart};
 use crate::drawing::figure::Kind;
+use crate::drawing::points::{Fold, Point, fold};
 use crate::drawing::text;
 use crate::limits::REPORT_POINTS;
 
@@ -127,6 +128,7 @@ pub(super) fn of_one(run: &Run) -> Charts {
     });
     let step = step(timeline) * per as i64;
     let scene = Scene {
+        span: [0, axis_end(run)],
         from: timeline.from_ms + (step - self::step(timeline)) / 2,
         step,
         points: timeline.points.div_ceil(per),
@@ -164,6 +166,7 @@ pub(super) fn of_two(runs: [&Run; 2]) -> Charts {
         spec(title, kind, unit, lines.into())
     });
     let scene = Scene {
+        span: [0, step * points as i64],
         from: step / 2,
         step,
         points,
@@ -199,6 +202,13 @@ fn end(timeline: &Timeline) -> i64 {
     timeline.from_ms + step(timeline) * timeline.points.saturating_sub(1) as i64
 }
 
+/// Where the axis of one run ends: with the last point's time, unless the run was over before.
+fn axis_end(run: &Run) -> i64 {
+    let last = end(&run.timeline);
+    let over = i64::try_from(run.duration_ms).unwrap_or(i64::MAX);
+    over.clamp(last, last + step(&run.timeline) / 2).max(1)
+}
+
 fn line(key: Key, label: &str, class: &'static str, points: Vec<Option<Point>>) -> LineSpec {
     // What was left in the end says more than what there was at first.
     let last = || points.iter().flatten().last().map(|point| format!("{} in the end", grouped(point.value as u64)));
@@ -206,6 +216,7 @@ fn line(key: Key, label: &str, class: &'static str, points: Vec<Option<Point>>) 
         label: label.to_owned(),
         class,
         legend: if key == Key::Left { last() } else { None },
+        is_rare: key == Key::Failed,
         is_area: matches!(key, Key::Admitted | Key::Left | Key::Users),
         is_stepped: key == Key::Left,
         points,
@@ -237,7 +248,7 @@ fn draw(scene: &Scene, specs: &[Spec]) -> Charts {
         charts: specs.iter().enumerate().map(|(at, spec)| scene.draw(spec, at == 0)).collect(),
         columns: columns.collect(),
         rows: if specs.is_empty() { Vec::new() } else { (0..scene.points).map(row).collect() },
-        range: format!("{} to {}", time(0), time(scene.points.saturating_sub(1))),
+        range: format!("0:00 to {}", text::run_time(scene.span[1].unsigned_abs())),
         note: match each {
             0 | 1 => String::new(),
             each => format!("a point is {each} s: the mean of rates, the most of latencies, the last of units"),

@@ -8,7 +8,8 @@ pub(super) fn of(view: &LoadTestView) -> Vec<String> {
     let mut found = Vec::new();
     let broken = view.checks.iter().filter(|check| !check.holds).count();
     if view.held && broken > 0 {
-        found.push(format!("The file says that all holds, but {broken} of its checks do not."));
+        let these = if broken == 1 { "check does not" } else { "checks do not" };
+        found.push(format!("The file says that all holds, but {broken} {these}."));
     }
     if !view.held && broken == 0 {
         found.push("The file says that not all holds, but each of its checks does.".to_owned());

@@ -83,7 +83,7 @@ fn timeline(seconds: &[SecondView]) -> Timeline {
         let values = seconds.iter().map(|second| second.left.map(|left| left as f64)).collect();
         series.push(Series { key: Key::Left, values });
     }
-    let mut timeline = Timeline { from_ms: 0, step_ms: 1_000, points: seconds.len(), series, gaps: Vec::new() };
+    let mut timeline = Timeline { from_ms: 500, step_ms: 1_000, points: seconds.len(), series, gaps: Vec::new() };
     timeline.gaps = timeline.gaps_of(|at| is_gap(&seconds[at]));
     timeline
 }
@@ -135,7 +135,7 @@ fn used(cpu_ms: Option<u64>, peak_bytes: Option<u64>) -> Option<String> {
 pub(super) fn memory(bytes: u64) -> String {
     match bytes {
         0..10_000_000_000 => format!("{}{NARROW}MB", Figure::Megabytes.text(Some(bytes as f64))),
-        _ => format!("{}{NARROW}GB", grouped(bytes / 1_000_000_000)),
+        _ => format!("{}{NARROW}GiB", grouped(bytes >> 30)),
     }
 }
 
@@ -167,7 +167,8 @@ fn rates(phases: &[PhaseView]) -> String {
 fn schedule(schedule: &ScheduleView) -> String {
     let late = |us: u64| format!("{}{NARROW}ms", Figure::Millis.text(Some(us as f64 / 1_000.0)));
     format!(
-        "{}: {} of {} requests sent, 99{NARROW}% of them at most {} late, the latest {}; at most {} under way at once on {}",
+        "{}: {} of {} requests sent, 99{NARROW}% of them at most {} late, the latest {}; at most {} under way at once \
+         on {}",
         if schedule.kept { "kept" } else { "not kept" },
         grouped(schedule.sent),
         grouped(schedule.due),
@@ -198,7 +199,7 @@ mod tests {
         let fact = |name| run.facts.iter().find(|(fact, _)| *fact == name).map_or("", |(_, text)| text.as_str());
         assert!(fact("Schedule").starts_with("kept: 5\u{202f}326\u{202f}379 of 5\u{202f}326\u{202f}379 requests sent"));
         assert!(fact("Rate").contains("0:20 ramp 80 to 26\u{202f}300\u{202f}/s"), "{}", fact("Rate"));
-        assert!(fact("Machine").contains("34\u{202f}GB") && run.warning.is_none(), "{}", fact("Machine"));
+        assert!(fact("Machine").contains("32\u{202f}GiB") && run.warning.is_none(), "{}", fact("Machine"));
         let mut late = fixture::rehearsal();
         late.schedule.kept = false;
         assert!(super::run(late, fixture::file("run.json")).unwrap().warning.is_some());

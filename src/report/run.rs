@@ -109,7 +109,7 @@ pub(super) enum Key {
 /// Figures over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Timeline {
-    /// The time of the first point since the start of the run, and between two points, in milliseconds.
+    /// The middle of the first point's time since the start of the run, and the time of a point, in milliseconds.
     pub(super) from_ms: i64,
     pub(super) step_ms: u64,
     pub(super) points: usize,
@@ -141,7 +141,7 @@ impl Timeline {
         let step = i64::try_from(self.step_ms).unwrap_or(i64::MAX);
         let mut gaps: Vec<[i64; 2]> = Vec::new();
         for at in (0..self.points).filter(|at| is_gap(*at)) {
-            let from = self.from_ms + step * at as i64;
+            let from = self.from_ms - step / 2 + step * at as i64;
             match gaps.last_mut() {
                 Some([_, to]) if *to == from => *to = from + step,
                 _ => gaps.push([from, from + step]),

@@ -82,12 +82,10 @@ fn responded(run: &Run) -> String {
 /// Where the verdict comes from.
 pub(super) fn verdict_note(run: &Run) -> &'static str {
     match (run.source, run.broken().next()) {
-        (Source::Artillery, _) => "from the counters in the file; what `ensure` decided is not in it",
-        (Source::Rehearsal, None) => {
-            "the rehearsal ends with exit code 0; `flashsale verify` checks the store by itself"
-        }
+        (Source::Artillery, _) => "from the counters in the file; what Artillery's ensure decided is not in it",
+        (Source::Rehearsal, None) => "the rehearsal ends with exit code 0; flashsale verify checks the store by itself",
         (Source::Rehearsal, Some(_)) => {
-            "the rehearsal ends with exit code 1; `flashsale verify` checks the store by itself"
+            "the rehearsal ends with exit code 1; flashsale verify checks the store by itself"
         }
     }
 }

@@ -6,6 +6,7 @@ mod fulfilment;
 mod history;
 mod lifecycle;
 mod operate;
+mod report;
 mod request_log;
 mod strangers;
 mod survival;

@@ -3,7 +3,8 @@
 use crate::dashboard::figures::Kind;
 use crate::domain::series::{EventKind, Series};
 use crate::drawing::axis::TimeText;
-use crate::drawing::chart::{Fold, LineSpec, Point, Scene, Spec, TimeChart, cut, fold};
+use crate::drawing::chart::{LineSpec, Scene, Spec, TimeChart, cut};
+use crate::drawing::points::{Fold, Point, fold};
 use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::history::{HistoryEventView, HistoryView, SeriesView};
 
@@ -140,11 +141,15 @@ impl<'h> Frame<'h> {
     }
 
     fn scene(&self, moments: Vec<(i64, String)>) -> Scene {
+        let points = (self.past - self.first).div_ceil(self.per);
+        let (from, step) = (self.time(self.first), self.step() * self.per as i64);
         Scene {
+            // From the first measurement to the last one.
+            span: [from, self.time(self.past.saturating_sub(1))],
             // Points that are taken together are drawn in the middle of their time.
-            from: self.time(self.first) + self.step() * (self.per as i64 - 1) / 2,
-            step: self.step() * self.per as i64,
-            points: (self.past - self.first).div_ceil(self.per),
+            from: from + (step - self.step()) / 2,
+            step,
+            points,
             text: TimeText::Utc,
             gaps: self.gaps(),
             moments,
@@ -176,6 +181,7 @@ impl<'h> Frame<'h> {
             legend: None,
             is_area: false,
             is_stepped: false,
+            is_rare: false,
         };
         Spec {
             title: figures.title.to_owned(),
@@ -242,7 +248,7 @@ mod tests {
         let charts = draw(&history(&[Some(1.0), Some(4.0), None, None, Some(2.0), Some(2.0), None]), |_| String::new());
         let line = &charts[0].lines[0];
         assert_eq!((line.path.matches('M').count(), line.legend.as_str()), (2, "max 4\u{202f}/s"));
-        assert_eq!((charts[0].gaps[0].x.as_str(), charts[0].gaps[0].width.as_str()), ("20.000%", "60.000%"));
+        assert_eq!((charts[0].gaps[0].x.as_str(), charts[0].gaps[0].width.as_str()), ("40.000%", "40.000%"));
         assert!(charts[1].lines.iter().all(|line| line.path.is_empty() && line.legend == "–"), "{:?}", charts[1].lines);
         assert!(draw(&history(&[None, None]), |_| String::new()).is_empty());
     }
