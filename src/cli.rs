@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{app, limits, logging};
 
 mod alert_args;
+mod analyze;
 mod backup;
 mod check;
 mod completions;
@@ -22,10 +23,12 @@ mod output;
 mod parse;
 mod products;
 mod queue;
+mod rehearse;
 mod remote;
 mod report;
 mod restore;
 mod run;
+mod scenario;
 mod seed;
 mod serve;
 mod serve_args;
@@ -76,12 +79,15 @@ commands! {
     orders::Orders,
     queue::Queue,
     stock::Stock,
+    scenario::Scenario,
+    rehearse::Rehearse,
     verify::Verify,
     backup::Backup,
     restore::Restore,
     drop_log::DropLog,
     export::Export,
     report::Report,
+    analyze::Analyze,
     openapi::Openapi,
     completions::Completions,
     version::Version,

@@ -14,6 +14,7 @@
 //! | [`operator`] | what an operator asks and does, for API, dashboard and commands |
 //! | [`monitor`] | watches sale windows and the clock, and raises alerts |
 //! | [`maintenance`] | looks after a store: backup, restore, verify, export |
+//! | [`rehearsal`] | the built-in load test, and its verdict |
 //! | [`report`] | draws the results of a load test as a file |
 //! | [`sample`] | the sample products |
 //! | [`committer`] | the one writer: commits what was admitted in batches, then publishes and replies |
@@ -46,6 +47,7 @@ pub mod fulfillment;
 pub mod maintenance;
 pub mod monitor;
 pub mod operator;
+pub mod rehearsal;
 pub mod report;
 pub mod sample;
 

@@ -89,7 +89,8 @@ mod tests {
     fn extremes_are_written_as_numbers() {
         let mut view = fixture::rehearsal();
         for second in &mut view.seconds {
-            (second.due, second.admitted, second.failed, second.left) = (u64::MAX, u64::MAX, u64::MAX, Some(u64::MAX));
+            (second.requests, second.admitted, second.failed, second.left) =
+                (u64::MAX, u64::MAX, u64::MAX, Some(u64::MAX));
         }
         view.events[0].at_ms = u64::MAX;
         view.events[0].until_ms = Some(u64::MAX);

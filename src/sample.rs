@@ -42,6 +42,11 @@ pub fn products() -> impl Iterator<Item = Edit> {
     all().map(Sample::create)
 }
 
+/// Whether a product with these is one of them, as far as what it was created with says.
+pub fn is_one(name: &str, price: &str, initial: u64) -> bool {
+    all().any(|it| it.terms.name == name && it.terms.price.to_string() == price && it.units == initial)
+}
+
 struct Sample {
     terms: Terms,
     units: u64,

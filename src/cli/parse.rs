@@ -140,6 +140,7 @@ mod tests {
             (&["export"], true),
             (&["drop-log"], true),
             (&["products", "list"], true),
+            (&["scenario", "hyper"], true),
             (&["queue", "dead-letters", "list"], true),
             (&["report", "run.json"], false),
             (&["version"], false),

@@ -91,6 +91,11 @@ impl Remote {
         self.calls.server()
     }
 
+    /// Requests to it, for a room that makes them itself.
+    pub(super) const fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     /// Sends a request.
     pub(super) fn call(&self, call: &Call) -> Result<Reply, CommandError> {
         self.calls.call(call).map_err(|error| self.failed(error))

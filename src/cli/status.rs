@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::Call;
+use crate::limits::STATUS_PERIOD;
 
-use super::output::write_out;
-use super::remote::RemoteArgs;
+use super::output::write_more;
+use super::remote::{Remote, RemoteArgs};
 use super::run::{CommandError, Definition, Run};
 use super::table::{block, plain, safe_json, shown};
 
@@ -22,6 +23,9 @@ const PARTS: [(&str, &str); 5] = [
 /// Show at a glance how a running server and its sale are
 #[derive(Debug, Args)]
 pub(super) struct Status {
+    /// Show it again every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     server: RemoteArgs,
 }
@@ -29,17 +33,29 @@ pub(super) struct Status {
 impl Run for Status {
     fn run(self, _: Definition) -> Result<(), CommandError> {
         let server = self.server.connect()?;
-        let replies = PARTS.iter().map(|(_, path)| server.call(&Call::get(path)));
-        let replies = replies.collect::<Result<Vec<_>, _>>()?;
-        let values = replies.iter().map(|reply| server.parsed::<Value>(reply)).collect::<Result<Vec<_>, _>>()?;
-        if server.json {
-            let parts = PARTS.iter().zip(&replies);
-            let parts = parts.map(|((name, _), reply)| format!("\"{name}\":{}", String::from_utf8_lossy(&reply.body)));
-            let json = safe_json(&parts.collect::<Vec<_>>().join(","));
-            return write_out(format!("{{{json}}}\n").as_bytes());
+        while print(&server)? && self.watch {
+            server.calls().pause(STATUS_PERIOD);
+            // JSON stays one object a line.
+            if !server.json && !write_more(b"\n")? {
+                break;
+            }
         }
-        write_out(block(&lines(server.server(), &values)).as_bytes())
+        Ok(())
     }
+}
+
+/// Prints how the server is now; false when nobody reads on.
+fn print(server: &Remote) -> Result<bool, CommandError> {
+    let replies = PARTS.iter().map(|(_, path)| server.call(&Call::get(path)));
+    let replies = replies.collect::<Result<Vec<_>, _>>()?;
+    let values = replies.iter().map(|reply| server.parsed::<Value>(reply)).collect::<Result<Vec<_>, _>>()?;
+    if server.json {
+        let parts = PARTS.iter().zip(&replies);
+        let parts = parts.map(|((name, _), reply)| format!("\"{name}\":{}", String::from_utf8_lossy(&reply.body)));
+        let json = safe_json(&parts.collect::<Vec<_>>().join(","));
+        return write_more(format!("{{{json}}}\n").as_bytes());
+    }
+    write_more(block(&lines(server.server(), &values)).as_bytes())
 }
 
 /// What people read, line by line; `values` are those of [`PARTS`].

@@ -1,5 +1,7 @@
 //! Calls for a thread that may block: one request, one whole response.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::header::{ETAG, HeaderValue, LINK};
@@ -51,6 +53,11 @@ impl Calls {
             let body = body.map_err(|_| ClientError::TooLarge)?.to_bytes();
             Ok(Reply { body, tag, next })
         })
+    }
+
+    /// Lets some time pass, between two looks at something that the server is doing.
+    pub fn pause(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
     }
 
     /// Asks for a list, page by page. Ends after an error.

@@ -2,6 +2,8 @@
 
 use super::text;
 
+pub(crate) use crate::domain::figures::percent;
+
 /// The space before a unit: narrow, and not a place to break a line.
 pub(crate) const NARROW: &str = "\u{202f}";
 
@@ -56,24 +58,11 @@ fn rounded(value: f64) -> String {
     text::whole(value.round().max(0.0) as u64)
 }
 
-pub(crate) fn millis(value: f64) -> String {
+fn millis(value: f64) -> String {
     match value {
         v if v < 0.995 => format!("{v:.2}"),
         v if v < 9.95 => format!("{v:.1}"),
         v => rounded(v),
-    }
-}
-
-/// A percentage as text.
-pub(crate) fn percent(value: f64) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        v if v < 0.01 => "<0.01".to_owned(),
-        v if v < 0.995 => format!("{v:.2}"),
-        v if v < 9.95 => format!("{v:.1}"),
-        v if (99.0..100.0).contains(&v) => format!("{:.2}", (v * 100.0 + 1e-9).floor() / 100.0),
-        v if v > 98.5 && v < 99.0 => "98".to_owned(),
-        v => format!("{v:.0}"),
     }
 }
 
@@ -108,14 +97,6 @@ pub(crate) fn part_of(part: u64, all: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_percentage_is_0_or_100_only_if_it_is_exactly_so() {
-        let cases = [(0.0, "0"), (0.001, "<0.01"), (0.5, "0.50"), (9.94, "9.9"), (54.4, "54"), (98.97, "98")];
-        for (value, text) in cases.into_iter().chain([(99.0, "99.00"), (99.999, "99.99"), (100.0, "100")]) {
-            assert_eq!(percent(value), text, "{value}");
-        }
-    }
 
     #[test]
     fn milliseconds_have_the_digits_that_matter() {

@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::domain::clock::Timestamp;
 use crate::domain::digits::grouped;
 use crate::limits::MAX_REPORT_POINTS;
-use crate::view::load_test::{CheckView, CodeView, EndpointView, LatencyView, PercentilesView};
+use crate::view::load_test::{CheckView, CodeView, EndpointView, LatencyView, LostView, PercentilesView};
 
-use super::run::{InputFile, Key, Kind, Run, Series, Source, Timeline};
+use super::run::{Funnel, InputFile, Key, Kind, Run, Series, Source, Timeline};
 
 /// What Artillery's plugin metrics-by-endpoint begins its names with.
 const BY_ENDPOINT: &str = "plugins.metrics-by-endpoint.";
@@ -102,6 +102,7 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
     let started = started.ok_or("has no time in it: nothing was measured")?;
     let ended = all.last_metric_at.map_or(started, millis).max(started);
     let (requests, responses) = (all.counter("http.requests"), all.counter("http.responses"));
+    let funnel = funnel(all);
     let latency = all.summaries.get("http.response_time").map(Summary::latency).unwrap_or_default();
     Ok(Run {
         source: Source::Artillery,
@@ -110,13 +111,13 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
         started: Timestamp::from_millis(started),
         duration_ms: (ended - started).unsigned_abs(),
         checks: checks(all),
-        contradictions: Vec::new(),
-        funnel: None,
+        contradictions: funnel.as_ref().and_then(contradiction).into_iter().collect(),
+        funnel,
         products: Vec::new(),
         phases: Vec::new(),
         events: Vec::new(),
         timeline: timeline(&output.intermediate, [started, ended])?,
-        requests: Some(requests),
+        requests,
         failed: all.statuses(500..u16::MAX).saturating_add(requests.saturating_sub(responses)),
         latency: LatencyView { count: responses, ..latency },
         order_latency: None,
@@ -131,6 +132,42 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
         server_cpu_ms: None,
         server_peak_bytes: None,
     })
+}
+
+/// The counters of rejections that the load tests of this program count, and what they are.
+const LOST: [(&str, &str); 5] = [
+    ("sold_out", ""),
+    ("purchase_limit_exceeded", ""),
+    ("rate_limited", "responses 429"),
+    ("overloaded", "responses 503"),
+    ("server_errors", "other responses from 500 on"),
+];
+
+/// From asking to being admitted, if the scenario counts it, as the load tests of this program do.
+fn funnel(all: &Period) -> Option<Funnel> {
+    let count = |name: &str| all.counter(&format!("flashsale.{name}"));
+    let (asked, answered, admitted) = (count("asked"), count("answered"), count("admitted"));
+    if asked == 0 {
+        return None;
+    }
+    let lost = |(name, note): (&str, &str), count: u64| LostView { code: name.into(), count, note: note.into() };
+    let mut all_lost: Vec<_> = LOST.into_iter().map(|it| lost(it, count(it.0))).collect();
+    let known = sum(all_lost.iter().map(|lost| lost.count)).saturating_add(admitted);
+    all_lost.push(lost(("no_response", "no response, or one that came after the end"), asked.saturating_sub(answered)));
+    if answered > known {
+        all_lost.push(lost(("other", "responses that no scenario expects"), answered - known));
+    }
+    Some(Funnel { asked, lost: all_lost, admitted, repeated: count("repeated"), ends: None })
+}
+
+/// What is wrong where the parts of a funnel are more or less than the whole.
+fn contradiction(funnel: &Funnel) -> Option<String> {
+    let parts = sum(funnel.lost.iter().map(|lost| lost.count)).saturating_add(funnel.admitted);
+    let sentence = || {
+        let [asked, parts] = [funnel.asked, parts].map(grouped);
+        format!("Asked is {asked}, but the losses and admitted add up to {parts}.")
+    };
+    (parts != funnel.asked).then(sentence)
 }
 
 /// What the counters say by themselves.
@@ -275,7 +312,7 @@ fn timeline(periods: &[Period], [started, ended]: [i64; 2]) -> Result<Timeline, 
         let value = |period: &Period| of(period.summaries.get("http.response_time")?).filter(|ms| *ms >= 0.0);
         Series { key, values: found.iter().map(|period| period.and_then(value)).collect() }
     };
-    let series = vec![
+    let mut series = vec![
         rate(Key::Responses, |period| period.counter("http.responses")),
         rate(Key::Good, |period| period.statuses(100..400)),
         rate(Key::Status4xx, |period| period.statuses(400..500)),
@@ -285,14 +322,20 @@ fn timeline(periods: &[Period], [started, ended]: [i64; 2]) -> Result<Timeline, 
         latency(Key::P95, |summary| summary.p95),
         latency(Key::P50, |summary| summary.p50),
     ];
+    if periods.iter().any(|period| period.counter("flashsale.admitted") > 0) {
+        series.push(rate(Key::Admitted, |period| period.counter("flashsale.admitted")));
+        series.push(rate(Key::Rejected, |period| {
+            sum(LOST.map(|(name, _)| period.counter(&format!("flashsale.{name}"))))
+        }));
+    }
     let from_ms = (first - started).saturating_add_unsigned(step / 2);
     let mut timeline = Timeline { from_ms, step_ms: step, points: found.len(), series, gaps: Vec::new() };
     timeline.gaps = timeline.gaps_of(|at| found[at].is_none());
     Ok(timeline)
 }
 
-fn sum(counts: impl Iterator<Item = u64>) -> u64 {
-    counts.fold(0, u64::saturating_add)
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// A count; what is negative or too large ends at the bounds.
@@ -326,7 +369,21 @@ mod tests {
         let held: Vec<_> = run.checks.iter().map(|check| check.holds).collect();
         assert_eq!(held, [false, false, true, false]);
         assert_eq!(run.checks[1].evidence, "265 of 304");
-        assert_eq!((run.failed, run.counters.as_slice()), (39, &[("flashsale.admitted".to_owned(), 40)][..]));
+        assert_eq!((run.failed, run.counters.first()), (39, Some(&("flashsale.admitted".to_owned(), 40))));
+    }
+
+    #[test]
+    fn the_counters_of_the_load_tests_become_a_funnel_whose_parts_add_up() {
+        let run = read(fixture::ARTILLERY).unwrap();
+        let funnel = run.funnel.unwrap();
+        let lost: Vec<_> =
+            funnel.lost.iter().filter(|it| it.count > 0).map(|it| (it.code.as_str(), it.count)).collect();
+        assert_eq!((funnel.asked, funnel.admitted, lost), (113, 40, vec![("sold_out", 73)]));
+        assert_eq!((funnel.ends, run.contradictions.len()), (None, 0));
+        let odd = read(&fixture::ARTILLERY.replace("\"flashsale.asked\": 113", "\"flashsale.asked\": 120")).unwrap();
+        assert_eq!(odd.contradictions.len(), 0, "seven had no response");
+        let odd = read(&fixture::ARTILLERY.replace("\"flashsale.asked\": 113", "\"flashsale.asked\": 100")).unwrap();
+        assert_eq!(odd.contradictions, ["Asked is 100, but the losses and admitted add up to 113."]);
     }
 
     #[test]

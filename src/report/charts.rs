@@ -75,7 +75,15 @@ const REHEARSAL: [Figures; 3] = [
     },
 ];
 
-const ARTILLERY: [Figures; 3] = [
+const ARTILLERY: [Figures; 4] = [
+    Figures {
+        title: "Orders per second",
+        kind: Kind::Rate,
+        unit: "/s",
+        has_goal: false,
+        is_low: false,
+        lines: &[(Key::Admitted, "admitted", "c-s1"), (Key::Rejected, "rejected", "c-s2 d1")],
+    },
     Figures {
         title: "Responses per second",
         kind: Kind::Rate,
@@ -113,7 +121,7 @@ pub(super) fn of_one(run: &Run) -> Charts {
     let timeline = &run.timeline;
     let per = timeline.points.div_ceil(REPORT_POINTS).max(1);
     let folded = |key| timeline.of(key).map(|values| fold(&points(values), per, how(key)));
-    let figures = if run.source == Source::Rehearsal { &REHEARSAL } else { &ARTILLERY };
+    let figures: &[Figures] = if run.source == Source::Rehearsal { &REHEARSAL } else { &ARTILLERY };
     let specs = figures.iter().filter_map(|figures| {
         let goal = run.p99_goal_ms.filter(|_| figures.has_goal);
         let lines = figures.lines.iter().filter_map(|&(key, label, class)| {

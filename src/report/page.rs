@@ -8,10 +8,10 @@ use crate::drawing::figure::{Kind as Figure, NARROW, part_of, share};
 use crate::drawing::offline::{CHART_STYLE, policy};
 use crate::drawing::text;
 use crate::limits::REPORT_ROWS;
-use crate::view::load_test::{CheckView, CodeView, EndpointView, FirstView, FunnelView, ProductView};
+use crate::view::load_test::{CheckView, CodeView, EndpointView, FirstView, ProductView};
 
 use super::charts::{self, Charts};
-use super::run::{InputFile, Kind, Run, Source};
+use super::run::{Funnel, InputFile, Kind, Run, Source};
 use super::words;
 
 const STYLE: &str = include_str!("../../templates/load_test.css");
@@ -196,7 +196,7 @@ pub(super) fn spoken(code: &str) -> String {
     code.replace('_', " ")
 }
 
-fn funnel(funnel: &FunnelView) -> Vec<FunnelRow> {
+fn funnel(funnel: &Funnel) -> Vec<FunnelRow> {
     let bar = |count| share(count, funnel.asked.max(1));
     let step = |name: &str, count: u64, note: &str| FunnelRow {
         name: name.to_owned(),
@@ -220,10 +220,12 @@ fn funnel(funnel: &FunnelView) -> Vec<FunnelRow> {
     rows.extend(funnel.lost.iter().map(|lost| loss(&lost.code, lost.count, &lost.note)));
     rows.push(step("Admitted", funnel.admitted, "a response 201, with the order on disk before it"));
     rows.push(loss("repeated", funnel.repeated, "the same key again, the same order"));
-    rows.push(loss("cancelled", funnel.cancelled, "by the buyer, or by the end of the hold"));
-    rows.push(loss("failed", funnel.failed, "could not be fulfilled"));
-    rows.push(loss("pending", funnel.pending, "not decided when the run ended"));
-    rows.push(step("Confirmed", funnel.confirmed, "sold"));
+    if let Some([cancelled, failed, pending, confirmed]) = funnel.ends {
+        rows.push(loss("cancelled", cancelled, "by the buyer, or by the end of the hold"));
+        rows.push(loss("failed", failed, "could not be fulfilled"));
+        rows.push(loss("pending", pending, "not decided when the run ended"));
+        rows.push(step("Confirmed", confirmed, "sold"));
+    }
     rows
 }
 

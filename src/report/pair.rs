@@ -1,5 +1,6 @@
 //! The report that compares two runs.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -33,6 +34,7 @@ struct Side<'r> {
     began: Began,
     headline: String,
     tone: &'static str,
+    summary: String,
     file: String,
 }
 
@@ -68,6 +70,8 @@ impl<'r> PairPage<'r> {
     pub(super) fn of(runs: [&'r Run; 2]) -> Self {
         let [first, second] = runs;
         let figures = figures(runs);
+        // The codes of a rehearsal are those of orders, and Artillery's are those of all requests.
+        let is_mixed = first.source != second.source;
         Self {
             frame: Frame::of(format!("Load tests compared: {} and {}", first.file.name, second.file.name)),
             sentence: sentence(runs),
@@ -75,8 +79,8 @@ impl<'r> PairPage<'r> {
             figures,
             checks: checks(runs),
             charts: charts::of_two(runs),
-            codes: codes(runs),
-            endpoints: endpoints(runs),
+            codes: if is_mixed { Vec::new() } else { codes(runs) },
+            endpoints: endpoints(runs, is_mixed),
         }
     }
 }
@@ -89,6 +93,7 @@ impl<'r> Side<'r> {
             began: Began::of(run),
             headline: words::headline(run),
             tone: words::tone(run),
+            summary: words::sentence(run),
             file: described(&run.file),
         }
     }
@@ -108,6 +113,10 @@ fn change(first: Option<f64>, second: Option<f64>) -> String {
     let figure = match percent.abs() {
         size if size < 0.01 => "<0.01".to_owned(),
         size if size < 0.1 => format!("{size:.2}"),
+        100.0 => "100".to_owned(),
+        // Nothing is 100 % unless it is exactly so.
+        size if (99.0..100.0).contains(&size) => format!("{:.2}", (size * 100.0).floor() / 100.0),
+        size if (100.0..101.0).contains(&size) => format!("{:.2}", (size * 100.0).ceil() / 100.0),
         size if size < 100.0 => format!("{size:.1}"),
         size => grouped(size.round() as u64),
     };
@@ -124,16 +133,15 @@ fn figures_of(run: &Run) -> Vec<(&'static str, Figure, &'static str, Option<f64>
     let (all, orders) = (Some(&run.latency), run.order_latency.as_ref());
     let units = run.units();
     vec![
-        ("Checks that hold", Figure::Count, "", (!run.checks.is_empty()).then_some(run.holding() as f64)),
         ("Duration", Figure::Seconds, "s", Some(run.duration_ms as f64 / 1_000.0)),
-        ("Requests", Figure::Count, "", count(run.requests)),
+        ("Requests", Figure::Count, "", Some(run.requests as f64)),
         ("Responses", Figure::Count, "", Some(run.latency.count as f64)),
         ("Responses per second, mean", Figure::Rate, "/s", run.mean_rate()),
         ("Responses per second, most", Figure::Rate, "/s", run.timeline.most(Key::Responses)),
         ("Without a response, or 5xx", Figure::Count, "", Some(run.failed as f64)),
         ("Orders asked for", Figure::Count, "", count(funnel.map(|funnel| funnel.asked))),
         ("Orders admitted", Figure::Count, "", count(funnel.map(|funnel| funnel.admitted))),
-        ("Orders confirmed", Figure::Count, "", count(funnel.map(|funnel| funnel.confirmed))),
+        ("Orders confirmed", Figure::Count, "", count(funnel.and_then(|funnel| funnel.ends).map(|[.., sold]| sold))),
         ("Units sold", Figure::Count, "", count(units.map(|[_, sold, ..]| sold))),
         ("Units left", Figure::Count, "", count(units.map(|[.., left]| left))),
         ("Latency of orders, p50", Figure::Millis, "ms", latency(orders, |them| them.p50)),
@@ -148,10 +156,14 @@ fn figures_of(run: &Run) -> Vec<(&'static str, Figure, &'static str, Option<f64>
     ]
 }
 
-/// The figures that at least one of them has.
+/// The figures that at least one of them has, or both, if they are of different kinds.
 fn figures([first, second]: [&Run; 2]) -> Vec<FigureRow> {
+    let is_mixed = first.source != second.source;
     let both = figures_of(first).into_iter().zip(figures_of(second));
-    let known = both.filter(|((.., one), (.., other))| one.is_some() || other.is_some());
+    let known = both.filter(|((.., one), (.., other))| match is_mixed {
+        true => one.is_some() && other.is_some(),
+        false => one.is_some() || other.is_some(),
+    });
     let row = |((name, kind, unit, one), (.., other)): ((_, Figure, _, _), (_, _, _, _))| FigureRow {
         name,
         values: [one, other].map(|value| said(kind, value, unit)),
@@ -163,28 +175,22 @@ fn figures([first, second]: [&Run; 2]) -> Vec<FigureRow> {
 /// What the second run did with more or with less, and what cannot be compared.
 fn sentence(runs: [&Run; 2]) -> String {
     let [first, second] = runs;
-    let compare = |what: &str, key: fn(&Run) -> Option<f64>, more: &str, less: &str| {
+    let compare = |what: &str, key: fn(&Run) -> Option<f64>| {
         let (one, other) = (key(first)?, key(second)?);
-        let words = match one.total_cmp(&other) {
-            std::cmp::Ordering::Equal => format!("B has the same {what}"),
-            _ if one == 0.0 => return None,
-            order => {
-                let by = change(Some(one), Some(other));
-                let word = if order.is_lt() { more } else { less };
-                format!("B has {word} {what} by {}", by.trim_start_matches(['+', '\u{2212}']))
-            }
-        };
-        Some(words)
+        let by = || change(Some(one), Some(other)).trim_start_matches(['+', '\u{2212}']).to_owned();
+        match one.total_cmp(&other) {
+            Ordering::Equal => Some(format!("{what} is the same")),
+            _ if one == 0.0 => None,
+            Ordering::Less => Some(format!("{what} is {} higher in B", by())),
+            Ordering::Greater => Some(format!("{what} is {} lower in B", by())),
+        }
     };
     let p99 = |run: &Run| Some(run.latency.percentiles?.p99 as f64);
-    let parts = [
-        compare("rate of responses", Run::mean_rate, "a higher", "a lower"),
-        compare("p99 of all requests", p99, "a higher", "a lower"),
-    ];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let rate = compare("rate of responses", Run::mean_rate);
+    let parts: Vec<_> = rate.into_iter().chain(compare("p99 of all requests", p99)).collect();
     let mut sentences = Vec::new();
     if !parts.is_empty() {
-        sentences.push(format!("{}.", parts.join("; ")));
+        sentences.push(format!("The {}.", parts.join("; the ")));
     }
     if first.source != second.source {
         sentences.push(
@@ -230,7 +236,7 @@ fn codes(runs: [&Run; 2]) -> Vec<CodeRow> {
     all.into_iter().map(row).collect()
 }
 
-fn endpoints(runs: [&Run; 2]) -> Vec<EndpointRow> {
+fn endpoints(runs: [&Run; 2], only_shared: bool) -> Vec<EndpointRow> {
     let mut all: BTreeMap<&str, [Option<&EndpointView>; 2]> = BTreeMap::new();
     for (at, run) in runs.iter().enumerate() {
         for endpoint in &run.endpoints {
@@ -244,7 +250,8 @@ fn endpoints(runs: [&Run; 2]) -> Vec<EndpointRow> {
         p99: both.map(|it| millis(p99(it))),
         change: change(p99(both[0]).map(|us| us as f64), p99(both[1]).map(|us| us as f64)),
     };
-    all.into_iter().map(row).collect()
+    let shown = all.into_iter().filter(|(_, both)| !only_shared || both.iter().all(Option::is_some));
+    shown.map(row).collect()
 }
 
 #[cfg(test)]
@@ -256,6 +263,7 @@ mod tests {
     fn a_change_is_in_percent_of_the_first_and_never_no_number() {
         let text = |one, other| change(Some(one), Some(other)).replace('\u{202f}', " ");
         assert_eq!([text(10.0, 12.5), text(10.0, 5.0), text(7.0, 7.0)], ["+25.0 %", "−50.0 %", "0 %"]);
+        assert_eq!([text(1e6, 1.0), text(1e6, 2e6 + 1.0), text(5.0, 0.0)], ["−99.99 %", "+100.01 %", "−100 %"]);
         assert_eq!([text(0.0, 5.0), text(0.0, 0.0), text(1e6, 1e6 + 1.0)], ["–", "0 %", "+<0.01 %"]);
         assert_eq!([text(1.0, 2_001.0), text(1e-300, 1e300)].map(|text| text.contains("inf")), [false, false]);
         assert_eq!(change(None, Some(1.0)), "–");
@@ -273,11 +281,15 @@ mod tests {
         let artillery = fixture::run(fixture::ARTILLERY);
         let mixed = PairPage::of([&one, &artillery]);
         let titles: Vec<_> = mixed.charts.charts.iter().map(|chart| chart.title.as_str()).collect();
-        assert_eq!(titles, ["Responses per second", "Latency, p99", "Latency, p50"]);
+        let shared = ["Orders admitted per second", "Responses per second", "Latency, p99", "Latency, p50"];
+        assert_eq!(titles, shared);
+        assert!(mixed.figures.iter().all(|row| !row.values.contains(&"–".to_owned())), "{:?}", mixed.figures);
         assert!(mixed.sentence.contains("Artillery counts latency from sending"), "{}", mixed.sentence);
-        assert!(mixed.codes.iter().any(|row| row.code == "no response" && row.status == "–"));
+        assert!(mixed.codes.is_empty() && mixed.endpoints.is_empty());
+        let codes = codes([&one, &other]);
+        assert!(codes.iter().any(|row| row.code == "no response" && row.status == "–"));
         let same = PairPage::of([&artillery, &artillery]);
-        assert!(same.sentence.starts_with("B has the same rate of responses; B has the same p99"), "{}", same.sentence);
+        assert_eq!(same.sentence, "The rate of responses is the same; the p99 of all requests is the same.");
         assert_eq!(same.endpoints.len(), 3);
     }
 }

@@ -5,11 +5,11 @@ use crate::domain::digits::grouped;
 use crate::drawing::figure::{Kind as Figure, NARROW};
 use crate::drawing::text;
 use crate::view::load_test::{
-    LoadTestView, MachineView, PercentilesView, PhaseView, ScheduleView, SecondView, ServerView,
+    FunnelView, LoadTestView, MachineView, PercentilesView, PhaseView, ScheduleView, SecondView, ServerView,
 };
 
 use super::contradictions;
-use super::run::{InputFile, Key, Kind, Phase, Run, Series, Source, Timeline};
+use super::run::{Funnel, InputFile, Key, Kind, Phase, Run, Series, Source, Timeline};
 
 /// The run that a file describes.
 pub(super) fn run(view: LoadTestView, file: InputFile) -> Result<Run, TimeError> {
@@ -34,12 +34,12 @@ pub(super) fn run(view: LoadTestView, file: InputFile) -> Result<Run, TimeError>
         duration_ms: view.duration_ms,
         checks: view.checks,
         contradictions,
-        funnel: Some(view.funnel),
+        funnel: Some(funnel(view.funnel)),
         products: view.products,
         phases,
         events: view.events,
-        requests: Some(view.schedule.due),
-        failed: view.seconds.iter().fold(0, |sum, second| sum.saturating_add(second.failed)),
+        requests: sum(&view.seconds, |second| second.requests),
+        failed: sum(&view.seconds, |second| second.failed),
         timeline: timeline(&view.seconds),
         latency: view.latency,
         order_latency: Some(view.order_latency),
@@ -56,9 +56,23 @@ pub(super) fn run(view: LoadTestView, file: InputFile) -> Result<Run, TimeError>
     })
 }
 
-/// The seconds as series. Where requests were due and nothing came back, nothing was measured.
+fn sum(seconds: &[SecondView], of: fn(&SecondView) -> u64) -> u64 {
+    seconds.iter().map(of).fold(0, u64::saturating_add)
+}
+
+fn funnel(funnel: FunnelView) -> Funnel {
+    Funnel {
+        asked: funnel.asked,
+        lost: funnel.lost,
+        admitted: funnel.admitted,
+        repeated: funnel.repeated,
+        ends: Some([funnel.cancelled, funnel.failed, funnel.pending, funnel.confirmed]),
+    }
+}
+
+/// The seconds as series. Where requests were sent and nothing came back, nothing was measured.
 fn timeline(seconds: &[SecondView]) -> Timeline {
-    let is_gap = |second: &SecondView| second.due > 0 && second.responses == 0;
+    let is_gap = |second: &SecondView| second.requests > 0 && second.responses == 0;
     let rate = |key: Key, of: fn(&SecondView) -> u64| {
         let value = |second: &SecondView| (!is_gap(second)).then(|| of(second) as f64);
         Series { key, values: seconds.iter().map(value).collect() }
@@ -167,14 +181,12 @@ fn rates(phases: &[PhaseView]) -> String {
 fn schedule(schedule: &ScheduleView) -> String {
     let late = |us: u64| format!("{}{NARROW}ms", Figure::Millis.text(Some(us as f64 / 1_000.0)));
     format!(
-        "{}: {} of {} requests sent, 99{NARROW}% of them at most {} late, the latest {}; at most {} under way at once \
-         on {}",
+        "{}: {} of {} buyers sent on their way; 99{NARROW}% of the requests at most {} late, the latest {}; {}",
         if schedule.kept { "kept" } else { "not kept" },
         grouped(schedule.sent),
         grouped(schedule.due),
         late(schedule.late.p99),
         late(schedule.late.max),
-        grouped(schedule.peak_in_flight),
         text::counted(schedule.connections, "connection", "connections"),
     )
 }
@@ -186,7 +198,7 @@ mod tests {
 
     #[test]
     fn seconds_without_a_response_are_gaps_and_quiet_ones_are_not() {
-        let second = |due, responses| SecondView { due, responses, ..SecondView::default() };
+        let second = |requests, responses| SecondView { requests, responses, ..SecondView::default() };
         let timeline = timeline(&[second(5, 5), second(5, 0), second(5, 0), second(0, 0), second(5, 0)]);
         assert_eq!(timeline.gaps, [[1_000, 3_000], [4_000, 5_000]]);
         assert_eq!(timeline.of(Key::Responses), Some(&[Some(5.0), None, None, Some(0.0), None][..]));
@@ -197,7 +209,7 @@ mod tests {
     fn what_the_file_says_of_the_measurement_is_said_in_words() {
         let run = run(fixture::rehearsal(), fixture::file("run.json")).unwrap();
         let fact = |name| run.facts.iter().find(|(fact, _)| *fact == name).map_or("", |(_, text)| text.as_str());
-        assert!(fact("Schedule").starts_with("kept: 5\u{202f}326\u{202f}379 of 5\u{202f}326\u{202f}379 requests sent"));
+        assert!(fact("Schedule").starts_with("kept: 402\u{202f}118 of 402\u{202f}118 buyers sent on their way"));
         assert!(fact("Rate").contains("0:20 ramp 80 to 26\u{202f}300\u{202f}/s"), "{}", fact("Rate"));
         assert!(fact("Machine").contains("32\u{202f}GiB") && run.warning.is_none(), "{}", fact("Machine"));
         let mut late = fixture::rehearsal();

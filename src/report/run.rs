@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::view::load_test::{
-    CheckView, CodeView, EndpointView, EventView, FirstView, FunnelView, LatencyView, ProductView,
+    CheckView, CodeView, EndpointView, EventView, FirstView, LatencyView, LostView, ProductView,
 };
 
 /// What wrote a run down.
@@ -36,14 +36,14 @@ pub(super) struct Run {
     pub(super) checks: Vec<CheckView>,
     /// Where the file contradicts itself, a sentence each.
     pub(super) contradictions: Vec<String>,
-    pub(super) funnel: Option<FunnelView>,
+    pub(super) funnel: Option<Funnel>,
     pub(super) products: Vec<ProductView>,
     /// In the order of their beginnings.
     pub(super) phases: Vec<Phase>,
     pub(super) events: Vec<EventView>,
     pub(super) timeline: Timeline,
-    /// Requests that were meant to be sent, or were sent, if that is known.
-    pub(super) requests: Option<u64>,
+    /// Requests that were sent.
+    pub(super) requests: u64,
     /// Requests that got no response, or one of 500 or above.
     pub(super) failed: u64,
     /// All requests.
@@ -66,6 +66,17 @@ pub(super) struct Run {
     /// Milliseconds of processor time that the server used, and its peak memory in bytes, if they are known.
     pub(super) server_cpu_ms: Option<u64>,
     pub(super) server_peak_bytes: Option<u64>,
+}
+
+/// From asking to owning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Funnel {
+    pub(super) asked: u64,
+    pub(super) lost: Vec<LostView>,
+    pub(super) admitted: u64,
+    pub(super) repeated: u64,
+    /// Of the admitted ones: cancelled, failed, pending, confirmed; unset if nobody looked.
+    pub(super) ends: Option<[u64; 4]>,
 }
 
 /// A part of a run with its own rate of arrivals.

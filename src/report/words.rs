@@ -72,7 +72,7 @@ fn responded(run: &Run) -> String {
     let users = run.kinds.iter().fold(0_u64, |sum, kind| sum.saturating_add(kind.buyers));
     format!(
         "{} by {} got {}; {} failed.",
-        text::counted(run.requests.unwrap_or(0), "request", "requests"),
+        text::counted(run.requests, "request", "requests"),
         text::counted(users, "virtual user", "virtual users"),
         text::counted(run.latency.count, "response", "responses"),
         grouped(run.failed)

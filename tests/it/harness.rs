@@ -123,7 +123,8 @@ impl Launch {
         self.env.iter().find(|(name, _)| name == "ADMIN_TOKEN").map(|(_, token)| token.as_str())
     }
 
-    fn spawn(&self) -> Process {
+    /// Starts the process, whatever it is to do.
+    pub(crate) fn spawn(&self) -> Process {
         let binary = env!("CARGO_BIN_EXE_flashsale");
         let mut command = match &self.prelude {
             None => Command::new(binary),

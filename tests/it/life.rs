@@ -8,6 +8,7 @@ mod lifecycle;
 mod operate;
 mod report;
 mod request_log;
+mod scenario;
 mod strangers;
 mod survival;
 mod webhook;

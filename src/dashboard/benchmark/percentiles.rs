@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::drawing::axis::{mark_text, marks};
-use crate::drawing::figure::millis;
+use crate::drawing::figure::Kind;
 use crate::view::benchmark::PercentileView;
 
 /// The size of the drawing, and the edges of its field.
@@ -61,7 +61,7 @@ pub(super) fn draw(points: &[PercentileView]) -> String {
     for point in points.iter().filter(|point| point.percentile > 0.0) {
         // Where there is little room, only those are labelled that the axis names.
         let class = if name(point.percentile).is_some() { "end" } else { "end minor" };
-        draw_point(&mut svg, [x(point.percentile), y(point.ms)], &millis(point.ms), class);
+        draw_point(&mut svg, [x(point.percentile), y(point.ms)], &Kind::Millis.text(Some(point.ms)), class);
     }
     svg + "</svg>"
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Endpoint, Exited, Launch, Reply, Server, order_id};
+use crate::harness::{Endpoint, Exited, Launch, Reply, Server, eventually, order_id};
 
 /// Runs a command at a server, without a terminal.
 async fn at(server: &Server, args: &[&str]) -> Exited {
@@ -131,6 +131,13 @@ async fn dead_letters_are_counted_retried_and_discarded() {
     let status = done(&server, &["status"]).await;
     assert!(status.contains("queue   paused;") && status.contains("3 failed"), "{status}");
     done(&server, &["queue", "resume"]).await;
+    let watched = Launch::bare(&["status", "--watch", "--server", &format!("http://{}", server.address())]);
+    let mut watching = watched.spawn();
+    eventually("the status a second time", async || {
+        (watching.output().matches("queue   running;").count() >= 2).then_some(())
+    })
+    .await;
+    watching.kill();
     let status = json(&server, &["status"]).await;
     assert_eq!(status["orders"], server.get("/orders/admin/metrics").await.body);
 }

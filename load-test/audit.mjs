@@ -1,0 +1,133 @@
+// Compares what buyers were told with what the server has. Pure: everything is in the arguments, so a test can lie.
+
+const UNITS = ["currentStock", "heldStock", "soldStock"];
+/** Orders of these have units. */
+const HAVING = ["pending", "confirmed"];
+/** How many examples a finding names. */
+const EXAMPLES = 3;
+
+/**
+ * The checks of a run: `{name, title, holds, evidence}` each.
+ *
+ * `told` is what was written down of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
+ * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters of the run, by
+ * name without `flashsale.`. `products`, `orders` and `audit` are the server's, of the products of the scenario, after
+ * the last order has come to rest.
+ */
+export function judge({ told, counted, products, orders, audit }) {
+    const acknowledged = told.filter((line) => line.orderId !== undefined);
+    return [
+        sent(counted, acknowledged),
+        stock(products, orders, audit),
+        limit(products, orders),
+        kept(acknowledged, orders),
+        once(acknowledged),
+        unknown(acknowledged, orders, counted),
+        soldOut(told, products),
+    ];
+}
+
+function check(name, title, wrong, evidence) {
+    const more = wrong.length > EXAMPLES ? `; and ${wrong.length - EXAMPLES} more` : "";
+    const found = wrong.length > 0 ? wrong.slice(0, EXAMPLES).join("; ") + more : evidence;
+    return { name, title, holds: wrong.length === 0, evidence: found };
+}
+
+/** Nothing was proved by a run that sold nothing, or whose own notes are not whole. */
+function sent(counted, acknowledged) {
+    const { asked = 0, admitted = 0 } = counted;
+    const wrong = [];
+    if (asked === 0) wrong.push("no order was sent");
+    else if (admitted === 0) wrong.push(`of ${asked} orders none was admitted`);
+    if (admitted !== acknowledged.length) wrong.push(`${admitted} admissions, and notes of ${acknowledged.length}`);
+    return check("sent", "Orders were sent", wrong, `${asked} orders sent, ${admitted} admitted`);
+}
+
+function stock(products, orders, audit) {
+    const wrong = [];
+    for (const product of products) {
+        const units = UNITS.reduce((sum, name) => sum + product[name], 0);
+        const put = product.initialStock + product.adjustedStock;
+        if (units !== put) wrong.push(`product ${product.id} has ${units} of ${put} units`);
+        const sums = audit.products.find((row) => row.productId === product.id);
+        if (!sums?.ok) wrong.push(`the server's audit of product ${product.id} is not ok`);
+        const having = orders.filter((order) => order.productId === product.id && HAVING.includes(order.status));
+        const owned = having.reduce((sum, order) => sum + order.quantity, 0);
+        if (owned > put) wrong.push(`product ${product.id} had ${put} units, and orders have ${owned}`);
+        else if (owned !== product.heldStock + product.soldStock) {
+            wrong.push(`orders of product ${product.id} have ${owned} units, its stock says ${product.heldStock + product.soldStock}`);
+        }
+    }
+    const [left, held, sold] = UNITS.map((name) => products.reduce((sum, product) => sum + product[name], 0));
+    return check("stock", "Sold, held and left equal stock", wrong, `${sold} sold, ${held} held, ${left} left`);
+}
+
+function limit(products, orders) {
+    const wrong = [];
+    let limited = 0;
+    for (const product of products.filter(({ perUserLimit }) => perUserLimit !== null)) {
+        limited += 1;
+        const owned = new Map();
+        for (const { productId, status, userId, quantity } of orders) {
+            if (productId === product.id && HAVING.includes(status)) owned.set(userId, (owned.get(userId) ?? 0) + quantity);
+        }
+        for (const [user, units] of owned) {
+            if (units > product.perUserLimit) wrong.push(`${user} has ${units} units of product ${product.id}, of ${product.perUserLimit} allowed`);
+        }
+    }
+    return check("limit", "Nobody above the limit", wrong, limited ? "every buyer is within the limit" : "no product has a limit");
+}
+
+/** Every order that was acknowledged is there, as it was sent. */
+function kept(acknowledged, orders) {
+    const byId = new Map(orders.map((order) => [order.id, order]));
+    const wrong = [];
+    for (const { orderId, ...sent } of acknowledged) {
+        const order = byId.get(orderId);
+        if (!order) wrong.push(`order ${orderId} of ${sent.userId} was acknowledged and is lost`);
+        else {
+            for (const name of ["userId", "productId", "quantity", "jobId"]) {
+                if (sent[name] !== order[name]) wrong.push(`order ${orderId} was sent with ${name} ${sent[name]} and has ${order[name]}`);
+            }
+        }
+    }
+    return check("acknowledged", "Nothing acknowledged was lost", wrong, `${acknowledged.length} acknowledgements, all there`);
+}
+
+/** An order id belongs to one key, and a key to one order id. */
+function once(acknowledged) {
+    const wrong = [];
+    for (const [one, other, words] of [
+        ["orderId", "key", (id) => `order ${id} was told to two buyers`],
+        ["key", "orderId", (key) => `the key ${key} got two orders`],
+    ]) {
+        const seen = new Map();
+        for (const line of acknowledged) {
+            if (seen.has(line[one]) && seen.get(line[one]) !== line[other]) wrong.push(words(line[one]));
+            seen.set(line[one], line[other]);
+        }
+    }
+    const repeated = acknowledged.length - new Set(acknowledged.map((line) => line.orderId)).size;
+    return check("once", "One key, one order", wrong, `${repeated} repetitions, each the same order`);
+}
+
+/** The server has no order that nobody sent: only a request without a response can have left one. */
+function unknown(acknowledged, orders, { unanswered = 0 }) {
+    const ids = new Set(acknowledged.map((line) => line.orderId));
+    const extra = orders.filter((order) => !ids.has(order.id));
+    const wrong = extra.length > unanswered ? extra.map((order) => `order ${order.id} of ${order.userId} was never acknowledged`) : [];
+    return check("unknown", "No order that nobody knows", wrong, `${orders.length} orders; ${extra.length} without a response, of ${unanswered} requests`);
+}
+
+/** Where no unit can return, what is left in the end was there all the time. */
+function soldOut(told, products) {
+    const wrong = [];
+    for (const product of products.filter(({ holdSeconds }) => holdSeconds === null)) {
+        const rejected = told.filter((line) => line.soldOut !== undefined && line.productId === product.id);
+        const least = Math.min(...rejected.map((line) => line.soldOut));
+        if (least <= product.currentStock) {
+            wrong.push(`product ${product.id} was sold out for ${least}, and has ${product.currentStock} left`);
+        }
+    }
+    return check("sold_out", "Sold out only when it was", wrong, "no unit was left that an order was told is gone");
+}
