@@ -12,10 +12,12 @@ use super::contradictions;
 use super::run::{Funnel, InputFile, Key, Kind, Phase, Run, Series, Source, Timeline};
 
 /// The run that a file describes.
-pub(super) fn run(view: LoadTestView, file: InputFile) -> Result<Run, TimeError> {
+pub(super) fn run(mut view: LoadTestView, file: InputFile) -> Result<Run, TimeError> {
     let started = Timestamp::parse(&view.started_at)?;
     let contradictions = contradictions::of(&view);
     let facts = facts(&view);
+    // What had no response comes last.
+    view.codes.sort_by_key(|code| (code.status.unwrap_or(u16::MAX), std::cmp::Reverse(code.count)));
     let warning = (!view.schedule.kept)
         .then(|| "The generator fell behind its own schedule, so the latencies are not the server's alone.".to_owned());
     let mut phases: Vec<_> =

@@ -31,8 +31,7 @@ export default function register(shared) {
             rehearsal: [result('rehearsal')],
             artillery: [made('nasty')],
             empty: [made('empty')],
-            pair: [result('rehearsal'), result('rehearsal')],
-            mixed: [result('rehearsal'), result('artillery')],
+            pair: [result('rehearsal'), result('artillery')],
         });
         for (const [name, inputs] of Object.entries(pages)) {
             await promisify(execFile)(shared.binary, ['report', ...inputs, '-o', path.join(folder, `${name}.html`)]);
@@ -54,7 +53,7 @@ export default function register(shared) {
         await tab.close();
     }
 
-    for (const name of ['rehearsal', 'artillery', 'empty', 'pair', 'mixed']) {
+    for (const name of ['rehearsal', 'artillery', 'empty', 'pair']) {
         test(`${name}: nothing is loaded, nothing is too wide, and it can be read by everybody`, async () => {
             await open(name, {}, async (tab) => {
                 for (const theme of ['light', 'dark']) {
