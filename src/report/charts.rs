@@ -279,7 +279,7 @@ fn moments(run: &Run) -> Vec<(i64, String)> {
 
 /// The same as sentences, each with its time.
 pub(super) fn sentences(run: &Run) -> Vec<(String, String)> {
-    let phases = run.phases.iter().map(|phase| (phase.from_ms, format!("{} begins.", phase.name)));
+    let phases = run.phases.iter().map(|phase| (phase.from_ms, format!("phase “{}” begins.", phase.name)));
     let events = run.events.iter().map(|event| (event.at_ms, format!("{}.", event.message.trim_end_matches('.'))));
     let mut all: Vec<_> = phases.chain(events).collect();
     all.sort_by_key(|(at, _)| *at);
