@@ -25,6 +25,7 @@ mod products;
 mod queue;
 mod rehearse;
 mod remote;
+mod report;
 mod restore;
 mod run;
 mod scenario;
@@ -85,6 +86,7 @@ commands! {
     restore::Restore,
     drop_log::DropLog,
     export::Export,
+    report::Report,
     analyze::Analyze,
     openapi::Openapi,
     completions::Completions,

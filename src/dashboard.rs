@@ -35,6 +35,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower::Service;
 
 use crate::domain::refusal::Refusal;
+use crate::drawing::text;
 use crate::http::{FOREIGN_PAGE, is_read, is_same_origin, set_cookie};
 
 mod acts;
@@ -54,7 +55,6 @@ mod products;
 mod queue;
 mod search;
 mod state;
-mod text;
 mod theme;
 mod tries;
 mod visit;

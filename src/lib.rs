@@ -15,6 +15,7 @@
 //! | [`monitor`] | watches sale windows and the clock, and raises alerts |
 //! | [`maintenance`] | looks after a store: backup, restore, verify, export |
 //! | [`rehearsal`] | the built-in load test, and its verdict |
+//! | [`report`] | draws the results of a load test as a file |
 //! | [`sample`] | the sample products |
 //! | [`committer`] | the one writer: commits what was admitted in batches, then publishes and replies |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
@@ -24,6 +25,7 @@
 //! | [`metrics`] | what is counted, and its names |
 //! | [`client`] | requests to a running server |
 //! | [`view`], [`config`] | every JSON shape that goes out; the settings |
+//! | [`drawing`] | figures as text, charts as SVG, for pages and for files |
 //! | [`domain`] | what orders and products are and what can happen to them, without I/O |
 //! | [`limits`] | all bounds |
 //!
@@ -46,6 +48,7 @@ pub mod maintenance;
 pub mod monitor;
 pub mod operator;
 pub mod rehearsal;
+pub mod report;
 pub mod sample;
 
 pub mod committer;
@@ -58,6 +61,7 @@ pub mod queue;
 pub mod store;
 
 pub mod config;
+pub mod drawing;
 pub mod logging;
 pub mod open_files;
 pub mod view;

@@ -452,6 +452,18 @@ pub const QUIET_START: Duration = Duration::from_secs(5);
 /// The goal for the response time of orders that 99 % do not exceed, in milliseconds.
 pub const RESPONSE_GOAL_MS: u32 = 3;
 
+/// Bytes of the results of a load test that a report is made of: a day of seconds is 20 MiB.
+pub const MAX_REPORT_BYTES: u64 = 64 << 20;
+
+/// Periods from the first to the last one of results that a report is made of.
+pub const MAX_REPORT_POINTS: u64 = 100_000;
+
+/// Points of a line in a report, and rows of its table; further ones are taken together.
+pub const REPORT_POINTS: usize = 600;
+
+/// Rows of a table in a report, the largest ones first where it has an order of size.
+pub const REPORT_ROWS: usize = 20;
+
 /// The pause between two looks of `status --watch`.
 pub const STATUS_PERIOD: Duration = Duration::from_secs(2);
 

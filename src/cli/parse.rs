@@ -142,6 +142,7 @@ mod tests {
             (&["products", "list"], true),
             (&["scenario", "hyper"], true),
             (&["queue", "dead-letters", "list"], true),
+            (&["report", "run.json"], false),
             (&["version"], false),
             (&["openapi"], false),
             (&["completions", "bash"], false),

@@ -25,9 +25,9 @@ use super::values::within;
 
 /// Hold a load test and give a verdict: did it sell every unit once, and lose nothing?
 ///
-/// Starts a server of its own on an empty store, unless --server names a running one. Buyers arrive when the scenario says
-/// so, whether or not those before them got a response, and latencies count from the moment at which a request was meant
-/// to be sent. The exit code is 1 when a check of the verdict does not hold.
+/// Starts a server of its own on an empty store, unless --server names a running one. Buyers arrive when the scenario
+/// says so, whether or not those before them got a response, and latencies count from the moment at which a request was
+/// meant to be sent. The exit code is 1 when a check of the verdict does not hold.
 #[derive(Debug, Args)]
 pub(super) struct Rehearse {
     /// Name of the scenario, such as hyper or contention-hyper, or a file of one's own that ends in .toml

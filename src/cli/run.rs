@@ -9,6 +9,7 @@ use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
 use crate::rehearsal::RehearsalError;
 use crate::rehearsal::prepare::PrepareError;
+use crate::report::ReportError;
 
 use super::env_file::EnvFileError;
 use super::misspelt::Misspelt;
@@ -62,6 +63,10 @@ pub(super) enum CommandError {
     NotEmpty(String),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("the report has no name of its own if results come from standard input; give one with --output")]
+    NoOutput,
     /// The list says why.
     #[error("a server with these settings would not start")]
     CannotStart,

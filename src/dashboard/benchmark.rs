@@ -19,7 +19,6 @@ use super::state::Shared;
 use super::text;
 use super::visit::Visit;
 
-mod axis;
 mod charts;
 mod codes;
 mod file;

@@ -6,56 +6,9 @@ use askama::filters::HtmlSafe;
 
 use crate::domain::product::Stock;
 
-pub(super) use crate::domain::figures::percent;
-
 use super::text;
 
-/// The space before a unit: narrow, and not a place to break a line.
-pub(super) const NARROW: &str = "\u{202f}";
-
-/// The placeholder of a number that was not measured.
-const NONE: &str = "–";
-
-/// How a number is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Whole, in groups of three.
-    Count,
-    /// Milliseconds: two digits below 1, one below 10.
-    Millis,
-    /// Percent: never 0 or 100 unless exactly so, and rounded down above 99.
-    Percent,
-    /// Seconds: one digit below 10.
-    Seconds,
-    /// Bytes, in megabytes.
-    Megabytes,
-}
-
-impl Kind {
-    /// What the script knows it by.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Count => "n",
-            Self::Millis => "ms",
-            Self::Percent => "pct",
-            Self::Seconds => "s",
-            Self::Megabytes => "mb",
-        }
-    }
-
-    /// The number as text; a dash if it was not measured.
-    pub(super) fn text(self, value: Option<f64>) -> String {
-        let Some(value) = value else { return NONE.to_owned() };
-        match self {
-            Self::Count => rounded(value),
-            Self::Millis => millis(value),
-            Self::Percent => percent(value),
-            Self::Seconds if value < 9.95 => format!("{value:.1}"),
-            Self::Seconds => rounded(value),
-            Self::Megabytes => rounded(value / 1e6),
-        }
-    }
-}
+pub(super) use crate::drawing::figure::{Kind, NARROW, percent, share};
 
 /// A figure. Its name says to the script which it is.
 #[derive(Clone, Debug)]
@@ -95,23 +48,6 @@ impl fmt::Display for Figure {
 
 // It writes digits, spaces and fixed words only.
 impl HtmlSafe for Figure {}
-
-fn rounded(value: f64) -> String {
-    text::whole(value.round().max(0.0) as u64)
-}
-
-fn millis(value: f64) -> String {
-    match value {
-        v if v < 0.995 => format!("{v:.2}"),
-        v if v < 9.95 => format!("{v:.1}"),
-        v => rounded(v),
-    }
-}
-
-/// What share of a whole a part is, in percent, for the width of a bar: `12.34`. Nothing of nothing is 0.
-pub(super) fn share(part: u64, whole: u64) -> String {
-    format!("{:.2}", if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 })
-}
 
 /// Where the units of a product are, as a bar: its parts in percent.
 #[derive(Clone, Debug)]
@@ -161,13 +97,6 @@ mod tests {
 
     fn spaced(text: &str) -> String {
         text.replace(' ', NARROW)
-    }
-
-    #[test]
-    fn milliseconds_have_the_digits_that_matter() {
-        for (value, text) in [(0.601, "0.60"), (0.999, "1.0"), (2.44, "2.4"), (10.6, "11"), (1234.0, "1 234")] {
-            assert_eq!(millis(value), spaced(text));
-        }
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub(super) struct Output {
     placed: bool,
 }
 
+/// Writes a file that appears whole or not at all, and that only its owner can read.
+///
+/// # Errors
+///
+/// If it exists, unless it may be replaced with `force`; if it would be part of a store; or if it cannot be written.
+pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), MaintenanceError> {
+    let mut output = Output::create(path, force)?;
+    output.write_all(bytes).map_err(|error| MaintenanceError::writing(path, error))?;
+    output.finish()
+}
+
 impl Output {
     /// Begins a file that only its owner can read. A file in its place is an error; with `force` it is replaced at the
     /// end.

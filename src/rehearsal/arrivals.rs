@@ -44,7 +44,7 @@ impl Iterator for Arrivals {
     }
 }
 
-/// When so many buyers of a phase have come, in seconds from its start: `rate·t + (ramp_to − rate)·t² / 2·seconds`
+/// When so many buyers of a phase have come, in seconds from its start: `rate·t + (ramp_to − rate)·t²/2·seconds`
 /// solved for `t`, in the form that does not cancel for small slopes.
 fn reached(phase: &Phase, buyers: f64) -> f64 {
     let [from, to] = phase.rates();

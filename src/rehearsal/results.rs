@@ -71,6 +71,7 @@ pub(super) fn write(run: &Run<'_>) -> LoadTestView {
         duration_ms: run.duration.as_millis() as u64,
         held: checks.iter().all(|check| check.holds),
         checks,
+        p99_goal_ms: plan.scenario.goals.p99_ms,
         funnel: run.funnel(),
         products,
         phases: phases(&plan.scenario.phases),

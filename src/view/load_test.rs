@@ -31,6 +31,9 @@ pub struct LoadTestView {
     /// Whether every check holds.
     pub(crate) held: bool,
     pub(crate) checks: Vec<CheckView>,
+    /// What 99 % of the orders of each second were meant to be below, in milliseconds, if the scenario has such a goal.
+    #[serde(default)]
+    pub(crate) p99_goal_ms: Option<f64>,
     pub(crate) funnel: FunnelView,
     pub(crate) products: Vec<ProductView>,
     pub(crate) phases: Vec<PhaseView>,

@@ -7,6 +7,7 @@ mod history;
 mod lifecycle;
 mod operate;
 mod rehearse;
+mod report;
 mod request_log;
 mod scenario;
 mod strangers;

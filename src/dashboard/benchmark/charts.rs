@@ -1,28 +1,13 @@
-//! Draws the figures over time for the report's file: lines with their least and most, gaps, the goal, events.
-
-use std::fmt::Write;
+//! The figures over time for the report's file: which are drawn, and where nothing was measured.
 
 use crate::dashboard::figures::Kind;
-use crate::domain::clock::Timestamp;
 use crate::domain::series::{EventKind, Series};
+use crate::drawing::axis::TimeText;
+use crate::drawing::chart::{LineSpec, Scene, Spec, TimeChart, cut};
+use crate::drawing::points::{Fold, Point, fold};
 use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::history::{HistoryEventView, HistoryView, SeriesView};
 
-use super::axis::{LabelPlace, mark_text, marks, place_labels, time_marks};
-
-/// The width of a drawing, and the edges of its field.
-const WIDTH: f64 = 520.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 514.0;
-/// The height of the field, and of what is below it.
-const HEIGHT: f64 = 110.0;
-const FOOT: f64 = 20.0;
-/// What is above the field: more where events have labels.
-const HEAD: f64 = 8.0;
-const LABELLED_HEAD: f64 = 34.0;
-/// About the width of a letter, and what a time on the axis needs.
-const LETTER: f64 = 6.4;
-const TIME_ROOM: f64 = 84.0;
 /// Points of a line at most: one for two pixels.
 const MOST_POINTS: usize = 232;
 /// Points without a measurement that are no gap at either end: the second under way is not measured yet.
@@ -30,67 +15,8 @@ const UNFINISHED: usize = 2;
 /// Letters of a product's name in the label of an event.
 const MAX_NAME: usize = 20;
 
-/// A drawing. Its numbers are texts as they are written in SVG.
-#[derive(Debug)]
-pub(super) struct TimeChart {
-    pub(super) title: &'static str,
-    pub(super) size: [f64; 2],
-    pub(super) edges: [f64; 4],
-    pub(super) values: Vec<ValueMark>,
-    pub(super) times: Vec<TimeMark>,
-    /// Where nothing was measured: x and width.
-    pub(super) gaps: Vec<[String; 2]>,
-    /// The goal: its y, and what it is called.
-    pub(super) limit: Option<(String, String)>,
-    pub(super) lines: Vec<Line>,
-    pub(super) events: Vec<EventMark>,
-}
-
-/// A mark of the axis of values.
-#[derive(Debug)]
-pub(super) struct ValueMark {
-    pub(super) y: String,
-    pub(super) text_y: String,
-    pub(super) text: String,
-    pub(super) is_base: bool,
-}
-
-/// A mark of the axis of times.
-#[derive(Debug)]
-pub(super) struct TimeMark {
-    pub(super) x: String,
-    pub(super) text: String,
-}
-
-/// A series: its colour, its words in the legend, and its paths.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) class: &'static str,
-    pub(super) label: &'static str,
-    pub(super) most: String,
-    pub(super) path: String,
-    /// What lies between its least and its most.
-    pub(super) band: String,
-}
-
-/// A moment: the x of its line, where that begins, and its label.
-#[derive(Debug)]
-pub(super) struct EventMark {
-    pub(super) x: String,
-    pub(super) y: String,
-    pub(super) label: Option<EventLabel>,
-}
-
-#[derive(Debug)]
-pub(super) struct EventLabel {
-    pub(super) x: String,
-    pub(super) y: String,
-    pub(super) anchor: &'static str,
-    pub(super) text: String,
-}
-
 /// What is drawn: its title, how its values are written, their unit, and its series.
-struct Spec {
+struct Figures {
     title: &'static str,
     kind: Kind,
     unit: &'static str,
@@ -102,8 +28,8 @@ struct Spec {
     series: &'static [(Series, &'static str, &'static str)],
 }
 
-const SPECS: [Spec; 6] = [
-    Spec {
+const FIGURES: [Figures; 6] = [
+    Figures {
         title: "Orders per second",
         kind: Kind::Count,
         unit: "/s",
@@ -112,7 +38,7 @@ const SPECS: [Spec; 6] = [
         goal: None,
         series: &[(Series::AcceptedPerSecond, "accepted", "c-s1"), (Series::RejectedPerSecond, "refused", "c-s2 d1")],
     },
-    Spec {
+    Figures {
         title: "Latency",
         kind: Kind::Millis,
         unit: "ms",
@@ -125,7 +51,7 @@ const SPECS: [Spec; 6] = [
             (Series::ResponseP50, "p50", "c-p50"),
         ],
     },
-    Spec {
+    Figures {
         title: "Jobs in line",
         kind: Kind::Count,
         unit: "",
@@ -134,7 +60,7 @@ const SPECS: [Spec; 6] = [
         goal: None,
         series: &[(Series::QueueLength, "jobs", "c-s1")],
     },
-    Spec {
+    Figures {
         title: "Open connections",
         kind: Kind::Count,
         unit: "",
@@ -143,7 +69,7 @@ const SPECS: [Spec; 6] = [
         goal: None,
         series: &[(Series::Connections, "connections", "c-s1")],
     },
-    Spec {
+    Figures {
         title: "CPU",
         kind: Kind::Percent,
         unit: "%",
@@ -152,9 +78,9 @@ const SPECS: [Spec; 6] = [
         goal: None,
         series: &[(Series::CpuPercent, "of all cores", "c-s1")],
     },
-    Spec {
+    Figures {
         title: "Memory",
-        kind: Kind::Megabytes,
+        kind: Kind::Count,
         unit: "MB",
         least: 50.0,
         per: 1e6,
@@ -166,8 +92,9 @@ const SPECS: [Spec; 6] = [
 /// The drawings of a history; none where nothing was measured. `name` names a product.
 pub(super) fn draw(history: &HistoryView, name: impl Fn(u64) -> String) -> Vec<TimeChart> {
     let Some(frame) = Frame::of(history) else { return Vec::new() };
-    let labels: Vec<_> = history.events.iter().map(|event| (event.at.0, label(event, &name))).collect();
-    SPECS.iter().enumerate().map(|(at, spec)| frame.draw(spec, &labels, at == 0)).collect()
+    let scene = frame.scene(history.events.iter().map(|event| (event.at.0.millis(), label(event, &name))).collect());
+    let draw = |(at, figures)| scene.draw(&frame.spec(figures), at == 0);
+    FIGURES.iter().enumerate().map(draw).collect()
 }
 
 /// An event in a few words.
@@ -185,203 +112,108 @@ fn label(event: &HistoryEventView, name: impl Fn(u64) -> String) -> String {
     }
 }
 
-/// The beginning of a text that is longer than so many letters.
-fn cut(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most - 1).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
-}
-
-/// What all drawings of a history share.
+/// The points of a history that are drawn.
 struct Frame<'h> {
     history: &'h HistoryView,
-    /// The points that are drawn.
     first: usize,
     past: usize,
-    /// Points without any measurement, as ranges.
-    gaps: Vec<[usize; 2]>,
-}
-
-/// Several points of a series as one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Point {
-    at: f64,
-    min: f64,
-    mean: f64,
-    max: f64,
+    /// Points that are drawn as one.
+    per: usize,
 }
 
 impl<'h> Frame<'h> {
     fn of(history: &'h HistoryView) -> Option<Self> {
-        let is_measured =
-            |at: &usize| history.series.0.iter().any(|series| series.mean.get(*at).is_some_and(Option::is_some));
         let points = history.points as usize;
+        let is_measured = |at: &usize| is_measured(history, *at);
         let (begin, end) = ((0..points).find(is_measured)?, (0..points).rfind(is_measured)? + 1);
         let first = if begin <= UNFINISHED { begin } else { 0 };
         let past = if points - end <= UNFINISHED { end } else { points };
-        let mut gaps: Vec<[usize; 2]> = Vec::new();
-        for at in (first..past).filter(|at| !is_measured(at)) {
+        Some(Self { history, first, past, per: (past - first).div_ceil(MOST_POINTS).max(1) })
+    }
+
+    /// Milliseconds from one point to the next.
+    fn step(&self) -> i64 {
+        (self.history.step_seconds * 1_000).cast_signed()
+    }
+
+    fn time(&self, point: usize) -> i64 {
+        self.history.from.0.millis() + self.step() * point as i64
+    }
+
+    fn scene(&self, moments: Vec<(i64, String)>) -> Scene {
+        let points = (self.past - self.first).div_ceil(self.per);
+        let (from, step) = (self.time(self.first), self.step() * self.per as i64);
+        Scene {
+            // From the first measurement to the last one.
+            span: [from, self.time(self.past.saturating_sub(1))],
+            // Points that are taken together are drawn in the middle of their time.
+            from: from + (step - self.step()) / 2,
+            step,
+            points,
+            text: TimeText::Utc,
+            gaps: self.gaps(),
+            moments,
+            is_read: false,
+        }
+    }
+
+    fn gaps(&self) -> Vec<[i64; 2]> {
+        let mut gaps: Vec<[i64; 2]> = Vec::new();
+        for at in (self.first..self.past).filter(|at| !is_measured(self.history, *at)) {
             match gaps.last_mut() {
-                Some([_, past]) if *past == at => *past = at + 1,
-                _ => gaps.push([at, at + 1]),
+                Some([_, past]) if *past == self.time(at) => *past = self.time(at + 1),
+                _ => gaps.push([self.time(at), self.time(at + 1)]),
             }
         }
-        Some(Self { history, first, past, gaps })
+        gaps
     }
 
-    fn time(&self, point: usize) -> Timestamp {
-        let step = (self.history.step_seconds * 1_000).cast_signed();
-        Timestamp::from_millis(self.history.from.0.millis() + step * point as i64)
-    }
-
-    /// The x of a place among the points.
-    fn x(&self, at: f64) -> f64 {
-        let span = (self.past - self.first).saturating_sub(1).max(1) as f64;
-        (LEFT + (RIGHT - LEFT) * (at - self.first as f64) / span).clamp(LEFT, RIGHT)
-    }
-
-    fn x_of(&self, at: Timestamp) -> f64 {
-        let step = (self.history.step_seconds * 1_000).max(1) as f64;
-        self.x((at.millis() - self.history.from.0.millis()) as f64 / step)
-    }
-
-    /// The points of a series, so few that a line is smooth; `None` where nothing was measured.
-    fn points(&self, series: &SeriesView) -> Vec<Option<Point>> {
-        let per = (self.past - self.first).div_ceil(MOST_POINTS).max(1);
-        let fold = |from: usize| {
-            let range = from..(from + per).min(self.past);
-            let figure = |list: &[Option<f32>], at: usize| list.get(at).copied().flatten().map(f64::from);
-            let known: Vec<_> = range
-                .clone()
-                .filter_map(|at| Some([figure(&series.min, at)?, figure(&series.mean, at)?, figure(&series.max, at)?]))
-                .collect();
-            let mean = known.iter().map(|[_, mean, _]| mean).sum::<f64>() / known.len().max(1) as f64;
-            (!known.is_empty()).then(|| Point {
-                at: from as f64 + (range.len() as f64 - 1.0) / 2.0,
-                min: known.iter().map(|point| point[0]).fold(f64::INFINITY, f64::min),
-                mean,
-                max: known.iter().map(|point| point[2]).fold(0.0, f64::max),
-            })
+    fn spec(&self, figures: &Figures) -> Spec {
+        let line = |&(series, label, class): &(Series, &'static str, &'static str)| LineSpec {
+            label: label.to_owned(),
+            class,
+            points: self
+                .history
+                .series
+                .0
+                .get(series as usize)
+                .map_or_else(Vec::new, |all| self.points(all, figures.per)),
+            legend: None,
+            is_area: false,
+            is_stepped: false,
+            is_rare: false,
         };
-        (self.first..self.past).step_by(per).map(fold).collect()
-    }
-
-    fn draw(&self, spec: &Spec, labels: &[(Timestamp, String)], is_labelled: bool) -> TimeChart {
-        let top = if is_labelled { LABELLED_HEAD } else { HEAD };
-        let foot = top + HEIGHT;
-        let series = |series: Series| self.history.series.0.get(series as usize).map(|series| self.points(series));
-        let all: Vec<_> = spec.series.iter().map(|line| (line, series(line.0).unwrap_or_default())).collect();
-        let most = all.iter().flat_map(|(_, points)| points).flatten().map(|point| point.max / spec.per);
-        let most = most.fold(spec.least, f64::max);
-        let goal = spec.goal.filter(|goal| *goal > most * 0.55);
-        let marks = marks(goal.map_or(most, |goal| most.max(goal * 1.1)));
-        let scale = marks.last().copied().unwrap_or(1.0);
-        let y = |value: f64| foot - HEIGHT * value / scale;
-        TimeChart {
-            title: spec.title,
-            size: [WIDTH, foot + FOOT],
-            edges: [LEFT, RIGHT, top, foot],
-            values: value_marks(&marks, spec.unit, y),
-            times: self.times(),
-            gaps: self.gaps.iter().map(|gap| self.gap(*gap)).collect(),
-            limit: spec.goal.map(|goal| (number(y(goal)), format!("goal: p99 below {goal} ms"))),
-            lines: all
-                .iter()
-                .map(|(line, points)| self.line(spec, line, points, |value| y(value / spec.per)))
-                .collect(),
-            events: self.events(labels, is_labelled, top),
+        Spec {
+            title: figures.title.to_owned(),
+            kind: figures.kind,
+            unit: figures.unit,
+            least: figures.least,
+            goal: figures.goal.map(|goal| (goal, format!("goal: p99 below {goal} ms"))),
+            is_low: false,
+            series: figures.series.iter().map(line).collect(),
         }
     }
 
-    fn times(&self) -> Vec<TimeMark> {
-        let marks = time_marks(self.time(self.first), self.time(self.past - 1), RIGHT - LEFT, TIME_ROOM);
-        let mark = |(at, text): (Timestamp, String)| {
-            let (x, half) = (self.x_of(at), text.chars().count() as f64 * LETTER / 2.0);
-            (x + half <= WIDTH && x - half >= 0.0).then(|| TimeMark { x: number(x), text })
+    /// The points of a series, so few that a line is smooth, in units of `per`; `None` where nothing was measured.
+    fn points(&self, series: &SeriesView, per: f64) -> Vec<Option<Point>> {
+        let figure =
+            |list: &[Option<f32>], at: usize| list.get(at).copied().flatten().map(|value| f64::from(value) / per);
+        let point = |at| {
+            let (min, value) = (figure(&series.min, at)?, figure(&series.mean, at)?);
+            Some(Point { min, value, max: figure(&series.max, at)? })
         };
-        marks.into_iter().filter_map(mark).collect()
-    }
-
-    /// From the last point before a gap to the first one behind it.
-    fn gap(&self, [first, past]: [usize; 2]) -> [String; 2] {
-        let (from, to) = (self.x(first as f64 - 1.0), self.x(past as f64));
-        [number(from), number(to - from)]
-    }
-
-    fn line(
-        &self,
-        spec: &Spec,
-        &(_, label, class): &(Series, &'static str, &'static str),
-        points: &[Option<Point>],
-        y: impl Fn(f64) -> f64,
-    ) -> Line {
-        let (mut path, mut band) = (String::new(), String::new());
-        for run in points.split(Option::is_none).filter(|run| !run.is_empty()) {
-            let run: Vec<Point> = run.iter().copied().flatten().collect();
-            let at = |point: &Point, value: f64| format!("{} {}", number(self.x(point.at)), number(y(value)));
-            let means: Vec<_> = run.iter().map(|point| at(point, point.mean)).collect();
-            // A single point is a short stroke. Into memory: this cannot fail.
-            let _ = write!(path, "M{}{}", means.join("L"), if run.len() == 1 { "m-1 0h2" } else { "" });
-            if run.iter().any(|point| point.max > point.min) {
-                let there = run.iter().map(|point| at(point, point.max));
-                let back = run.iter().rev().map(|point| at(point, point.min));
-                let _ = write!(band, "M{}Z", there.chain(back).collect::<Vec<_>>().join("L"));
-            }
-        }
-        let most = points.iter().flatten().map(|point| point.max).reduce(f64::max);
-        let unit =
-            if spec.unit.is_empty() || most.is_none() { String::new() } else { format!("\u{202f}{}", spec.unit) };
-        Line { class, label, most: format!("{}{unit}", spec.kind.text(most)), path, band }
-    }
-
-    fn events(&self, labels: &[(Timestamp, String)], is_labelled: bool, top: f64) -> Vec<EventMark> {
-        let (from, to) = (self.time(self.first), self.time(self.past));
-        let seen: Vec<_> = labels.iter().filter(|(at, _)| (from..=to).contains(at)).collect();
-        let wide = |text: &str| text.chars().count() as f64 * LETTER;
-        let asked: Vec<_> = seen.iter().map(|(at, text)| (self.x_of(*at), wide(text))).collect();
-        let places = if is_labelled { place_labels(&asked, LEFT, WIDTH) } else { vec![None; seen.len()] };
-        let marks = seen.iter().zip(places);
-        marks.map(|((at, text), place)| EventMark::of(self.x_of(*at), text, place, top)).collect()
+        fold(&(self.first..self.past).map(point).collect::<Vec<_>>(), self.per, Fold::Mean)
     }
 }
 
-impl EventMark {
-    /// A line from the label down, or from the top of the field where it has none.
-    fn of(x: f64, text: &str, place: Option<LabelPlace>, top: f64) -> Self {
-        let label = place.map(|place| EventLabel {
-            x: number(if place.is_left { x - 4.0 } else { x + 4.0 }),
-            y: number(if place.is_lower { 25.0 } else { 11.0 }),
-            anchor: if place.is_left { "end" } else { "start" },
-            text: text.to_owned(),
-        });
-        let y = place.map_or(top, |place| if place.is_lower { 16.0 } else { 2.0 });
-        Self { x: number(x), y: number(y), label }
-    }
-}
-
-fn value_marks(marks: &[f64], unit: &str, y: impl Fn(f64) -> f64) -> Vec<ValueMark> {
-    let mark = |(at, mark): (usize, &f64)| {
-        let unit = if at + 1 == marks.len() && !unit.is_empty() { format!("\u{202f}{unit}") } else { String::new() };
-        let y = y(*mark);
-        ValueMark {
-            y: number(y),
-            text_y: number(y + 3.5),
-            text: format!("{}{unit}", mark_text(*mark)),
-            is_base: at == 0,
-        }
-    };
-    marks.iter().enumerate().map(mark).collect()
-}
-
-/// A number as SVG has it.
-fn number(value: f64) -> String {
-    format!("{value:.1}")
+fn is_measured(history: &HistoryView, at: usize) -> bool {
+    history.series.0.iter().any(|series| series.mean.get(at).is_some_and(Option::is_some))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::clock::Timestamp;
     use crate::view::history::AllSeriesView;
     use crate::view::text::{AsText, Id, Word};
 
@@ -415,10 +247,9 @@ mod tests {
     fn a_line_breaks_where_nothing_was_measured_and_the_gap_is_drawn() {
         let charts = draw(&history(&[Some(1.0), Some(4.0), None, None, Some(2.0), Some(2.0), None]), |_| String::new());
         let line = &charts[0].lines[0];
-        assert_eq!(line.path, "M50.0 125.7L142.8 70.7M421.2 107.3L514.0 107.3");
-        assert_eq!(line.most, "4\u{202f}/s");
-        assert_eq!(charts[0].gaps, [["142.8".to_owned(), "278.4".to_owned()]]);
-        assert!(charts[1].lines.iter().all(|line| line.path.is_empty() && line.most == "–"), "{:?}", charts[1].lines);
+        assert_eq!((line.path.matches('M').count(), line.legend.as_str()), (2, "max 4\u{202f}/s"));
+        assert_eq!((charts[0].gaps[0].x.as_str(), charts[0].gaps[0].width.as_str()), ("40.000%", "40.000%"));
+        assert!(charts[1].lines.iter().all(|line| line.path.is_empty() && line.legend == "–"), "{:?}", charts[1].lines);
         assert!(draw(&history(&[None, None]), |_| String::new()).is_empty());
     }
 
@@ -426,10 +257,10 @@ mod tests {
     fn events_are_on_all_charts_and_labelled_on_the_first() {
         let charts = draw(&history(&[Some(1.0); 6]), |product| format!("Product {product}"));
         let labels = |chart: &TimeChart| -> Vec<String> {
-            chart.events.iter().filter_map(|event| Some(event.label.as_ref()?.text.clone())).collect()
+            chart.labels.iter().filter(|label| !label.is_slim).map(|label| label.text.clone()).collect()
         };
         assert_eq!(labels(&charts[0]), ["sale started", "Product 7 sold out"]);
-        assert!(charts[1..].iter().all(|chart| chart.events.len() == 2 && labels(chart).is_empty()));
+        assert!(charts[1..].iter().all(|chart| chart.moments.len() == 2 && labels(chart).is_empty()));
     }
 
     #[test]
@@ -439,7 +270,7 @@ mod tests {
         let charts = draw(&history(&rates), |_| String::new());
         let line = &charts[0].lines[0];
         assert!(line.path.matches('L').count() < MOST_POINTS, "{}", line.path.len());
-        assert_eq!(line.most, "90\u{202f}/s");
+        assert_eq!(line.legend, "max 90\u{202f}/s");
         assert!(!line.band.is_empty());
     }
 }

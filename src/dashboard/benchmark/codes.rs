@@ -3,7 +3,8 @@
 use crate::metrics::OUTCOMES;
 use crate::view::benchmark::BenchmarkView;
 
-use super::super::figures;
+use crate::drawing::figure::{part_of, share as bar_of};
+
 use super::text;
 
 /// Codes that are shown also where there was none.
@@ -49,40 +50,18 @@ impl Codes {
                 code,
                 raw: count,
                 count: text::whole(count),
-                share: share(count, view.total_requests),
-                bar: figures::share(count, most),
+                share: part_of(count, view.total_requests),
+                bar: bar_of(count, most),
             });
         }
         codes
     }
 }
 
-/// What part of all that is. Says 0 and 100 only where it is exactly so.
-pub(super) fn share(part: u64, all: u64) -> String {
-    let percent = if all == 0 { 0.0 } else { part as f64 * 100.0 / all as f64 };
-    let figure = match percent {
-        0.0 => "0".to_owned(),
-        100.0 => "100".to_owned(),
-        percent if percent < 0.01 => "<0.01".to_owned(),
-        percent if percent < 0.1 => format!("{percent:.2}"),
-        percent if percent > 99.0 => format!("{:.2}", (percent * 100.0).floor() / 100.0),
-        percent => format!("{percent:.1}"),
-    };
-    format!("{figure}\u{202f}%")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::view::metrics::ByStatusAndCode;
-
-    #[test]
-    fn a_share_is_zero_or_all_only_exactly() {
-        let text = |part, all| share(part, all).replace('\u{202f}', " ");
-        assert_eq!((text(0, 0), text(0, 5), text(5, 5)), ("0 %".to_owned(), "0 %".to_owned(), "100 %".to_owned()));
-        assert_eq!((text(1, 1_000_000), text(1, 2_000)), ("<0.01 %".to_owned(), "0.05 %".to_owned()));
-        assert_eq!((text(999_999, 1_000_000), text(535, 1_000)), ("99.99 %".to_owned(), "53.5 %".to_owned()));
-    }
 
     #[test]
     fn rows_keep_their_order_and_rare_codes_are_shown_once_they_come() {

@@ -8,10 +8,12 @@ use askama::Template;
 use crate::domain::clock::Timestamp;
 use crate::domain::product::ProductId;
 use crate::domain::refusal::Refusal;
+use crate::drawing::chart::TimeChart;
+use crate::drawing::offline::{CHART_STYLE, policy};
 use crate::monitor::HistoryRange;
 use crate::view::history::HistoryView;
 
-use super::charts::{self, TimeChart};
+use super::charts;
 use super::report::Report;
 use super::{Shared, text};
 
@@ -26,7 +28,7 @@ struct ReportFile<'a> {
     version: &'static str,
     history: String,
     policy: String,
-    style: &'static str,
+    styles: [&'static str; 2],
     written: String,
     charts: Vec<TimeChart>,
     /// Where the charts begin and end.
@@ -65,8 +67,8 @@ pub(super) async fn write(report: &Report, host: &str, shared: &Shared) -> Resul
         host,
         version: env!("CARGO_PKG_VERSION"),
         history: shared.store.head().history().to_string(),
-        policy: policy(STYLE),
-        style: STYLE,
+        policy: policy(&[STYLE, CHART_STYLE], None),
+        styles: [STYLE, CHART_STYLE],
         has_gaps: charts.iter().any(|chart| !chart.gaps.is_empty()),
         charts,
         range: format!("{} to {} UTC", text::moment(from, report.now), text::clock(report.now)),
@@ -88,38 +90,12 @@ fn events(history: &HistoryView, now: Timestamp) -> Vec<EventLine> {
     newest.map(|event| line(event.at.0, &event.message)).collect()
 }
 
-/// A policy under which only this style sheet counts, and nothing is loaded.
-fn policy(style: &str) -> String {
-    let hash = base64(&hmac_sha256::Hash::hash(style.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let letter = ALPHABET[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_names_the_style_sheet_by_its_hash() {
-        for (bytes, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
-        // openssl dgst -sha256 -binary | base64
-        assert!(policy("a{}").contains("'sha256-"), "{}", policy("a{}"));
-        assert!(policy("").contains("'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"));
+    fn the_style_sheet_loads_nothing() {
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !STYLE.contains('<'), "it loads something");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::drawing::axis::{mark_text, marks};
+use crate::drawing::figure::Kind;
 use crate::view::benchmark::PercentileView;
-
-use super::axis::{mark_text, marks};
 
 /// The size of the drawing, and the edges of its field.
 const SIZE: [f64; 2] = [692.0, 174.0];
@@ -12,15 +12,6 @@ const LEFT: f64 = 46.0;
 const RIGHT: f64 = 686.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 150.0;
-
-/// A time as pages write it: two digits below 1 ms, one below 10.
-pub(super) fn millis(millis: f64) -> String {
-    match millis {
-        millis if millis < 0.995 => format!("{millis:.2}"),
-        millis if millis < 9.95 => format!("{millis:.1}"),
-        millis => super::text::whole(millis.round() as u64),
-    }
-}
 
 /// How far right a percentile lies: one unit for each tenth of the responses that lie above it.
 fn distance(percentile: f64) -> f64 {
@@ -70,7 +61,7 @@ pub(super) fn draw(points: &[PercentileView]) -> String {
     for point in points.iter().filter(|point| point.percentile > 0.0) {
         // Where there is little room, only those are labelled that the axis names.
         let class = if name(point.percentile).is_some() { "end" } else { "end minor" };
-        draw_point(&mut svg, [x(point.percentile), y(point.ms)], &millis(point.ms), class);
+        draw_point(&mut svg, [x(point.percentile), y(point.ms)], &Kind::Millis.text(Some(point.ms)), class);
     }
     svg + "</svg>"
 }
@@ -118,15 +109,6 @@ fn draw_point(svg: &mut String, [x, y]: [f64; 2], text: &str, class: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_the_digits_that_are_read() {
-        let texts =
-            [(0.0, "0.00"), (0.553, "0.55"), (0.996, "1.0"), (2.44, "2.4"), (9.96, "10"), (1_234.0, "1\u{202f}234")];
-        for (ms, expected) in texts {
-            assert_eq!(millis(ms), expected);
-        }
-    }
 
     #[test]
     fn the_drawing_goes_right_and_up_within_its_edges_and_has_no_style() {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
+use crate::drawing::figure::{Kind, part_of};
 use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::benchmark::BenchmarkView;
 
-use super::codes::{self, Codes};
+use super::codes::Codes;
 use super::percentiles;
 use super::text;
 
@@ -48,7 +49,7 @@ impl Report {
 
     /// A time, or a dash.
     pub(super) fn ms(&self, millis: &Option<f64>) -> String {
-        millis.map_or_else(|| "–".to_owned(), percentiles::millis)
+        Kind::Millis.text(*millis)
     }
 
     /// A number of the API, or nothing.
@@ -60,7 +61,7 @@ impl Report {
     pub(super) fn failed_share(&self) -> String {
         match self.view.total_requests {
             0 => "no request so far".to_owned(),
-            all => format!("{} of all", codes::share(self.view.failed_requests, all)),
+            all => format!("{} of all", part_of(self.view.failed_requests, all)),
         }
     }
 
@@ -85,9 +86,9 @@ impl Report {
                 let last = view.latency.iter().rev().find(|point| point.percentile < 100.0 && point.percentile > 50.0);
                 let tail = last.map(|point| {
                     let of = text::whole((100.0 / (100.0 - point.percentile)).round() as u64);
-                    format!("; one in {of} above {} ms", percentiles::millis(point.ms))
+                    format!("; one in {of} above {} ms", Kind::Millis.text(Some(point.ms)))
                 });
-                format!("half of them below {} ms{}", percentiles::millis(half), tail.unwrap_or_default())
+                format!("half of them below {} ms{}", Kind::Millis.text(Some(half)), tail.unwrap_or_default())
             }
             _ => "no request so far".to_owned(),
         }

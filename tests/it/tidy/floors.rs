@@ -26,7 +26,7 @@ pub(crate) const SRC: House = House {
     floors: &[
         &["limits", "regular_file"],
         &["domain"],
-        &["config", "logging", "open_files", "view"],
+        &["config", "drawing", "logging", "open_files", "view"],
         &["alerts", "client", "inventory", "metrics", "queue", "store"],
         &["committer"],
         &["admission", "fulfillment", "maintenance", "mirror", "monitor", "operator", "rehearsal", "report", "sample"],

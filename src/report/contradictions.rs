@@ -1,0 +1,75 @@
+//! Where the figures of a rehearsal contradict each other. What can be added up is added up again.
+
+use crate::domain::digits::grouped;
+use crate::view::load_test::{LoadTestView, ProductView};
+
+/// The contradictions of a file, a sentence each.
+pub(super) fn of(view: &LoadTestView) -> Vec<String> {
+    let mut found = Vec::new();
+    let broken = view.checks.iter().filter(|check| !check.holds).count();
+    if view.held && broken > 0 {
+        let these = if broken == 1 { "check does not" } else { "checks do not" };
+        found.push(format!("The file says that all holds, but {broken} {these}."));
+    }
+    if !view.held && broken == 0 {
+        found.push("The file says that not all holds, but each of its checks does.".to_owned());
+    }
+    let funnel = &view.funnel;
+    let lost = sum(funnel.lost.iter().map(|lost| lost.count));
+    let add = |what: &str, whole: u64, parts: u128, of: &str| {
+        let sentence = format!("{what} is {}, but {of} add up to {}.", grouped(whole), many(parts));
+        (u128::from(whole) != parts).then_some(sentence)
+    };
+    found.extend(add("Asked", funnel.asked, lost + u128::from(funnel.admitted), "the losses and admitted"));
+    let ends = [funnel.repeated, funnel.cancelled, funnel.failed, funnel.pending, funnel.confirmed];
+    found.extend(add("Admitted", funnel.admitted, sum(ends), "repeated, cancelled, failed, pending and confirmed"));
+    found.extend(add("Asked", funnel.asked, sum(view.codes.iter().map(|code| code.count)), "the codes"));
+    found.extend(view.products.iter().filter_map(product));
+    found
+}
+
+fn product(product: &ProductView) -> Option<String> {
+    let parts = sum([product.sold, product.held, product.left]);
+    if u128::from(product.stock) == parts {
+        return None;
+    }
+    let by = u128::from(product.stock).abs_diff(parts);
+    let (stock, parts) = (grouped(product.stock), many(parts));
+    let what = format!("{} (product {}): sold, held and left", product.name, product.id);
+    Some(format!("{what} add up to {parts}, not to its stock of {stock}: {} units are not accounted for.", many(by)))
+}
+
+fn sum(parts: impl IntoIterator<Item = u64>) -> u128 {
+    parts.into_iter().map(u128::from).sum()
+}
+
+fn many(number: u128) -> String {
+    u64::try_from(number).map_or_else(|_| number.to_string(), grouped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn figures_that_add_up_contradict_nothing() {
+        assert_eq!(of(&fixture::rehearsal()), [""; 0]);
+    }
+
+    #[test]
+    fn each_contradiction_is_found() {
+        let found = |change: fn(&mut LoadTestView)| {
+            let mut view = fixture::rehearsal();
+            change(&mut view);
+            of(&view).join(" ")
+        };
+        assert!(found(|view| view.held = true).starts_with("The file says that all holds, but 1"));
+        assert!(found(|view| view.checks.retain(|check| check.holds)).starts_with("The file says that not all holds"));
+        assert!(found(|view| view.funnel.confirmed -= 1).starts_with("Admitted is 623\u{202f}140, but repeated"));
+        assert!(found(|view| view.funnel.lost[0].count = u64::MAX).contains("but the losses and admitted add up to"));
+        assert!(found(|view| view.codes[0].count += 1).contains("but the codes add up to"));
+        let oversold = found(|view| view.products[0].sold += 1);
+        assert!(oversold.contains("not to its stock of 600\u{202f}000: 1 units"), "{oversold}");
+    }
+}
