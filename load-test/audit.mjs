@@ -10,11 +10,11 @@ const EXAMPLES = 3;
  * The checks of a run: `{name, title, holds, evidence}` each.
  *
  * `told` is what was written down of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
- * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters of the run, by
- * name without `flashsale.`. `products`, `orders` and `audit` are the server's, of the products of the scenario, after
- * the last order has come to rest.
+ * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters
+ * of the run, by name without `flashsale.`. `products`, `orders`, `audit` and `verdict` are the server's, the first
+ * two of the products of the scenario, after the last order has come to rest.
  */
-export function judge({ told, counted, products, orders, audit }) {
+export function judge({ told, counted, products, orders, audit, verdict }) {
     const acknowledged = told.filter((line) => line.orderId !== undefined);
     return [
         sent(counted, acknowledged),
@@ -24,6 +24,7 @@ export function judge({ told, counted, products, orders, audit }) {
         once(acknowledged),
         unknown(acknowledged, orders, counted),
         soldOut(told, products),
+        own(verdict),
     ];
 }
 
@@ -55,7 +56,8 @@ function stock(products, orders, audit) {
         const owned = having.reduce((sum, order) => sum + order.quantity, 0);
         if (owned > put) wrong.push(`product ${product.id} had ${put} units, and orders have ${owned}`);
         else if (owned !== product.heldStock + product.soldStock) {
-            wrong.push(`orders of product ${product.id} have ${owned} units, its stock says ${product.heldStock + product.soldStock}`);
+            const taken = product.heldStock + product.soldStock;
+            wrong.push(`orders of product ${product.id} have ${owned} units, its stock says ${taken}`);
         }
     }
     const [left, held, sold] = UNITS.map((name) => products.reduce((sum, product) => sum + product[name], 0));
@@ -69,13 +71,16 @@ function limit(products, orders) {
         limited += 1;
         const owned = new Map();
         for (const { productId, status, userId, quantity } of orders) {
-            if (productId === product.id && HAVING.includes(status)) owned.set(userId, (owned.get(userId) ?? 0) + quantity);
+            if (productId !== product.id || !HAVING.includes(status)) continue;
+            owned.set(userId, (owned.get(userId) ?? 0) + quantity);
         }
         for (const [user, units] of owned) {
-            if (units > product.perUserLimit) wrong.push(`${user} has ${units} units of product ${product.id}, of ${product.perUserLimit} allowed`);
+            if (units <= product.perUserLimit) continue;
+            wrong.push(`${user} has ${units} units of product ${product.id}, of ${product.perUserLimit} allowed`);
         }
     }
-    return check("limit", "Nobody above the limit", wrong, limited ? "every buyer is within the limit" : "no product has a limit");
+    const evidence = limited ? "every buyer is within the limit" : "no product has a limit";
+    return check("limit", "Nobody above the limit", wrong, evidence);
 }
 
 /** Every order that was acknowledged is there, as it was sent. */
@@ -87,18 +92,20 @@ function kept(acknowledged, orders) {
         if (!order) wrong.push(`order ${orderId} of ${sent.userId} was acknowledged and is lost`);
         else {
             for (const name of ["userId", "productId", "quantity", "jobId"]) {
-                if (sent[name] !== order[name]) wrong.push(`order ${orderId} was sent with ${name} ${sent[name]} and has ${order[name]}`);
+                if (sent[name] === order[name]) continue;
+                wrong.push(`order ${orderId} was sent with ${name} ${sent[name]} and has ${order[name]}`);
             }
         }
     }
-    return check("acknowledged", "Nothing acknowledged was lost", wrong, `${acknowledged.length} acknowledgements, all there`);
+    const evidence = `${acknowledged.length} acknowledgements, all there`;
+    return check("acknowledged", "Nothing acknowledged was lost", wrong, evidence);
 }
 
 /** An order id belongs to one key, and a key to one order id. */
 function once(acknowledged) {
     const wrong = [];
     for (const [one, other, words] of [
-        ["orderId", "key", (id) => `order ${id} was told to two buyers`],
+        ["orderId", "key", (id) => `order ${id} was given to two keys`],
         ["key", "orderId", (key) => `the key ${key} got two orders`],
     ]) {
         const seen = new Map();
@@ -115,8 +122,10 @@ function once(acknowledged) {
 function unknown(acknowledged, orders, { unanswered = 0 }) {
     const ids = new Set(acknowledged.map((line) => line.orderId));
     const extra = orders.filter((order) => !ids.has(order.id));
-    const wrong = extra.length > unanswered ? extra.map((order) => `order ${order.id} of ${order.userId} was never acknowledged`) : [];
-    return check("unknown", "No order that nobody knows", wrong, `${orders.length} orders; ${extra.length} without a response, of ${unanswered} requests`);
+    const isLost = (order) => `order ${order.id} of ${order.userId} was never acknowledged`;
+    const wrong = extra.length > unanswered ? extra.map(isLost) : [];
+    const evidence = `${orders.length} orders, ${extra.length} of them by ${unanswered} requests without a response`;
+    return check("unknown", "No order that nobody knows", wrong, evidence);
 }
 
 /** Where no unit can return, what is left in the end was there all the time. */
@@ -130,4 +139,10 @@ function soldOut(told, products) {
         }
     }
     return check("sold_out", "Sold out only when it was", wrong, "no unit was left that an order was told is gone");
+}
+
+/** What the server finds by itself, over all orders: also that `sold_out` was never said while units were left. */
+function own({ checks }) {
+    const wrong = checks.filter((check) => !check.holds).map((check) => `${check.title}: ${check.evidence}`);
+    return check("own", "The server's own verdict", wrong, `${checks.length} checks hold`);
 }

@@ -30,7 +30,9 @@ export async function findProducts(context) {
             .filter((product) => product.sku?.startsWith(`scenario-${scenario}-`))
             .sort((a, b) => a.id - b.id);
         const advice = `prepare it with \`flashsale scenario ${scenario} --server ${target}\``;
-        if (run.products.length === 0) throw new Error(`the server at ${target} has no products of the scenario; ${advice}`);
+        if (run.products.length === 0) {
+            throw new Error(`the server at ${target} has no products of the scenario; ${advice}`);
+        }
         for (const { id } of run.products) {
             if ((await get(target, `/orders?limit=1&productId=${id}`)).length > 0) {
                 throw new Error(`product ${id} has orders of an earlier run; ${advice}`);
@@ -72,7 +74,8 @@ export async function wantMore(context) {
 export async function checkOrder(request, context, events) {
     const body = context.funcs.$template(request.json);
     const { userId, productId, quantity } = body ?? {};
-    if (typeof userId !== "string" || userId === "" || /undefined|{{/.test(userId)) throw new Error("an order without userId");
+    const isUser = typeof userId === "string" && userId !== "" && !/undefined|{{/.test(userId);
+    if (!isUser) throw new Error("an order without userId");
     if (!Number.isInteger(productId)) throw new Error("an order without productId");
     if (!Number.isInteger(quantity) || quantity < 1) throw new Error("an order without quantity");
     if (!request.headers?.["idempotency-key"]) throw new Error("an order without a key");
@@ -149,6 +152,7 @@ export async function audit(context) {
     const { target, scenario, $testId } = context.vars;
     let checks;
     let products = [];
+    let goal;
     const counted = {};
     for (const [name, count] of Object.entries(run.counters)) {
         if (name.startsWith("flashsale.")) counted[name.slice("flashsale.".length)] = count;
@@ -157,6 +161,7 @@ export async function audit(context) {
     try {
         const rest = await atRest(target);
         products = rest.products;
+        goal = rest.verdict.goal;
         checks = judge({ ...rest, told: told($testId), counted });
     } catch (error) {
         checks = [{ name: "audit", title: "The server can be audited", holds: false, evidence: error.message }];
@@ -166,7 +171,8 @@ export async function audit(context) {
     for (const { title, holds, evidence } of checks) console.log(`  ${holds ? "ok  " : "FAIL"}  ${title}: ${evidence}`);
     const codes = [...COUNTERS, "unanswered"].filter((name) => counted[name]).map((name) => `${counted[name]} ${name}`);
     console.log(`  told  ${codes.join(", ") || "nothing"}`);
-    if (counted.rate_limited) console.log("  hint  start the server with RATE_LIMIT_PER_IP=0: all buyers come from one IP address");
+    if (goal) console.log(`  p99   ${goal.p99Ms} ms of ${goal.responses} responses, by the server's own histogram`);
+    if (counted.rate_limited) console.log("  hint  the server limits an address: set RATE_LIMIT_PER_IP=0");
     if (!held) global.artillery.suggestedExitCode = 1;
     keep({ scenario, held, checks, counted, products });
     if (held) rmSync(notes($testId), { force: true });
@@ -182,7 +188,8 @@ async function atRest(target) {
         if (products.every((product) => product.heldStock === 0) || Date.now() > end) {
             const orders = [];
             for (const { id } of run.products) orders.push(...(await all(target, `/orders?limit=500&productId=${id}`)));
-            return { products, orders, audit: await get(target, "/inventory/audit") };
+            const [audit, verdict] = [await get(target, "/inventory/audit"), await get(target, "/monitoring/verdict")];
+            return { products, orders, audit, verdict };
         }
         await new Promise((resolve) => setTimeout(resolve, 200));
     }

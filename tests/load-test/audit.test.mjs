@@ -7,14 +7,16 @@ import { judge } from "../../load-test/audit.mjs";
 /** A sale of two units, one for each buyer, to ada and bob; eve came too late. Everything adds up. */
 function honest() {
     const product = { id: 7, initialStock: 2, adjustedStock: 0, currentStock: 0, heldStock: 0, soldStock: 2 };
-    const order = (id, userId) => ({ id, userId, jobId: `job ${id}`, productId: 7, quantity: 1, status: "confirmed" });
-    const line = (orderId, userId) => ({ orderId, jobId: `job ${orderId}`, userId, productId: 7, quantity: 1, key: `key of ${userId}` });
+    const order = { productId: 7, quantity: 1 };
+    const kept = (id, userId) => ({ id, userId, jobId: `job ${id}`, status: "confirmed", ...order });
+    const line = (orderId, userId) => ({ orderId, jobId: `job ${orderId}`, userId, key: `key of ${userId}`, ...order });
     return {
         told: [line(1, "ada"), line(2, "bob"), { soldOut: 1, productId: 7 }],
         counted: { asked: 3, admitted: 2, sold_out: 1, unanswered: 0 },
         products: [{ ...product, perUserLimit: 1, holdSeconds: null }],
-        orders: [order(1, "ada"), order(2, "bob")],
+        orders: [kept(1, "ada"), kept(2, "bob")],
         audit: { products: [{ productId: 7, ok: true }] },
+        verdict: { checks: [{ title: "Sold out", holds: true, evidence: "no product was sold out too early" }] },
     };
 }
 
@@ -41,12 +43,15 @@ const LIES = {
     "keeps other units than were ordered": [["acknowledged"], (it) => {
         it.told[1].quantity = 2;
     }],
-    "gives two buyers one order": [["acknowledged", "once", "unknown"], (it) => Object.assign(it.told[1], { orderId: 1, jobId: "job 1" })],
+    "gives two buyers one order": [["acknowledged", "once", "unknown"], (it) => {
+        Object.assign(it.told[1], { orderId: 1, jobId: "job 1" });
+    }],
     "gives one key two orders": [["once"], (it) => (it.told[1].key = it.told[0].key)],
     "has an order that nobody sent": [["unknown"], (it) => {
         it.orders.push({ ...it.orders[0], id: 9, status: "cancelled" });
     }],
     "gives a buyer more than the limit": [["limit", "acknowledged"], (it) => (it.orders[1].userId = "ada")],
+    "finds by itself that it lied": [["own"], (it) => (it.verdict.checks[0].holds = false)],
     "says sold out too early": [["sold_out"], (it) => {
         Object.assign(it.products[0], { initialStock: 3, currentStock: 1 });
     }],

@@ -126,6 +126,17 @@ async fn the_limit_of_an_address_is_named_as_a_load_test_would_meet_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_asks_for_patience_is_prepared_all_the_same() {
+    let mut server = Server::with().env("RATE_LIMIT_PER_IP", "2").start().await;
+    for _ in 0..3 {
+        assert_eq!(prepared(&server, &["standard"]).await["products"].as_array().unwrap().len(), 2);
+    }
+    // What checks the server in the end has no patience.
+    server.launch.set("RATE_LIMIT_PER_IP", "0");
+    server.restart().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scenarios_are_listed_and_an_unknown_one_names_them() {
     let listed = Launch::bare(&["scenario"]).run().await;
     let unknown = Launch::bare(&["scenario", "quiet"]).run().await;
