@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{app, limits, logging};
 
 mod alert_args;
+mod analyze;
 mod backup;
 mod check;
 mod completions;
@@ -22,6 +23,7 @@ mod output;
 mod parse;
 mod products;
 mod queue;
+mod rehearse;
 mod remote;
 mod restore;
 mod run;
@@ -77,11 +79,13 @@ commands! {
     queue::Queue,
     stock::Stock,
     scenario::Scenario,
+    rehearse::Rehearse,
     verify::Verify,
     backup::Backup,
     restore::Restore,
     drop_log::DropLog,
     export::Export,
+    analyze::Analyze,
     openapi::Openapi,
     completions::Completions,
     version::Version,

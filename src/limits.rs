@@ -59,6 +59,12 @@ pub const DEFAULT_PAGE: usize = 50;
 pub const MAX_PAGE: usize = 500;
 /// Orders that an export reads from the store at once: about 100 KiB of CSV.
 pub const EXPORT_PAGE: usize = 500;
+/// The most buyers that an analysis lists.
+pub const MAX_FIRST_BUYERS: usize = 1_000;
+/// The busiest seconds that an analysis lists.
+pub const BUSIEST_SECONDS: usize = 5;
+/// Seconds with orders that an analysis counts at once: more than the steps by which clocks are mostly set back.
+pub const OPEN_SECONDS: usize = 128;
 /// Orders that one filtered page may look at before it is handed out short, so that no request reads without end.
 pub const MAX_SCANNED_ORDERS: usize = 200_000;
 /// Records of the history that one page of a ledger may look at.
@@ -462,3 +468,21 @@ pub const MAX_SCENARIO_RATE: f64 = 1_000_000.0;
 
 /// How long buyers of a load test may arrive.
 pub const MAX_SCENARIO_TIME: Duration = Duration::from_hours(24);
+
+/// How long a request of a load test may take before it has failed.
+pub const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Buyers of a load test that are under way at once.
+pub const MAX_LIVE_BUYERS: usize = 100_000;
+
+/// Acknowledged orders that a load test remembers, of 48 bytes each; when it has as many, no more buyers come.
+pub const MAX_REMEMBERED_ORDERS: usize = 4_000_000;
+
+/// Rejections as sold out that a load test remembers, of 24 bytes each; later ones are counted and not checked.
+pub const MAX_REMEMBERED_REJECTIONS: usize = 8_000_000;
+
+/// How long a load test's own server may take from its start until it takes orders.
+pub const REHEARSAL_START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a load test waits in the end until no job is left to do.
+pub const REHEARSAL_SETTLE_TIMEOUT: Duration = Duration::from_mins(5);

@@ -1,5 +1,8 @@
-//! What the commands do to a store, apart from running a server on it: check it, back it up, restore it, export it.
+//! What the commands do to a store, apart from running a server on it: check it, back it up, restore it, export it,
+//! analyze the sale in it.
 
+mod analysis;
+mod analyze;
 mod backup;
 mod drop_log;
 mod error;
@@ -13,6 +16,8 @@ mod unpacked;
 mod verify;
 mod words;
 
+pub use analysis::Scope;
+pub use analyze::analyze;
 pub use backup::{Source, backup};
 pub use drop_log::{Dropped, LostLog};
 pub use error::MaintenanceError;

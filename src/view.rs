@@ -4,6 +4,7 @@
 //! the schema. Views that are lists at the client are slices here.
 
 pub mod alert;
+pub mod analysis;
 pub mod audit;
 pub mod benchmark;
 pub mod change;

@@ -1,11 +1,13 @@
 //! What every command is: something to run, and one error for all the ways in which it fails.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::app::AppError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
+use crate::rehearsal::RehearsalError;
 use crate::rehearsal::prepare::PrepareError;
 
 use super::env_file::EnvFileError;
@@ -63,11 +65,24 @@ pub(super) enum CommandError {
     /// The list says why.
     #[error("a server with these settings would not start")]
     CannotStart,
+    /// A file that a command writes or reads.
+    #[error("{path} cannot be used: {1}", path = .0.display())]
+    File(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    Rehearsal(#[from] RehearsalError),
+    /// The verdict says which.
+    #[error("the verdict does not hold")]
+    VerdictBroken,
     /// The report says what is wrong.
     #[error("the store does not add up; restore a backup, and keep this store for an investigation")]
     Unsound,
     #[error("the backup does not add up; use another one")]
     UnsoundBackup,
+    /// The analysis says of which products.
+    #[error(
+        "the sale does not add up; stop it, keep the data directory as it is, and run flashsale verify on a copy of it"
+    )]
+    SaleUnsound,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }

@@ -37,7 +37,7 @@ pub(super) struct Scenario {
 
 /// Why there is no scenario of this name.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(super) enum ReadError {
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     #[error("the file cannot be read: {0}")]
@@ -45,7 +45,7 @@ enum ReadError {
 }
 
 /// A built-in scenario, or one in a file.
-fn read(name: &str) -> Result<scenario::Scenario, ReadError> {
+pub(super) fn read(name: &str) -> Result<scenario::Scenario, ReadError> {
     let path = Path::new(name);
     match path.file_stem().and_then(OsStr::to_str) {
         Some(stem) if path.extension() == Some(OsStr::new("toml")) => {
@@ -60,19 +60,9 @@ impl Run for Scenario {
         let Some(scenario) = self.name else { return list() };
         let server = self.server.connect()?;
         let url = server.server().to_owned();
-        let failed = |error| match error {
-            PrepareError::Client(error) => CommandError::Server(url.clone(), error),
-            error => CommandError::NotPrepared(url.clone(), error),
-        };
+        let failed = |error| failed(&url, error);
         let preparation = Preparation::look(server.calls(), &scenario, sample::is_one).map_err(failed)?;
-        if let Some(first) = preparation.foreign.first() {
-            let more = match preparation.foreign.len() as u64 - 1 {
-                0 => String::new(),
-                more => format!(" and {}", counted(more, "other product")),
-            };
-            let first = plain(first);
-            confirm(&format!("prepare a load test at {url}, beside {first}{more} that no load test made"), self.yes)?;
-        }
+        ask(&preparation, &url, self.yes)?;
         let prepared = preparation.run().map_err(failed)?;
         match server.json {
             true => {
@@ -82,6 +72,25 @@ impl Run for Scenario {
             false => write_out(block(&lines(&prepared)).as_bytes()),
         }
     }
+}
+
+/// Why the server at a URL is not prepared.
+pub(super) fn failed(url: &str, error: PrepareError) -> CommandError {
+    match error {
+        PrepareError::Client(error) => CommandError::Server(url.to_owned(), error),
+        error => CommandError::NotPrepared(url.to_owned(), error),
+    }
+}
+
+/// Asks before a server is changed that has other products than those of load tests.
+pub(super) fn ask(preparation: &Preparation<'_>, url: &str, yes: bool) -> Result<(), CommandError> {
+    let Some(first) = preparation.foreign.first() else { return Ok(()) };
+    let more = match preparation.foreign.len() as u64 - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "other product")),
+    };
+    let first = plain(first);
+    confirm(&format!("prepare a load test at {url}, beside {first}{more} that no load test made"), yes)
 }
 
 /// The scenarios, with what each does.

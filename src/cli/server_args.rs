@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::client::Client;
-use crate::config;
+use crate::config::{self, Secret};
 use crate::maintenance::Source;
 
 use super::run::CommandError;
@@ -26,9 +26,14 @@ pub(super) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// Its admin token, if one is given.
+    pub(super) fn token(&self) -> Result<Option<Secret>, CommandError> {
+        Ok(config::secret("ADMIN_TOKEN", self.admin_token.clone(), self.admin_token_file.clone())?)
+    }
+
     /// A client of the server, if one is named; nothing is sent yet.
     pub(super) fn client(&self) -> Result<Option<Client>, CommandError> {
-        let token = config::secret("ADMIN_TOKEN", self.admin_token.clone(), self.admin_token_file.clone())?;
+        let token = self.token()?;
         Ok(self.server.as_deref().map(|server| Client::new(server, token.as_ref())).transpose()?)
     }
 

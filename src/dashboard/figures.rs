@@ -6,6 +6,8 @@ use askama::filters::HtmlSafe;
 
 use crate::domain::product::Stock;
 
+pub(super) use crate::domain::figures::percent;
+
 use super::text;
 
 /// The space before a unit: narrow, and not a place to break a line.
@@ -106,19 +108,6 @@ fn millis(value: f64) -> String {
     }
 }
 
-/// A percentage as text.
-pub(super) fn percent(value: f64) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        v if v < 0.01 => "<0.01".to_owned(),
-        v if v < 0.995 => format!("{v:.2}"),
-        v if v < 9.95 => format!("{v:.1}"),
-        v if (99.0..100.0).contains(&v) => format!("{:.2}", (v * 100.0 + 1e-9).floor() / 100.0),
-        v if v > 98.5 && v < 99.0 => "98".to_owned(),
-        v => format!("{v:.0}"),
-    }
-}
-
 /// What share of a whole a part is, in percent, for the width of a bar: `12.34`. Nothing of nothing is 0.
 pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{:.2}", if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 })
@@ -172,14 +161,6 @@ mod tests {
 
     fn spaced(text: &str) -> String {
         text.replace(' ', NARROW)
-    }
-
-    #[test]
-    fn a_percentage_is_0_or_100_only_if_it_is_exactly_so() {
-        let cases = [(0.0, "0"), (0.001, "<0.01"), (0.5, "0.50"), (9.94, "9.9"), (54.4, "54"), (98.97, "98")];
-        for (value, text) in cases.into_iter().chain([(99.0, "99.00"), (99.999, "99.99"), (100.0, "100")]) {
-            assert_eq!(percent(value), text, "{value}");
-        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::digits;
 use crate::domain::money::Money;
 
+pub(super) use crate::domain::figures::span;
+
 /// A whole number in groups of three digits.
 pub(super) fn whole(number: impl Into<u64>) -> String {
     digits::grouped(number.into())
@@ -78,20 +80,6 @@ pub(super) fn counter(span: Duration) -> String {
     }
 }
 
-/// A span in its largest fitting units: `0.90 ms`, `61 ms`, `2.31 s`, `17.1 s`, `3 min 4 s`, `2 h 5 min`, `3 days`.
-pub(super) fn span(span: Duration) -> String {
-    let (millis, seconds) = (span.as_secs_f64() * 1_000.0, span.as_secs());
-    match seconds {
-        0 if millis > 0.0 && millis < 1.0 => format!("{millis:.2} ms"),
-        0 => format!("{millis:.0} ms"),
-        1..10 => format!("{:.2} s", span.as_secs_f64()),
-        10..60 => format!("{:.1} s", span.as_secs_f64()),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} days", whole(seconds / 86_400)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,21 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn times_and_spans_are_as_short_as_they_can_be() {
+    fn times_are_as_short_as_they_can_be() {
         let at = Timestamp::parse("2026-11-25T12:00:38.120Z").unwrap();
         assert_eq!((clock(at).as_str(), clock_millis(at).as_str()), ("12:00:38", "12:00:38.120"));
         assert_eq!(moment(at, at.after(Duration::from_hours(24))), "2026-11-25 12:00:38");
-        for (millis, expected) in [
-            (0, "0 ms"),
-            (61, "61 ms"),
-            (2_310, "2.31 s"),
-            (17_100, "17.1 s"),
-            (184_000, "3 min 4 s"),
-            (7_500_000, "2 h 5 min"),
-            (300_000_000, "3 days"),
-        ] {
-            assert_eq!(span(Duration::from_millis(millis)), expected);
-        }
         assert_eq!(counter(Duration::from_secs(249)), "04:09");
         assert_eq!(counter(Duration::from_secs(3_849)), "1:04:09");
     }

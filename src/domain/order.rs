@@ -264,7 +264,7 @@ pub struct Order {
 impl Order {
     /// What the order costs.
     pub fn total(&self) -> Money {
-        self.unit_price.times(u64::from(self.quantity))
+        self.fields().total()
     }
 
     /// The shop's own id for it, if it has one.
@@ -290,8 +290,10 @@ impl Order {
             user: self.user.as_str(),
             reference: self.reference(),
             quantity: self.quantity,
+            unit_price: self.unit_price,
             status: self.status,
             job: self.job,
+            reserved_at: self.reserved_at,
             created_at: self.created_at,
         }
     }
@@ -325,12 +327,23 @@ pub struct OrderFields<'r> {
     pub reference: Option<&'r str>,
     /// See [`Order::quantity`].
     pub quantity: u32,
+    /// See [`Order::unit_price`].
+    pub unit_price: Money,
     /// See [`Order::status`].
     pub status: OrderStatus,
     /// See [`Order::job`].
     pub job: JobOutcome,
+    /// See [`Order::reserved_at`].
+    pub reserved_at: Timestamp,
     /// See [`Order::created_at`].
     pub created_at: Timestamp,
+}
+
+impl OrderFields<'_> {
+    /// See [`Order::total`].
+    pub fn total(&self) -> Money {
+        self.unit_price.times(u64::from(self.quantity))
+    }
 }
 
 /// How many units an order asks for: 1 to [`MAX_QUANTITY`].

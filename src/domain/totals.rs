@@ -83,4 +83,9 @@ impl OrderSums {
     pub fn agrees_with(&self, product: &Product) -> bool {
         (self.orders, self.held, self.sold) == (product.orders, product.stock.held, product.stock.sold)
     }
+
+    /// The conservation check: the product's stock is conserved, and its orders say the same.
+    pub fn adds_up(&self, product: &Product) -> bool {
+        product.stock.is_conserved() && self.agrees_with(product)
+    }
 }

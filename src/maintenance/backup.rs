@@ -4,16 +4,16 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::client::{Client, Download};
+use crate::store::Store;
 use crate::store::archive::{self, ArchiveError, Contents, Reader};
-use crate::store::{Access, Store};
 
 use super::error::MaintenanceError;
 use super::output::Output;
-use super::place::lock;
+use super::place::lock_instead_of_server;
 use super::progress::Bar;
 
 /// The route that streams a backup.
-const ROUTE: &str = "/admin/backup";
+pub(super) const ROUTE: &str = "/admin/backup";
 
 /// Where a backup comes from.
 #[derive(Clone, Debug)]
@@ -38,10 +38,7 @@ pub fn backup(source: &Source<'_>, file: &Path, force: bool) -> Result<Contents,
 fn copy_store(data_dir: &Path, output: &mut Output, file: &Path) -> Result<Contents, MaintenanceError> {
     let mut bar = Bar::new();
     bar.show("checking the pages of the file", 0, 0);
-    let (_lock, store_file) = lock(data_dir, Access::Reading).map_err(|error| match error {
-        MaintenanceError::InUse(name) => MaintenanceError::Running(name),
-        other => other,
-    })?;
+    let (_lock, store_file) = lock_instead_of_server(data_dir)?;
     let store = Store::inspect(&store_file)?;
     let snapshot = store.snapshot()?;
     let written = snapshot.back_up(output, &mut |what, done, of| bar.show(what, done, of));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::client::ClientError;
+use crate::domain::product::ProductId;
 use crate::store::archive::ArchiveError;
 use crate::store::{self, OpenError, StoreError, is_full};
 
@@ -21,8 +22,8 @@ pub enum MaintenanceError {
     /// Another process uses the store.
     #[error("a server or another command is using the store {0}; stop it first")]
     InUse(String),
-    /// Another process uses the store, which can be backed up through the server as well.
-    #[error("a server or another command is using the store {0}; stop it first, or back up the server with --server")]
+    /// Another process uses the store, and the server does as well.
+    #[error("a server or another command is using the store {0}; stop it first, or name the server with --server URL")]
     Running(String),
     /// Nothing is lost.
     #[error("the store {0} and its log are whole, so there is nothing to drop; start the server")]
@@ -69,6 +70,9 @@ pub enum MaintenanceError {
     /// The restored store does not add up.
     #[error("the store in the backup does not add up, and nothing was replaced; use another backup\n{0}")]
     Unsound(Report),
+    /// An analysis of one product that the store does not have.
+    #[error("there is no product {0}; flashsale products list shows those of a running server")]
+    NoProduct(ProductId),
     /// The server gave no backup.
     #[error("cannot get a backup from the server at {0}: {1}")]
     Server(String, ClientError),

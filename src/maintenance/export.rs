@@ -8,7 +8,7 @@ use crate::domain::filter::OrderFilter;
 use crate::domain::job::{JobOutcome, JobState};
 use crate::domain::job_id::JobIds;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::store::{Access, DirectoryLock, Snapshot, Store, StoreError};
+use crate::store::{DirectoryLock, Snapshot, Store, StoreError};
 use crate::view::change::{ChangeView, JournalEntryView};
 use crate::view::rows::{Format, Sink};
 use crate::view::{JobView, OrderView, ProductView, schema};
@@ -16,7 +16,7 @@ use crate::view::{JobView, OrderView, ProductView, schema};
 use super::backup::{Source, backup};
 use super::error::MaintenanceError;
 use super::output::Output;
-use super::place::lock;
+use super::place::lock_instead_of_server;
 use super::progress::Bar;
 use super::unpacked::{Scratch, Unpacked, unpack};
 
@@ -77,7 +77,7 @@ pub fn export(rows: &Rows<'_>, format: Format, file: Option<&Path>, force: bool)
 fn open(rows: &Rows<'_>, bar: &mut Bar) -> Result<(Option<DirectoryLock>, Store, u64), MaintenanceError> {
     if let Source::Stopped(data_dir) = rows.source {
         bar.show("checking the pages of the file", 0, 0);
-        let (lock, file) = lock(data_dir, Access::Reading)?;
+        let (lock, file) = lock_instead_of_server(data_dir)?;
         return Ok((Some(lock), Store::inspect(&file)?, u64::MAX));
     }
     let scratch = Scratch::make(rows.scratch_dir)?;

@@ -14,6 +14,14 @@ pub(super) fn lock(data_dir: &Path, access: Access) -> Result<(DirectoryLock, Pa
     Ok((lock, existing_store(data_dir)?))
 }
 
+/// The same to read the store in a command that also reads a running server.
+pub(super) fn lock_instead_of_server(data_dir: &Path) -> Result<(DirectoryLock, PathBuf), MaintenanceError> {
+    lock(data_dir, Access::Reading).map_err(|error| match error {
+        MaintenanceError::InUse(name) => MaintenanceError::Running(name),
+        other => other,
+    })
+}
+
 /// The store's file in a data directory, if it exists.
 fn existing_store(data_dir: &Path) -> Result<PathBuf, MaintenanceError> {
     let file = store::file_in(data_dir);

@@ -83,10 +83,7 @@ fn check(name: &'static str, title: &str, holds: bool, evidence: String) -> Verd
 
 /// Each product's units, recounted from its orders.
 fn sold_equals_stock(recounted: &Recounted) -> VerdictCheckView {
-    let adds_up = |product: &&Product| {
-        let sums = recounted.sums.get(&product.id).copied().unwrap_or_default();
-        product.stock.is_conserved() && sums.agrees_with(product)
-    };
+    let adds_up = |product: &&Product| recounted.sums.get(&product.id).copied().unwrap_or_default().adds_up(product);
     let broken: Vec<_> = recounted.products.iter().filter(|product| !adds_up(product)).collect();
     let sum = |units: fn(&Product) -> i64| recounted.products.iter().map(units).sum::<i64>().unsigned_abs();
     let sold = sum(|product| product.stock.sold.cast_signed());

@@ -22,6 +22,5 @@ fn audited(reader: &Reader) -> Result<Vec<AuditedProductView>, StoreError> {
 }
 
 fn row(product: &Product, by_orders: OrderSums) -> AuditedProductView {
-    let ok = product.stock.is_conserved() && by_orders.agrees_with(product);
-    AuditedProductView::of(product, by_orders, ok)
+    AuditedProductView::of(product, by_orders, by_orders.adds_up(product))
 }

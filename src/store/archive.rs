@@ -4,6 +4,7 @@ mod error;
 mod form;
 mod load;
 mod reader;
+mod sale;
 mod save;
 mod writer;
 
@@ -11,6 +12,7 @@ pub use error::ArchiveError;
 pub use form::Contents;
 pub use load::{build, check};
 pub use reader::Reader;
+pub use sale::{Row, each};
 
 #[cfg(test)]
 mod tests;

@@ -139,8 +139,8 @@ pub struct EventView {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecondView {
-    /// Requests that were due.
-    pub(crate) due: u64,
+    /// Requests of any kind that were sent.
+    pub(crate) requests: u64,
     /// Orders that were admitted.
     pub(crate) admitted: u64,
     /// Orders that were rejected.
@@ -226,13 +226,12 @@ pub struct EndpointView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScheduleView {
     pub(crate) kept: bool,
-    /// Requests that were due, and those of them that were sent.
+    /// Buyers that were due, and those of them that were sent on their way.
     pub(crate) due: u64,
     pub(crate) sent: u64,
     /// How late requests were sent, in microseconds.
     pub(crate) late: PercentilesView,
-    /// The most requests under way at one moment, of so many connections.
-    pub(crate) peak_in_flight: u64,
+    /// Connections of the buyers.
     pub(crate) connections: u64,
 }
 

@@ -112,8 +112,10 @@ impl<'a> OrderRow<'a> {
             user: self.user,
             reference: self.priority.more.as_ref().and_then(|attached| attached.reference),
             quantity: self.quantity,
+            unit_price: Money::from_cents(self.unit_price),
             status: one_of(&OrderStatus::ALL, self.status)?,
             job: one_of(&JOB_OUTCOMES, self.job)?,
+            reserved_at: Timestamp::from_millis(self.created_at.saturating_add(self.reserved)),
             created_at: Timestamp::from_millis(self.created_at),
         })
     }

@@ -41,6 +41,15 @@ fn rows(group: u64, mut bytes: &[u8]) -> impl DoubleEndedIterator<Item = (u64, &
     found.into_iter().take(count)
 }
 
+/// Calls `visit` with the rows of one group, oldest first.
+pub(in crate::store) fn each_of(
+    group: u64,
+    bytes: &[u8],
+    mut visit: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    rows(group, bytes).try_for_each(|(id, row)| visit(id, row))
+}
+
 /// Calls `read` with the row of one order, if it is there.
 pub(in crate::store) fn find<T>(
     table: &impl ReadableTable<u64, &'static [u8]>,

@@ -1,5 +1,6 @@
 //! Looking after a store: checking it, backing it up, restoring it.
 
+mod analyze;
 mod backup;
 mod drop_log;
 mod export;

@@ -203,3 +203,36 @@ async fn stored_responses_that_differ_from_the_history_are_named() {
     put(&launch, ANSWERS, &[(9, None)]);
     assert_eq!(launch.verify().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn an_analysis_says_which_product_does_not_add_up() {
+    let launch = eventful().await;
+    let (second, cancelled) = (order(&launch, 2), order(&launch, 22));
+    let lamp = row(&launch, PRODUCTS, 1);
+    let analyzed = async |problems: &[&str]| {
+        let analyzed = launch.command(&["analyze"]).await;
+        assert_eq!(analyzed.code, Some(1), "{analyzed:?}");
+        for problem in problems {
+            assert!(analyzed.stdout.contains(problem), "{problem:?} is not in {}", analyzed.stdout);
+        }
+        assert!(analyzed.stderr.starts_with("error: the sale does not add up; stop it"), "{analyzed:?}");
+        let json = launch.command(&["analyze", "--json"]).await;
+        assert!(json.code == Some(1) && json.stdout.starts_with("{\"ok\":false,"), "{json:?}");
+    };
+    put_order(&launch, 2, b"");
+    let fewer = ["NO: 1 of 2 products wrong.", "product 1 (Lantern):"];
+    analyzed(
+        &[&fewer[..], &["counts 20 orders, and its orders say 19", "counts 19 units sold, and its orders say 18"]]
+            .concat(),
+    )
+    .await;
+    // Its order was of the other product.
+    put_order(&launch, 2, &cancelled);
+    analyzed(&["NO: 2 of 2 products wrong.", "counts 6 orders, and its orders say 7"]).await;
+    put_order(&launch, 2, &second);
+    put(&launch, PRODUCTS, &[(1, None), (7, Some(&lamp))]);
+    analyzed(&["product 7 (Lantern):", "20 orders of products that do not exist"]).await;
+    put_order(&launch, 2, b"\x01nonsense");
+    let unreadable = launch.command(&["analyze"]).await;
+    assert!(unreadable.code == Some(1) && unreadable.stderr.contains("cannot be read"), "{unreadable:?}");
+}

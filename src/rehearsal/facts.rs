@@ -1,0 +1,162 @@
+//! What the server has in the end, asked for through its API like anyone would.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::RehearsalError;
+use super::machine;
+use super::name::User;
+use crate::client::{Call, Calls, ClientError};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::order::OrderStatus;
+use crate::limits::{MAX_PAGE, MAX_REMEMBERED_ORDERS, REHEARSAL_SETTLE_TIMEOUT};
+use crate::view::text::Words;
+
+/// Between two looks at the queue.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Looks at the server's clock, of which the quickest counts.
+const CLOCK_LOOKS: u32 = 5;
+
+/// A product in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProductFact {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) initial_stock: u64,
+    pub(super) adjusted_stock: i64,
+    pub(super) current_stock: u64,
+    pub(super) held_stock: u64,
+    pub(super) sold_stock: u64,
+    pub(super) per_user_limit: Option<u64>,
+}
+
+/// An order of one of the run's products in the end. Times are milliseconds by this machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OrderFact {
+    pub(super) id: u64,
+    /// None if it is not one of our buyers.
+    pub(super) user: Option<User>,
+    /// The place of the product in the scenario.
+    pub(super) product: u16,
+    pub(super) quantity: u32,
+    pub(super) status: OrderStatus,
+    pub(super) created: i64,
+    pub(super) updated: i64,
+}
+
+/// Everything that is compared with what buyers heard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Facts {
+    /// In the order of the scenario.
+    pub(super) products: Vec<ProductFact>,
+    /// By id, ascending.
+    pub(super) orders: Vec<OrderFact>,
+    /// Whether the server's own audit finds that everything adds up.
+    pub(super) is_sound: bool,
+    /// Jobs that were still to be done when this was asked.
+    pub(super) unfinished: u64,
+    /// p99 of orders in milliseconds from the server's own histogram.
+    pub(super) own_p99_ms: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderRow<'a> {
+    id: u64,
+    product_id: u64,
+    user_id: std::borrow::Cow<'a, str>,
+    quantity: u32,
+    status: &'a str,
+    created_at: &'a str,
+    updated_at: &'a str,
+}
+
+/// Asks for everything about these products, once no job is left to do. `since` is when the run began.
+pub(super) fn collect(calls: &Calls, products: &[u64], since: Timestamp) -> Result<Facts, RehearsalError> {
+    let unfinished = settle(calls)?;
+    let offset = clock_offset(calls)?;
+    let mut facts = Facts { unfinished, ..Facts::default() };
+    for id in products {
+        facts.products.push(get(calls, &format!("/inventory/{id}"))?);
+    }
+    let audit: Value = get(calls, "/inventory/audit")?;
+    facts.is_sound = audit["ok"] == true;
+    let benchmark: Value = get(calls, "/monitoring/benchmark")?;
+    facts.own_p99_ms = benchmark["p99Latency"].as_f64();
+    facts.orders = orders(calls, products, since, offset)?;
+    Ok(facts)
+}
+
+fn get<T: serde::de::DeserializeOwned>(calls: &Calls, path: &str) -> Result<T, RehearsalError> {
+    let reply = calls.call(&Call::get(path))?;
+    serde_json::from_slice(&reply.body).map_err(|_| ClientError::NotTheApi.into())
+}
+
+/// Waits until nothing is left to do; gives the jobs that are left when the patience ends.
+fn settle(calls: &Calls) -> Result<u64, RehearsalError> {
+    let began = Instant::now();
+    loop {
+        let queue: Value = get(calls, "/queue")?;
+        let states = ["waiting", "prioritized", "delayed", "active"];
+        let open = states.iter().filter_map(|state| queue["counts"][state].as_u64()).sum();
+        if open == 0 || began.elapsed() > REHEARSAL_SETTLE_TIMEOUT {
+            return Ok(open);
+        }
+        machine::pause(LOOK_EVERY);
+    }
+}
+
+/// How far the server's clock is ahead of this machine's, in milliseconds.
+fn clock_offset(calls: &Calls) -> Result<i64, RehearsalError> {
+    let clock = Clock::system();
+    let mut best = (Duration::MAX, 0);
+    for _ in 0..CLOCK_LOOKS {
+        let (began, before) = (Instant::now(), clock.now());
+        let health: Value = get(calls, "/monitoring/health")?;
+        let took = began.elapsed();
+        let theirs = health["timestamp"].as_str().and_then(|text| Timestamp::parse(text).ok());
+        let theirs = theirs.ok_or(ClientError::NotTheApi)?;
+        let middle = before.millis() + took.as_millis() as i64 / 2;
+        if took < best.0 {
+            best = (took, theirs.millis() - middle);
+        }
+    }
+    Ok(best.1)
+}
+
+/// All orders of these products, oldest first.
+fn orders(calls: &Calls, products: &[u64], since: Timestamp, offset: i64) -> Result<Vec<OrderFact>, RehearsalError> {
+    let mut found = Vec::new();
+    // The list has no order by product: only what came since the run began is read.
+    let from = Timestamp::from_millis(since.millis() + offset - 1_000).to_string();
+    let first = Call::get("/orders").query([("limit", Some(MAX_PAGE.to_string())), ("from", Some(from))]);
+    for page in calls.pages(first) {
+        let page = page?;
+        let rows: Vec<OrderRow<'_>> = serde_json::from_slice(&page.body).map_err(|_| ClientError::NotTheApi)?;
+        for row in rows {
+            let Some(product) = products.iter().position(|id| *id == row.product_id) else { continue };
+            found.push(fact(&row, product, offset).ok_or(ClientError::NotTheApi)?);
+        }
+        if found.len() > MAX_REMEMBERED_ORDERS * 2 {
+            return Err(RehearsalError::TooManyOrders);
+        }
+    }
+    found.sort_unstable_by_key(|order| order.id);
+    Ok(found)
+}
+
+fn fact(row: &OrderRow<'_>, product: usize, offset: i64) -> Option<OrderFact> {
+    let at = |text: &str| Some(Timestamp::parse(text).ok()?.millis() - offset);
+    Some(OrderFact {
+        id: row.id,
+        user: User::parse(&row.user_id),
+        product: u16::try_from(product).ok()?,
+        quantity: row.quantity,
+        status: OrderStatus::of_word(row.status)?,
+        created: at(row.created_at)?,
+        updated: at(row.updated_at)?,
+    })
+}
