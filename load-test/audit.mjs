@@ -1,4 +1,4 @@
-// Compares what buyers were told with what the server has. Pure: everything is in the arguments, so a test can lie.
+// Compares the responses that buyers got with what the server has. Everything is in the arguments, so a test can lie.
 
 const UNITS = ["currentStock", "heldStock", "soldStock"];
 /** Orders of these have units. */
@@ -9,13 +9,13 @@ const EXAMPLES = 3;
 /**
  * The checks of a run: `{name, title, holds, evidence}` each.
  *
- * `told` is what was written down of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
+ * `notes` are of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
  * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters
  * of the run, by name without `flashsale.`. `products`, `orders`, `audit` and `verdict` are the server's, the first
  * two of the products of the scenario, after the last order has come to rest.
  */
-export function judge({ told, counted, products, orders, audit, verdict }) {
-    const acknowledged = told.filter((line) => line.orderId !== undefined);
+export function judge({ notes, counted, products, orders, audit, verdict }) {
+    const acknowledged = notes.filter((line) => line.orderId !== undefined);
     return [
         sent(counted, acknowledged),
         stock(products, orders, audit),
@@ -23,7 +23,7 @@ export function judge({ told, counted, products, orders, audit, verdict }) {
         kept(acknowledged, orders),
         once(acknowledged),
         unknown(acknowledged, orders, counted),
-        soldOut(told, products),
+        soldOut(notes, products),
         own(verdict),
     ];
 }
@@ -119,26 +119,26 @@ function once(acknowledged) {
 }
 
 /** The server has no order that nobody sent: only a request without a response can have left one. */
-function unknown(acknowledged, orders, { unanswered = 0 }) {
+function unknown(acknowledged, orders, { no_response: lost = 0 }) {
     const ids = new Set(acknowledged.map((line) => line.orderId));
     const extra = orders.filter((order) => !ids.has(order.id));
     const isLost = (order) => `order ${order.id} of ${order.userId} was never acknowledged`;
-    const wrong = extra.length > unanswered ? extra.map(isLost) : [];
-    const evidence = `${orders.length} orders, ${extra.length} of them by ${unanswered} requests without a response`;
+    const wrong = extra.length > lost ? extra.map(isLost) : [];
+    const evidence = `${orders.length} orders, ${extra.length} of them by ${lost} requests without a response`;
     return check("unknown", "No order that nobody knows", wrong, evidence);
 }
 
 /** Where no unit can return, what is left in the end was there all the time. */
-function soldOut(told, products) {
+function soldOut(notes, products) {
     const wrong = [];
     for (const product of products.filter(({ holdSeconds }) => holdSeconds === null)) {
-        const rejected = told.filter((line) => line.soldOut !== undefined && line.productId === product.id);
+        const rejected = notes.filter((line) => line.soldOut !== undefined && line.productId === product.id);
         const least = Math.min(...rejected.map((line) => line.soldOut));
         if (least <= product.currentStock) {
             wrong.push(`product ${product.id} was sold out for ${least}, and has ${product.currentStock} left`);
         }
     }
-    return check("sold_out", "Sold out only when it was", wrong, "no unit was left that an order was told is gone");
+    return check("sold_out", "Sold out only when it was", wrong, "no order was rejected while its units were left");
 }
 
 /** What the server finds by itself, over all orders: also that `sold_out` was never said while units were left. */

@@ -3,7 +3,7 @@
 # Usage: ./run.sh FILE.yml [--visual] [OPTION of `artillery run`…]
 # With --visual, its results and their report go into results/. Exit code: 0 when every threshold is met and the verdict
 # holds, else that of Artillery, or 1.
-# Settings: TARGET, ADMIN_TOKEN, STOREFRONT_TOKEN; FLASHSALE, the binary; YES=1, which goes on beside other products.
+# Settings: TARGET, ADMIN_TOKEN, STOREFRONT_TOKEN; FLASHSALE, the binary; YES=1, to run beside other products.
 set -u
 cd "$(dirname "$0")" || exit 1
 target=${TARGET:-http://localhost:3000}

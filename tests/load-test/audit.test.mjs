@@ -11,8 +11,8 @@ function honest() {
     const kept = (id, userId) => ({ id, userId, jobId: `job ${id}`, status: "confirmed", ...order });
     const line = (orderId, userId) => ({ orderId, jobId: `job ${orderId}`, userId, key: `key of ${userId}`, ...order });
     return {
-        told: [line(1, "ada"), line(2, "bob"), { soldOut: 1, productId: 7 }],
-        counted: { asked: 3, admitted: 2, sold_out: 1, unanswered: 0 },
+        notes: [line(1, "ada"), line(2, "bob"), { soldOut: 1, productId: 7 }],
+        counted: { asked: 3, admitted: 2, sold_out: 1, no_response: 0 },
         products: [{ ...product, perUserLimit: 1, holdSeconds: null }],
         orders: [kept(1, "ada"), kept(2, "bob")],
         audit: { products: [{ productId: 7, ok: true }] },
@@ -32,21 +32,21 @@ test("an honest server holds", () => assert.deepEqual(broken(() => {}), []));
 const LIES = {
     "oversells by one": [["stock"], (it) => {
         it.orders.push({ ...it.orders[1], id: 3, userId: "eve" });
-        it.told[2] = { ...it.told[1], orderId: 3, jobId: "job 2", userId: "eve", key: "key of eve" };
+        it.notes[2] = { ...it.notes[1], orderId: 3, jobId: "job 2", userId: "eve", key: "key of eve" };
         it.counted.admitted = 3;
     }],
-    "has units that nobody bought": [["stock"], (it) => it.orders[0].quantity = it.told[0].quantity = 0],
+    "has units that nobody bought": [["stock"], (it) => it.orders[0].quantity = it.notes[0].quantity = 0],
     "loses a unit": [["stock"], (it) => (it.products[0].initialStock = 3)],
     "says itself that it does not add up": [["stock"], (it) => (it.audit.products[0].ok = false)],
     "loses an acknowledged order": [["stock", "acknowledged"], (it) => it.orders.pop()],
     "keeps an order of somebody else": [["acknowledged"], (it) => (it.orders[1].userId = "mallory")],
     "keeps other units than were ordered": [["acknowledged"], (it) => {
-        it.told[1].quantity = 2;
+        it.notes[1].quantity = 2;
     }],
     "gives two buyers one order": [["acknowledged", "once", "unknown"], (it) => {
-        Object.assign(it.told[1], { orderId: 1, jobId: "job 1" });
+        Object.assign(it.notes[1], { orderId: 1, jobId: "job 1" });
     }],
-    "gives one key two orders": [["once"], (it) => (it.told[1].key = it.told[0].key)],
+    "gives one key two orders": [["once"], (it) => (it.notes[1].key = it.notes[0].key)],
     "has an order that nobody sent": [["unknown"], (it) => {
         it.orders.push({ ...it.orders[0], id: 9, status: "cancelled" });
     }],
@@ -62,15 +62,15 @@ for (const [lie, [names, change]] of Object.entries(LIES)) {
 
 test("an order whose response was lost may be there", () => {
     const world = honest();
-    world.told.pop();
+    world.notes.pop();
     world.orders.push({ ...world.orders[0], id: 3, userId: "eve", status: "cancelled" });
-    world.counted.unanswered = 1;
+    world.counted.no_response = 1;
     assert.ok(judge(world).every((check) => check.holds));
 });
 
 test("a run that sent nothing, or sold nothing, proves nothing", () => {
     const nothing = (counted) => broken((it) => {
-        Object.assign(it, { told: [], orders: [], counted });
+        Object.assign(it, { notes: [], orders: [], counted });
         Object.assign(it.products[0], { currentStock: 2, soldStock: 0 });
     });
     assert.deepEqual(nothing({}), ["sent"]);
