@@ -1,4 +1,4 @@
-// Compares what buyers were told with what the server has. Pure: everything is in the arguments, so a test can lie.
+// Compares the responses that buyers got with what the server has. Everything is in the arguments, so a test can lie.
 
 const UNITS = ["currentStock", "heldStock", "soldStock"];
 /** Orders of these have units. */
@@ -9,13 +9,13 @@ const EXAMPLES = 3;
 /**
  * The checks of a run: `{name, title, holds, evidence}` each.
  *
- * `told` is what was written down of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
- * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters of the run, by
- * name without `flashsale.`. `products`, `orders` and `audit` are the server's, of the products of the scenario, after
- * the last order has come to rest.
+ * `notes` are of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
+ * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters
+ * of the run, by name without `flashsale.`. `products`, `orders`, `audit` and `verdict` are the server's, the first
+ * two of the products of the scenario, after the last order has come to rest.
  */
-export function judge({ told, counted, products, orders, audit }) {
-    const acknowledged = told.filter((line) => line.orderId !== undefined);
+export function judge({ notes, counted, products, orders, audit, verdict }) {
+    const acknowledged = notes.filter((line) => line.orderId !== undefined);
     return [
         sent(counted, acknowledged),
         stock(products, orders, audit),
@@ -23,7 +23,8 @@ export function judge({ told, counted, products, orders, audit }) {
         kept(acknowledged, orders),
         once(acknowledged),
         unknown(acknowledged, orders, counted),
-        soldOut(told, products),
+        soldOut(notes, products),
+        own(verdict),
     ];
 }
 
@@ -55,7 +56,8 @@ function stock(products, orders, audit) {
         const owned = having.reduce((sum, order) => sum + order.quantity, 0);
         if (owned > put) wrong.push(`product ${product.id} had ${put} units, and orders have ${owned}`);
         else if (owned !== product.heldStock + product.soldStock) {
-            wrong.push(`orders of product ${product.id} have ${owned} units, its stock says ${product.heldStock + product.soldStock}`);
+            const taken = product.heldStock + product.soldStock;
+            wrong.push(`orders of product ${product.id} have ${owned} units, its stock says ${taken}`);
         }
     }
     const [left, held, sold] = UNITS.map((name) => products.reduce((sum, product) => sum + product[name], 0));
@@ -69,13 +71,16 @@ function limit(products, orders) {
         limited += 1;
         const owned = new Map();
         for (const { productId, status, userId, quantity } of orders) {
-            if (productId === product.id && HAVING.includes(status)) owned.set(userId, (owned.get(userId) ?? 0) + quantity);
+            if (productId !== product.id || !HAVING.includes(status)) continue;
+            owned.set(userId, (owned.get(userId) ?? 0) + quantity);
         }
         for (const [user, units] of owned) {
-            if (units > product.perUserLimit) wrong.push(`${user} has ${units} units of product ${product.id}, of ${product.perUserLimit} allowed`);
+            if (units <= product.perUserLimit) continue;
+            wrong.push(`${user} has ${units} units of product ${product.id}, of ${product.perUserLimit} allowed`);
         }
     }
-    return check("limit", "Nobody above the limit", wrong, limited ? "every buyer is within the limit" : "no product has a limit");
+    const evidence = limited ? "every buyer is within the limit" : "no product has a limit";
+    return check("limit", "Nobody above the limit", wrong, evidence);
 }
 
 /** Every order that was acknowledged is there, as it was sent. */
@@ -87,18 +92,20 @@ function kept(acknowledged, orders) {
         if (!order) wrong.push(`order ${orderId} of ${sent.userId} was acknowledged and is lost`);
         else {
             for (const name of ["userId", "productId", "quantity", "jobId"]) {
-                if (sent[name] !== order[name]) wrong.push(`order ${orderId} was sent with ${name} ${sent[name]} and has ${order[name]}`);
+                if (sent[name] === order[name]) continue;
+                wrong.push(`order ${orderId} was sent with ${name} ${sent[name]} and has ${order[name]}`);
             }
         }
     }
-    return check("acknowledged", "Nothing acknowledged was lost", wrong, `${acknowledged.length} acknowledgements, all there`);
+    const evidence = `${acknowledged.length} acknowledgements, all there`;
+    return check("acknowledged", "Nothing acknowledged was lost", wrong, evidence);
 }
 
 /** An order id belongs to one key, and a key to one order id. */
 function once(acknowledged) {
     const wrong = [];
     for (const [one, other, words] of [
-        ["orderId", "key", (id) => `order ${id} was told to two buyers`],
+        ["orderId", "key", (id) => `order ${id} was given to two keys`],
         ["key", "orderId", (key) => `the key ${key} got two orders`],
     ]) {
         const seen = new Map();
@@ -112,22 +119,30 @@ function once(acknowledged) {
 }
 
 /** The server has no order that nobody sent: only a request without a response can have left one. */
-function unknown(acknowledged, orders, { unanswered = 0 }) {
+function unknown(acknowledged, orders, { no_response: lost = 0 }) {
     const ids = new Set(acknowledged.map((line) => line.orderId));
     const extra = orders.filter((order) => !ids.has(order.id));
-    const wrong = extra.length > unanswered ? extra.map((order) => `order ${order.id} of ${order.userId} was never acknowledged`) : [];
-    return check("unknown", "No order that nobody knows", wrong, `${orders.length} orders; ${extra.length} without a response, of ${unanswered} requests`);
+    const isLost = (order) => `order ${order.id} of ${order.userId} was never acknowledged`;
+    const wrong = extra.length > lost ? extra.map(isLost) : [];
+    const evidence = `${orders.length} orders, ${extra.length} of them by ${lost} requests without a response`;
+    return check("unknown", "No order that nobody knows", wrong, evidence);
 }
 
 /** Where no unit can return, what is left in the end was there all the time. */
-function soldOut(told, products) {
+function soldOut(notes, products) {
     const wrong = [];
     for (const product of products.filter(({ holdSeconds }) => holdSeconds === null)) {
-        const rejected = told.filter((line) => line.soldOut !== undefined && line.productId === product.id);
+        const rejected = notes.filter((line) => line.soldOut !== undefined && line.productId === product.id);
         const least = Math.min(...rejected.map((line) => line.soldOut));
         if (least <= product.currentStock) {
             wrong.push(`product ${product.id} was sold out for ${least}, and has ${product.currentStock} left`);
         }
     }
-    return check("sold_out", "Sold out only when it was", wrong, "no unit was left that an order was told is gone");
+    return check("sold_out", "Sold out only when it was", wrong, "no order was rejected while its units were left");
+}
+
+/** What the server finds by itself, over all orders: also that `sold_out` was never said while units were left. */
+function own({ checks }) {
+    const wrong = checks.filter((check) => !check.holds).map((check) => `${check.title}: ${check.evidence}`);
+    return check("own", "The server's own verdict", wrong, `${checks.length} checks hold`);
 }

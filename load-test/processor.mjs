@@ -1,8 +1,8 @@
-// What all of the load tests share: finding the products, checking each order before it is sent, noting what buyers are
-// told, and the audit in the end.
+// What all of the load tests share: finding the products, checking each order before it is sent, noting the
+// responses, and the audit in the end.
 //
-// Artillery runs the hooks `before` and `after` in its main thread and everything else in worker threads. What buyers
-// were told goes from there into a file named after the run, each line written before the buyer goes on.
+// Artillery runs the hooks `before` and `after` in its main thread and everything else in worker threads. Notes of
+// the responses go from there into a file named after the run, each line written before the buyer does anything else.
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const COUNTERS = ["admitted", ...RULES, "rate_limited", "overloaded", "server_er
 /** How long the last orders may take to come to rest, beyond the longest hold. */
 const REST_SECONDS = 20;
 
-const notes = (testId) => join(tmpdir(), `flashsale-${testId}.jsonl`);
+const notesFile = (testId) => join(tmpdir(), `flashsale-${testId}.jsonl`);
 
 // Main thread: what the hook before the run leaves for the one after it.
 const run = { counters: {}, products: [] };
@@ -30,7 +30,9 @@ export async function findProducts(context) {
             .filter((product) => product.sku?.startsWith(`scenario-${scenario}-`))
             .sort((a, b) => a.id - b.id);
         const advice = `prepare it with \`flashsale scenario ${scenario} --server ${target}\``;
-        if (run.products.length === 0) throw new Error(`the server at ${target} has no products of the scenario; ${advice}`);
+        if (run.products.length === 0) {
+            throw new Error(`the server at ${target} has no products of the scenario; ${advice}`);
+        }
         for (const { id } of run.products) {
             if ((await get(target, `/orders?limit=1&productId=${id}`)).length > 0) {
                 throw new Error(`product ${id} has orders of an earlier run; ${advice}`);
@@ -72,7 +74,8 @@ export async function wantMore(context) {
 export async function checkOrder(request, context, events) {
     const body = context.funcs.$template(request.json);
     const { userId, productId, quantity } = body ?? {};
-    if (typeof userId !== "string" || userId === "" || /undefined|{{/.test(userId)) throw new Error("an order without userId");
+    const isUser = typeof userId === "string" && userId !== "" && !/undefined|{{/.test(userId);
+    if (!isUser) throw new Error("an order without userId");
     if (!Number.isInteger(productId)) throw new Error("an order without productId");
     if (!Number.isInteger(quantity) || quantity < 1) throw new Error("an order without quantity");
     if (!request.headers?.["idempotency-key"]) throw new Error("an order without a key");
@@ -84,15 +87,15 @@ export async function checkOrder(request, context, events) {
 /** The smallest orders that were rejected as sold out, by product: fewer are written down. */
 const leastSoldOut = new Map();
 
-/** Notes what the buyer is told, and whether it tries again. */
+/** Notes the response to an order, and whether the buyer tries again. */
 export async function noteOrder(request, response, context, events) {
     const { vars } = context;
     const count = (name) => events.emit("counter", `flashsale.${name}`, 1);
-    const note = (line) => appendFileSync(notes(vars.$testId), `${JSON.stringify(line)}\n`);
+    const note = (line) => appendFileSync(notesFile(vars.$testId), `${JSON.stringify(line)}\n`);
     const { productId, quantity } = request.json;
     const body = parsed(response.body);
     vars.again = false;
-    count("answered");
+    count("responses");
     if (response.statusCode === 201 && Number.isInteger(body?.orderId) && typeof body.jobId === "string") {
         const { orderId, jobId } = body;
         count("admitted");
@@ -144,33 +147,36 @@ export function tryAgain(context, next) {
     next(context.vars.again);
 }
 
-/** Compares what buyers were told with what the server has, prints the verdict, and fails the run unless it holds. */
+/** Compares the responses with what the server has, prints the verdict, and fails the run unless it holds. */
 export async function audit(context) {
     const { target, scenario, $testId } = context.vars;
     let checks;
     let products = [];
+    let goal;
     const counted = {};
     for (const [name, count] of Object.entries(run.counters)) {
         if (name.startsWith("flashsale.")) counted[name.slice("flashsale.".length)] = count;
     }
-    counted.unanswered = (counted.asked ?? 0) - (counted.answered ?? 0);
+    counted.no_response = (counted.asked ?? 0) - (counted.responses ?? 0);
     try {
         const rest = await atRest(target);
         products = rest.products;
-        checks = judge({ ...rest, told: told($testId), counted });
+        goal = rest.verdict.goal;
+        checks = judge({ ...rest, notes: notesOf($testId), counted });
     } catch (error) {
         checks = [{ name: "audit", title: "The server can be audited", holds: false, evidence: error.message }];
     }
     const held = checks.every((check) => check.holds);
     console.log(`\nVerdict on ${scenario}: ${held ? "it held" : "IT DID NOT HOLD"}`);
     for (const { title, holds, evidence } of checks) console.log(`  ${holds ? "ok  " : "FAIL"}  ${title}: ${evidence}`);
-    const codes = [...COUNTERS, "unanswered"].filter((name) => counted[name]).map((name) => `${counted[name]} ${name}`);
-    console.log(`  told  ${codes.join(", ") || "nothing"}`);
-    if (counted.rate_limited) console.log("  hint  start the server with RATE_LIMIT_PER_IP=0: all buyers come from one IP address");
+    const got = [...COUNTERS, "no_response"].filter((name) => counted[name]).map((name) => `${counted[name]} ${name}`);
+    console.log(`  got   ${got.join(", ") || "nothing"}`);
+    if (goal) console.log(`  p99   ${goal.p99Ms} ms of ${goal.responses} responses, by the server's own histogram`);
+    if (counted.rate_limited) console.log("  hint  the server limits an address: set RATE_LIMIT_PER_IP=0");
     if (!held) global.artillery.suggestedExitCode = 1;
     keep({ scenario, held, checks, counted, products });
-    if (held) rmSync(notes($testId), { force: true });
-    else console.log(`  notes ${notes($testId)}`);
+    if (held) rmSync(notesFile($testId), { force: true });
+    else console.log(`  notes ${notesFile($testId)}`);
 }
 
 /** What the server has once no order is open any more. */
@@ -182,15 +188,16 @@ async function atRest(target) {
         if (products.every((product) => product.heldStock === 0) || Date.now() > end) {
             const orders = [];
             for (const { id } of run.products) orders.push(...(await all(target, `/orders?limit=500&productId=${id}`)));
-            return { products, orders, audit: await get(target, "/inventory/audit") };
+            const [audit, verdict] = [await get(target, "/inventory/audit"), await get(target, "/monitoring/verdict")];
+            return { products, orders, audit, verdict };
         }
         await new Promise((resolve) => setTimeout(resolve, 200));
     }
 }
 
-function told(testId) {
-    if (!existsSync(notes(testId))) return [];
-    return readFileSync(notes(testId), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
+function notesOf(testId) {
+    if (!existsSync(notesFile(testId))) return [];
+    return readFileSync(notesFile(testId), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 }
 
 /** Adds the verdict to the results that Artillery has written by now, for the report. */

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prepares the server for a load test, and runs it.
-# Usage: ./run.sh FILE.yml [--visual] [OPTION of `artillery run`…]. With --visual, its results and their report go into
-# results/. Exit code: 0 when the server could be prepared, every threshold is met and the verdict holds.
-# Settings: TARGET, ADMIN_TOKEN, STOREFRONT_TOKEN; FLASHSALE, the binary; YES=1, which goes on beside other products.
+# Usage: ./run.sh FILE.yml [--visual] [OPTION of `artillery run`…]
+# With --visual, its results and their report go into results/. Exit code: 0 when every threshold is met and the verdict
+# holds, else that of Artillery, or 1.
+# Settings: TARGET, ADMIN_TOKEN, STOREFRONT_TOKEN; FLASHSALE, the binary; YES=1, to run beside other products.
 set -u
 cd "$(dirname "$0")" || exit 1
 target=${TARGET:-http://localhost:3000}
@@ -17,8 +18,12 @@ if [ "${1:-}" = --visual ]; then
     set -- --output "$visual.json" "$@"
 fi
 
-command -v "$flashsale" >/dev/null || { echo "error: $flashsale is not there: build it, or name it with FLASHSALE" >&2; exit 1; }
-[ -x node_modules/.bin/artillery ] || { echo "error: run \`npm ci --ignore-scripts\` in load-test/ first" >&2; exit 1; }
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+command -v "$flashsale" >/dev/null || fail "$flashsale is not there: build it, or name it with FLASHSALE"
+[ -x node_modules/.bin/artillery ] || fail "run \`npm ci --ignore-scripts\` in load-test/ first"
 scenario=$(sed -n 's/^ *scenario: //p' "$file")
 "$flashsale" scenario "$scenario" --server "$target" ${YES:+--yes} || exit 1
 # WORKERS is a setting of the server, and Artillery would take it for its own.

@@ -6,7 +6,7 @@ export function operator() {
     return token ? { authorization: `Bearer ${token}` } : {};
 }
 
-/** The headers of whoever may place orders: STOREFRONT_TOKEN, or else ADMIN_TOKEN, if one is set. */
+/** The headers for placing orders: STOREFRONT_TOKEN, or else ADMIN_TOKEN, if one is set. */
 export function storefront() {
     const token = process.env.STOREFRONT_TOKEN || process.env.ADMIN_TOKEN;
     return token ? { authorization: `Bearer ${token}` } : {};
@@ -38,7 +38,7 @@ async function response(target, path) {
             throw new Error(`the server at ${target} does not respond (${why}); start it, or set TARGET`);
         });
         if (response.ok) return response;
-        if (response.status === 401) throw new Error(`the server at ${target} needs its ADMIN_TOKEN in the environment`);
+        if (response.status === 401) throw new Error(`the server at ${target} needs its token: set ADMIN_TOKEN`);
         if (![429, 503].includes(response.status) || tries === 20) {
             throw new Error(`the server at ${target} responded ${response.status} to GET ${path.split("?")[0]}`);
         }

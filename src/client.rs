@@ -24,7 +24,7 @@ mod call;
 mod calls;
 
 pub use call::{Call, encoded};
-pub use calls::{Calls, Reply};
+pub use calls::{Calls, Reply, pages_by};
 
 /// Where the routes of the API begin.
 const ROOT: &str = "/api/v1";

@@ -468,7 +468,7 @@ pub const REPORT_ROWS: usize = 20;
 pub const STATUS_PERIOD: Duration = Duration::from_secs(2);
 
 /// How long preparing a server for a load test waits for its old jobs, and for a server that asks for patience.
-pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const PREPARE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause between two looks meanwhile.
 pub const PREPARE_LOOK: Duration = Duration::from_millis(100);
 

@@ -20,8 +20,8 @@ use super::table::{block, plain};
 /// Prepare a running server for a load test: its products, an empty queue, metrics from zero
 ///
 /// Products of earlier load tests are put away: their open orders are cancelled, their dead letters discarded, and they
-/// are deleted, or hidden if they have orders, as orders cannot be deleted: they stay in the history. A server with
-/// products that neither a load test nor the sample data made is left as it is, unless --yes is given; such products are
+/// are deleted, or hidden if they have orders. Orders cannot be deleted: they stay in the history. A server with other
+/// products, which neither a load test nor the sample data made, is left as it is without --yes; such products are
 /// never touched. Without a name, lists the scenarios.
 #[derive(Debug, Args)]
 pub(super) struct Scenario {

@@ -57,24 +57,33 @@ impl Calls {
 
     /// Lets some time pass, between two looks at something that the server is doing.
     pub fn pause(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // Made inside: a timer belongs to the runtime that it is made in.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Asks for a list, page by page. Ends after an error.
     pub fn pages(&self, first: Call) -> impl Iterator<Item = Result<Reply, ClientError>> {
-        let mut next = Some(first);
-        std::iter::from_fn(move || {
-            let call = next.take()?;
-            let page = self.call(&call);
-            // Only the query of the link: the path may be the one that a proxy shows.
-            let query = page.as_ref().ok().and_then(|page| page.next.as_ref());
-            next = query.map(|query| {
-                let path = call.path.split('?').next().unwrap_or_default();
-                Call::get(&format!("{path}?{query}"))
-            });
-            Some(page)
-        })
+        pages_by(first, |call| self.call(call))
     }
+}
+
+/// Asks for a list, page by page, in a way of one's own. Ends after an error.
+pub fn pages_by(
+    first: Call,
+    mut send: impl FnMut(&Call) -> Result<Reply, ClientError>,
+) -> impl Iterator<Item = Result<Reply, ClientError>> {
+    let mut next = Some(first);
+    std::iter::from_fn(move || {
+        let call = next.take()?;
+        let page = send(&call);
+        // Only the query of the link: the path may be the one that a proxy shows.
+        let query = page.as_ref().ok().and_then(|page| page.next.as_ref());
+        next = query.map(|query| {
+            let path = call.path.split('?').next().unwrap_or_default();
+            Call::get(&format!("{path}?{query}"))
+        });
+        Some(page)
+    })
 }
 
 /// The query in a `Link` header's target to the next page.

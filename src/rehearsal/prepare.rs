@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::client::{Call, Calls, ClientError, Reply};
+use crate::client::{Call, Calls, ClientError, Reply, pages_by};
 use crate::limits::{MAX_PAGE, PREPARE_LOOK, PREPARE_TIMEOUT};
 
 use super::scenario::{ProductPlan, Scenario};
@@ -27,7 +27,7 @@ pub enum PrepareError {
     #[error("its queue is paused, and nothing was changed; resume it with `flashsale queue resume`")]
     Paused,
     /// The products are there; old jobs are not done.
-    #[error("its queue still has {0} unfinished jobs after {s} s; see `flashsale queue show`", s = PREPARE_TIMEOUT.as_secs())]
+    #[error("its queue still has {0} unfinished jobs after a minute; see `flashsale queue show`")]
     Busy(u64),
 }
 
@@ -138,7 +138,7 @@ impl<'c> Preparation<'c> {
             ("productId", Some(id.to_string())),
             ("limit", Some(MAX_PAGE.to_string())),
         ]);
-        for page in self.calls.pages(pending) {
+        for page in pages_by(pending, |call| self.call(call)) {
             let page: Value = parsed(&page?)?;
             for order in page.as_array().into_iter().flatten() {
                 let cancelled = self.call(&Call::post(&format!("/orders/{}/cancel", number(order, "id")?)));

@@ -7,14 +7,16 @@ import { judge } from "../../load-test/audit.mjs";
 /** A sale of two units, one for each buyer, to ada and bob; eve came too late. Everything adds up. */
 function honest() {
     const product = { id: 7, initialStock: 2, adjustedStock: 0, currentStock: 0, heldStock: 0, soldStock: 2 };
-    const order = (id, userId) => ({ id, userId, jobId: `job ${id}`, productId: 7, quantity: 1, status: "confirmed" });
-    const line = (orderId, userId) => ({ orderId, jobId: `job ${orderId}`, userId, productId: 7, quantity: 1, key: `key of ${userId}` });
+    const order = { productId: 7, quantity: 1 };
+    const kept = (id, userId) => ({ id, userId, jobId: `job ${id}`, status: "confirmed", ...order });
+    const line = (orderId, userId) => ({ orderId, jobId: `job ${orderId}`, userId, key: `key of ${userId}`, ...order });
     return {
-        told: [line(1, "ada"), line(2, "bob"), { soldOut: 1, productId: 7 }],
-        counted: { asked: 3, admitted: 2, sold_out: 1, unanswered: 0 },
+        notes: [line(1, "ada"), line(2, "bob"), { soldOut: 1, productId: 7 }],
+        counted: { asked: 3, admitted: 2, sold_out: 1, no_response: 0 },
         products: [{ ...product, perUserLimit: 1, holdSeconds: null }],
-        orders: [order(1, "ada"), order(2, "bob")],
+        orders: [kept(1, "ada"), kept(2, "bob")],
         audit: { products: [{ productId: 7, ok: true }] },
+        verdict: { checks: [{ title: "Sold out", holds: true, evidence: "no product was sold out too early" }] },
     };
 }
 
@@ -30,23 +32,26 @@ test("an honest server holds", () => assert.deepEqual(broken(() => {}), []));
 const LIES = {
     "oversells by one": [["stock"], (it) => {
         it.orders.push({ ...it.orders[1], id: 3, userId: "eve" });
-        it.told[2] = { ...it.told[1], orderId: 3, jobId: "job 2", userId: "eve", key: "key of eve" };
+        it.notes[2] = { ...it.notes[1], orderId: 3, jobId: "job 2", userId: "eve", key: "key of eve" };
         it.counted.admitted = 3;
     }],
-    "has units that nobody bought": [["stock"], (it) => it.orders[0].quantity = it.told[0].quantity = 0],
+    "has units that nobody bought": [["stock"], (it) => it.orders[0].quantity = it.notes[0].quantity = 0],
     "loses a unit": [["stock"], (it) => (it.products[0].initialStock = 3)],
     "says itself that it does not add up": [["stock"], (it) => (it.audit.products[0].ok = false)],
     "loses an acknowledged order": [["stock", "acknowledged"], (it) => it.orders.pop()],
     "keeps an order of somebody else": [["acknowledged"], (it) => (it.orders[1].userId = "mallory")],
     "keeps other units than were ordered": [["acknowledged"], (it) => {
-        it.told[1].quantity = 2;
+        it.notes[1].quantity = 2;
     }],
-    "gives two buyers one order": [["acknowledged", "once", "unknown"], (it) => Object.assign(it.told[1], { orderId: 1, jobId: "job 1" })],
-    "gives one key two orders": [["once"], (it) => (it.told[1].key = it.told[0].key)],
+    "gives two buyers one order": [["acknowledged", "once", "unknown"], (it) => {
+        Object.assign(it.notes[1], { orderId: 1, jobId: "job 1" });
+    }],
+    "gives one key two orders": [["once"], (it) => (it.notes[1].key = it.notes[0].key)],
     "has an order that nobody sent": [["unknown"], (it) => {
         it.orders.push({ ...it.orders[0], id: 9, status: "cancelled" });
     }],
     "gives a buyer more than the limit": [["limit", "acknowledged"], (it) => (it.orders[1].userId = "ada")],
+    "finds by itself that it lied": [["own"], (it) => (it.verdict.checks[0].holds = false)],
     "says sold out too early": [["sold_out"], (it) => {
         Object.assign(it.products[0], { initialStock: 3, currentStock: 1 });
     }],
@@ -57,15 +62,15 @@ for (const [lie, [names, change]] of Object.entries(LIES)) {
 
 test("an order whose response was lost may be there", () => {
     const world = honest();
-    world.told.pop();
+    world.notes.pop();
     world.orders.push({ ...world.orders[0], id: 3, userId: "eve", status: "cancelled" });
-    world.counted.unanswered = 1;
+    world.counted.no_response = 1;
     assert.ok(judge(world).every((check) => check.holds));
 });
 
 test("a run that sent nothing, or sold nothing, proves nothing", () => {
     const nothing = (counted) => broken((it) => {
-        Object.assign(it, { told: [], orders: [], counted });
+        Object.assign(it, { notes: [], orders: [], counted });
         Object.assign(it.products[0], { currentStock: 2, soldStock: 0 });
     });
     assert.deepEqual(nothing({}), ["sent"]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Endpoint, Exited, Launch, Reply, Server, order_id};
+use crate::harness::{Endpoint, Exited, Launch, Reply, Server, eventually, order_id};
 
 /// Runs `flashsale scenario` at a server, without a terminal.
 async fn scenario(server: &Server, args: &[&str]) -> Exited {
@@ -88,6 +88,25 @@ async fn dead_letters_of_old_scenarios_are_discarded_and_those_of_others_kept() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_metrics_begin_anew_once_the_jobs_of_before_are_done() {
+    let service = Endpoint::start().await;
+    service.script([Reply::AfterDeliveries(2, 200)], Reply::Status(200));
+    let server =
+        Server::with().env("FULFILLMENT_URL", &service.url()).env("FULFILLMENT_ALLOW_PRIVATE", "true").start().await;
+    let other = server.create(10).await;
+    server.order(other, "ada", 1).await.expect(201);
+    let url = format!("http://{}", server.address());
+    let mut preparing = Launch::bare(&["scenario", "hyper", "--yes", "--server", &url]).spawn();
+    eventually("the product of the scenario", async || (products(&server).await.len() == 2).then_some(())).await;
+    // Lets the first order be fulfilled.
+    server.order(other, "bob", 1).await.expect(201);
+    let exited = preparing.exit().await;
+    assert_eq!(exited.code, Some(0), "{exited:?}");
+    assert_eq!(server.get("/orders?status=confirmed").await.expect(200).body.as_array().unwrap().len(), 2);
+    assert_eq!(server.get("/monitoring/benchmark").await.expect(200).body["totalRequests"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_products_of_somebody_else_is_left_as_it_is_without_yes() {
     let server = Server::start().await;
     let own = prepared(&server, &["extreme"]).await["products"][0]["id"].clone();
@@ -123,6 +142,17 @@ async fn the_limit_of_an_address_is_named_as_a_load_test_would_meet_it() {
         ["RATE_LIMIT_PER_IP=0", "500", "scenario-extreme-1"].iter().all(|it| exited.stdout.contains(it)),
         "{exited:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_asks_for_patience_is_prepared_all_the_same() {
+    let mut server = Server::with().env("RATE_LIMIT_PER_IP", "2").start().await;
+    for _ in 0..3 {
+        assert_eq!(prepared(&server, &["standard"]).await["products"].as_array().unwrap().len(), 2);
+    }
+    // What checks the server in the end has no patience.
+    server.launch.set("RATE_LIMIT_PER_IP", "0");
+    server.restart().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
