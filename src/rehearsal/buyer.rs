@@ -94,15 +94,16 @@ impl Buyer {
         let send = || self.shop.send(&self.shop.buyers, Route::Order, &request, due);
         let (first, second) = join(send(), send()).await;
         let mut placed = None;
+        let began = first.sent.min(second.sent);
         for outcome in [first, second] {
             self.shop.count_asked(self.kind);
-            self.note(wish, &outcome);
+            self.note(wish, &outcome, began);
             placed = outcome.placed.or(placed);
         }
         // One of the two may have been told that the other one is in flight; none may have got through.
         let placed = match placed {
             Some(placed) => placed,
-            None => match self.place(wish).await {
+            None => match self.place_again(wish, Some(began)).await {
                 Some(placed) => placed,
                 None => return,
             },
@@ -136,7 +137,7 @@ impl Buyer {
         let outcomes = join_all(sends).await;
         for (wish, outcome) in wishes.into_iter().zip(outcomes) {
             self.shop.count_asked(self.kind);
-            self.note(wish, &outcome);
+            self.note(wish, &outcome, outcome.sent);
             if may_be_placed(&outcome) {
                 self.unsure(wish);
             }
@@ -155,6 +156,11 @@ impl Buyer {
 
     /// Orders until there is an order or a reason why there is none: with the same key each time.
     async fn place(&mut self, wish: Wish) -> Option<Placed> {
+        self.place_again(wish, None).await
+    }
+
+    /// The same for an order that may have been sent before, at `began`: its units may be taken since then.
+    async fn place_again(&mut self, wish: Wish, mut began: Option<u64>) -> Option<Placed> {
         let request = self.shop.order(wish);
         let mut pause = RETRY_PAUSE;
         let mut is_unsure = false;
@@ -165,7 +171,7 @@ impl Buyer {
             }
             self.shop.count_asked(self.kind);
             let outcome = self.shop.send(&self.shop.buyers, Route::Order, &request, self.due).await;
-            self.note(wish, &outcome);
+            self.note(wish, &outcome, *began.get_or_insert(outcome.sent));
             if outcome.placed.is_some() || is_final(&outcome) {
                 return outcome.placed;
             }
@@ -210,13 +216,13 @@ impl Buyer {
         }
     }
 
-    /// Remembers what a buyer heard of an order.
-    fn note(&self, wish: Wish, outcome: &Outcome) {
+    /// Remembers what a buyer heard of an order that was first sent at `began`.
+    fn note(&self, wish: Wish, outcome: &Outcome, began: u64) {
         let Wish { user, nth, product, quantity } = wish;
         let Outcome { sent, received, .. } = *outcome;
         let mut heard = self.shop.heard.lock();
         if let Some(Placed { order_id: order, .. }) = outcome.placed {
-            heard.acknowledged.push(Acknowledged { order, user, nth, product, quantity, sent, received });
+            heard.acknowledged.push(Acknowledged { order, user, nth, product, quantity, sent: began, received });
         } else if outcome.code.1 == "sold_out" {
             heard.sold_out(SoldOut { product, quantity, sent, received });
         }

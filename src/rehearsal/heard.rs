@@ -14,6 +14,7 @@ pub(super) struct Acknowledged {
     /// The place of the product in the scenario.
     pub(super) product: u16,
     pub(super) quantity: u32,
+    /// When its key was sent for the first time: the order may be there since then.
     pub(super) sent: u64,
     pub(super) received: u64,
 }
