@@ -79,7 +79,8 @@ export default function register(shared) {
         assert.deepEqual(said, []);
         assert.equal(await page.$eval('.figs data', ({ value }) => Number(value)), json.totalRequests);
         const charts = await page.$$eval('.tc', (all) => all.map((svg) => ({
-            name: svg.getAttribute('aria-label'),
+            // Behind the name is what its lines reach.
+            name: svg.getAttribute('aria-label').split(':')[0],
             drawn: [...svg.querySelectorAll('path.ln')].filter((line) => line.getAttribute('d')).length,
             colour: getComputedStyle(svg.querySelector('path.ln')).stroke,
             texts: svg.querySelectorAll('text').length,
@@ -92,6 +93,14 @@ export default function register(shared) {
         }
         assert.match(await page.$eval('.tcs', (all) => all.textContent), /goal: p99 below 3 ms/);
         assert.match(await page.$eval('.moments', (all) => all.textContent), /The queue was paused/);
+        for (const width of [320, 390, 768, 1440]) {
+            await page.setViewport({ width, height: 900 });
+            const { scrollWidth, clientWidth } = await page.evaluate(() => {
+                const { scrollWidth: wide, clientWidth: room } = document.documentElement;
+                return { scrollWidth: wide, clientWidth: room };
+            });
+            assert.equal(scrollWidth, clientWidth, `at ${width}`);
+        }
         await context.close();
         await rm(folder, { recursive: true });
     });
