@@ -313,7 +313,10 @@ fn first_come_first_served(evidence: &Evidence<'_>) -> CheckView {
         earliest = earliest.min(told.received);
         last = Some(told.order);
     }
-    let text = format!("{} inversions in the history", grouped(inversions));
+    let text = match inversions {
+        1 => "1 inversion in the history".to_owned(),
+        more => format!("{} inversions in the history", grouped(more)),
+    };
     check("order", "Order of grants is order of arrival", inversions == 0, text)
 }
 
