@@ -182,14 +182,15 @@ impl Bar {
     }
 
     fn show(&self, progress: &Progress) {
-        let Progress { requests, admitted, refused, failed, latency, all_admitted, late, .. } = progress;
+        let Progress { requests, admitted, refused, failed, latency, all_admitted, late, left, .. } = progress;
+        let left = left.map_or_else(|| "stock not known".to_owned(), |left| format!("{} units left", grouped(left)));
         let latency = latency.map_or_else(|| "no response".to_owned(), |found| latencies(&found));
         let late = match late.as_millis() {
             0..5 => String::new(),
             millis => format!("; sent {millis} ms late"),
         };
         self.0.set_message(format!(
-            "{} requests/s: {} admitted, {} refused, {} failed; {latency}; {} admitted in all{late}",
+            "{} requests/s: {} admitted, {} refused, {} failed; {latency}; {} admitted in all, {left}{late}",
             grouped(*requests),
             grouped(*admitted),
             grouped(*refused),

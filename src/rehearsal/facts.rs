@@ -90,6 +90,11 @@ pub(super) fn collect(calls: &Calls, products: &[u64], since: Timestamp) -> Resu
     Ok(facts)
 }
 
+/// Units of a product that can be bought now.
+pub(super) fn left_of(calls: &Calls, product: u64) -> Result<u64, RehearsalError> {
+    get(calls, &format!("/inventory/{product}")).map(|product: ProductFact| product.current_stock)
+}
+
 fn get<T: serde::de::DeserializeOwned>(calls: &Calls, path: &str) -> Result<T, RehearsalError> {
     let reply = calls.call(&Call::get(path))?;
     serde_json::from_slice(&reply.body).map_err(|_| ClientError::NotTheApi.into())

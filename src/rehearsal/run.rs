@@ -29,6 +29,8 @@ use crate::view::load_test::{EventView, LoadTestView, PercentilesView};
 
 /// Time between the last preparation and the first buyer.
 const LEAD: Duration = Duration::from_millis(100);
+/// Between two looks at the stock.
+const STOCK_EVERY: Duration = Duration::from_secs(1);
 /// The first loopback addresses of buyers and of bots: each connection of a shard has one of its own.
 const BUYERS_FROM: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 const BOTS_FROM: Ipv4Addr = Ipv4Addr::new(127, 255, 0, 1);
@@ -56,6 +58,8 @@ pub struct Progress {
     pub all_admitted: u64,
     /// How late requests of the last second were sent at p99.
     pub late: Duration,
+    /// Units of the scenario's products that were left at the last look, if there was one.
+    pub left: Option<u64>,
 }
 
 /// Holds a rehearsal, and gives its results. `look` is called once a second. An interrupt or SIGTERM ends the arrivals
@@ -68,14 +72,15 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
     let began = Timestamp::from_millis(clock.now().millis() + LEAD.as_millis() as i64);
     let load = Load::start(shops(&plan, &stage, start)?, plan.seed, start)?;
     let trouble = Trouble::plan(&plan, &stage, service.clone(), start)?;
+    let stock = StockWatch::start(stage.client.clone(), stage.target.products.clone())?;
     let signals = stop_on_signals(Arc::clone(&load.stop))?;
     let measured = load.watch(|seconds, elapsed| {
         let (Some(last), admitted) = (seconds.last(), seconds.iter().map(|second| second.admitted).sum()) else {
             return;
         };
-        look(&progress(last, admitted, elapsed));
+        look(&Progress { left: stock.left(), ..progress(last, admitted, elapsed) });
     });
-    drop(signals);
+    drop((signals, stock));
     let events = trouble.end()?;
     let cpu = super::machine::cpu("self");
     // A client of its own: the connections from before the run may have been cut.
@@ -109,6 +114,34 @@ fn progress(last: &Window, all_admitted: u64, elapsed: Duration) -> Progress {
         latency: percentiles(&last.routes[super::window::Route::Order as usize]),
         all_admitted,
         late: Duration::from_micros(last.late.value_at_quantile(0.99)),
+        left: None,
+    }
+}
+
+/// Looks once a second how many units are left, in a thread of its own: a server that does not respond holds up nothing.
+struct StockWatch {
+    left: Arc<Mutex<Option<u64>>>,
+    /// Ends the thread.
+    _alive: Sender<()>,
+}
+
+impl StockWatch {
+    fn start(client: Client, products: Vec<u64>) -> Result<Self, RehearsalError> {
+        let (_alive, ended) = bounded::<()>(0);
+        let left = Arc::new(Mutex::new(None));
+        let (calls, shared) = (Calls::new(client)?, Arc::clone(&left));
+        let watch = move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(STOCK_EVERY) {
+                let units: Result<u64, _> = products.iter().map(|id| facts::left_of(&calls, *id)).sum();
+                *shared.lock() = units.ok();
+            }
+        };
+        Builder::new().name("stock".to_owned()).spawn(watch).map_err(RehearsalError::Machine)?;
+        Ok(Self { left, _alive })
+    }
+
+    fn left(&self) -> Option<u64> {
+        *self.left.lock()
     }
 }
 
