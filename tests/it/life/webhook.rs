@@ -1,11 +1,9 @@
 //! The fulfilment webhook against a service that misbehaves in every way it can.
 
-use std::time::Duration;
-
+use hyper::Method;
 use serde_json::Value;
-use tokio::time::timeout;
 
-use crate::harness::{Delivery, Endpoint, Launch, Reply, Server, assert_time, eventually, order_id};
+use crate::harness::{Delivery, Endpoint, Launch, Reply, Server, assert_time, eventually, order_id, request};
 
 /// A time-out in milliseconds within which an endpoint that answers does so on a busy machine, too.
 const LONG_ENOUGH: &str = "3000";
@@ -147,18 +145,22 @@ async fn what_this_machine_lacks_costs_no_attempt_and_is_logged_once() {
     let product = server.create(10).await;
     server.act("/queue/pause").await.expect(200);
     let order = order_id(&server.order(product, "ada", 3).await.expect(201));
-    // The connection of the test's client is open; one to the service is a file too many.
+    // This connection is open already; one to the service is a file too many, and so would be a second one of a client.
+    let mut connection = server.connect().await;
+    connection.assert_usable().await;
     server.limit_files(1);
-    server.act("/queue/resume").await.expect(200);
+    let mut ask = async |method, path: &str| {
+        let asked = request(method, &format!("/api/v1{path}"), None, b"");
+        connection.send(asked).await.expect(200).body
+    };
+    ask(Method::POST, "/queue/resume").await;
     eventually("three faults of this machine", async || {
-        // Now and then the client opens a second connection, which this server cannot accept: it then asks again.
-        let answer = timeout(Duration::from_secs(2), server.get("/metrics")).await.ok()?;
-        let text = answer.expect(200).body.as_str().unwrap().to_owned();
+        let text = ask(Method::GET, "/metrics").await.as_str().unwrap().to_owned();
         let count = text.lines().find_map(|line| line.strip_prefix("flash_sale_fulfillment_local_faults_total "))?;
         (count.parse::<u64>().unwrap() >= 3).then_some(())
     })
     .await;
-    let waiting = server.get(&format!("/orders/{order}")).await.expect(200).body;
+    let waiting = ask(Method::GET, &format!("/orders/{order}")).await;
     assert_eq!((&waiting["status"], &waiting["attempts"]), (&Value::from("pending"), &Value::from(0)));
     server.limit_files(1024);
     assert_eq!(server.order_becomes(order, "confirmed").await["attempts"], 1);
