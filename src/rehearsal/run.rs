@@ -118,7 +118,7 @@ fn progress(last: &Window, all_admitted: u64, elapsed: Duration) -> Progress {
     }
 }
 
-/// Looks once a second how many units are left, in a thread of its own: a server that does not respond holds up nothing.
+/// Looks once a second how many units are left, in a thread of its own: a server that hangs holds nothing up.
 struct StockWatch {
     left: Arc<Mutex<Option<u64>>>,
     /// Ends the thread.
