@@ -1,4 +1,6 @@
-//! Points of a series over time, and how several become one.
+//! Points of a series over time, how several become one, and where there is none.
+
+use std::ops::Range;
 
 /// Some time of a series, as one point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +42,18 @@ pub(crate) fn fold(points: &[Option<Point>], per: usize, how: Fold) -> Vec<Optio
         Some(Point { min: known.iter().map(|point| point.min).fold(max, f64::min), value, max })
     };
     points.chunks(per.max(1)).map(one).collect()
+}
+
+/// Spans of points without a measurement, together where they follow each other. `time` is when a point begins.
+pub(crate) fn gaps(points: Range<usize>, time: impl Fn(usize) -> i64, is_gap: impl Fn(usize) -> bool) -> Vec<[i64; 2]> {
+    let mut gaps: Vec<[i64; 2]> = Vec::new();
+    for at in points.filter(|at| is_gap(*at)) {
+        match gaps.last_mut() {
+            Some([_, past]) if *past == time(at) => *past = time(at + 1),
+            _ => gaps.push([time(at), time(at + 1)]),
+        }
+    }
+    gaps
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::domain::digits::grouped;
 use crate::limits::MAX_REPORT_POINTS;
 use crate::view::load_test::{CheckView, CodeView, EndpointView, LatencyView, LostView, PercentilesView};
 
+use super::contradictions;
 use super::run::{Funnel, InputFile, Key, Kind, Run, Series, Source, Timeline};
 
 /// What Artillery's plugin metrics-by-endpoint begins its names with.
@@ -111,7 +112,7 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
         started: Timestamp::from_millis(started),
         duration_ms: (ended - started).unsigned_abs(),
         checks: checks(all),
-        contradictions: funnel.as_ref().and_then(contradiction).into_iter().collect(),
+        contradictions: funnel.iter().filter_map(|it| contradictions::asked(it.asked, &it.lost, it.admitted)).collect(),
         funnel,
         products: Vec::new(),
         phases: Vec::new(),
@@ -158,16 +159,6 @@ fn funnel(all: &Period) -> Option<Funnel> {
         all_lost.push(lost(("other", "responses that no scenario expects"), answered - known));
     }
     Some(Funnel { asked, lost: all_lost, admitted, repeated: count("repeated"), ends: None })
-}
-
-/// What is wrong where the parts of a funnel are more or less than the whole.
-fn contradiction(funnel: &Funnel) -> Option<String> {
-    let parts = sum(funnel.lost.iter().map(|lost| lost.count)).saturating_add(funnel.admitted);
-    let sentence = || {
-        let [asked, parts] = [funnel.asked, parts].map(grouped);
-        format!("Asked is {asked}, but the losses and admitted add up to {parts}.")
-    };
-    (parts != funnel.asked).then(sentence)
 }
 
 /// What the counters say by themselves.

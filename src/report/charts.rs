@@ -36,7 +36,6 @@ struct Figures {
     title: &'static str,
     kind: Kind,
     unit: &'static str,
-    has_goal: bool,
     is_low: bool,
     lines: &'static [(Key, &'static str, &'static str)],
 }
@@ -49,7 +48,6 @@ const REHEARSAL: [Figures; 3] = [
         title: "Orders per second",
         kind: Kind::Rate,
         unit: "/s",
-        has_goal: false,
         is_low: false,
         lines: &[
             (Key::Admitted, "admitted", "c-s1"),
@@ -57,22 +55,8 @@ const REHEARSAL: [Figures; 3] = [
             (Key::Failed, "failed", "c-bad d2"),
         ],
     },
-    Figures {
-        title: "Latency of placing an order",
-        kind: Kind::Millis,
-        unit: "ms",
-        has_goal: true,
-        is_low: false,
-        lines: &LATENCY,
-    },
-    Figures {
-        title: "Units left",
-        kind: Kind::Count,
-        unit: "",
-        has_goal: false,
-        is_low: true,
-        lines: &[(Key::Left, "left", "c-s1")],
-    },
+    Figures { title: "Latency of placing an order", kind: Kind::Millis, unit: "ms", is_low: false, lines: &LATENCY },
+    Figures { title: "Units left", kind: Kind::Count, unit: "", is_low: true, lines: &[(Key::Left, "left", "c-s1")] },
 ];
 
 const ARTILLERY: [Figures; 4] = [
@@ -80,7 +64,6 @@ const ARTILLERY: [Figures; 4] = [
         title: "Orders per second",
         kind: Kind::Rate,
         unit: "/s",
-        has_goal: false,
         is_low: false,
         lines: &[(Key::Admitted, "admitted", "c-s1"), (Key::Rejected, "rejected", "c-s2 d1")],
     },
@@ -88,7 +71,6 @@ const ARTILLERY: [Figures; 4] = [
         title: "Responses per second",
         kind: Kind::Rate,
         unit: "/s",
-        has_goal: false,
         is_low: false,
         lines: &[
             (Key::Good, "below 400", "c-s1"),
@@ -96,12 +78,11 @@ const ARTILLERY: [Figures; 4] = [
             (Key::Failed, "5xx or error", "c-bad d2"),
         ],
     },
-    Figures { title: "Response time", kind: Kind::Millis, unit: "ms", has_goal: false, is_low: false, lines: &LATENCY },
+    Figures { title: "Response time", kind: Kind::Millis, unit: "ms", is_low: false, lines: &LATENCY },
     Figures {
         title: "Virtual users that began per second",
         kind: Kind::Rate,
         unit: "/s",
-        has_goal: false,
         is_low: true,
         lines: &[(Key::Users, "began", "c-s1")],
     },
@@ -123,7 +104,7 @@ pub(super) fn of_one(run: &Run) -> Charts {
     let folded = |key| timeline.of(key).map(|values| fold(&points(values), per, how(key)));
     let figures: &[Figures] = if run.source == Source::Rehearsal { &REHEARSAL } else { &ARTILLERY };
     let specs = figures.iter().filter_map(|figures| {
-        let goal = run.p99_goal_ms.filter(|_| figures.has_goal);
+        let goal = run.p99_goal_ms.filter(|_| figures.kind == Kind::Millis);
         let lines = figures.lines.iter().filter_map(|&(key, label, class)| {
             let points = folded(key)?;
             Some(line(key, label, class, points))

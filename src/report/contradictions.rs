@@ -1,7 +1,7 @@
 //! Where the figures of a rehearsal contradict each other. What can be added up is added up again.
 
 use crate::domain::digits::grouped;
-use crate::view::load_test::{LoadTestView, ProductView};
+use crate::view::load_test::{LoadTestView, LostView, ProductView};
 
 /// The contradictions of a file, a sentence each.
 pub(super) fn of(view: &LoadTestView) -> Vec<String> {
@@ -15,17 +15,23 @@ pub(super) fn of(view: &LoadTestView) -> Vec<String> {
         found.push("The file says that not all holds, but each of its checks does.".to_owned());
     }
     let funnel = &view.funnel;
-    let lost = sum(funnel.lost.iter().map(|lost| lost.count));
-    let add = |what: &str, whole: u64, parts: u128, of: &str| {
-        let sentence = format!("{what} is {}, but {of} add up to {}.", grouped(whole), many(parts));
-        (u128::from(whole) != parts).then_some(sentence)
-    };
-    found.extend(add("Asked", funnel.asked, lost + u128::from(funnel.admitted), "the losses and admitted"));
+    found.extend(asked(funnel.asked, &funnel.lost, funnel.admitted));
     let ends = [funnel.repeated, funnel.cancelled, funnel.failed, funnel.pending, funnel.confirmed];
     found.extend(add("Admitted", funnel.admitted, sum(ends), "repeated, cancelled, failed, pending and confirmed"));
     found.extend(add("Asked", funnel.asked, sum(view.codes.iter().map(|code| code.count)), "the codes"));
     found.extend(view.products.iter().filter_map(product));
     found
+}
+
+/// Where what was lost and what was admitted are not what was asked for.
+pub(super) fn asked(asked: u64, lost: &[LostView], admitted: u64) -> Option<String> {
+    let parts = lost.iter().map(|lost| lost.count).chain([admitted]);
+    add("Asked", asked, sum(parts), "the losses and admitted")
+}
+
+fn add(what: &str, whole: u64, parts: u128, of: &str) -> Option<String> {
+    let sentence = || format!("{what} is {}, but {of} add up to {}.", grouped(whole), many(parts));
+    (u128::from(whole) != parts).then(sentence)
 }
 
 fn product(product: &ProductView) -> Option<String> {

@@ -192,7 +192,7 @@ pub(super) fn described(file: &InputFile) -> String {
 }
 
 /// A code as words: `sold_out` is "sold out".
-pub(super) fn spoken(code: &str) -> String {
+fn spoken(code: &str) -> String {
     code.replace('_', " ")
 }
 
@@ -229,18 +229,24 @@ fn funnel(funnel: &Funnel) -> Vec<FunnelRow> {
     rows
 }
 
-pub(super) fn status(code: &CodeView) -> String {
-    code.status.map_or_else(|| "–".to_owned(), |status| status.to_string())
+/// A status as text; a dash without a response.
+pub(super) fn status(status: Option<u16>) -> String {
+    status.map_or_else(|| "–".to_owned(), |status| status.to_string())
+}
+
+/// A code as it is in a table: as on the wire, but for the one that was never there.
+pub(super) fn code(code: &str) -> String {
+    if code == "no_response" { spoken(code) } else { code.to_owned() }
 }
 
 fn codes(codes: &[CodeView]) -> Rows<CodeRow> {
     let most = codes.iter().map(|code| code.count).max().unwrap_or(0).max(1);
-    Rows::of(codes, |code| CodeRow {
-        status: status(code),
-        code: if code.code == "no_response" { spoken(&code.code) } else { code.code.clone() },
-        bar: share(code.count, most),
-        raw: code.count,
-        count: grouped(code.count),
+    Rows::of(codes, |of| CodeRow {
+        status: status(of.status),
+        code: code(&of.code),
+        bar: share(of.count, most),
+        raw: of.count,
+        count: grouped(of.count),
     })
 }
 

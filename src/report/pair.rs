@@ -7,10 +7,10 @@ use askama::Template;
 
 use crate::domain::digits::grouped;
 use crate::drawing::figure::{Kind as Figure, NARROW};
-use crate::view::load_test::{CodeView, EndpointView, LatencyView, PercentilesView};
+use crate::view::load_test::{EndpointView, LatencyView, PercentilesView};
 
 use super::charts::{self, Charts};
-use super::page::{Began, Frame, described, mark, millis, said, spoken, status};
+use super::page::{Began, Frame, code, described, mark, millis, said, status};
 use super::run::{Key, Run};
 use super::words;
 
@@ -223,13 +223,9 @@ fn codes(runs: [&Run; 2]) -> Vec<CodeRow> {
             all.entry((code.status.unwrap_or(u16::MAX), &code.code)).or_default()[at] = code.count;
         }
     }
-    let row = |((number, code), counts): ((u16, &str), [u64; 2])| CodeRow {
-        status: status(&CodeView {
-            status: Some(number).filter(|number| *number != u16::MAX),
-            code: String::new(),
-            count: 0,
-        }),
-        code: if code == "no_response" { spoken(code) } else { code.to_owned() },
+    let row = |((number, its), counts): ((u16, &str), [u64; 2])| CodeRow {
+        status: status(Some(number).filter(|number| *number != u16::MAX)),
+        code: code(its),
         counts: counts.map(grouped),
         change: change(Some(counts[0] as f64), Some(counts[1] as f64)),
     };

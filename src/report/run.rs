@@ -1,6 +1,7 @@
 //! What a report knows of one run, whatever wrote it down.
 
 use crate::domain::clock::Timestamp;
+use crate::drawing::points::gaps;
 use crate::view::load_test::{
     CheckView, CodeView, EndpointView, EventView, FirstView, LatencyView, LostView, ProductView,
 };
@@ -150,15 +151,7 @@ impl Timeline {
     /// Spans from `from_ms` on in which points have no response, together where they follow each other.
     pub(super) fn gaps_of(&self, is_gap: impl Fn(usize) -> bool) -> Vec<[i64; 2]> {
         let step = i64::try_from(self.step_ms).unwrap_or(i64::MAX);
-        let mut gaps: Vec<[i64; 2]> = Vec::new();
-        for at in (0..self.points).filter(|at| is_gap(*at)) {
-            let from = self.from_ms - step / 2 + step * at as i64;
-            match gaps.last_mut() {
-                Some([_, to]) if *to == from => *to = from + step,
-                _ => gaps.push([from, from + step]),
-            }
-        }
-        gaps
+        gaps(0..self.points, |at| self.from_ms - step / 2 + step * at as i64, is_gap)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::dashboard::figures::Kind;
 use crate::domain::series::{EventKind, Series};
 use crate::drawing::axis::TimeText;
 use crate::drawing::chart::{LineSpec, Scene, Spec, TimeChart, cut};
-use crate::drawing::points::{Fold, Point, fold};
+use crate::drawing::points::{Fold, Point, fold, gaps};
 use crate::limits::RESPONSE_GOAL_MS;
 use crate::view::history::{HistoryEventView, HistoryView, SeriesView};
 
@@ -158,14 +158,7 @@ impl<'h> Frame<'h> {
     }
 
     fn gaps(&self) -> Vec<[i64; 2]> {
-        let mut gaps: Vec<[i64; 2]> = Vec::new();
-        for at in (self.first..self.past).filter(|at| !is_measured(self.history, *at)) {
-            match gaps.last_mut() {
-                Some([_, past]) if *past == self.time(at) => *past = self.time(at + 1),
-                _ => gaps.push([self.time(at), self.time(at + 1)]),
-            }
-        }
-        gaps
+        gaps(self.first..self.past, |at| self.time(at), |at| !is_measured(self.history, at))
     }
 
     fn spec(&self, figures: &Figures) -> Spec {
