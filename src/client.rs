@@ -15,6 +15,7 @@ use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
 use hyper_util::rt::TokioExecutor;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::config::{Secret, ServerUrl};
@@ -138,6 +139,14 @@ impl Client {
     }
 }
 
+/// The states of jobs that are not finished.
+pub const OPEN_STATES: [&str; 4] = ["waiting", "prioritized", "delayed", "active"];
+
+/// How many jobs are in these states, in a response of `GET /queue`.
+pub fn jobs(queue: &Value, states: &[&str]) -> u64 {
+    states.iter().filter_map(|state| queue["counts"][state].as_u64()).sum()
+}
+
 /// The body of a response, for a thread that may block. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Download {
@@ -199,13 +208,13 @@ pub fn tls_config(url: &Uri) -> io::Result<ClientConfig> {
 async fn detail(response: Response<Incoming>) -> String {
     let body = Limited::new(response.into_body(), MAX_PROBLEM_BYTES).collect();
     let body = tokio::time::timeout(CLIENT_TIMEOUT, body).await.ok().and_then(Result::ok);
-    let problem = body.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok());
+    let problem = body.and_then(|body| serde_json::from_slice::<Value>(&body.to_bytes()).ok());
     let detail = problem.as_ref().map_or_else(|| "it gives no reason".to_owned(), reason);
     detail.chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
 }
 
 /// What a problem says, with each wrong field if it names some.
-fn reason(problem: &serde_json::Value) -> String {
+fn reason(problem: &Value) -> String {
     let fields = problem["errors"].as_array().into_iter().flatten();
     let fields =
         fields.filter_map(|error| Some(format!("{} {}", error["field"].as_str()?, error["message"].as_str()?)));

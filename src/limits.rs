@@ -487,7 +487,7 @@ pub const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Buyers of a load test that are under way at once.
 pub const MAX_LIVE_BUYERS: usize = 100_000;
 
-/// Acknowledged orders that a load test remembers, of 48 bytes each; when it has as many, no more buyers come.
+/// Acknowledged orders that a load test remembers, of 40 bytes each; when it has as many, no more buyers come.
 pub const MAX_REMEMBERED_ORDERS: usize = 4_000_000;
 
 /// Rejections as sold out that a load test remembers, of 24 bytes each; later ones are counted and not checked.

@@ -22,7 +22,7 @@ pub use backup::{Source, backup};
 pub use drop_log::{Dropped, LostLog};
 pub use error::MaintenanceError;
 pub use export::{Rows, Subject, export};
-pub use output::write;
+pub use output::{Output, write};
 pub use report::Report;
 pub use restore::{Restored, restore};
 pub use verify::{verify, verify_backup};

@@ -5,11 +5,12 @@ use std::io;
 use crate::client::ClientError;
 
 mod arrivals;
+mod book;
 mod buyer;
 mod facts;
 mod heard;
 mod load;
-mod machine;
+pub mod machine;
 mod name;
 mod own_server;
 mod plan;

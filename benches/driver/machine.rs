@@ -4,20 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use flashsale::rehearsal::machine;
+
 /// Linux reports processor time in ticks of this many milliseconds: `USER_HZ` is 100 wherever this runs.
 const CLOCK_TICK_MS: u64 = 10;
 
 /// The type of the file system that `path`, an absolute one, is on.
 pub(crate) fn file_system(path: &Path) -> String {
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("Linux's /proc");
-    let on_path = mounts.lines().filter_map(|mount| {
-        let mut fields = mount.split(' ').skip(1);
-        let (point, kind) = (fields.next()?, fields.next()?);
-        path.starts_with(point).then_some((point, kind))
-    });
-    // Of mounts on the same point the last one is seen, and `max_by_key` gives the last of equals.
-    let (_, kind) = on_path.max_by_key(|(point, _)| point.len()).expect("a root");
-    kind.to_owned()
+    machine::file_system(path).expect("Linux's /proc")
 }
 
 /// Processor time of this process, which is the client, so far.
@@ -27,11 +21,7 @@ pub(crate) fn own_cpu() -> Duration {
 
 /// Processor time of a process so far, all its threads, user and system, exact to a clock tick.
 pub(crate) fn cpu(process: &str) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux's /proc");
-    // The second field, the name, may hold spaces; it ends at the last bracket. The first field behind it is the
-    // third.
-    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
-    ticks(fields.split(' ').skip(11).take(2))
+    machine::cpu(process).expect("Linux's /proc")
 }
 
 /// Processor time of everything on this machine so far: processes, the kernel's own threads, interrupts.
@@ -45,12 +35,12 @@ pub(crate) fn machine_cpu() -> Duration {
 
 /// Bytes of a process's memory that are resident.
 pub(crate) fn resident_bytes(process: &str) -> u64 {
-    memory(process, "VmRSS:").expect("the resident size")
+    machine::memory(process, "VmRSS:").expect("the resident size")
 }
 
 /// The most bytes of a process's memory that were resident at any time; none of one that has ended.
 pub(crate) fn peak_bytes(process: &str) -> Option<u64> {
-    memory(process, "VmHWM:")
+    machine::peak_bytes(process)
 }
 
 /// Bytes that a process has sent to the disk so far.
@@ -58,12 +48,6 @@ pub(crate) fn written_bytes(process: &str) -> u64 {
     let io = fs::read_to_string(format!("/proc/{process}/io")).expect("Linux's /proc");
     let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).expect("the bytes written");
     bytes.parse().expect("a number of bytes")
-}
-
-fn memory(process: &str, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux's /proc");
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix(field))?.split_whitespace().next()?;
-    Some(kilobytes.parse::<u64>().expect("a number of kB") * 1024)
 }
 
 /// The time that these fields of a `stat` file sum up to.

@@ -1,7 +1,5 @@
 //! `flashsale rehearse`.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::client::Calls;
 use crate::config;
 use crate::domain::digits::grouped;
+use crate::maintenance::Output;
 use crate::rehearsal::prepare::Preparation;
 use crate::rehearsal::scenario::Scenario;
 use crate::rehearsal::{Place, Plan, Progress, ServerPlan, rehearse};
@@ -74,7 +73,8 @@ impl Run for Rehearse {
     fn run(self, _: Definition) -> Result<(), CommandError> {
         let Self { seed, kill, fulfillment_outage, connections, threads, .. } = self;
         let scenario = if self.short { self.scenario.clone().shortened() } else { self.scenario.clone() };
-        let json = self.json.as_deref().map(Results::create).transpose()?;
+        // Begun before the load test: what cannot be written is said before it, and not after.
+        let json = self.json.as_deref().map(|path| Output::create(path, true)).transpose()?;
         // Removed when this ends, after the server.
         let (_dir, place) = match &self.server.server {
             Some(_) => (None, self.running(&scenario)?),
@@ -91,7 +91,7 @@ impl Run for Rehearse {
         let results = rehearse(plan, |progress| bar.show(progress)).map_err(CommandError::Rehearsal)?;
         drop(bar);
         if let Some(json) = json {
-            json.write(&results)?;
+            json.finish_with(&pretty(&results)?)?;
         }
         write_out(text(&results).as_bytes())?;
         if !results.schedule.kept {
@@ -136,37 +136,19 @@ impl Rehearse {
     }
 }
 
+/// The results as JSON, for people and programs.
+fn pretty(results: &LoadTestView) -> Result<Vec<u8>, CommandError> {
+    let mut json = serde_json::to_vec_pretty(results).map_err(|error| CommandError::Output(error.into()))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
 /// A server of its own, with a store in `dir`.
 fn own(dir: &Path) -> Result<Place, CommandError> {
     let program = std::env::current_exe().map_err(CommandError::Start)?;
     let dir = dir.canonicalize().map_err(|error| CommandError::File(dir.to_owned(), error))?;
     let settings = vec![("LOG_LEVEL".to_owned(), "warn".to_owned())];
     Ok(Place::Own(ServerPlan { program, dir, settings }))
-}
-
-/// The file of the results, opened before the load test: what cannot be written is said before it, and not after.
-struct Results<'a> {
-    path: &'a Path,
-    file: tempfile::NamedTempFile,
-}
-
-impl<'a> Results<'a> {
-    fn create(path: &'a Path) -> Result<Self, CommandError> {
-        let failed = |error| CommandError::File(path.to_owned(), error);
-        if path.exists() && !path.is_file() {
-            return Err(failed(io::Error::other("it is no file")));
-        }
-        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self { path, file: tempfile::NamedTempFile::new_in(beside).map_err(failed)? })
-    }
-
-    fn write(mut self, results: &LoadTestView) -> Result<(), CommandError> {
-        let failed = |error| CommandError::File(self.path.to_owned(), error);
-        let mut json = serde_json::to_vec_pretty(results).map_err(|error| failed(error.into()))?;
-        json.push(b'\n');
-        self.file.write_all(&json).map_err(failed)?;
-        self.file.persist(self.path).map(|_: File| ()).map_err(|error| failed(error.error))
-    }
 }
 
 /// What is shown while it runs, on standard error if that is a terminal.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::Call;
+use crate::client::{Call, OPEN_STATES, jobs};
 use crate::limits::STATUS_PERIOD;
 
 use super::output::write_more;
@@ -62,8 +62,7 @@ fn print(server: &Remote) -> Result<bool, CommandError> {
 fn lines(server: &str, values: &[Value]) -> Vec<(&'static str, String)> {
     let [health, stock, orders, queue, alerts] = values else { return Vec::new() };
     let state = if queue["paused"] == true { "paused" } else { "running" };
-    let open = ["waiting", "prioritized", "delayed", "active"];
-    let open: u64 = open.iter().filter_map(|state| queue["counts"][state].as_u64()).sum();
+    let open = jobs(queue, &OPEN_STATES);
     let mut lines = vec![
         ("server", format!("{server}: {}", shown(&health["status"]))),
         (

@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A file that is being written beside its place, and is renamed when it is finished. Removed when dropped before.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     out: BufWriter<File>,
     path: PathBuf,
     partial: PathBuf,
@@ -30,15 +30,13 @@ pub(super) struct Output {
 ///
 /// If it exists, unless it may be replaced with `force`; if it would be part of a store; or if it cannot be written.
 pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), MaintenanceError> {
-    let mut output = Output::create(path, force)?;
-    output.write_all(bytes).map_err(|error| MaintenanceError::writing(path, error))?;
-    output.finish()
+    Output::create(path, force)?.finish_with(bytes)
 }
 
 impl Output {
     /// Begins a file that only its owner can read. A file in its place is an error; with `force` it is replaced at the
     /// end.
-    pub(super) fn create(path: &Path, force: bool) -> Result<Self, MaintenanceError> {
+    pub fn create(path: &Path, force: bool) -> Result<Self, MaintenanceError> {
         check_free(path, force)?;
         let partial = with_suffix(path, ".partial");
         let failed = |error| MaintenanceError::writing(&partial, error);
@@ -65,6 +63,12 @@ impl Output {
         check_free(path, force)?;
         output.out.get_ref().set_len(0).map_err(|error| MaintenanceError::writing(&output.partial, error))?;
         Ok(output)
+    }
+
+    /// Writes all of the file, and puts it into its place.
+    pub fn finish_with(mut self, bytes: &[u8]) -> Result<(), MaintenanceError> {
+        self.write_all(bytes).map_err(|error| MaintenanceError::writing(&self.path, error))?;
+        self.finish()
     }
 
     /// Syncs the file and puts it into its place.

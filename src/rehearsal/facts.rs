@@ -6,9 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::RehearsalError;
-use super::machine;
 use super::name::User;
-use crate::client::{Call, Calls, ClientError};
+use crate::client::{Call, Calls, ClientError, OPEN_STATES, jobs};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::order::OrderStatus;
 use crate::limits::{MAX_PAGE, MAX_REMEMBERED_ORDERS, REHEARSAL_SETTLE_TIMEOUT};
@@ -105,12 +104,11 @@ fn settle(calls: &Calls) -> Result<u64, RehearsalError> {
     let began = Instant::now();
     loop {
         let queue: Value = get(calls, "/queue")?;
-        let states = ["waiting", "prioritized", "delayed", "active"];
-        let open = states.iter().filter_map(|state| queue["counts"][state].as_u64()).sum();
+        let open = jobs(&queue, &OPEN_STATES);
         if open == 0 || began.elapsed() > REHEARSAL_SETTLE_TIMEOUT {
             return Ok(open);
         }
-        machine::pause(LOOK_EVERY);
+        calls.pause(LOOK_EVERY);
     }
 }
 
@@ -130,6 +128,14 @@ fn clock_offset(calls: &Calls) -> Result<i64, RehearsalError> {
         }
     }
     Ok(best.1)
+}
+
+impl Facts {
+    /// An order by its number.
+    pub(super) fn order(&self, id: u64) -> Option<&OrderFact> {
+        let at = self.orders.binary_search_by_key(&id, |order| order.id).ok()?;
+        self.orders.get(at)
+    }
 }
 
 /// All orders of these products, oldest first.

@@ -61,6 +61,11 @@ impl Heard {
         }
     }
 
+    /// When the first rejection as sold out came, in microseconds.
+    pub(super) fn first_sold_out(&self) -> Option<u64> {
+        self.sold_out.iter().map(|rejection| rejection.received).min()
+    }
+
     /// Adds what was heard elsewhere.
     pub(super) fn append(&mut self, mut other: Self) {
         self.acknowledged.append(&mut other.acknowledged);

@@ -19,6 +19,7 @@ use super::heard::Heard;
 use super::shop::Shop;
 use super::window::Window;
 use crate::limits::{MAX_LIVE_BUYERS, REHEARSAL_TIMEOUT};
+use crate::view::load_test::SecondView;
 
 /// Things that are begun at once before those before them get their turn.
 const AT_ONCE: usize = 32;
@@ -41,8 +42,8 @@ pub(super) struct Load {
 /// What a load gave.
 #[derive(Debug)]
 pub(super) struct Measured {
-    /// One for each second.
-    pub(super) seconds: Vec<Window>,
+    /// One for each second: histograms of each would not be bounded.
+    pub(super) seconds: Vec<SecondView>,
     /// All together.
     pub(super) total: Window,
     pub(super) heard: Heard,
@@ -71,9 +72,9 @@ impl Load {
         Ok(Self { shops, threads, ended, start, stop })
     }
 
-    /// Waits for the end, and gives each second's figures to `look` when it is over.
-    pub(super) fn watch(self, mut look: impl FnMut(&[Window], Duration)) -> Measured {
-        let mut seconds = Vec::new();
+    /// Waits for the end, and gives the figures of each second when it is over to `look`, with those of the whole run.
+    pub(super) fn watch(self, mut look: impl FnMut(&Window, &Window, Duration)) -> Measured {
+        let (mut seconds, mut total) = (Vec::new(), Window::default());
         let mut running = self.shops.len();
         while running > 0 {
             let next = self.start + SECOND * (seconds.len() as u32 + 1);
@@ -81,15 +82,14 @@ impl Load {
                 Ok(()) => running -= 1,
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    seconds.push(self.take());
-                    look(&seconds, self.start.elapsed());
+                    let last = self.take(&mut total);
+                    seconds.push(last.second());
+                    look(&last, &total, self.start.elapsed());
                 }
             }
         }
         let duration = self.start.elapsed();
-        seconds.push(self.take());
-        let mut total = Window::default();
-        seconds.iter().for_each(|second| total.add(second));
+        seconds.push(self.take(&mut total).second());
         let mut heard = Heard::default();
         for shop in &self.shops {
             heard.append(std::mem::take(&mut shop.heard.lock()));
@@ -101,13 +101,14 @@ impl Load {
         Measured { seconds, total, heard, duration }
     }
 
-    /// The figures since the last call.
-    fn take(&self) -> Window {
+    /// The figures since the last call, which are added to those of the whole run.
+    fn take(&self, total: &mut Window) -> Window {
         let mut all = Window::default();
         for shop in &self.shops {
             let window = std::mem::take(&mut *shop.window.lock());
             all.add(&window);
         }
+        total.add(&all);
         all
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::RehearsalError;
 use super::machine;
-use crate::client::{Call, Calls, Client, ClientError};
+use crate::client::{Call, Calls, Client};
 use crate::limits::REHEARSAL_START_TIMEOUT;
 
 /// Between two looks at a server that starts or ends.
@@ -96,12 +96,12 @@ impl OwnServer {
     fn wait_until_ready(&self) -> Result<(), RehearsalError> {
         let calls = Calls::new(Client::new(&self.url(), None)?)?;
         let began = Instant::now();
-        while !is_ready(&calls, self.address) {
+        while calls.call(&Call::get("/monitoring/health")).is_err() {
             let ended = self.child.lock().try_wait().map_err(RehearsalError::Machine)?;
             if ended.is_some() || began.elapsed() > REHEARSAL_START_TIMEOUT {
                 return Err(RehearsalError::OwnServer(self.log()));
             }
-            machine::pause(LOOK_EVERY);
+            calls.pause(LOOK_EVERY);
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Spent {
 
 fn of(child: &Child) -> Spent {
     let process = child.id().to_string();
-    Spent { cpu: machine::cpu(&process), peak_bytes: machine::peak_bytes(&process) }
+    Spent { cpu: machine::cpu(&process).unwrap_or_default(), peak_bytes: machine::peak_bytes(&process).unwrap_or(0) }
 }
 
 fn log_file(plan: &ServerPlan) -> PathBuf {
@@ -149,12 +149,4 @@ fn spawn(plan: &ServerPlan, address: SocketAddr) -> io::Result<Child> {
     // In a group of its own: an interrupt of this program is no interrupt of the server.
     command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn()
-}
-
-fn is_ready(calls: &Calls, address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_ok()
-        && !matches!(
-            calls.call(&Call::get("/monitoring/health")),
-            Err(ClientError::Failed(_) | ClientError::TimedOut | ClientError::Rejected { .. })
-        )
 }

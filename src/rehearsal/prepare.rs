@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::client::{Call, Calls, ClientError, Reply, pages_by};
+use crate::client::{Call, Calls, ClientError, Reply, jobs, pages_by};
 use crate::limits::{MAX_PAGE, PREPARE_LOOK, PREPARE_TIMEOUT};
 
 use super::scenario::{ProductPlan, Scenario};
@@ -175,8 +175,7 @@ impl<'c> Preparation<'c> {
         let mut waited = Duration::ZERO;
         loop {
             let queue = self.value(&Call::get("/queue"))?;
-            let states = ["waiting", "prioritized", "active"];
-            match states.iter().filter_map(|state| queue["counts"][state].as_u64()).sum() {
+            match jobs(&queue, &["waiting", "prioritized", "active"]) {
                 0 => return Ok(()),
                 jobs if waited >= PREPARE_TIMEOUT => return Err(PrepareError::Busy(jobs)),
                 _ => self.calls.pause(PREPARE_LOOK),

@@ -3,22 +3,27 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::facts::Facts;
-use super::heard::Heard;
-use super::machine;
+use hdrhistogram::Histogram;
+
+use super::book::Book;
+use super::buyer::kind_of;
+use super::facts::ProductFact;
+use super::machine::{self, Machine};
 use super::name::User;
 use super::own_server::OwnServer;
 use super::plan::Plan;
 use super::scenario::{Kind, Phase};
 use super::stock_line::StockLines;
 use super::verdict::{self, Evidence};
-use super::window::{ADMITTED, HUNG_UP, KindCounts, NO_RESPONSE, Route, Window, latency, micros, percentiles};
+use super::window::{
+    ADMITTED, Code, HUNG_UP, KindCounts, NO_RESPONSE, Route, Window, histogram, latency, micros, percentiles,
+};
 use crate::domain::clock::Timestamp;
 use crate::domain::digits::grouped;
 use crate::domain::order::OrderStatus;
 use crate::view::load_test::{
     CodeView, EndpointView, EventView, FORMAT, FirstView, FunnelView, KindView, LoadTestView, LostView, MachineView,
-    PercentilesView, PhaseView, ProductView, ScheduleView, SecondView, ServerView, VERSION,
+    PhaseView, ProductView, ScheduleView, SecondView, ServerView, VERSION,
 };
 
 /// The first buyers that are listed.
@@ -33,10 +38,9 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) began: Timestamp,
     pub(super) duration: Duration,
-    pub(super) seconds: &'a [Window],
+    pub(super) seconds: Vec<SecondView>,
     pub(super) total: &'a Window,
-    pub(super) heard: &'a Heard,
-    pub(super) facts: &'a Facts,
+    pub(super) book: &'a Book<'a>,
     pub(super) events: Vec<EventView>,
     /// Orders that the fulfilment service of its own took.
     pub(super) delivered: Option<&'a HashSet<u64>>,
@@ -47,11 +51,10 @@ pub(super) struct Run<'a> {
 
 /// Draws the verdict and writes everything down.
 pub(super) fn write(run: &Run<'_>) -> LoadTestView {
-    let Run { plan, facts, total, heard, began, .. } = run;
+    let Run { plan, book, total, began, .. } = run;
     let checks = verdict::checks(&Evidence {
         scenario: &plan.scenario,
-        heard,
-        facts,
+        book,
         total,
         failed: run.failed_by_itself(),
         delivered: run.delivered,
@@ -79,7 +82,7 @@ pub(super) fn write(run: &Run<'_>) -> LoadTestView {
         seconds: run.seconds(),
         latency: latency(&run.all_latencies()),
         order_latency: latency(&total.routes[Route::Order as usize]),
-        codes: total.codes.iter().map(|((status, code), count)| code_view(*status, code, *count)).collect(),
+        codes: total.codes.iter().map(code_view).collect(),
         first: run.first(),
         kinds: run.kinds(),
         endpoints: Route::ALL.into_iter().filter_map(|route| endpoint(total, route)).collect(),
@@ -98,16 +101,16 @@ impl Run<'_> {
                 (event.at_ms / 1_000..=until + AFTERMATH).contains(&second)
             })
         };
-        (0..).zip(self.seconds).filter(|(second, _)| !is_disturbed(*second)).map(|(_, window)| window.failed).sum()
+        (0..).zip(&self.seconds).filter(|(at, _)| !is_disturbed(*at)).map(|(_, second)| second.failed).sum()
     }
 
     fn products(&self) -> Vec<ProductView> {
         let mut last = HashMap::<u16, (u64, i64)>::new();
-        for order in &self.facts.orders {
+        for order in &self.book.facts.orders {
             let newest = last.entry(order.product).or_default();
             *newest = (*newest).max((order.id, order.created));
         }
-        let view = |(place, product): (u16, &super::facts::ProductFact)| ProductView {
+        let view = |(place, product): (u16, &ProductFact)| ProductView {
             id: product.id,
             name: product.name.clone(),
             stock: product.initial_stock.saturating_add_signed(product.adjusted_stock),
@@ -120,28 +123,22 @@ impl Run<'_> {
                 .filter(|_| product.current_stock == 0)
                 .map(|(_, at)| (at - self.began.millis()).max(0).unsigned_abs()),
         };
-        (0..).zip(&self.facts.products).map(view).collect()
+        (0..).zip(&self.book.facts.products).map(view).collect()
     }
 
     fn funnel(&self) -> FunnelView {
-        let mut funnel = FunnelView::default();
-        let mut counted = HashSet::new();
-        for told in &self.heard.acknowledged {
-            if !counted.insert(told.order) {
-                continue;
-            }
-            let at = self.facts.orders.binary_search_by_key(&told.order, |order| order.id);
-            match at.ok().map(|at| self.facts.orders[at].status) {
+        let mut funnel = FunnelView { admitted: self.book.told.len() as u64, ..FunnelView::default() };
+        funnel.repeated = funnel.admitted;
+        for told in self.book.granted() {
+            funnel.repeated -= 1;
+            match self.book.facts.order(told.order).map(|order| order.status) {
                 Some(OrderStatus::Confirmed) => funnel.confirmed += 1,
                 Some(OrderStatus::Cancelled) => funnel.cancelled += 1,
                 Some(OrderStatus::Failed) => funnel.failed += 1,
-                Some(OrderStatus::Pending) => funnel.pending += 1,
                 // A lost order is none of these; the verdict names it, and the funnel counts it as pending.
-                None => funnel.pending += 1,
+                Some(OrderStatus::Pending) | None => funnel.pending += 1,
             }
         }
-        funnel.repeated = (self.heard.acknowledged.len() - counted.len()) as u64;
-        funnel.admitted = self.heard.acknowledged.len() as u64;
         funnel.asked = self.total.codes.values().sum();
         let mut lost: HashMap<&'static str, u64> = HashMap::new();
         for ((_, code), count) in &self.total.codes {
@@ -159,7 +156,7 @@ impl Run<'_> {
     /// What there is to say about requests that got no order.
     fn note(&self, code: &str) -> String {
         match code {
-            "sold_out" => match self.heard.sold_out.iter().map(|rejection| rejection.received).min() {
+            "sold_out" => match self.book.heard.first_sold_out() {
                 Some(first) => format!("the first one {:.1} s into the run", first as f64 / 1e6),
                 None => String::new(),
             },
@@ -176,38 +173,28 @@ impl Run<'_> {
     }
 
     fn seconds(&self) -> Vec<SecondView> {
-        let lines = StockLines::by_the_server(self.facts, self.began.millis());
-        let view = |(second, window): (u64, &Window)| SecondView {
-            requests: window.requests,
-            admitted: window.admitted,
-            refused: window.refused,
-            failed: window.failed,
-            responses: window.responses,
-            latency: percentiles(&window.routes[Route::Order as usize]),
-            left: Some(lines.left_at((second + 1) * 1_000_000)),
+        let lines = StockLines::by_the_server(self.book.facts, self.began.millis());
+        let with_left = |(at, second): (u64, &SecondView)| SecondView {
+            left: Some(lines.left_at((at + 1) * 1_000_000)),
+            ..second.clone()
         };
-        (0..).zip(self.seconds).map(view).collect()
+        (0..).zip(&self.seconds).map(with_left).collect()
     }
 
-    fn all_latencies(&self) -> hdrhistogram::Histogram<u64> {
-        let mut all = super::window::histogram();
+    fn all_latencies(&self) -> Histogram<u64> {
+        let mut all = histogram();
         self.total.routes.iter().for_each(|route| all += route);
         all
     }
 
     fn first(&self) -> Vec<FirstView> {
-        let mut acknowledged: HashMap<u64, u64> = HashMap::new();
-        for told in &self.heard.acknowledged {
-            let at = acknowledged.entry(told.order).or_insert(told.received);
-            *at = (*at).min(told.received);
-        }
         let mut orders = HashMap::<User, u64>::new();
         let mut in_order = Vec::new();
-        for order in &self.facts.orders {
-            let Some((user, received)) = order.user.zip(acknowledged.get(&order.id)) else { continue };
+        for order in &self.book.facts.orders {
+            let Some((user, told)) = order.user.zip(self.book.first_told(order.id)) else { continue };
             let count = orders.entry(user).or_default();
             if *count == 0 {
-                in_order.push((user, *received));
+                in_order.push((user, told.received));
             }
             *count += 1;
         }
@@ -225,12 +212,8 @@ impl Run<'_> {
     fn kinds(&self) -> Vec<KindView> {
         // A buyer's kind follows from its arrival; what it got is counted by its name.
         let mut got = [0_u64; Kind::ALL.len()];
-        let mut counted = HashSet::new();
-        for told in &self.heard.acknowledged {
-            if counted.insert(told.order) {
-                let kind = super::buyer::kind_of(&self.plan.scenario, self.plan.seed, told.user);
-                got[kind as usize] += 1;
-            }
+        for told in self.book.granted() {
+            got[kind_of(&self.plan.scenario, self.plan.seed, told.user) as usize] += 1;
         }
         let view = |(kind, (KindCounts { buyers, asked }, got)): (Kind, (KindCounts, u64))| KindView {
             kind: kind.title().to_owned(),
@@ -245,9 +228,8 @@ impl Run<'_> {
     fn schedule(&self) -> ScheduleView {
         let late = percentiles(&self.total.late).unwrap_or_default();
         let Window { due, started, .. } = *self.total;
-        let PercentilesView { p99, .. } = late;
         ScheduleView {
-            kept: due == started && p99 <= LATE,
+            kept: due == started && late.p99 <= LATE,
             due,
             sent: started,
             late,
@@ -256,14 +238,15 @@ impl Run<'_> {
     }
 
     fn machine(&self) -> MachineView {
+        let Machine { processor, memory_bytes, system } = Machine::here();
         MachineView {
             processors: std::thread::available_parallelism().map_or(0, |count| count.get() as u64),
-            processor: machine::processor(),
-            memory_bytes: machine::memory_bytes(),
-            system: machine::system(),
+            processor,
+            memory_bytes,
+            system,
             generator_threads: self.plan.threads.into(),
             generator_cpu_ms: self.generator_cpu.as_millis() as u64,
-            generator_peak_bytes: machine::peak_bytes("self"),
+            generator_peak_bytes: machine::peak_bytes("self").unwrap_or(0),
         }
     }
 
@@ -276,7 +259,7 @@ impl Run<'_> {
             store: self.own.and_then(|own| machine::file_system(own.dir())),
             cpu_ms: spent.map(|spent| spent.cpu.as_millis() as u64),
             peak_bytes: spent.map(|spent| spent.peak_bytes),
-            own_p99_ms: self.facts.own_p99_ms,
+            own_p99_ms: self.book.facts.own_p99_ms,
         }
     }
 }
@@ -304,8 +287,8 @@ fn phases(phases: &[Phase]) -> Vec<PhaseView> {
     phases.iter().map(view).collect()
 }
 
-fn code_view(status: Option<u16>, code: &str, count: u64) -> CodeView {
-    CodeView { status, code: code.to_owned(), count }
+fn code_view(((status, code), count): (&Code, &u64)) -> CodeView {
+    CodeView { status: *status, code: (*code).to_owned(), count: *count }
 }
 
 fn endpoint(total: &Window, route: Route) -> Option<EndpointView> {

@@ -1,6 +1,6 @@
 //! A whole rehearsal: a server, its products, the load, what goes wrong in the middle, the verdict.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -12,8 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::RehearsalError;
+use super::book::Book;
 use super::facts;
 use super::load::{Load, Measured};
+use super::machine;
 use super::own_server::OwnServer;
 use super::plan::{Place, Plan};
 use super::pool::{Pool, Sources};
@@ -21,7 +23,7 @@ use super::prepare::Preparation;
 use super::results::{self, Run};
 use super::service::Service;
 use super::shop::{Shop, Target};
-use super::window::{Window, percentiles};
+use super::window::{Route, Window, percentiles};
 use crate::client::{Calls, Client};
 use crate::config::{Secret, ServerUrl};
 use crate::domain::clock::{Clock, Timestamp};
@@ -70,19 +72,14 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
     let clock = Clock::system();
     let start = Instant::now() + LEAD;
     let began = Timestamp::from_millis(clock.now().millis() + LEAD.as_millis() as i64);
-    let load = Load::start(shops(&plan, &stage, start)?, plan.seed, start)?;
+    let load = Load::start(shops(&plan, &stage, start), plan.seed, start)?;
     let trouble = Trouble::plan(&plan, &stage, service.clone(), start)?;
     let stock = StockWatch::start(stage.client.clone(), stage.target.products.clone())?;
     let signals = stop_on_signals(Arc::clone(&load.stop))?;
-    let measured = load.watch(|seconds, elapsed| {
-        let (Some(last), admitted) = (seconds.last(), seconds.iter().map(|second| second.admitted).sum()) else {
-            return;
-        };
-        look(&Progress { left: stock.left(), ..progress(last, admitted, elapsed) });
-    });
+    let measured = load.watch(|last, total, elapsed| look(&progress(last, total, elapsed, stock.left())));
     drop((signals, stock));
     let events = trouble.end()?;
-    let cpu = super::machine::cpu("self");
+    let generator_cpu = machine::cpu("self").unwrap_or_default();
     // A client of its own: the connections from before the run may have been cut.
     let calls = Calls::new(stage.client.clone())?;
     let facts = facts::collect(&calls, &stage.target.products, began)?;
@@ -92,29 +89,28 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
         plan: &plan,
         began,
         duration,
-        seconds: &seconds,
+        seconds,
         total: &total,
-        heard: &heard,
-        facts: &facts,
+        book: &Book::of(&heard, &facts),
         events,
         delivered: delivered.as_ref(),
-        generator_cpu: cpu,
+        generator_cpu,
         url: stage.client.server().to_owned(),
         own: stage.own.as_deref(),
     }))
 }
 
-fn progress(last: &Window, all_admitted: u64, elapsed: Duration) -> Progress {
+fn progress(last: &Window, total: &Window, elapsed: Duration, left: Option<u64>) -> Progress {
     Progress {
         elapsed,
         requests: last.requests,
         admitted: last.admitted,
         refused: last.refused,
         failed: last.failed,
-        latency: percentiles(&last.routes[super::window::Route::Order as usize]),
-        all_admitted,
+        latency: percentiles(&last.routes[Route::Order as usize]),
+        all_admitted: total.admitted,
         late: Duration::from_micros(last.late.value_at_quantile(0.99)),
-        left: None,
+        left,
     }
 }
 
@@ -155,42 +151,39 @@ struct Stage {
 
 impl Stage {
     fn set(plan: &Plan, service: Option<&Service>) -> Result<Self, RehearsalError> {
-        let run = u64::from_ne_bytes(random());
-        match &plan.place {
+        let (own, url, [admin_token, storefront_token]) = match &plan.place {
             Place::Own(server) => {
                 let mut server = server.clone();
                 if let Some(service) = service {
                     server.settings.push(("FULFILLMENT_URL".to_owned(), service.url()));
                     server.settings.push(("FULFILLMENT_ALLOW_PRIVATE".to_owned(), "true".to_owned()));
                 }
-                let own = Arc::new(OwnServer::start(server)?);
-                let client = Client::new(&own.url(), None)?;
+                let own = OwnServer::start(server)?;
+                let url = own.url();
+                (Some(Arc::new(own)), url, [None; 2])
+            }
+            Place::Running { url, admin_token, storefront_token, .. } => {
+                (None, url.clone(), [admin_token.as_ref(), storefront_token.as_ref()])
+            }
+        };
+        let client = Client::new(&url, admin_token)?;
+        let products = match &plan.place {
+            Place::Own(_) => {
                 let calls = Calls::new(client.clone())?;
                 let prepared = Preparation::look(&calls, &plan.scenario, |_, _, _| false)?.run()?;
-                let products = prepared.products.iter().map(|product| product.id).collect();
-                let host = own.address.to_string();
-                let target = Target {
-                    prefix: String::new(),
-                    host,
-                    operator: String::new(),
-                    storefront: String::new(),
-                    products,
-                    run,
-                };
-                Ok(Self { client, address: own.address, target, own: Some(own) })
+                prepared.products.iter().map(|product| product.id).collect()
             }
-            Place::Running { url, admin_token, storefront_token, products } => {
-                let client = Client::new(url, admin_token.as_ref())?;
-                let (address, prefix, host) = resolve(url)?;
-                let header = |token: Option<&Secret>| {
-                    token.map_or_else(String::new, |token| format!("authorization: Bearer {}\r\n", token.expose()))
-                };
-                let storefront = header(storefront_token.as_ref().or(admin_token.as_ref()));
-                let operator = header(admin_token.as_ref());
-                let target = Target { prefix, host, operator, storefront, products: products.clone(), run };
-                Ok(Self { client, address, target, own: None })
-            }
-        }
+            Place::Running { products, .. } => products.clone(),
+        };
+        let (address, prefix, host) = resolve(&url)?;
+        let header = |token: Option<&Secret>| {
+            token.map_or_else(String::new, |token| format!("authorization: Bearer {}\r\n", token.expose()))
+        };
+        let (operator, storefront) = (header(admin_token), header(storefront_token.or(admin_token)));
+        // Without randomness keys repeat those of a run before; on a fresh product they still mean other orders.
+        let run = getrandom::u64().unwrap_or(0);
+        let target = Target { prefix, host, operator, storefront, products, run };
+        Ok(Self { client, address, target, own })
     }
 }
 
@@ -214,9 +207,9 @@ fn resolve(url: &str) -> Result<(SocketAddr, String, String), RehearsalError> {
 }
 
 /// One shop for each thread.
-fn shops(plan: &Plan, stage: &Stage, start: Instant) -> Result<Vec<Arc<Shop>>, RehearsalError> {
+fn shops(plan: &Plan, stage: &Stage, start: Instant) -> Vec<Arc<Shop>> {
     let scenario = Arc::new(plan.scenario.clone());
-    let is_local = stage.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) && can_choose_addresses(stage.address);
+    let is_local = stage.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) && can_choose_addresses();
     let shop = |thread: u32| {
         let nth = |first: Ipv4Addr| Ipv4Addr::from_bits(first.to_bits() + thread * SHARD_ADDRESSES);
         let [buyers, bots] = match is_local {
@@ -229,20 +222,12 @@ fn shops(plan: &Plan, stage: &Stage, start: Instant) -> Result<Vec<Arc<Shop>>, R
         ];
         Arc::new(Shop::new(stage.target.clone(), Arc::clone(&scenario), start, pools))
     };
-    Ok((0..plan.threads).map(shop).collect())
+    (0..plan.threads).map(shop).collect()
 }
 
 /// Whether this system lets connections come from any loopback address, as Linux does.
-fn can_choose_addresses(_server: SocketAddr) -> bool {
-    std::net::TcpListener::bind((BOTS_FROM, 0)).is_ok()
-}
-
-/// Random bytes that make keys of this run differ from those of all others.
-fn random() -> [u8; 8] {
-    let mut bytes = [0; 8];
-    // Without randomness keys repeat those of a run before; on a fresh product they still mean other orders.
-    let _ = getrandom::fill(&mut bytes);
-    bytes
+fn can_choose_addresses() -> bool {
+    TcpListener::bind((BOTS_FROM, 0)).is_ok()
 }
 
 /// Ends the arrivals when this process is asked to end, for as long as the result lives.

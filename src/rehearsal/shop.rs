@@ -13,6 +13,7 @@ use super::name::User;
 use super::pool::Pool;
 use super::scenario::{Kind, Scenario};
 use super::window::{ADMITTED, Code, HUNG_UP, NO_RESPONSE, Route, Window, micros};
+use super::wire::{Response, WireError};
 use crate::domain::refusal::Refusal;
 use crate::limits::REHEARSAL_TIMEOUT;
 
@@ -131,7 +132,7 @@ impl Shop {
         let exchange = async {
             let mut lease = pool.take().await?;
             let response = lease.exchange(request).await?;
-            Ok::<_, super::wire::WireError>(self.read(route, &response))
+            Ok::<_, WireError>(self.read(route, &response))
         };
         let found = timeout(REHEARSAL_TIMEOUT, exchange).await.ok().and_then(Result::ok);
         let now = Instant::now();
@@ -154,7 +155,7 @@ impl Shop {
     }
 
     /// What a response says.
-    fn read(&self, route: Route, response: &super::wire::Response<'_>) -> (Code, Option<Placed>, Option<Duration>) {
+    fn read(&self, route: Route, response: &Response<'_>) -> (Code, Option<Placed>, Option<Duration>) {
         let (status, body) = (Some(response.status), response.body);
         if route == Route::Order && response.status == 201 {
             return match serde_json::from_slice(body) {
@@ -169,7 +170,7 @@ impl Shop {
             (None, Some(PENDING)) => PENDING,
             (None, _) => "ok",
         };
-        ((status, code), None, retry_after(response.head))
+        ((status, code), None, response.retry_after)
     }
 
     pub(super) fn count_asked(&self, kind: Kind) {
@@ -179,12 +180,4 @@ impl Shop {
     fn since_start(&self, at: Instant) -> u64 {
         micros(at.saturating_duration_since(self.start))
     }
-}
-
-/// The seconds of `Retry-After`.
-fn retry_after(head: &[u8]) -> Option<Duration> {
-    let name = b"\nretry-after:";
-    let at = head.windows(name.len()).position(|bytes| bytes.eq_ignore_ascii_case(name))? + name.len();
-    let line = head[at..].split(|byte| *byte == b'\r').next()?;
-    std::str::from_utf8(line).ok()?.trim().parse().ok().map(Duration::from_secs)
 }

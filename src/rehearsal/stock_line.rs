@@ -1,7 +1,8 @@
 //! How many units of each product were left at each moment of a run.
 
-use super::facts::{Facts, OrderFact};
-use super::heard::{Heard, SoldOut};
+use super::book::Book;
+use super::facts::{Facts, OrderFact, ProductFact};
+use super::heard::SoldOut;
 use crate::domain::order::OrderStatus;
 
 /// What is returned counts as left only so long after the server wrote it down, in microseconds: its counters follow
@@ -24,18 +25,13 @@ struct Line {
 
 impl StockLines {
     /// Units count as taken from the moment on at which their buyer sent the request.
-    pub(super) fn of(facts: &Facts, heard: &Heard, began: i64) -> Self {
-        let mut sent: Vec<_> = heard.acknowledged.iter().map(|told| (told.order, told.sent)).collect();
-        sent.sort_unstable();
+    pub(super) fn of(book: &Book<'_>, began: i64) -> Self {
         let since_start = |millis: i64| (millis - began) * 1_000;
-        let taken = |order: &OrderFact| {
-            let at = sent.partition_point(|(id, _)| *id < order.id);
-            match sent.get(at) {
-                Some((id, sent)) if *id == order.id => sent.cast_signed(),
-                _ => since_start(order.created) - TAKE_SLACK,
-            }
+        let taken = |order: &OrderFact| match book.first_told(order.id) {
+            Some(told) => told.sent.cast_signed(),
+            None => since_start(order.created) - TAKE_SLACK,
         };
-        Self(lines(facts, taken, |order| since_start(order.updated) + RETURN_SLACK))
+        Self(lines(book.facts, taken, |order| since_start(order.updated) + RETURN_SLACK))
     }
 
     /// Units left by the times that the server wrote down, to a millisecond.
@@ -86,7 +82,7 @@ fn lines(facts: &Facts, taken: impl Fn(&OrderFact) -> i64, returned: impl Fn(&Or
             changes.push((returned(order), units));
         }
     }
-    let line = |(product, mut changes): (&super::facts::ProductFact, Vec<(i64, i64)>)| {
+    let line = |(product, mut changes): (&ProductFact, Vec<(i64, i64)>)| {
         let stock = product.initial_stock.cast_signed() + product.adjusted_stock;
         changes.sort_unstable();
         let mut left = stock;

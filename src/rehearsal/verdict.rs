@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::facts::{Facts, OrderFact};
+use super::book::Book;
+use super::facts::{Facts, OrderFact, ProductFact};
 use super::heard::{Acknowledged, Act, Heard};
 use super::name::User;
 use super::scenario::{Goals, Scenario};
 use super::stock_line::StockLines;
-use super::window::Window;
+use super::window::{Route, Window};
 use crate::domain::digits::grouped;
 use crate::domain::order::OrderStatus;
 use crate::view::load_test::CheckView;
@@ -18,8 +19,7 @@ use crate::view::load_test::CheckView;
 #[derive(Debug)]
 pub(super) struct Evidence<'a> {
     pub(super) scenario: &'a Scenario,
-    pub(super) heard: &'a Heard,
-    pub(super) facts: &'a Facts,
+    pub(super) book: &'a Book<'a>,
     pub(super) total: &'a Window,
     /// Failed requests in seconds without a kill or an outage.
     pub(super) failed: u64,
@@ -31,19 +31,19 @@ pub(super) struct Evidence<'a> {
 
 /// All checks. The verdict holds if each of them does.
 pub(super) fn checks(evidence: &Evidence<'_>) -> Vec<CheckView> {
-    let book = Book::of(evidence.heard, evidence.facts);
+    let book = evidence.book;
     let mut checks = vec![
-        sold_equals_stock(evidence),
-        nobody_above_the_limit(evidence),
-        nothing_lost(evidence, &book),
-        one_key_one_order(evidence, &book),
-        one_order_one_buyer(evidence),
-        nothing_unasked(evidence, &book),
-        nobody_sent_away(evidence),
-        first_come_first_served(evidence),
+        sold_equals_stock(book.facts),
+        nobody_above_the_limit(book.facts),
+        nothing_lost(book),
+        one_key_one_order(book),
+        one_order_one_buyer(book),
+        nothing_unasked(book),
+        nobody_sent_away(book, evidence.began),
+        first_come_first_served(book),
         no_failures(evidence),
     ];
-    checks.extend(evidence.delivered.map(|delivered| everything_delivered(evidence.facts, delivered)));
+    checks.extend(evidence.delivered.map(|delivered| everything_delivered(book.facts, delivered)));
     checks.extend(latency_goal(evidence));
     checks
 }
@@ -52,44 +52,10 @@ fn check(name: &str, title: impl Into<String>, holds: bool, evidence: String) ->
     CheckView { name: name.to_owned(), title: title.into(), holds, evidence }
 }
 
-/// A few figures that several checks need.
-struct Book<'a> {
-    heard: &'a Heard,
-    orders: &'a [OrderFact],
-}
-
-impl<'a> Book<'a> {
-    fn of(heard: &'a Heard, facts: &'a Facts) -> Self {
-        Self { heard, orders: &facts.orders }
-    }
-
-    fn order(&self, id: u64) -> Option<&'a OrderFact> {
-        let at = self.orders.binary_search_by_key(&id, |order| order.id).ok()?;
-        self.orders.get(at)
-    }
-
-    /// Orders that each user may have: those that were acknowledged, and those that it does not know of.
-    fn expected(&self) -> Map<User, HashSet<u16>> {
-        let mut expected = Map::<User, HashSet<u16>>::default();
-        for Acknowledged { user, nth, .. } in &self.heard.acknowledged {
-            expected.entry(*user).or_default().insert(*nth);
-        }
-        for (user, nth) in &self.heard.unsure {
-            expected.entry(*user).or_default().insert(*nth);
-        }
-        expected
-    }
-}
-
 type Map<K, V> = HashMap<K, V, FixedState>;
 
-/// Whether units of an order are taken in the end.
-fn is_taken(status: OrderStatus) -> bool {
-    matches!(status, OrderStatus::Pending | OrderStatus::Confirmed)
-}
-
-fn sold_equals_stock(evidence: &Evidence<'_>) -> CheckView {
-    let Facts { products, orders, is_sound, .. } = evidence.facts;
+fn sold_equals_stock(facts: &Facts) -> CheckView {
+    let Facts { products, orders, is_sound, .. } = facts;
     let mut sums = vec![[0_u64; 2]; products.len()];
     for order in orders {
         let at = match order.status {
@@ -121,7 +87,7 @@ fn sold_equals_stock(evidence: &Evidence<'_>) -> CheckView {
     if wrong.is_empty() && !is_sound {
         wrong.push("the server's own audit says that it does not add up".to_owned());
     }
-    let all = |units: fn(&super::facts::ProductFact) -> u64| grouped(products.iter().map(units).sum());
+    let all = |units: fn(&ProductFact) -> u64| grouped(products.iter().map(units).sum());
     let text = match wrong.first() {
         Some(first) => first.clone(),
         None => format!(
@@ -135,10 +101,10 @@ fn sold_equals_stock(evidence: &Evidence<'_>) -> CheckView {
     check("stock", "Sold equals stock", wrong.is_empty(), text)
 }
 
-fn nobody_above_the_limit(evidence: &Evidence<'_>) -> CheckView {
-    let Facts { products, orders, .. } = evidence.facts;
+fn nobody_above_the_limit(facts: &Facts) -> CheckView {
+    let Facts { products, orders, .. } = facts;
     let mut units = Map::<(Option<User>, u16), u64>::default();
-    for order in orders.iter().filter(|order| is_taken(order.status)) {
+    for order in orders.iter().filter(|order| order.status.counts_as_purchase()) {
         *units.entry((order.user, order.product)).or_default() += u64::from(order.quantity);
     }
     let limit = |product: u16| products[usize::from(product)].per_user_limit;
@@ -161,22 +127,21 @@ fn nobody_above_the_limit(evidence: &Evidence<'_>) -> CheckView {
 }
 
 /// Each acknowledged order is there as it was asked for, and each acknowledged act was done.
-fn nothing_lost(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
-    let Heard { acknowledged, acts, .. } = evidence.heard;
+fn nothing_lost(book: &Book<'_>) -> CheckView {
+    let Heard { acknowledged, acts, .. } = book.heard;
     let is_there = |told: &&Acknowledged| {
-        book.order(told.order).is_some_and(|order| {
+        book.facts.order(told.order).is_some_and(|order| {
             (order.user, order.product, order.quantity) == (Some(told.user), told.product, told.quantity)
         })
     };
     let lost: Vec<_> = acknowledged.iter().filter(|told| !is_there(told)).collect();
     let cancelled: HashSet<u64> = acts.iter().filter(|(_, act)| *act == Act::Cancelled).map(|(id, _)| *id).collect();
-    let is_done = |(id, act): &&(u64, Act)| match (act, book.order(*id).map(|order| order.status)) {
+    let is_done = |(id, act): &&(u64, Act)| match (act, book.facts.order(*id).map(|order| order.status)) {
         (Act::Cancelled, Some(status)) => status == OrderStatus::Cancelled,
         (Act::Confirmed, Some(status)) => status == OrderStatus::Confirmed || cancelled.contains(id),
         (_, None) => false,
     };
     let undone: Vec<_> = acts.iter().filter(|act| !is_done(act)).collect();
-    let distinct: HashSet<u64> = acknowledged.iter().map(|told| told.order).collect();
     let text = match (lost.first(), undone.first()) {
         (Some(told), _) => format!(
             "order {} of {} was acknowledged, and the server does not have it so; {} of them",
@@ -190,7 +155,7 @@ fn nothing_lost(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
         }
         (None, None) => format!(
             "{} acknowledged, {0} found, and {} payments and cancellations",
-            grouped(distinct.len() as u64),
+            grouped(book.granted().count() as u64),
             grouped(acts.len() as u64)
         ),
     };
@@ -198,10 +163,10 @@ fn nothing_lost(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
 }
 
 /// A key that was sent more than once got one order, and no buyer has more orders than it sent keys.
-fn one_key_one_order(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
+fn one_key_one_order(book: &Book<'_>) -> CheckView {
     let mut first = Map::<(User, u16), u64>::default();
     let (mut repeated, mut second) = (0, Vec::new());
-    for told in &evidence.heard.acknowledged {
+    for told in &book.heard.acknowledged {
         match first.get(&(told.user, told.nth)) {
             Some(order) => {
                 repeated += 1;
@@ -214,12 +179,12 @@ fn one_key_one_order(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
             }
         }
     }
-    let expected = book.expected();
     let mut has = Map::<User, usize>::default();
-    for user in evidence.facts.orders.iter().filter_map(|order| order.user) {
+    for user in book.facts.orders.iter().filter_map(|order| order.user) {
         *has.entry(user).or_default() += 1;
     }
-    let more = has.iter().filter(|(user, count)| expected.get(user).is_some_and(|keys| **count > keys.len()));
+    let is_more = |(user, count): &(&User, &usize)| (1..**count).contains(&book.expected(**user));
+    let more = has.iter().filter(is_more);
     second.extend(more.map(|(user, _)| *user));
     second.sort_unstable();
     second.dedup();
@@ -232,39 +197,36 @@ fn one_key_one_order(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
     check("same_key", "The same key, one order", second.is_empty(), text)
 }
 
-fn one_order_one_buyer(evidence: &Evidence<'_>) -> CheckView {
-    let mut owner = Map::<u64, (User, u16)>::default();
-    let mut shared = Vec::new();
-    for told in &evidence.heard.acknowledged {
-        let its = (told.user, told.nth);
-        if *owner.entry(told.order).or_insert(its) != its {
-            shared.push(told);
-        }
-    }
+fn one_order_one_buyer(book: &Book<'_>) -> CheckView {
+    let by_order = book.told.chunk_by(|one, next| one.order == next.order);
+    let shared = by_order.flat_map(|told| {
+        let is_others = |other: &&Acknowledged| (other.user, other.nth) != (told[0].user, told[0].nth);
+        told.iter().filter(is_others).map(|other| (told[0].user, other))
+    });
+    let shared: Vec<_> = shared.collect();
     let text = match shared.first() {
-        Some(told) => format!(
+        Some((owner, told)) => format!(
             "order {} was acknowledged to {} and to {}; {} such responses",
             told.order,
-            owner.get(&told.order).map_or_else(String::new, |(user, _)| user.name()),
+            owner.name(),
             told.user.name(),
             grouped(shared.len() as u64)
         ),
-        None => format!("{} orders, each acknowledged to one buyer", grouped(owner.len() as u64)),
+        None => format!("{} orders, each acknowledged to one buyer", grouped(book.granted().count() as u64)),
     };
     check("one_buyer", "One order, one buyer", shared.is_empty(), text)
 }
 
-fn nothing_unasked(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
-    let expected = book.expected();
-    let is_asked = |order: &&OrderFact| order.user.is_some_and(|user| expected.contains_key(&user));
-    let unasked: Vec<_> = evidence.facts.orders.iter().filter(|order| !is_asked(order)).collect();
-    let told: HashSet<u64> = evidence.heard.acknowledged.iter().map(|told| told.order).collect();
-    let unheard = evidence.facts.orders.iter().filter(|order| !told.contains(&order.id)).count();
+fn nothing_unasked(book: &Book<'_>) -> CheckView {
+    let orders = &book.facts.orders;
+    let is_asked = |order: &&OrderFact| order.user.is_some_and(|user| book.expected(user) > 0);
+    let unasked: Vec<_> = orders.iter().filter(|order| !is_asked(order)).collect();
+    let unheard = orders.iter().filter(|order| book.first_told(order.id).is_none()).count();
     let text = match unasked.first() {
         Some(order) => format!("order {} was asked for by none of the buyers; {} of them", order.id, unasked.len()),
         None => format!(
             "{} orders, {} of them of buyers who had left or got no response",
-            grouped(evidence.facts.orders.len() as u64),
+            grouped(orders.len() as u64),
             grouped(unheard as u64)
         ),
     };
@@ -273,17 +235,16 @@ fn nothing_unasked(evidence: &Evidence<'_>, book: &Book<'_>) -> CheckView {
 
 /// A rejection as sold out is wrong if more units than it asked for were surely left all the time from its request to
 /// its response.
-fn nobody_sent_away(evidence: &Evidence<'_>) -> CheckView {
-    let Heard { sold_out, all_sold_out, .. } = evidence.heard;
-    let lines = StockLines::of(evidence.facts, evidence.heard, evidence.began);
+fn nobody_sent_away(book: &Book<'_>, began: i64) -> CheckView {
+    let Heard { sold_out, all_sold_out, .. } = book.heard;
+    let lines = StockLines::of(book, began);
     let wrong: Vec<_> = sold_out.iter().filter(|rejection| lines.had_enough_for(rejection)).collect();
     let unchecked = all_sold_out - sold_out.len() as u64;
-    let first = sold_out.iter().map(|rejection| rejection.received).min();
-    let text = match (wrong.first(), first) {
+    let text = match (wrong.first(), book.heard.first_sold_out()) {
         (Some(rejection), _) => format!(
             "{} units of {} were left when {} was rejected, {} into the run; {} such responses",
             grouped(lines.left_for(rejection)),
-            evidence.facts.products[usize::from(rejection.product)].name,
+            book.facts.products[usize::from(rejection.product)].name,
             rejection.quantity,
             seconds(rejection.received),
             grouped(wrong.len() as u64)
@@ -300,12 +261,10 @@ fn nobody_sent_away(evidence: &Evidence<'_>) -> CheckView {
 }
 
 /// Who was acknowledged before another one asked has the smaller number.
-fn first_come_first_served(evidence: &Evidence<'_>) -> CheckView {
-    let mut told: Vec<_> = evidence.heard.acknowledged.iter().collect();
-    told.sort_unstable_by_key(|told| std::cmp::Reverse((told.order, told.received)));
+fn first_come_first_served(book: &Book<'_>) -> CheckView {
     let (mut earliest, mut inversions) = (u64::MAX, 0_u64);
     let mut last = None;
-    for told in told {
+    for told in book.told.iter().rev() {
         // Repetitions of one order come later than it did.
         if last != Some(told.order) && earliest < told.sent {
             inversions += 1;
@@ -355,7 +314,7 @@ fn everything_delivered(facts: &Facts, delivered: &HashSet<u64>) -> CheckView {
 
 fn latency_goal(evidence: &Evidence<'_>) -> Option<CheckView> {
     let goal = evidence.scenario.goals.p99_ms?;
-    let orders = &evidence.total.routes[super::window::Route::Order as usize];
+    let orders = &evidence.total.routes[Route::Order as usize];
     let p99 = orders.value_at_quantile(0.99) as f64 / 1e3;
     let text = match orders.len() {
         0 => "no order got a response".to_owned(),

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::scenario::Kind;
 use crate::limits::REHEARSAL_TIMEOUT;
-use crate::view::load_test::{LatencyView, PercentilesView};
+use crate::view::load_test::{LatencyView, PercentilesView, SecondView};
 
 /// What is asked of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,19 @@ impl Window {
         *self.codes.entry(code).or_default() += 1;
         self.admitted += u64::from(code.1 == ADMITTED);
         self.refused += u64::from(code.1 != ADMITTED && code.0.is_some_and(|status| status < 500));
+    }
+
+    /// What is kept of a second; units left are found out later.
+    pub(super) fn second(&self) -> SecondView {
+        SecondView {
+            requests: self.requests,
+            admitted: self.admitted,
+            refused: self.refused,
+            failed: self.failed,
+            responses: self.responses,
+            latency: percentiles(&self.routes[Route::Order as usize]),
+            left: None,
+        }
     }
 
     /// Adds the figures of some other time or place.

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -48,6 +49,8 @@ pub struct Response<'a> {
     pub body: &'a [u8],
     /// Whether another request may follow on this connection.
     pub keep: bool,
+    /// `Retry-After`, if it is a number of seconds.
+    pub retry_after: Option<Duration>,
 }
 
 /// The part of a response's head that matters here.
@@ -55,6 +58,7 @@ pub struct Response<'a> {
 struct Head {
     status: u16,
     keep: bool,
+    retry_after: Option<Duration>,
     /// Bytes from the start of the response to the start of its body.
     len: usize,
     /// Bytes of head and body together.
@@ -81,7 +85,8 @@ impl Connection {
         self.send(request).await?;
         let head = self.receive().await?;
         let (start, body) = self.buffer[..head.end].split_at(head.len);
-        Ok(Response { status: head.status, head: start, body, keep: head.keep })
+        let Head { status, keep, retry_after, .. } = head;
+        Ok(Response { status, head: start, body, keep, retry_after })
     }
 
     /// Sends one complete request.
@@ -145,16 +150,18 @@ impl Head {
         };
         let status = response.code.ok_or(WireError::NotHttp)?;
         let value = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        let number = |header: &httparse::Header<'_>| std::str::from_utf8(header.value).ok()?.trim().parse::<u64>().ok();
         let body = match value("content-length") {
             Some(length) => {
-                let digits = std::str::from_utf8(length.value).ok().and_then(|text| text.trim().parse::<usize>().ok());
-                digits.filter(|length| *length <= MAX_RESPONSE_BYTES).ok_or(WireError::NotHttp)?
+                let bytes = number(length).and_then(|bytes| usize::try_from(bytes).ok());
+                bytes.filter(|bytes| *bytes <= MAX_RESPONSE_BYTES).ok_or(WireError::NotHttp)?
             }
             None if [204, 304].contains(&status) => 0,
             None => return Err(WireError::NotHttp),
         };
         let closes = value("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
-        Ok(Some(Self { status, keep: !closes, len, end: len + body }))
+        let retry_after = value("retry-after").and_then(number).map(Duration::from_secs);
+        Ok(Some(Self { status, keep: !closes, retry_after, len, end: len + body }))
     }
 }
 
@@ -171,6 +178,8 @@ mod tests {
         let head = Head::parse(text).unwrap().unwrap();
         assert_eq!((head.status, head.keep, head.end), (201, false, text.len()));
         assert!(Head::parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap().keep);
+        let busy = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(Head::parse(busy).unwrap().unwrap().retry_after, Some(Duration::from_secs(7)));
         for wrong in [
             &b"HTTP/1.1 200 OK\r\n\r\n"[..],
             b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::super::book::Book;
 use super::super::facts::{Facts, OrderFact, ProductFact};
 use super::super::heard::{Acknowledged, Act, Heard, SoldOut};
 use super::super::name::User;
@@ -65,8 +66,7 @@ impl Run {
     fn verdict(&self) -> Vec<CheckView> {
         checks(&Evidence {
             scenario: &self.scenario,
-            heard: &self.heard,
-            facts: &self.facts,
+            book: &Book::of(&self.heard, &self.facts),
             total: &self.total,
             failed: self.failed,
             delivered: self.delivered.as_ref(),
