@@ -17,6 +17,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::feed::{self, Feed, FeedTask};
 use crate::fulfillment::WebhookConfigError;
 use crate::http::{self, AdminToken, PublicUrl, ServeConfig, StorefrontToken, Tokens};
+use crate::mirror::{self, MirrorError, Mirrors};
 use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
 use crate::sample;
 use crate::store::{self, Medium};
@@ -59,6 +60,9 @@ pub enum AppError {
     /// The sample products.
     #[error("the sample products could not be written: {0}")]
     Sample(&'static str),
+    /// The mirrors.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
     /// The operating system.
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
@@ -80,6 +84,7 @@ pub struct App {
     windows: WindowWatch,
     clock_watch: ClockWatch,
     feed: FeedTask,
+    mirrors: Mirrors,
     figures: Arc<History>,
     server: JoinHandle<()>,
     nudges: JoinHandle<()>,
@@ -149,6 +154,7 @@ impl App {
         let in_force = InForce::of(&config);
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
+        Mirrors::check(&config.mirrors)?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
         let kept_in = matches!(medium, Medium::File(_)).then(|| config.data_dir.clone());
@@ -189,6 +195,16 @@ impl App {
             facts: facts(&config, address),
             orders_at_start: orders,
         }));
+        let live = Arc::clone(&monitor);
+        let mirrors = mirror::Deps {
+            store: Arc::clone(&engine.store),
+            job_ids: Arc::clone(&engine.job_ids),
+            clock: engine.clock.clone(),
+            metrics: Arc::clone(&engine.metrics),
+            live: Arc::new(move || serde_json::to_string(&*live.latest()).unwrap_or_default()),
+            kept_in: kept_in.clone(),
+        };
+        let mirrors = Mirrors::start(mirrors, &config.mirrors)?;
         let token = config.admin_token.as_ref().map(Secret::expose);
         let public = PublicUrl::new(config.public_url.clone());
         if in_force.is_open_by_proxy() {
@@ -271,7 +287,7 @@ impl App {
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
         let app =
-            Self { engine, windows, clock_watch, feed: feed_task, figures, server, nudges, stop, shutdown_timeout };
+            Self { engine, windows, clock_watch, feed: feed_task, mirrors, figures, server, nudges, stop, shutdown_timeout };
         Ok((app, banner))
     }
 
@@ -291,7 +307,7 @@ impl App {
     /// committer commits what is left, and the store is closed. Each step has a bound, and what is not done by then is
     /// given up: it is in the store's log, or was not acknowledged.
     pub async fn stop(self) -> Result<(), AppError> {
-        let Self { mut engine, figures, server, stop, shutdown_timeout, .. } = self;
+        let Self { mut engine, mirrors, figures, server, stop, shutdown_timeout, .. } = self;
         let end = Instant::now() + shutdown_timeout;
         let patience = shutdown_timeout.saturating_sub(limits::CLOSE_TIMEOUT);
         engine.intake.shut();
@@ -303,6 +319,7 @@ impl App {
             }
         };
         tokio::join!(served, engine.stop_workers(patience));
+        mirrors.stop(limits::MIRROR_DRAIN + limits::MIRROR_TICK).await;
         let stopped_at = engine.clock.now();
         let closing = tokio::task::spawn_blocking(move || {
             engine.close();

@@ -16,6 +16,7 @@ mod confirm;
 mod drop_log;
 mod env_file;
 mod export;
+mod mirror_args;
 mod misspelt;
 mod openapi;
 mod orders;

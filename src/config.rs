@@ -56,6 +56,80 @@ pub struct Config {
     pub pages: PagesConfig,
     /// From where on alerts are raised.
     pub alerts: AlertConfig,
+    /// What follows the store.
+    pub mirrors: MirrorsConfig,
+}
+
+/// What follows the store outside of this process.
+#[derive(Clone, Debug, Default)]
+pub struct MirrorsConfig {
+    /// The PostgreSQL database.
+    pub database: Option<DatabaseConfig>,
+    /// The Redis server.
+    pub redis: Option<RedisConfig>,
+    /// Where events are posted.
+    pub events: Option<EventsConfig>,
+}
+
+/// How to reach a PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// A `postgres://` URL, or the parts below.
+    pub url: Option<Secret>,
+    /// A host name, an IP address or the directory of a socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database.
+    pub name: String,
+    /// The role.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Whether the connection is encrypted. A URL says it itself.
+    pub tls: DatabaseTls,
+    /// A file with the certificates, in PEM, that may sign the server's; those of the system if unset.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Whether the connection to a database is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseTls {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    #[default]
+    Prefer,
+    /// Always; the server's certificate is checked, its name included.
+    Require,
+}
+
+/// How to reach a Redis server.
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    /// A `redis://` or `rediss://` URL, or the parts below.
+    pub url: Option<Secret>,
+    /// A host name or an IP address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Whether the connection is encrypted. A URL says it itself.
+    pub tls: bool,
+    /// A file with the certificates, in PEM, that may sign the server's; those of the system if unset.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where events are posted.
+#[derive(Clone, Debug)]
+pub struct EventsConfig {
+    /// The URL.
+    pub url: Secret,
+    /// The key that signs the posts.
+    pub secret: Option<Secret>,
+    /// Whether the receiver may be on an IP address outside of the public internet.
+    pub allow_private: bool,
 }
 
 /// From where on alerts are raised; 0 switches an alert off.
@@ -252,10 +326,16 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// A key that would sign nothing.
-    #[error(
-        "FULFILLMENT_SECRET is set, and FULFILLMENT_URL is not; set the URL that orders are posted to, or unset both"
-    )]
-    SecretWithoutUrl,
+    #[error("{secret} is set, and {url} is not; set the URL that is posted to, or unset both")]
+    SecretWithoutUrl {
+        /// The variable of the key.
+        secret: &'static str,
+        /// The variable that is missing.
+        url: &'static str,
+    },
+    /// A server that is set twice.
+    #[error("{0}_URL and {0}_HOST are both set; unset one of them")]
+    UrlAndHost(&'static str),
     /// A secret that is set twice.
     #[error("{0} and {0}_FILE are both set; unset one of them")]
     SecretTwice(&'static str),

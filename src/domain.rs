@@ -11,6 +11,7 @@ pub mod figures;
 pub mod filter;
 pub mod job;
 pub mod job_id;
+pub mod mirror;
 pub mod money;
 pub mod names;
 pub mod order;

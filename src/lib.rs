@@ -12,6 +12,7 @@
 //! | [`admission`] | the ordered checks of an order, last of them the stock |
 //! | [`fulfillment`] | workers that fulfil orders, with retries and dead letters |
 //! | [`operator`] | what an operator asks and does, for API, dashboard and commands |
+//! | [`mirror`] | follows the store to PostgreSQL, to Redis, and with events |
 //! | [`monitor`] | watches sale windows and the clock, and raises alerts |
 //! | [`maintenance`] | looks after a store: backup, restore, verify, export |
 //! | [`rehearsal`] | the built-in load test, and its verdict |
@@ -45,6 +46,7 @@ pub mod http;
 pub mod admission;
 pub mod fulfillment;
 pub mod maintenance;
+pub mod mirror;
 pub mod monitor;
 pub mod operator;
 pub mod rehearsal;

@@ -150,6 +150,30 @@ pub const TAIL_RECORDS: usize = 4 * 1024;
 pub const TAIL_CHANGES: usize = 32 * 1024;
 /// How long a follower that reads older records waits where too many wait to read.
 pub const TAIL_RETRY: Duration = Duration::from_millis(100);
+/// How long a mirror gathers records, so that what comes one by one is copied together.
+pub const MIRROR_LINGER: Duration = Duration::from_millis(100);
+/// Records that a mirror reads at once.
+pub const MIRROR_RECORDS: usize = 1_024;
+/// Changes beyond which a mirror gathers no more.
+pub const MIRROR_BATCH_CHANGES: usize = 8 * 1_024;
+/// Orders that a mirror reads at once where it copies everything.
+pub const MIRROR_PAGE: usize = 4 * 1_024;
+/// How often a mirror notes how far it is behind, and looks after its target.
+pub const MIRROR_TICK: Duration = Duration::from_millis(500);
+/// The longest time for one step of a target; then it is connected to anew.
+pub const MIRROR_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time for a connection to a target.
+pub const MIRROR_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before a target is tried again; it doubles up to [`MIRROR_MAX_DELAY`].
+pub const MIRROR_FIRST_DELAY: Duration = Duration::from_millis(200);
+/// See [`MIRROR_FIRST_DELAY`].
+pub const MIRROR_MAX_DELAY: Duration = Duration::from_secs(5);
+/// How long a mirror may copy what its target lacks once the server stops.
+pub const MIRROR_DRAIN: Duration = Duration::from_secs(1);
+/// Threads of one mirror that look up names.
+pub const MIRROR_LOOK_UPS: usize = 2;
+/// Records that are kept from being trimmed for a target that is away.
+pub const MIRROR_KEPT_RECORDS: u64 = 5_000_000;
 /// Orders kept in memory while the history is replayed.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.

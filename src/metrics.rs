@@ -24,6 +24,7 @@ mod distinct;
 mod family;
 mod gauges;
 mod latencies;
+mod mirrors;
 mod outcome;
 mod posts;
 mod requests;
@@ -31,6 +32,7 @@ mod requests;
 pub use distinct::Sketch;
 pub use gauges::{Gauges, ProcessFigures, push_inventory_level};
 pub use latencies::Latencies;
+pub use mirrors::{MirrorFigures, MirrorState, Mirrors};
 pub use outcome::{OUTCOME_COUNT, OUTCOMES, Outcome};
 pub use posts::{LastPost, PostOutcome, Posts};
 pub use requests::OrderTimes;
@@ -88,6 +90,7 @@ pub struct Metrics {
     forwarded_ignored: Counter,
     requests: Requests,
     posts: Posts,
+    mirrors: Mirrors,
     acknowledged: AtomicU64,
     /// Requests for orders that are under way, and the most of them at one moment.
     under_way: Level,
@@ -186,6 +189,7 @@ impl Default for Metrics {
         Self {
             registry,
             posts,
+            mirrors: Mirrors::default(),
             acknowledged: AtomicU64::default(),
             reached,
             rejected,
@@ -355,6 +359,11 @@ impl Metrics {
         &self.posts
     }
 
+    /// How far the mirrors are.
+    pub const fn mirrors(&self) -> &Mirrors {
+        &self.mirrors
+    }
+
     /// Counts orders whose callers got the response that they are stored.
     pub fn count_acknowledged(&self, orders: u64) {
         self.acknowledged.fetch_add(orders, Ordering::Relaxed);
@@ -385,7 +394,7 @@ impl Metrics {
         let mut text = String::with_capacity(8 * 1024);
         // Into memory: this cannot fail.
         let _ = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &levels.registry()))
+            .and_then(|()| encode_registry(&mut text, &levels.registry(&self.mirrors)))
             .and_then(|()| encode_registry(&mut text, &levels.process_registry()));
         if format == Format::Prometheus {
             text = prometheus(&text);

@@ -119,6 +119,8 @@ async fn metrics(
         alerts: AlertCode::ALL.map(|code| (code.as_str(), alerts.raised(code))).into(),
         log_lines_lost: logging::lost_lines(),
         clock_offset: clock.offset(),
+        last_record: head.sequence,
+        now: clock.now(),
     };
     let (format, content_type) = match prefers_open_metrics(&headers) {
         true => (Format::OpenMetrics, OPEN_METRICS),

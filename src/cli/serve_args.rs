@@ -17,6 +17,7 @@ use crate::limits::{
 };
 
 use super::alert_args::AlertArgs;
+use super::mirror_args::MirrorArgs;
 use super::shared_args::{LogArgs, StoreArgs};
 use super::values::{network, within};
 
@@ -152,6 +153,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DOCS", default_value = "public", value_enum)]
     docs: DocsAccess,
     #[command(flatten)]
+    mirrors: MirrorArgs,
+    #[command(flatten)]
     alerts: AlertArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
@@ -168,7 +171,7 @@ impl ServeArgs {
         let signing = config::secret("FULFILLMENT_SECRET", self.fulfillment_secret, self.fulfillment_secret_file)?;
         let url = self.fulfillment_url.filter(|url| !url.is_empty());
         if signing.is_some() && url.is_none() {
-            return Err(ConfigError::SecretWithoutUrl);
+            return Err(ConfigError::SecretWithoutUrl { secret: "FULFILLMENT_SECRET", url: "FULFILLMENT_URL" });
         }
         let fulfillment = url.map(|url| FulfillmentConfig {
             url: config::Secret::new(url),
@@ -203,6 +206,7 @@ impl ServeArgs {
             },
             pages: PagesConfig { dashboard: self.dashboard, docs: self.docs },
             alerts: self.alerts.thresholds(),
+            mirrors: self.mirrors.resolve()?,
         })
     }
 }

@@ -6,11 +6,13 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::clock::Timestamp;
 use crate::domain::digits::push_decimal;
 use crate::domain::order::OrderStatus;
 use crate::domain::product::ProductId;
 
 use super::family::Labelled;
+use super::mirrors::Mirrors;
 
 /// What all names of ours begin with.
 pub(super) const PREFIX: &str = "flash_sale";
@@ -42,6 +44,10 @@ pub struct Gauges {
     pub log_lines_lost: u64,
     /// Milliseconds by which the wall clock was set ahead since the start, negative if it was set back.
     pub clock_offset: i64,
+    /// The last record of the history, and the moment, which say how far mirrors are behind.
+    pub last_record: u64,
+    /// See there.
+    pub now: Timestamp,
     /// What the system says of this process.
     pub process: ProcessFigures,
 }
@@ -72,17 +78,17 @@ pub fn push_inventory_level(text: &mut String, product: ProductId, units: u64) {
     text.push('\n');
 }
 
-fn gauge(value: u64) -> ConstGauge<i64> {
+pub(super) fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn by(label: &'static str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Labelled<ConstGauge<i64>> {
+pub(super) fn by(label: &'static str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Labelled<ConstGauge<i64>> {
     Labelled::new(label, values.into_iter().map(|(value, count)| (value, gauge(count))))
 }
 
 impl Gauges {
-    /// The gauges under names of ours.
-    pub(super) fn registry(&self) -> Registry {
+    /// The gauges under names of ours, and what there is of the mirrors.
+    pub(super) fn registry(&self, mirrors: &Mirrors) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
         let orders = OrderStatus::ALL.map(OrderStatus::as_str).into_iter().zip(self.orders);
         registry.register("order_levels", "Orders, by status", by("status", orders));
@@ -114,6 +120,7 @@ impl Gauges {
         // A gauge, as the older format has no type for it.
         let build = Labelled::new("version", [(env!("CARGO_PKG_VERSION"), gauge(1))]);
         registry.register("build_info", "The version that runs", build);
+        mirrors.register(&mut registry, self.last_record, self.now);
         registry
     }
 

