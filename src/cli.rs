@@ -13,6 +13,7 @@ mod backup;
 mod check;
 mod completions;
 mod confirm;
+mod db;
 mod drop_log;
 mod env_file;
 mod export;
@@ -89,6 +90,7 @@ commands! {
     export::Export,
     report::Report,
     analyze::Analyze,
+    db::Db,
     openapi::Openapi,
     completions::Completions,
     version::Version,

@@ -88,6 +88,8 @@ pub struct DatabaseConfig {
     pub password: Option<Secret>,
     /// Whether the connection is encrypted. A URL says it itself.
     pub tls: DatabaseTls,
+    /// A directory with migrations of one's own.
+    pub migrations: Option<PathBuf>,
     /// A file with the certificates, in PEM, that may sign the server's; those of the system if unset.
     pub ca_file: Option<PathBuf>,
 }

@@ -170,6 +170,10 @@ pub const MIRROR_FIRST_DELAY: Duration = Duration::from_millis(200);
 pub const MIRROR_MAX_DELAY: Duration = Duration::from_secs(5);
 /// How long a mirror may copy what its target lacks once the server stops.
 pub const MIRROR_DRAIN: Duration = Duration::from_secs(1);
+/// How often rows are tried again that a target rejected.
+pub const MIRROR_RETRY: Duration = Duration::from_secs(10);
+/// Bytes of one migration.
+pub const MAX_MIGRATION_BYTES: usize = 1024 * 1024;
 /// Threads of one mirror that look up names.
 pub const MIRROR_LOOK_UPS: usize = 2;
 /// Records that are kept from being trimmed for a target that is away.

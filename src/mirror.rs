@@ -23,11 +23,16 @@ use crate::store::{Store, lower_priority};
 mod follow;
 mod kept;
 mod position;
+mod postgres;
 mod rows;
 mod source;
 mod target;
 
+pub use postgres::database::{Copied, Database, DatabaseError, DatabaseStatus};
+pub use postgres::{Migration, MigrationFileError, Step, generate};
+
 use follow::follow;
+use postgres::Postgres;
 use source::Source;
 use target::Target;
 
@@ -77,13 +82,17 @@ impl Mirrors {
     /// Starts those that are set. Whether their targets are there does not matter.
     pub fn start(deps: Deps, config: &MirrorsConfig) -> Result<Self, MirrorError> {
         let source = Source { deps, most_kept: MIRROR_KEPT_RECORDS, linger: MIRROR_LINGER };
-        let _ = config;
-        Ok(Self { source, stop: watch::Sender::new(false), running: Vec::new() })
+        let mut mirrors = Self { source, stop: watch::Sender::new(false), running: Vec::new() };
+        if let Some(database) = &config.database {
+            let target = Postgres::new(postgres::Settings::new(database)?, mirrors.source.clone());
+            mirrors.run(target)?;
+        }
+        Ok(mirrors)
     }
 
     /// Checks what can be checked of the settings without a target.
     pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
-        let _ = config;
+        config.database.as_ref().map(postgres::Settings::new).transpose()?;
         Ok(())
     }
 

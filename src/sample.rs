@@ -1,8 +1,9 @@
 //! The five sample products.
 
 use crate::committer::{Edit, Intake};
+use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
-use crate::domain::product::{Product, Stock, Terms};
+use crate::domain::product::{Product, ProductId, Stock, Terms};
 use crate::domain::refusal::Refusal;
 use crate::store::Recovered;
 
@@ -40,6 +41,20 @@ pub async fn create(intake: &Intake, missing: Vec<Edit>) -> Result<u64, Refusal>
 /// The edits that create all of them, in the order of their numbers.
 pub fn products() -> impl Iterator<Item = Edit> {
     all().map(Sample::create)
+}
+
+/// All of them as a store has them that was given them at this moment.
+pub fn rows(at: Timestamp) -> Vec<Product> {
+    let row = |(id, sample): (u64, Sample)| Product {
+        id: ProductId(id),
+        terms: sample.terms,
+        stopped: false,
+        stock: Stock::new(sample.units, sample.units),
+        orders: 0,
+        created_at: at,
+        updated_at: at,
+    };
+    (1..).zip(all()).map(row).collect()
 }
 
 /// Whether a product with these is one of them, as far as what it was created with says.

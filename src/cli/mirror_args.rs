@@ -46,6 +46,9 @@ pub(super) struct DatabaseArgs {
     /// File with the certificates, in PEM, that may sign the database server's; if unset, those of the system
     #[arg(long, env = "DATABASE_CA_FILE", value_name = "FILE")]
     database_ca_file: Option<PathBuf>,
+    /// Directory with migrations of your own, as `flashsale db generate` begins them; the server applies them as well
+    #[arg(long, env = "DATABASE_MIGRATIONS", value_name = "DIR")]
+    database_migrations: Option<PathBuf>,
 }
 
 impl DatabaseArgs {
@@ -65,6 +68,7 @@ impl DatabaseArgs {
             user: self.database_user,
             password,
             tls: self.database_sslmode,
+            migrations: self.database_migrations.filter(|directory| !directory.as_os_str().is_empty()),
             ca_file: self.database_ca_file.filter(|file| !file.as_os_str().is_empty()),
         }))
     }

@@ -7,6 +7,7 @@ use crate::app::AppError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::maintenance::MaintenanceError;
+use crate::mirror::{DatabaseError, MigrationFileError, MirrorError};
 use crate::rehearsal::RehearsalError;
 use crate::rehearsal::prepare::PrepareError;
 use crate::report::ReportError;
@@ -63,6 +64,12 @@ pub(super) enum CommandError {
     NotEmpty(String),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Migration(#[from] MigrationFileError),
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("the report has no name of its own if results come from standard input; give one with --output")]

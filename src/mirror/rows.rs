@@ -20,7 +20,7 @@ pub(super) struct Rows {
 }
 
 /// The numbers of what records touched. A row that is touched several times is read once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Touched {
     orders: BTreeSet<OrderId>,
     products: BTreeSet<ProductId>,
@@ -58,6 +58,11 @@ impl Touched {
             | Change::QueueResumed
             | Change::HistoryForked(_) => {}
         }
+    }
+
+    /// These.
+    pub(super) fn these(orders: Vec<OrderId>, products: Vec<ProductId>) -> Self {
+        Self { orders: orders.into_iter().collect(), products: products.into_iter().collect() }
     }
 
     /// Reads the rows. A product that is not there any more is deleted; orders are never.

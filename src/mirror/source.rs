@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::change::Record;
 use crate::domain::clock::Timestamp;
 use crate::domain::order::{Order, OrderId};
-use crate::domain::product::Product;
+use crate::domain::product::{Product, ProductId};
 use crate::limits::{MIRROR_PAGE, TAIL_RETRY};
 use crate::store::{Reader, Scan, StoreError};
 
@@ -46,8 +46,16 @@ impl Source {
 
     /// The rows that these records touched.
     pub(super) async fn rows(&self, records: &[Arc<Record>]) -> Result<Rows, Fault> {
-        let records: Vec<_> = records.to_vec();
-        self.scan(move |reader| Touched::of(&records).read(&reader.snapshot()?)).await
+        self.read(Touched::of(records)).await
+    }
+
+    /// The rows with these numbers.
+    pub(super) async fn rows_by_id(&self, orders: Vec<OrderId>, products: Vec<ProductId>) -> Result<Rows, Fault> {
+        self.read(Touched::these(orders, products)).await
+    }
+
+    async fn read(&self, touched: Touched) -> Result<Rows, Fault> {
+        self.scan(move |reader| touched.clone().read(&reader.snapshot()?)).await
     }
 
     /// Where a copy of everything begins.

@@ -1,0 +1,4 @@
+DROP TABLE mirror_rejected;
+DROP TABLE mirror_position;
+DROP TABLE orders;
+DROP TABLE products;
