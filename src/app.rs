@@ -286,8 +286,18 @@ impl App {
         let server = tokio::spawn(http::serve(listener, site, serving, stopped));
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;
-        let app =
-            Self { engine, windows, clock_watch, feed: feed_task, mirrors, figures, server, nudges, stop, shutdown_timeout };
+        let app = Self {
+            engine,
+            windows,
+            clock_watch,
+            feed: feed_task,
+            mirrors,
+            figures,
+            server,
+            nudges,
+            stop,
+            shutdown_timeout,
+        };
         Ok((app, banner))
     }
 

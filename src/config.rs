@@ -153,6 +153,8 @@ pub struct AlertConfig {
     pub disk_free_mib: u32,
     /// Percent of the limit of open files.
     pub open_files_percent: u32,
+    /// Seconds by which a mirror is behind.
+    pub mirror_lag_seconds: u32,
     /// Minutes before the start of a sale.
     pub sale_soon_minutes: u32,
 }
@@ -168,6 +170,7 @@ impl AlertConfig {
         commit_ms: 100,
         disk_free_mib: 1_024,
         open_files_percent: 80,
+        mirror_lag_seconds: 60,
         sale_soon_minutes: 10,
     };
 }

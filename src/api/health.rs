@@ -1,5 +1,7 @@
 //! Whether the server lives, and whether it takes orders.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,7 +10,10 @@ use axum::response::{IntoResponse, Response};
 use crate::committer::{Intake, Status};
 use crate::domain::clock::Clock;
 use crate::http::Access;
-use crate::view::health::{HealthView, LiveView, Missing, NotReadyView};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::view::health::{HealthView, LiveView, Missing, NotReadyView, ReadyView};
+use crate::view::metrics::MirrorLags;
 
 use super::route::{self, Route};
 
@@ -18,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
         .responds_inline::<LiveView>(StatusCode::OK, "It does.");
     let taking = route::root(Access::Public, "/readyz", "ready", "Ask whether orders are taken")
         .unlimited()
-        .responds_inline::<LiveView>(StatusCode::OK, "They are.")
+        .responds_inline::<ReadyView>(StatusCode::OK, "They are.")
         .responds_inline::<NotReadyView>(StatusCode::SERVICE_UNAVAILABLE, "They are not.");
     let older = route::public("/monitoring/health", "health", "Ask whether the process runs, as older clients do")
         .unlimited()
@@ -32,9 +37,18 @@ async fn live() -> Json<LiveView> {
 }
 
 /// Orders are taken; if not, what is missing.
-async fn ready(State(intake): State<Intake>) -> Response {
+async fn ready(
+    State(intake): State<Intake>,
+    State(metrics): State<Arc<Metrics>>,
+    State(store): State<Arc<Store>>,
+    State(clock): State<Clock>,
+) -> Response {
     let missing = match intake.status() {
-        Status::Open => return Json(LiveView::OK).into_response(),
+        Status::Open => {
+            let states = metrics.mirrors().states(store.head().sequence, clock.now());
+            let lags = states.into_iter().map(|(mirror, state)| (mirror.as_str(), state.lag_view()));
+            return Json(ReadyView::of(MirrorLags(lags.collect()))).into_response();
+        }
         Status::ShuttingDown => Missing::ShuttingDown,
         Status::StorageUnavailable => Missing::StorageUnavailable,
         Status::StorageMissing => Missing::StorageMissing,

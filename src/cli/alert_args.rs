@@ -59,6 +59,12 @@ pub(super) struct AlertArgs {
         value_parser = within::<u32>(0..=100)
     )]
     alert_open_files_percent: u32,
+    /// Alert when a mirror is further behind than this, in seconds
+    #[arg(
+        long, env = "ALERT_MIRROR_LAG_SECONDS", default_value_t = DEFAULT.mirror_lag_seconds, value_name = "S",
+        value_parser = within::<u32>(0..=86_400)
+    )]
+    alert_mirror_lag_seconds: u32,
     /// Alert so many minutes before a sale starts
     #[arg(
         long, env = "ALERT_SALE_SOON_MINUTES", default_value_t = DEFAULT.sale_soon_minutes, value_name = "MINUTES",
@@ -79,6 +85,7 @@ impl AlertArgs {
             commit_ms: self.alert_commit_ms,
             disk_free_mib: self.alert_disk_free_mib,
             open_files_percent: self.alert_open_files_percent,
+            mirror_lag_seconds: self.alert_mirror_lag_seconds,
             sale_soon_minutes: self.alert_sale_soon_minutes,
         }
     }

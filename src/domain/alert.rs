@@ -103,6 +103,12 @@ alerts! {
     /// The limit of open files is nearly reached.
     OpenFiles = "open_files", Warning,
         "Raise the limit of open files (ulimit -n), or lower MAX_CONNECTIONS, and start the server again.";
+    /// The target of a mirror is away.
+    MirrorAway = "mirror_away", Warning,
+        "See whether the target runs and can be reached; orders are not affected, and copying continues by itself.";
+    /// A mirror is behind.
+    MirrorBehind = "mirror_behind", Warning,
+        "See whether its target keeps up: its disk, its locks, and who else uses it; orders are not affected.";
     /// The units of a product do not add up.
     NotConserved = "conservation_broken", Critical,
         "Stop the sale, keep the data directory as it is, and run flashsale verify on a copy of it.";

@@ -82,7 +82,10 @@ pub(super) fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-pub(super) fn by(label: &'static str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Labelled<ConstGauge<i64>> {
+pub(super) fn by(
+    label: &'static str,
+    values: impl IntoIterator<Item = (&'static str, u64)>,
+) -> Labelled<ConstGauge<i64>> {
     Labelled::new(label, values.into_iter().map(|(value, count)| (value, gauge(count))))
 }
 

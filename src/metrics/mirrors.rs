@@ -14,6 +14,8 @@ use super::gauges::{by, gauge};
 use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::limits::MAX_ERROR_CHARS;
+use crate::view::metrics::{MirrorLagView, MirrorView};
+use crate::view::text::hundredths;
 
 /// The figures of each mirror. Those that are not set have none.
 #[derive(Debug)]
@@ -93,6 +95,21 @@ pub struct MirrorState {
     pub last_error: Option<String>,
 }
 
+impl MirrorState {
+    /// How far it is, as it goes out.
+    pub fn lag_view(&self) -> MirrorLagView {
+        let lag_seconds = hundredths(self.lag.as_secs_f64());
+        MirrorLagView { connected: self.connected, lag_events: self.lag_records, lag_seconds }
+    }
+
+    /// All of it, as it goes out.
+    pub fn view(self) -> MirrorView {
+        let MirrorLagView { connected, lag_events, lag_seconds } = self.lag_view();
+        let Self { rebuilding, changes, put_aside, rebuilds, last_error, .. } = self;
+        MirrorView { connected, lag_events, lag_seconds, rebuilding, changes, put_aside, rebuilds, last_error }
+    }
+}
+
 impl MirrorFigures {
     /// Notes that the mirror is set.
     pub fn set(&self) {
@@ -168,7 +185,8 @@ impl MirrorFigures {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let lag_records = last.saturating_sub(self.position());
         let since = self.behind_since.load(Ordering::Relaxed);
-        let lag = if lag_records == 0 || since == 0 { Duration::ZERO } else { now.since(Timestamp::from_millis(since)) };
+        let lag =
+            if lag_records == 0 || since == 0 { Duration::ZERO } else { now.since(Timestamp::from_millis(since)) };
         self.is_set.load(Ordering::Relaxed).then(|| MirrorState {
             connected: self.is_connected.load(Ordering::Relaxed),
             rebuilding: self.is_rebuilding.load(Ordering::Relaxed),

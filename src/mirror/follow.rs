@@ -104,12 +104,13 @@ impl<T: Target> Follower<'_, T> {
                 tracing::info!(mirror = %T::MIRROR, %found, "a mirror continues");
                 found
             }
-            found => {
+            None => self.copy_all("the target is new").await?,
+            Some(found) => {
                 let why = match found {
-                    None => "the target is new",
-                    Some(found) if found.history != self.source.head().history => "the target is of another history",
-                    Some(_) => "the target is ahead of the store",
+                    found if found.history != self.source.head().history => "the target is of another history",
+                    _ => "the target is ahead of the store",
                 };
+                tracing::warn!(mirror = %T::MIRROR, %found, "{why}");
                 self.copy_all(why).await?
             }
         };
@@ -191,11 +192,11 @@ impl<T: Target> Follower<'_, T> {
         self.figures.rebuild();
         if !T::HAS_ROWS {
             let head = self.source.head();
-            tracing::warn!(%mirror, "{why}; the mirror begins with what comes now");
+            tracing::info!(%mirror, "{why}; the mirror begins with what comes now");
             within(self.target.finish(head)).await?;
             return Ok(head);
         }
-        tracing::warn!(%mirror, "{why}; everything is copied");
+        tracing::info!(%mirror, "{why}; everything is copied");
         let Start { position, products, last_order } = self.source.start().await?;
         self.kept.advance(position.sequence);
         within(self.target.begin(&products)).await?;

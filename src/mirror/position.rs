@@ -17,7 +17,8 @@ impl Position {
     /// The position that a target keeps as two texts; `None` if they are none of ours.
     pub(super) fn parse(history: &str, sequence: u64) -> Option<Self> {
         let mut id = [0; 16];
-        let digits = Some(history).filter(|text| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        let digits =
+            Some(history).filter(|text| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         for (byte, digits) in id.iter_mut().zip(digits.as_bytes().chunks(2)) {
             *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         }

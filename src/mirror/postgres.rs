@@ -79,7 +79,8 @@ impl Target for Postgres {
         let connection = self.settings.connect().await.map_err(away)?;
         let client = &connection.client;
         schema::lock(client).await.map_err(schema_fault)?;
-        let all = migrations::all(self.settings.migrations.as_deref()).map_err(|error| Fault::Away(error.to_string()))?;
+        let all =
+            migrations::all(self.settings.migrations.as_deref()).map_err(|error| Fault::Away(error.to_string()))?;
         for migration in schema::migrate(client, &all).await.map_err(schema_fault)? {
             tracing::info!(version = migration.version, name = migration.name, "applied a migration to PostgreSQL");
         }

@@ -53,10 +53,7 @@ impl Touched {
                 self.orders.insert(*order);
                 self.products.insert(*product);
             }
-            Change::DeadLetterDeleted(_)
-            | Change::QueuePaused
-            | Change::QueueResumed
-            | Change::HistoryForked(_) => {}
+            Change::DeadLetterDeleted(_) | Change::QueuePaused | Change::QueueResumed | Change::HistoryForked(_) => {}
         }
     }
 

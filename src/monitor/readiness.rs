@@ -238,8 +238,35 @@ fn access(seen: &Seen<'_>) -> ReadinessCheckView {
     found("access", "Access", Ready, evidence)
 }
 
-fn mirrors(_: &Seen<'_>) -> ReadinessCheckView {
-    found("mirrors", "Mirrors", Ready, "None is set.".to_owned())
+fn mirrors(seen: &Seen<'_>) -> ReadinessCheckView {
+    let mirrors = &seen.metrics.mirrors.0;
+    if mirrors.is_empty() {
+        return found("mirrors", "Mirrors", Ready, "None is set.".to_owned());
+    }
+    let mut status = Ready;
+    let mut said = Vec::new();
+    for (name, mirror) in mirrors {
+        let (state, is_good) = match (&mirror.last_error, mirror.connected) {
+            (Some(error), false) => (format!("away ({error})"), false),
+            (None, false) => ("not there yet".to_owned(), false),
+            (_, true) if mirror.rebuilding => ("copying everything".to_owned(), false),
+            (_, true) if mirror.lag_events == 0 => ("up to date".to_owned(), true),
+            (_, true) => {
+                let slow = f64::from(seen.deps.thresholds.mirror_lag_seconds);
+                let behind = format!("{} records and {} s behind", grouped(mirror.lag_events), mirror.lag_seconds);
+                (behind, slow == 0.0 || mirror.lag_seconds <= slow)
+            }
+        };
+        let aside = match mirror.put_aside {
+            0 => String::new(),
+            rows => format!(", {} rejected", grouped(rows)),
+        };
+        if !is_good || mirror.put_aside > 0 {
+            status = Look;
+        }
+        said.push(format!("{name}: {state}{aside}"));
+    }
+    found("mirrors", "Mirrors", status, format!("{}.", said.join("; "))).mended(AlertCode::MirrorAway.action(), None)
 }
 
 fn bytes(bytes: u64) -> String {

@@ -54,7 +54,7 @@ struct Rule {
 
 /// The table of the alerts about the server as a whole. [`PRODUCT_RULES`] has those about products; those about windows
 /// and about the clock are raised where these are watched.
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 12] = [
     Rule {
         code: AlertCode::QueueFull,
         hold: Duration::from_secs(2),
@@ -125,6 +125,31 @@ const RULES: [Rule; 10] = [
             above(percent, look.thresholds.open_files_percent)
         },
         say: |look| format!("More than {} % of the allowed files are open.", look.thresholds.open_files_percent),
+    },
+    Rule {
+        code: AlertCode::MirrorAway,
+        // Longer than a restart of a database takes.
+        hold: Duration::from_secs(4),
+        release: Duration::from_secs(2),
+        side: |look| match look.metrics.mirrors.0.values().all(|mirror| mirror.connected) {
+            true => Side::Clear,
+            false => Side::Beyond,
+        },
+        say: |look| {
+            let away = look.metrics.mirrors.0.iter().filter(|(_, mirror)| !mirror.connected);
+            let names: Vec<_> = away.map(|(name, _)| *name).collect();
+            format!("The target of a mirror is away: {}.", names.join(", "))
+        },
+    },
+    Rule {
+        code: AlertCode::MirrorBehind,
+        hold: Duration::from_secs(2),
+        release: Duration::from_secs(5),
+        side: |look| {
+            let lags = look.metrics.mirrors.0.values().map(|mirror| mirror.lag_seconds);
+            above(lags.reduce(f64::max), look.thresholds.mirror_lag_seconds)
+        },
+        say: |look| format!("A mirror is more than {} s behind.", look.thresholds.mirror_lag_seconds),
     },
     Rule {
         code: AlertCode::NotConserved,

@@ -10,7 +10,9 @@ use crate::domain::sale::{Levels, Phase, Sale};
 use crate::metrics::{Commits, Latencies, OUTCOME_COUNT, OUTCOMES, ProcessFigures};
 use crate::queue::SlotKind;
 use crate::view::benchmark::BenchmarkView;
-use crate::view::metrics::{ByCode, CommitView, LatestView, MetricsView, RatesByCode, SaleView, UnitsByProduct};
+use crate::view::metrics::{
+    ByCode, CommitView, LatestView, MetricsView, Mirrors, RatesByCode, SaleView, UnitsByProduct,
+};
 use crate::view::text::{AsText, hundredths};
 
 use super::benchmark::{Present, Run};
@@ -192,6 +194,7 @@ impl Sampler {
         self.fill_rates(&mut view);
         self.fill_since_reset(&mut view);
         self.fill_machine(&mut view);
+        self.fill_mirrors(&mut view);
         self.fill_stock(&mut view);
         view
     }
@@ -262,6 +265,11 @@ impl Sampler {
         view.open_files = process.figures.open_files;
         view.max_open_files = process.figures.max_open_files;
         view.disk_free_bytes = process.figures.disk_free_bytes;
+    }
+
+    fn fill_mirrors(&self, view: &mut MetricsView) {
+        let states = self.deps.metrics.mirrors().states(self.deps.store.head().sequence, self.taken.wall);
+        view.mirrors = Mirrors(states.into_iter().map(|(mirror, state)| (mirror.as_str(), state.view())).collect());
     }
 
     fn fill_stock(&mut self, view: &mut MetricsView) {

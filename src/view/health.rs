@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::metrics::MirrorLags;
 use super::text::AsText;
 use crate::domain::clock::Timestamp;
 
@@ -15,6 +16,23 @@ pub struct LiveView {
 impl LiveView {
     /// It does.
     pub const OK: Self = Self { status: Fine::Ok };
+}
+
+/// Orders are taken.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReadyView {
+    status: Fine,
+    /// The mirrors that are set, whatever state they are in: orders do not need them. Absent if none is set.
+    #[serde(skip_serializing_if = "MirrorLags::is_empty")]
+    #[schema(required = false)]
+    mirrors: MirrorLags,
+}
+
+impl ReadyView {
+    /// They are, and so far are the mirrors.
+    pub const fn of(mirrors: MirrorLags) -> Self {
+        Self { status: Fine::Ok, mirrors }
+    }
 }
 
 /// The process runs.

@@ -48,6 +48,8 @@ keyed! {
     ByStatusAndCode, "CountsByStatusAndCode", String => u64;
     /// The databases that follow the store, by name.
     Mirrors, "Mirrors", &'static str => MirrorView;
+    /// How far the mirrors are, by name.
+    MirrorLags, "MirrorLags", &'static str => MirrorLagView;
 }
 
 /// The figures of the last second. Rates are those of that second; percentages go from 0 to 100; null is what was not
@@ -193,12 +195,47 @@ pub struct CommitView {
 }
 
 /// A database that follows the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MirrorState)]
 pub struct MirrorView {
+    /// Whether its target is there.
     pub(crate) connected: bool,
+    /// Records of the history that the target lacks.
     pub(crate) lag_events: u64,
+    /// Age of the oldest change that the target lacks.
+    #[schema(minimum = 0)]
+    pub(crate) lag_seconds: f64,
+    /// Whether everything is being copied.
+    pub(crate) rebuilding: bool,
+    /// Changes that the target took since the start of the server.
+    pub(crate) changes: u64,
+    /// Rows or events that the target rejected since the start; they are kept aside.
+    pub(crate) put_aside: u64,
+    /// How often everything was copied since the start.
+    pub(crate) rebuilds: u64,
+    /// What went wrong last, if the target is not there.
+    #[schema(required)]
+    pub(crate) last_error: Option<String>,
+}
+
+impl MirrorLags {
+    /// Whether no mirror is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How far one mirror is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MirrorLag)]
+pub struct MirrorLagView {
+    /// Whether its target is there.
+    pub(crate) connected: bool,
+    /// Records of the history that the target lacks.
+    pub(crate) lag_events: u64,
+    /// Age of the oldest change that the target lacks.
     #[schema(minimum = 0)]
     pub(crate) lag_seconds: f64,
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::alerts::Event;
 use crate::domain::clock::{Clock, Timestamp};
+use crate::view::metrics::MirrorView;
 
 fn metrics() -> MetricsView {
     MetricsView { queue_capacity: 100, ..MetricsView::default() }
@@ -61,7 +62,7 @@ fn every_rule_raises_its_alert_and_ends_it() {
         (product.stock.current, product.stock.sold) = (current, sold);
         vec![Arc::new(product)]
     };
-    let cases: [(AlertCode, Change); 9] = [
+    let cases: [(AlertCode, Change); 11] = [
         (AlertCode::QueueFull, |desk| desk.metrics.queue_length = 81),
         (AlertCode::OldestJob, |desk| desk.metrics.oldest_job_age_ms = 60_000),
         (AlertCode::ErrorRate, |desk| desk.metrics.error_rate = Some(50.0)),
@@ -71,6 +72,13 @@ fn every_rule_raises_its_alert_and_ends_it() {
         (AlertCode::DiskFull, |desk| desk.metrics.disk_free_bytes = Some(5)),
         (AlertCode::OpenFiles, |desk| {
             (desk.metrics.open_files, desk.metrics.max_open_files) = (Some(90), Some(100));
+        }),
+        (AlertCode::MirrorAway, |desk| {
+            desk.metrics.mirrors.0.insert("redis", MirrorView::default());
+        }),
+        (AlertCode::MirrorBehind, |desk| {
+            let behind = MirrorView { connected: true, lag_seconds: 61.0, ..MirrorView::default() };
+            desk.metrics.mirrors.0.insert("postgres", behind);
         }),
         (AlertCode::SaleSoon, |desk| {
             desk.metrics.sale.phase.0 = Phase::Before;
