@@ -7,6 +7,7 @@ mod endpoint;
 pub(crate) mod engine;
 pub(crate) mod gate;
 mod operations;
+pub(crate) mod postgres;
 mod problem;
 mod process;
 mod proxy;

@@ -12,6 +12,7 @@
 mod api;
 mod harness;
 mod life;
+mod mirror;
 mod sale;
 mod store;
 mod tidy;

@@ -88,7 +88,7 @@ const STARTERS: &[&str] = &[
 /// The house of these tests: what several of them need is in the harness.
 pub(crate) const TESTS: House = House {
     roots: &["crate"],
-    floors: &[&["harness"], &["api", "life", "sale", "store", "tidy"], &["main"]],
+    floors: &[&["harness"], &["api", "life", "mirror", "sale", "store", "tidy"], &["main"]],
     only_in: &[(&["proc_macro2"], &["tidy"])],
 };
 

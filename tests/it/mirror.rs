@@ -1,0 +1,3 @@
+//! The mirrors: what they copy, and that they neither lose nor decide anything.
+
+mod postgres;
