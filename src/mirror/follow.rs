@@ -199,7 +199,7 @@ impl<T: Target> Follower<'_, T> {
         tracing::info!(%mirror, "{why}; everything is copied");
         let Start { position, products, last_order } = self.source.start().await?;
         self.kept.advance(position.sequence);
-        within(self.target.begin(&products)).await?;
+        self.figures.put_aside(within(self.target.begin(&products)).await?);
         let mut first = OrderId(0);
         loop {
             let orders = self.source.orders(first, last_order).await?;

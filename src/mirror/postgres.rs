@@ -110,13 +110,13 @@ impl Target for Postgres {
         Ok(rejected)
     }
 
-    async fn begin(&mut self, products: &[Product]) -> Result<(), Fault> {
+    async fn begin(&mut self, products: &[Product]) -> Result<u64, Fault> {
         let Session { connection, writer, copied, .. } = session(&mut self.session)?;
         let client = &connection.client;
         execute(client, "BEGIN; DELETE FROM mirror_rejected").await?;
-        writer.put(client, products, &self.source.deps.job_ids).await?;
+        let rejected = writer.put(client, products, &self.source.deps.job_ids).await?;
         *copied = Some((products.iter().map(|product| product.id.0.cast_signed()).collect(), 0));
-        Ok(())
+        Ok(rejected)
     }
 
     async fn load(&mut self, orders: &[Order]) -> Result<u64, Fault> {

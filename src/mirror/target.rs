@@ -52,8 +52,8 @@ pub(super) trait Target {
     async fn apply(&mut self, batch: &Batch) -> Result<u64, Fault>;
 
     /// Begins to copy everything: what the target has is replaced once [`finish`](Self::finish) has succeeded, not
-    /// before. Not called for a target without rows.
-    async fn begin(&mut self, products: &[Product]) -> Result<(), Fault>;
+    /// before. Gives how many products the target rejected. Not called for a target without rows.
+    async fn begin(&mut self, products: &[Product]) -> Result<u64, Fault>;
 
     /// Copies some orders after [`begin`](Self::begin). Gives how many the target rejected.
     async fn load(&mut self, orders: &[Order]) -> Result<u64, Fault>;
