@@ -1,13 +1,15 @@
 //! What the server has in the end, asked for through its API like anyone would.
 
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::RehearsalError;
 use super::name::User;
-use crate::client::{Call, Calls, ClientError, OPEN_STATES, jobs};
+use crate::client::{Call, Calls, ClientError, OPEN_STATES, Reply, jobs};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::order::OrderStatus;
 use crate::limits::{MAX_PAGE, MAX_REMEMBERED_ORDERS, REHEARSAL_SETTLE_TIMEOUT};
@@ -17,6 +19,8 @@ use crate::view::text::Words;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Looks at the server's clock, of which the quickest counts.
 const CLOCK_LOOKS: u32 = 5;
+/// Pages of the list that wait to be read while the next one is asked for.
+const PAGES_AHEAD: usize = 2;
 
 /// A product in the end.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -138,14 +142,35 @@ impl Facts {
     }
 }
 
-/// All orders of these products, oldest first.
+/// All orders of these products, oldest first. A thread reads each page while the next one is asked for: for a million
+/// orders both take seconds.
 fn orders(calls: &Calls, products: &[u64], since: Timestamp, offset: i64) -> Result<Vec<OrderFact>, RehearsalError> {
-    let mut found = Vec::new();
     // The list has no order by product: only what came since the run began is read.
     let from = Timestamp::from_millis(since.millis() + offset - 1_000).to_string();
     let first = Call::get("/orders").query([("limit", Some(MAX_PAGE.to_string())), ("from", Some(from))]);
-    for page in calls.pages(first) {
-        let page = page?;
+    std::thread::scope(|scope| {
+        let (sender, pages) = bounded::<Reply>(PAGES_AHEAD);
+        let reader = Builder::new().name("orders".to_owned()).spawn_scoped(scope, || read(pages, products, offset));
+        let reader = reader.map_err(RehearsalError::Machine)?;
+        for page in calls.pages(first) {
+            // Only a reader that gave up takes no more.
+            if sender.send(page?).is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        reader.join().unwrap_or(Err(RehearsalError::Panicked))
+    })
+}
+
+/// The orders of these products on some pages, oldest first.
+fn read(
+    pages: impl IntoIterator<Item = Reply>,
+    products: &[u64],
+    offset: i64,
+) -> Result<Vec<OrderFact>, RehearsalError> {
+    let mut found = Vec::new();
+    for page in pages {
         let rows: Vec<OrderRow<'_>> = serde_json::from_slice(&page.body).map_err(|_| ClientError::NotTheApi)?;
         for row in rows {
             let Some(product) = products.iter().position(|id| *id == row.product_id) else { continue };

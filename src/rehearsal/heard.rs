@@ -36,7 +36,7 @@ pub(super) enum Act {
 }
 
 /// Everything that was heard, within bounds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
     pub(super) acknowledged: Vec<Acknowledged>,
     pub(super) sold_out: Vec<SoldOut>,

@@ -127,7 +127,7 @@ impl Run<'_> {
     }
 
     fn funnel(&self) -> FunnelView {
-        let mut funnel = FunnelView { admitted: self.book.told.len() as u64, ..FunnelView::default() };
+        let mut funnel = FunnelView { admitted: self.book.heard.acknowledged.len() as u64, ..FunnelView::default() };
         funnel.repeated = funnel.admitted;
         for told in self.book.granted() {
             funnel.repeated -= 1;

@@ -91,7 +91,7 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
         duration,
         seconds,
         total: &total,
-        book: &Book::of(&heard, &facts),
+        book: &Book::of(heard, &facts),
         events,
         delivered: delivered.as_ref(),
         generator_cpu,

@@ -1,8 +1,6 @@
 //! The verdict: what buyers heard, compared with what the server has. Pure, so that each lie can be tested.
 
-use std::collections::{HashMap, HashSet};
-
-use foldhash::fast::FixedState;
+use std::collections::HashSet;
 
 use super::book::Book;
 use super::facts::{Facts, OrderFact, ProductFact};
@@ -51,8 +49,6 @@ pub(super) fn checks(evidence: &Evidence<'_>) -> Vec<CheckView> {
 fn check(name: &str, title: impl Into<String>, holds: bool, evidence: String) -> CheckView {
     CheckView { name: name.to_owned(), title: title.into(), holds, evidence }
 }
-
-type Map<K, V> = HashMap<K, V, FixedState>;
 
 fn sold_equals_stock(facts: &Facts) -> CheckView {
     let Facts { products, orders, is_sound, .. } = facts;
@@ -103,24 +99,30 @@ fn sold_equals_stock(facts: &Facts) -> CheckView {
 
 fn nobody_above_the_limit(facts: &Facts) -> CheckView {
     let Facts { products, orders, .. } = facts;
-    let mut units = Map::<(Option<User>, u16), u64>::default();
-    for order in orders.iter().filter(|order| order.status.counts_as_purchase()) {
-        *units.entry((order.user, order.product)).or_default() += u64::from(order.quantity);
-    }
     let limit = |product: u16| products[usize::from(product)].per_user_limit;
-    let mut above: Vec<_> =
-        units.iter().filter(|((_, product), units)| limit(*product).is_some_and(|limit| **units > limit)).collect();
-    above.sort_unstable();
+    let is_limited = |order: &&OrderFact| order.status.counts_as_purchase() && limit(order.product).is_some();
+    let mut bought: Vec<_> =
+        orders.iter().filter(is_limited).map(|order| (order.user, order.product, order.quantity)).collect();
+    bought.sort_unstable();
+    let (mut buyers, mut above) = (0, Vec::new());
+    for by_one in bought.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)) {
+        let (user, product, _) = by_one[0];
+        let units = by_one.iter().map(|(.., units)| u64::from(*units)).sum::<u64>();
+        buyers += 1;
+        if limit(product).is_some_and(|limit| units > limit) {
+            above.push((user, product, units));
+        }
+    }
     let most = products.iter().filter_map(|product| product.per_user_limit).max();
     let text = match (above.first(), most) {
-        (Some(((user, product), units)), _) => format!(
+        (Some((user, product, units)), _) => format!(
             "{} has {} units of {}; {} buyers are above the limit",
             user.map_or_else(|| "a stranger".to_owned(), User::name),
-            grouped(**units),
+            grouped(*units),
             products[usize::from(*product)].name,
             grouped(above.len() as u64)
         ),
-        (None, Some(most)) => format!("{} buyers, at most {} units each", grouped(units.len() as u64), grouped(most)),
+        (None, Some(most)) => format!("{} buyers, at most {} units each", grouped(buyers), grouped(most)),
         (None, None) => "no product of the scenario has a limit".to_owned(),
     };
     check("limit", "Nobody above the limit", above.is_empty(), text)
@@ -128,7 +130,7 @@ fn nobody_above_the_limit(facts: &Facts) -> CheckView {
 
 /// Each acknowledged order is there as it was asked for, and each acknowledged act was done.
 fn nothing_lost(book: &Book<'_>) -> CheckView {
-    let Heard { acknowledged, acts, .. } = book.heard;
+    let Heard { acknowledged, acts, .. } = &book.heard;
     let is_there = |told: &&Acknowledged| {
         book.facts.order(told.order).is_some_and(|order| {
             (order.user, order.product, order.quantity) == (Some(told.user), told.product, told.quantity)
@@ -164,42 +166,30 @@ fn nothing_lost(book: &Book<'_>) -> CheckView {
 
 /// A key that was sent more than once got one order, and no buyer has more orders than it sent keys.
 fn one_key_one_order(book: &Book<'_>) -> CheckView {
-    let mut first = Map::<(User, u16), u64>::default();
-    let (mut repeated, mut second) = (0, Vec::new());
-    for told in &book.heard.acknowledged {
-        match first.get(&(told.user, told.nth)) {
-            Some(order) => {
-                repeated += 1;
-                if *order != told.order {
-                    second.push(told.user);
-                }
-            }
-            None => {
-                first.insert((told.user, told.nth), told.order);
-            }
+    let (mut repeated, mut second) = (book.heard.acknowledged.len(), Vec::new());
+    for (user, orders) in book.by_key() {
+        repeated -= orders.min(1);
+        if orders > 1 {
+            second.push(user);
         }
     }
-    let mut has = Map::<User, usize>::default();
-    for user in book.facts.orders.iter().filter_map(|order| order.user) {
-        *has.entry(user).or_default() += 1;
-    }
-    let is_more = |(user, count): &(&User, &usize)| (1..**count).contains(&book.expected(**user));
-    let more = has.iter().filter(is_more);
-    second.extend(more.map(|(user, _)| *user));
+    let mut owners: Vec<_> = book.facts.orders.iter().filter_map(|order| order.user).collect();
+    owners.sort_unstable();
+    let has_more = |own: &&[User]| (1..own.len()).contains(&book.expected(own[0]));
+    second.extend(owners.chunk_by(User::eq).filter(has_more).map(|own| own[0]));
     second.sort_unstable();
     second.dedup();
     let text = match second.first() {
         Some(user) => {
             format!("{} has a second order for one key; {} such buyers", user.name(), grouped(second.len() as u64))
         }
-        None => format!("{} repeated responses, 0 second orders", grouped(repeated)),
+        None => format!("{} repeated responses, 0 second orders", grouped(repeated as u64)),
     };
     check("same_key", "The same key, one order", second.is_empty(), text)
 }
 
 fn one_order_one_buyer(book: &Book<'_>) -> CheckView {
-    let by_order = book.told.chunk_by(|one, next| one.order == next.order);
-    let shared = by_order.flat_map(|told| {
+    let shared = book.by_order().flat_map(|told| {
         let is_others = |other: &&Acknowledged| (other.user, other.nth) != (told[0].user, told[0].nth);
         told.iter().filter(is_others).map(|other| (told[0].user, other))
     });
@@ -236,7 +226,7 @@ fn nothing_unasked(book: &Book<'_>) -> CheckView {
 /// A rejection as sold out is wrong if more units than it asked for were surely left all the time from its request to
 /// its response.
 fn nobody_sent_away(book: &Book<'_>, began: i64) -> CheckView {
-    let Heard { sold_out, all_sold_out, .. } = book.heard;
+    let Heard { sold_out, all_sold_out, .. } = &book.heard;
     let lines = StockLines::of(book, began);
     let wrong: Vec<_> = sold_out.iter().filter(|rejection| lines.had_enough_for(rejection)).collect();
     let unchecked = all_sold_out - sold_out.len() as u64;
@@ -264,7 +254,7 @@ fn nobody_sent_away(book: &Book<'_>, began: i64) -> CheckView {
 fn first_come_first_served(book: &Book<'_>) -> CheckView {
     let (mut earliest, mut inversions) = (u64::MAX, 0_u64);
     let mut last = None;
-    for told in book.told.iter().rev() {
+    for told in book.heard.acknowledged.iter().rev() {
         // Repetitions of one order come later than it did.
         if last != Some(told.order) && earliest < told.sent {
             inversions += 1;

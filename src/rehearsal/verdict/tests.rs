@@ -66,7 +66,7 @@ impl Run {
     fn verdict(&self) -> Vec<CheckView> {
         checks(&Evidence {
             scenario: &self.scenario,
-            book: &Book::of(&self.heard, &self.facts),
+            book: &Book::of(self.heard.clone(), &self.facts),
             total: &self.total,
             failed: self.failed,
             delivered: self.delivered.as_ref(),
