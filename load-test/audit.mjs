@@ -7,7 +7,8 @@ const HAVING = ["pending", "confirmed"];
 const EXAMPLES = 3;
 
 /**
- * The checks of a run: `{name, title, holds, evidence}` each.
+ * The checks of a run: `{name, title, holds, evidence}` each. What `flashsale rehearse` compares as well has the same
+ * title there, so that reports show both in one row.
  *
  * `notes` are of the responses: `{orderId, userId, productId, quantity, key}` for each 201, and
  * `{soldOut: quantity, productId}` for the smallest orders that were rejected as sold out. `counted` has the counters
@@ -61,7 +62,7 @@ function stock(products, orders, audit) {
         }
     }
     const [left, held, sold] = UNITS.map((name) => products.reduce((sum, product) => sum + product[name], 0));
-    return check("stock", "Sold, held and left equal stock", wrong, `${sold} sold, ${held} held, ${left} left`);
+    return check("stock", "Sold equals stock", wrong, `${sold} sold, ${held} held, ${left} left`);
 }
 
 function limit(products, orders) {
@@ -98,7 +99,7 @@ function kept(acknowledged, orders) {
         }
     }
     const evidence = `${acknowledged.length} acknowledgements, all there`;
-    return check("acknowledged", "Nothing acknowledged was lost", wrong, evidence);
+    return check("acknowledged", "No acknowledged order lost", wrong, evidence);
 }
 
 /** An order id belongs to one key, and a key to one order id. */
@@ -115,7 +116,7 @@ function once(acknowledged) {
         }
     }
     const repeated = acknowledged.length - new Set(acknowledged.map((line) => line.orderId)).size;
-    return check("once", "One key, one order", wrong, `${repeated} repetitions, each the same order`);
+    return check("once", "The same key, one order", wrong, `${repeated} repetitions, each the same order`);
 }
 
 /** The server has no order that nobody sent: only a request without a response can have left one. */
@@ -125,7 +126,7 @@ function unknown(acknowledged, orders, { no_response: lost = 0 }) {
     const isLost = (order) => `order ${order.id} of ${order.userId} was never acknowledged`;
     const wrong = extra.length > lost ? extra.map(isLost) : [];
     const evidence = `${orders.length} orders, ${extra.length} of them by ${lost} requests without a response`;
-    return check("unknown", "No order that nobody knows", wrong, evidence);
+    return check("unknown", "Every order was asked for", wrong, evidence);
 }
 
 /** Where no unit can return, what is left in the end was there all the time. */
@@ -138,7 +139,7 @@ function soldOut(notes, products) {
             wrong.push(`product ${product.id} was sold out for ${least}, and has ${product.currentStock} left`);
         }
     }
-    return check("sold_out", "Sold out only when it was", wrong, "no order was rejected while its units were left");
+    return check("sold_out", "Nobody sent away while units were left", wrong, "no order was rejected while its units were left");
 }
 
 /** What the server finds by itself, over all orders: also that `sold_out` was never said while units were left. */

@@ -64,6 +64,9 @@ mod tests {
         assert!(rehearsal.contains("<h1>7 of 8 checks hold.</h1>") && rehearsal.contains("&#60;script&#62;"));
         assert!(rehearsal.contains("<bdi>مشترٍ-٠٤٤</bdi>"), "a name has its own direction");
         assert_clean(&page(fixture::ARTILLERY).unwrap());
+        let audited = page(&fixture::audited()).unwrap();
+        assert_clean(&audited);
+        assert!(audited.contains("<h1>3 of 7 checks hold.</h1>") && audited.contains("order 7 of buyer-7 &#60;i&#62;"));
         let nasty = fixture::ARTILLERY.replace("/orders", "</script><script>alert(1)</script>");
         assert_clean(&page(&nasty).unwrap());
     }
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_file_that_ends_anywhere_is_truncated_and_never_a_report() {
-        for text in [fixture::ARTILLERY.to_owned(), short_rehearsal()] {
+        for text in [fixture::audited(), short_rehearsal()] {
             let text = text.trim_end();
             for end in (1..text.len()).filter(|end| text.is_char_boundary(*end)) {
                 let error = page(&text[..end]).unwrap_err();
@@ -134,6 +137,10 @@ mod tests {
         assert!(said(&strange).starts_with("run.json has results that do not fit their kind: unknown field `sod`"));
         let timeless = fixture::REHEARSAL.replace("2026-11-27T14", "yesterday");
         assert!(said(&timeless).starts_with("run.json has a start that is not a time"), "{}", said(&timeless));
+        for (from, to) in [("\"held\": false", "\"held\": 0"), ("\"products\": [", "\"products\": [7, ")] {
+            let wrong = said(&fixture::audited().replace(from, to));
+            assert!(wrong.starts_with("run.json has results that do not fit their kind: invalid type: "), "{wrong}");
+        }
         let old = r#"{"aggregate": {"codes": {"200": 1}}, "intermediate": []}"#;
         assert!(said(old).contains("do not fit their kind: missing field `counters`"), "{}", said(old));
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::domain::clock::Timestamp;
 use crate::domain::digits::grouped;
 use crate::limits::MAX_REPORT_POINTS;
-use crate::view::load_test::{CheckView, CodeView, EndpointView, LatencyView, LostView, PercentilesView};
+use crate::view::load_test::{CheckView, CodeView, EndpointView, LatencyView, LostView, PercentilesView, ProductView};
 
 use super::contradictions;
 use super::run::{Funnel, InputFile, Key, Kind, Run, Series, Source, Timeline};
@@ -23,6 +23,17 @@ const USUAL_PERIOD: u64 = 10_000;
 pub(super) struct Output {
     aggregate: Period,
     intermediate: Vec<Period>,
+    /// Only in the results of this program's load tests.
+    flashsale: Option<Audit>,
+}
+
+/// What the audit after the run found: the responses of all buyers compared with what the server has.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Audit {
+    scenario: String,
+    held: bool,
+    checks: Vec<CheckView>,
+    products: Vec<ProductView>,
 }
 
 /// The whole run, or a part of it. What was not measured is missing or null.
@@ -104,17 +115,23 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
     let ended = all.last_metric_at.map_or(started, millis).max(started);
     let (requests, responses) = (all.counter("http.requests"), all.counter("http.responses"));
     let funnel = funnel(all);
+    let audit = output.flashsale.clone();
+    let mut contradictions = audit.as_ref().map_or_else(Vec::new, Audit::contradictions);
+    contradictions.extend(funnel.iter().filter_map(|it| contradictions::asked(it.asked, &it.lost, it.admitted)));
+    let is_audited = audit.is_some();
+    let Audit { scenario, checks: mut all_checks, products, .. } = audit.unwrap_or_default();
+    all_checks.extend(checks(all));
     let latency = all.summaries.get("http.response_time").map(Summary::latency).unwrap_or_default();
     Ok(Run {
         source: Source::Artillery,
         file,
-        scenario: String::new(),
+        is_audited,
         started: Timestamp::from_millis(started),
         duration_ms: (ended - started).unsigned_abs(),
-        checks: checks(all),
-        contradictions: funnel.iter().filter_map(|it| contradictions::asked(it.asked, &it.lost, it.admitted)).collect(),
+        checks: all_checks,
+        contradictions,
         funnel,
-        products: Vec::new(),
+        products,
         phases: Vec::new(),
         events: Vec::new(),
         timeline: timeline(&output.intermediate, [started, ended])?,
@@ -128,11 +145,18 @@ pub(super) fn run(output: &Output, file: InputFile) -> Result<Run, &'static str>
         kinds: kinds(all),
         endpoints: endpoints(all),
         counters: counters(all),
-        facts: facts(output, responses),
+        facts: facts(output, &scenario, responses),
         warning: None,
         server_cpu_ms: None,
         server_peak_bytes: None,
     })
+}
+
+impl Audit {
+    fn contradictions(&self) -> Vec<String> {
+        let verdict = contradictions::verdict(self.held, &self.checks);
+        verdict.into_iter().chain(contradictions::products(&self.products)).collect()
+    }
 }
 
 /// The counters of rejections that the load tests of this program count, and what they are.
@@ -147,16 +171,17 @@ const LOST: [(&str, &str); 5] = [
 /// From asking to being admitted, if the scenario counts it, as the load tests of this program do.
 fn funnel(all: &Period) -> Option<Funnel> {
     let count = |name: &str| all.counter(&format!("flashsale.{name}"));
-    let (asked, answered, admitted) = (count("asked"), count("answered"), count("admitted"));
+    let (asked, responses, admitted) = (count("asked"), count("responses"), count("admitted"));
     if asked == 0 {
         return None;
     }
     let lost = |(name, note): (&str, &str), count: u64| LostView { code: name.into(), count, note: note.into() };
     let mut all_lost: Vec<_> = LOST.into_iter().map(|it| lost(it, count(it.0))).collect();
     let known = sum(all_lost.iter().map(|lost| lost.count)).saturating_add(admitted);
-    all_lost.push(lost(("no_response", "no response, or one that came after the end"), asked.saturating_sub(answered)));
-    if answered > known {
-        all_lost.push(lost(("other", "responses that no scenario expects"), answered - known));
+    all_lost
+        .push(lost(("no_response", "no response, or one that came after the end"), asked.saturating_sub(responses)));
+    if responses > known {
+        all_lost.push(lost(("other", "responses that no scenario expects"), responses - known));
     }
     Some(Funnel { asked, lost: all_lost, admitted, repeated: count("repeated"), ends: None })
 }
@@ -260,14 +285,14 @@ fn counters(all: &Period) -> Vec<(String, u64)> {
     all.counters("").filter(|(name, _)| is_own(name)).map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
-fn facts(output: &Output, responses: u64) -> Vec<(&'static str, String)> {
+fn facts(output: &Output, scenario: &str, responses: u64) -> Vec<(&'static str, String)> {
+    const LOAD: &str =
+        "Artillery 2, open loop: virtual users arrive without waiting for others; each waits for its own";
     let all = &output.aggregate;
     let bytes = all.counter("http.downloaded_bytes");
+    let load = if scenario.is_empty() { LOAD.to_owned() } else { format!("scenario {scenario}, {LOAD}") };
     vec![
-        (
-            "Load",
-            "Artillery 2, open loop: virtual users arrive without waiting for others; each waits for its own".into(),
-        ),
+        ("Load", load),
         ("Latency", "from sending a request to the first byte of its response, in whole milliseconds".into()),
         ("Periods", format!("{}; the first and the last one may be partly filled", output.intermediate.len())),
         ("Received", format!("{} responses with {} bytes of bodies", grouped(responses), grouped(bytes))),
@@ -375,6 +400,32 @@ mod tests {
         assert_eq!(odd.contradictions.len(), 0, "seven had no response");
         let odd = read(&fixture::ARTILLERY.replace("\"flashsale.asked\": 113", "\"flashsale.asked\": 100")).unwrap();
         assert_eq!(odd.contradictions, ["Asked is 100, but the losses and admitted add up to 113."]);
+    }
+
+    #[test]
+    fn the_audit_of_the_load_tests_comes_before_the_checks_of_the_counters() {
+        let run = read(&fixture::audited()).unwrap();
+        let names: Vec<_> = run.checks.iter().map(|check| (check.name.as_str(), check.holds)).collect();
+        assert_eq!(names[..3], [("sent", true), ("stock", true), ("acknowledged", false)]);
+        assert_eq!(
+            names[3..],
+            read(fixture::ARTILLERY).unwrap().checks.iter().map(|it| (it.name.as_str(), it.holds)).collect::<Vec<_>>()
+        );
+        assert_eq!((run.units(), run.is_audited, run.contradictions.len()), (Some([40, 40, 0, 0]), true, 0));
+        assert!(run.facts[0].1.starts_with("scenario limited, Artillery 2"), "{}", run.facts[0].1);
+        let changed = |from: &str, to: &str| read(&fixture::audited().replace(from, to)).unwrap().contradictions;
+        assert_eq!(
+            changed("\"held\": false", "\"held\": true"),
+            ["The file says that all holds, but 1 check does not."]
+        );
+        assert!(changed("\"left\": 0", "\"left\": 1")[0].contains("sold, held and left add up to 41"));
+    }
+
+    #[test]
+    fn without_an_audit_there_are_the_checks_of_the_counters_alone() {
+        let none = fixture::audited().replace(fixture::AUDIT, "null");
+        assert_eq!(read(&none).unwrap(), read(fixture::ARTILLERY).unwrap());
+        assert_eq!((read(&none).unwrap().is_audited, read(&none).unwrap().checks.len()), (false, 4));
     }
 
     #[test]

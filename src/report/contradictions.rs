@@ -1,26 +1,33 @@
 //! Where the figures of a rehearsal contradict each other. What can be added up is added up again.
 
 use crate::domain::digits::grouped;
-use crate::view::load_test::{LoadTestView, LostView, ProductView};
+use crate::view::load_test::{CheckView, LoadTestView, LostView, ProductView};
 
 /// The contradictions of a file, a sentence each.
 pub(super) fn of(view: &LoadTestView) -> Vec<String> {
-    let mut found = Vec::new();
-    let broken = view.checks.iter().filter(|check| !check.holds).count();
-    if view.held && broken > 0 {
-        let these = if broken == 1 { "check does not" } else { "checks do not" };
-        found.push(format!("The file says that all holds, but {broken} {these}."));
-    }
-    if !view.held && broken == 0 {
-        found.push("The file says that not all holds, but each of its checks does.".to_owned());
-    }
+    let mut found = Vec::from_iter(verdict(view.held, &view.checks));
     let funnel = &view.funnel;
     found.extend(asked(funnel.asked, &funnel.lost, funnel.admitted));
     let ends = [funnel.repeated, funnel.cancelled, funnel.failed, funnel.pending, funnel.confirmed];
     found.extend(add("Admitted", funnel.admitted, sum(ends), "repeated, cancelled, failed, pending and confirmed"));
     found.extend(add("Asked", funnel.asked, sum(view.codes.iter().map(|code| code.count)), "the codes"));
-    found.extend(view.products.iter().filter_map(product));
+    found.extend(products(&view.products));
     found
+}
+
+/// Where a verdict is not that of its checks.
+pub(super) fn verdict(held: bool, checks: &[CheckView]) -> Option<String> {
+    match (held, checks.iter().filter(|check| !check.holds).count()) {
+        (true, 0) | (false, 1..) => None,
+        (true, 1) => Some("The file says that all holds, but 1 check does not.".to_owned()),
+        (true, broken) => Some(format!("The file says that all holds, but {broken} checks do not.")),
+        (false, 0) => Some("The file says that not all holds, but each of its checks does.".to_owned()),
+    }
+}
+
+/// Where the units of products do not add up.
+pub(super) fn products(products: &[ProductView]) -> impl Iterator<Item = String> {
+    products.iter().filter_map(product)
 }
 
 /// Where what was lost and what was admitted are not what was asked for.

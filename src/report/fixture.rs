@@ -10,6 +10,15 @@ pub(super) const REHEARSAL: &str = include_str!("../../tests/it/life/report/rehe
 /// Half a minute of Artillery, in which nobody responded for ten seconds.
 pub(super) const ARTILLERY: &str = include_str!("../../tests/it/life/report/artillery.json");
 
+/// The same after an audit of the responses, in which one check does not hold.
+pub(super) const AUDIT: &str = include_str!("../../tests/it/life/report/audit.json");
+
+/// [`ARTILLERY`] with [`AUDIT`], as the load tests of this program write both.
+pub(super) fn audited() -> String {
+    let whole = ARTILLERY.trim_end().strip_suffix('}').unwrap();
+    format!("{whole},\n \"flashsale\": {AUDIT}}}")
+}
+
 pub(super) fn rehearsal() -> LoadTestView {
     serde_json::from_str(REHEARSAL).unwrap()
 }

@@ -31,7 +31,7 @@ pub(super) fn run(mut view: LoadTestView, file: InputFile) -> Result<Run, TimeEr
     Ok(Run {
         source: Source::Rehearsal,
         file,
-        scenario: view.scenario,
+        is_audited: true,
         started,
         duration_ms: view.duration_ms,
         checks: view.checks,

@@ -30,8 +30,8 @@ pub(super) struct InputFile {
 pub(super) struct Run {
     pub(super) source: Source,
     pub(super) file: InputFile,
-    /// What was played; nothing if the file does not say.
-    pub(super) scenario: String,
+    /// Whether the responses of all buyers were compared with what the server has.
+    pub(super) is_audited: bool,
     pub(super) started: Timestamp,
     pub(super) duration_ms: u64,
     pub(super) checks: Vec<CheckView>,

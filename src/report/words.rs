@@ -31,10 +31,11 @@ pub(super) fn tone(run: &Run) -> &'static str {
 pub(super) fn sentence(run: &Run) -> String {
     let mut sentences = match run.source {
         Source::Rehearsal => vec![sold(run)],
-        Source::Artillery => vec![responded(run)],
+        Source::Artillery if run.products.is_empty() => vec![responded(run)],
+        Source::Artillery => vec![sold(run), responded(run)],
     };
     let broken: Vec<_> = run.broken().map(|check| format!("{} ({})", check.title, check.evidence)).collect();
-    if run.source == Source::Rehearsal && !broken.is_empty() {
+    if run.is_audited && !broken.is_empty() {
         sentences.push(format!("Broken: {}.", broken.join("; ")));
     }
     match run.contradictions.len() {
@@ -81,10 +82,15 @@ fn responded(run: &Run) -> String {
 
 /// Where the verdict comes from.
 pub(super) fn verdict_note(run: &Run) -> &'static str {
-    match (run.source, run.broken().next()) {
-        (Source::Artillery, _) => "from the counters in the file; what Artillery's ensure decided is not in it",
-        (Source::Rehearsal, None) => "the rehearsal ends with exit code 0; flashsale verify checks the store by itself",
-        (Source::Rehearsal, Some(_)) => {
+    match (run.source, run.is_audited, run.broken().next()) {
+        (Source::Artillery, false, _) => "from the counters in the file; what Artillery's ensure decided is not in it",
+        (Source::Artillery, true, _) => {
+            "from the audit after the run and the counters; what Artillery's ensure decided is not in the file"
+        }
+        (Source::Rehearsal, _, None) => {
+            "the rehearsal ends with exit code 0; flashsale verify checks the store by itself"
+        }
+        (Source::Rehearsal, _, Some(_)) => {
             "the rehearsal ends with exit code 1; flashsale verify checks the store by itself"
         }
     }
@@ -121,5 +127,9 @@ mod tests {
         assert!(doubtful.ends_with("The file contradicts itself."), "{doubtful}");
         let artillery = sentence(&fixture::run(fixture::ARTILLERY));
         assert_eq!(artillery, "304 requests by 152 virtual users got 265 responses; 39 failed.");
+        let audited = sentence(&fixture::run(&fixture::audited())).replace('\u{202f}', " ");
+        let expected =
+            "40 of 40 units were sold. 304 requests by 152 virtual users got 265 responses; 39 failed. Broken: ";
+        assert!(audited.starts_with(expected), "{audited}");
     }
 }

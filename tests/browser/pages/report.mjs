@@ -24,6 +24,10 @@ export default function register(shared) {
         artillery.aggregate.counters[`vusers.created_by_name.${'W'.repeat(255)}`] = 1;
         artillery.aggregate.counters['errors.<script>alert(1)</script>'] = 1;
         await writeFile(path.join(folder, 'nasty.json'), JSON.stringify(artillery));
+        // What the load tests' own audit adds, with evidence that is long.
+        const audit = JSON.parse(await readFile(result('audit'), 'utf8'));
+        audit.checks[2].evidence = `order 7 of ${'W'.repeat(255)} was acknowledged and is lost`;
+        await writeFile(path.join(folder, 'audited.json'), JSON.stringify({ ...artillery, flashsale: audit }));
         const empty = { aggregate: { counters: {}, period: 1_700_000_000_000 }, intermediate: [] };
         await writeFile(path.join(folder, 'empty.json'), JSON.stringify(empty));
         const made = (name) => path.join(folder, `${name}.json`);
@@ -31,7 +35,8 @@ export default function register(shared) {
             rehearsal: [result('rehearsal')],
             artillery: [made('nasty')],
             empty: [made('empty')],
-            pair: [result('rehearsal'), result('artillery')],
+            audited: [made('audited')],
+            pair: [result('rehearsal'), made('audited')],
         });
         for (const [name, inputs] of Object.entries(pages)) {
             await promisify(execFile)(shared.binary, ['report', ...inputs, '-o', path.join(folder, `${name}.html`)]);
@@ -53,7 +58,7 @@ export default function register(shared) {
         await tab.close();
     }
 
-    for (const name of ['rehearsal', 'artillery', 'empty', 'pair']) {
+    for (const name of ['rehearsal', 'artillery', 'empty', 'audited', 'pair']) {
         test(`${name}: nothing is loaded, nothing is too wide, and it can be read by everybody`, async () => {
             await open(name, {}, async (tab) => {
                 for (const theme of ['light', 'dark']) {

@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 const REHEARSAL: &str = include_str!("report/rehearsal.json");
 const ARTILLERY: &str = include_str!("report/artillery.json");
+/// What the audit of the load tests adds to the results of Artillery.
+const AUDIT: &str = include_str!("report/audit.json");
 
 /// What a command wrote and how it ended.
 #[derive(Debug)]
@@ -62,6 +64,30 @@ fn each_kind_of_results_becomes_one_file_that_loads_nothing() {
     assert!(page.contains(&format!("SHA-256 {hash}")));
     let page = written(&directory, &["artillery.json", "-o", "other.html"], "other.html");
     assert!(page.contains("<h1>1 of 4 checks hold.</h1>") && page.contains("ECONNREFUSED"));
+}
+
+/// The results of Artillery with an audit.
+fn audited(audit: &str) -> String {
+    format!("{},\n \"flashsale\": {audit}}}", ARTILLERY.trim_end().strip_suffix('}').unwrap())
+}
+
+#[test]
+fn the_audit_of_a_load_test_is_shown_as_its_verdict_and_compared() {
+    let directory = results();
+    let path = directory.path().join("audited.json");
+    std::fs::write(&path, audited(AUDIT)).unwrap();
+    let page = written(&directory, &["audited.json"], "audited.html");
+    assert!(page.contains("<h1>3 of 7 checks hold.</h1>") && page.contains("from the audit after the run"));
+    assert!(page.contains("No acknowledged order lost") && page.contains("order 7 of buyer-7 &#60;i&#62;"));
+    assert!(page.contains("Units of each product") && page.contains("Five of a kind"));
+    let pair = written(&directory, &["run.json", "audited.json", "-o", "pair.html"], "pair.html");
+    assert!(pair.contains("No acknowledged order lost") && pair.contains("Units sold"));
+    std::fs::write(&path, audited(&AUDIT.replace("\"holds\": true", "\"holds\": \"yes\""))).unwrap();
+    let ended = report(directory.path(), &["audited.json", "-o", "out.html"], Stdio::null());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    let said = "error: audited.json has results that do not fit their kind: invalid type: string \"yes\"";
+    assert!(ended.stderr.starts_with(said), "{ended:?}");
+    assert!(!directory.path().join("out.html").exists());
 }
 
 #[test]
