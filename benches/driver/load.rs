@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::client::{Connection, STALLED, position, post, post_with};
+use super::client::{Answer, Connection, STALLED, position, post, post_with};
 
 /// Every order has as many digits in its user as the next: a request is formatted once and only these change.
 const USER_DIGITS: usize = 12;
@@ -171,13 +171,47 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(STALLED.as_micros() as u64 * 2, 3).expect("three digits of a minute")
 }
 
-/// Orders on every connection until `time` is over, and reads the answers still due then.
+/// Orders on every connection until `time` is over, and reads the answers still due then. Each must be as expected.
 pub(crate) async fn drive(connections: &mut Vec<Connection>, load: &Load, time: Duration) -> Round {
     let latency = Arc::new(Mutex::new(histogram()));
+    let (shared, expected) = (Arc::clone(&latency), load.expected);
+    let heard = move |answer: &Answer<'_>, took: Duration| {
+        expected.check(answer.status, answer.body);
+        shared.lock().saturating_record(took.as_micros() as u64);
+        None
+    };
+    let elapsed = closed_loop(connections, load, time, heard).await;
+    let latency = latency.lock().clone();
+    Round { elapsed, latency }
+}
+
+/// The loop itself: each connection orders again when it is answered, until `time` is over. `heard` gets each answer
+/// and how long it took, and says for how long that buyer pauses, if it does. Gives the time to the last answer.
+pub(crate) async fn closed_loop(
+    connections: &mut Vec<Connection>,
+    load: &Load,
+    time: Duration,
+    heard: impl Fn(&Answer<'_>, Duration) -> Option<Duration> + Clone + Send + 'static,
+) -> Duration {
     let start = Instant::now();
     let mut buyers = JoinSet::new();
-    for connection in connections.drain(..) {
-        buyers.spawn(buy(connection, load.clone(), Arc::clone(&latency), start + time));
+    for mut connection in connections.drain(..) {
+        let (load, heard) = (load.clone(), heard.clone());
+        buyers.spawn(async move {
+            let mut request = load.orders.request_with(load.trip, load.keys);
+            let mut sent = Instant::now();
+            while sent < start + time {
+                let answer = connection.exchange(request.next(&load.orders)).await;
+                let now = Instant::now();
+                let pause = heard(&answer, now - sent);
+                sent = now;
+                if let Some(pause) = pause {
+                    sleep(pause).await;
+                    sent = Instant::now();
+                }
+            }
+            connection
+        });
     }
     let all = async {
         while let Some(buyer) = buyers.join_next().await {
@@ -185,23 +219,7 @@ pub(crate) async fn drive(connections: &mut Vec<Connection>, load: &Load, time: 
         }
     };
     timeout(time + STALLED, all).await.expect("every order is answered");
-    let elapsed = start.elapsed();
-    let latency = latency.lock().clone();
-    Round { elapsed, latency }
-}
-
-/// One connection's part of a round.
-async fn buy(mut connection: Connection, load: Load, latency: Arc<Mutex<Histogram<u64>>>, end: Instant) -> Connection {
-    let mut request = load.orders.request_with(load.trip, load.keys);
-    let mut sent = Instant::now();
-    while sent < end {
-        let answer = connection.exchange(request.next(&load.orders)).await;
-        load.expected.check(answer.status, answer.body);
-        let now = Instant::now();
-        latency.lock().saturating_record((now - sent).as_micros() as u64);
-        sent = now;
-    }
-    connection
+    start.elapsed()
 }
 
 /// One request outside any round; gives the length of its answer's body in bytes.

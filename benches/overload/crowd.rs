@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::driver::client::{Answer, Connection, STALLED, position};
-use crate::driver::load::{self, Orders, Trip};
+use crate::driver::load::{self, Keys, Load, Orders, Trip};
 use crate::endpoint::fingerprint;
 
 /// A refused connection of the closed loop orders again after this time.
@@ -54,7 +54,9 @@ struct Due {
     tally: SharedTally,
 }
 
-/// So many keep-alive connections, each with one request outstanding at most.
+/// So many keep-alive connections, each with one request outstanding at most. All are open from the start and take
+/// turns, so that the server's memory is that of all of them in each step: no pool of the rehearsal's, which opens what
+/// it needs and uses the same ones again.
 pub(crate) struct Crowd {
     buyers: Vec<mpsc::Sender<Due>>,
     /// Connections without a request, those first that have been so for longest: none idles until it is closed.
@@ -181,28 +183,15 @@ pub(crate) async fn closed_loop(
     time: Duration,
 ) -> Tally {
     let tally = SharedTally::default();
-    let end = Instant::now() + time;
-    let mut buyers = JoinSet::new();
-    for mut connection in load::connect(port, connections).await {
-        let (orders, accepted, tally) = (Arc::clone(orders), Arc::clone(accepted), Arc::clone(&tally));
-        buyers.spawn(async move {
-            let mut request = orders.request(Trip::Single);
-            while Instant::now() < end {
-                let sent = Instant::now();
-                let answer = connection.ask(request.next(&orders)).await;
-                let refused = answer.status != 201;
-                {
-                    let mut tally = tally.lock();
-                    tally.due += 1;
-                    tally.count(&answer, sent.elapsed(), &accepted);
-                }
-                if refused {
-                    tokio::time::sleep(RETRY_PAUSE).await;
-                }
-            }
-        });
-    }
-    buyers.join_all().await;
+    let (shared, accepted) = (Arc::clone(&tally), Arc::clone(accepted));
+    let heard = move |answer: &Answer<'_>, took: Duration| {
+        let mut tally = shared.lock();
+        tally.due += 1;
+        tally.count(answer, took, &accepted);
+        (answer.status != 201).then_some(RETRY_PAUSE)
+    };
+    let load = Load::accepted(orders, Trip::Single, Keys::None);
+    load::closed_loop(&mut load::connect(port, connections).await, &load, time, heard).await;
     std::mem::take(&mut tally.lock())
 }
 
