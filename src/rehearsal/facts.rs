@@ -77,8 +77,14 @@ struct OrderRow<'a> {
     updated_at: &'a str,
 }
 
-/// Asks for everything about these products, once no job is left to do. `since` is when the run began.
-pub(super) fn collect(calls: &Calls, products: &[u64], since: Timestamp) -> Result<Facts, RehearsalError> {
+/// Asks for everything about these products, once no job is left to do. `since` is when the run began, and there are
+/// about so many `orders`, for which memory is taken at once.
+pub(super) fn collect(
+    calls: &Calls,
+    products: &[u64],
+    since: Timestamp,
+    orders: usize,
+) -> Result<Facts, RehearsalError> {
     let unfinished = settle(calls)?;
     let offset = clock_offset(calls)?;
     let mut facts = Facts { unfinished, ..Facts::default() };
@@ -89,7 +95,8 @@ pub(super) fn collect(calls: &Calls, products: &[u64], since: Timestamp) -> Resu
     facts.is_sound = audit["ok"] == true;
     let benchmark: Value = get(calls, "/monitoring/benchmark")?;
     facts.own_p99_ms = benchmark["p99Latency"].as_f64();
-    facts.orders = orders(calls, products, since, offset)?;
+    facts.orders = Vec::with_capacity(orders);
+    read_all(calls, products, [since.millis(), offset], &mut facts.orders)?;
     Ok(facts)
 }
 
@@ -142,15 +149,21 @@ impl Facts {
     }
 }
 
-/// All orders of these products, oldest first. A thread reads each page while the next one is asked for: for a million
-/// orders both take seconds.
-fn orders(calls: &Calls, products: &[u64], since: Timestamp, offset: i64) -> Result<Vec<OrderFact>, RehearsalError> {
+/// Finds all orders of these products since a moment, oldest first. A thread reads each page while the next one is asked
+/// for: for a million orders both take seconds.
+fn read_all(
+    calls: &Calls,
+    products: &[u64],
+    [since, offset]: [i64; 2],
+    found: &mut Vec<OrderFact>,
+) -> Result<(), RehearsalError> {
     // The list has no order by product: only what came since the run began is read.
-    let from = Timestamp::from_millis(since.millis() + offset - 1_000).to_string();
+    let from = Timestamp::from_millis(since + offset - 1_000).to_string();
     let first = Call::get("/orders").query([("limit", Some(MAX_PAGE.to_string())), ("from", Some(from))]);
     std::thread::scope(|scope| {
         let (sender, pages) = bounded::<Reply>(PAGES_AHEAD);
-        let reader = Builder::new().name("orders".to_owned()).spawn_scoped(scope, || read(pages, products, offset));
+        let read = || pages.into_iter().try_for_each(|page| read_page(&page, products, offset, found));
+        let reader = Builder::new().name("orders".to_owned()).spawn_scoped(scope, read);
         let reader = reader.map_err(RehearsalError::Machine)?;
         for page in calls.pages(first) {
             // Only a reader that gave up takes no more.
@@ -160,28 +173,22 @@ fn orders(calls: &Calls, products: &[u64], since: Timestamp, offset: i64) -> Res
         }
         drop(sender);
         reader.join().unwrap_or(Err(RehearsalError::Panicked))
-    })
+    })?;
+    found.sort_unstable_by_key(|order| order.id);
+    Ok(())
 }
 
-/// The orders of these products on some pages, oldest first.
-fn read(
-    pages: impl IntoIterator<Item = Reply>,
-    products: &[u64],
-    offset: i64,
-) -> Result<Vec<OrderFact>, RehearsalError> {
-    let mut found = Vec::new();
-    for page in pages {
-        let rows: Vec<OrderRow<'_>> = serde_json::from_slice(&page.body).map_err(|_| ClientError::NotTheApi)?;
-        for row in rows {
-            let Some(product) = products.iter().position(|id| *id == row.product_id) else { continue };
-            found.push(fact(&row, product, offset).ok_or(ClientError::NotTheApi)?);
-        }
-        if found.len() > MAX_REMEMBERED_ORDERS * 2 {
-            return Err(RehearsalError::TooManyOrders);
-        }
+/// Adds the orders of these products that are on a page.
+fn read_page(page: &Reply, products: &[u64], offset: i64, found: &mut Vec<OrderFact>) -> Result<(), RehearsalError> {
+    let rows: Vec<OrderRow<'_>> = serde_json::from_slice(&page.body).map_err(|_| ClientError::NotTheApi)?;
+    for row in rows {
+        let Some(product) = products.iter().position(|id| *id == row.product_id) else { continue };
+        found.push(fact(&row, product, offset).ok_or(ClientError::NotTheApi)?);
     }
-    found.sort_unstable_by_key(|order| order.id);
-    Ok(found)
+    match found.len() > MAX_REMEMBERED_ORDERS * 2 {
+        true => Err(RehearsalError::TooManyOrders),
+        false => Ok(()),
+    }
 }
 
 fn fact(row: &OrderRow<'_>, product: usize, offset: i64) -> Option<OrderFact> {

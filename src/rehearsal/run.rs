@@ -82,9 +82,10 @@ pub fn rehearse(plan: Plan, mut look: impl FnMut(&Progress)) -> Result<LoadTestV
     let generator_cpu = machine::cpu("self").unwrap_or_default();
     // A client of its own: the connections from before the run may have been cut.
     let calls = Calls::new(stage.client.clone())?;
-    let facts = facts::collect(&calls, &stage.target.products, began)?;
-    let delivered = service.map(|service| service.seen());
     let Measured { seconds, total, heard, duration } = measured;
+    let orders = heard.acknowledged.len() + heard.unsure.len();
+    let facts = facts::collect(&calls, &stage.target.products, began, orders)?;
+    let delivered = service.map(|service| service.seen());
     Ok(results::write(&Run {
         plan: &plan,
         began,
