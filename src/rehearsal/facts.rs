@@ -149,8 +149,8 @@ impl Facts {
     }
 }
 
-/// Finds all orders of these products since a moment, oldest first. A thread reads each page while the next one is asked
-/// for: for a million orders both take seconds.
+/// Finds all orders of these products since a moment, oldest first. A thread reads each page while the next one is
+/// asked for: for a million orders both take seconds.
 fn read_all(
     calls: &Calls,
     products: &[u64],
