@@ -1,3 +1,4 @@
 //! The mirrors: what they copy, and that they neither lose nor decide anything.
 
+mod conformance;
 mod postgres;

@@ -62,18 +62,25 @@ impl Postgres {
         if let Some((user, group)) = owner() {
             std::os::unix::fs::chown(directory.path(), Some(user), Some(group)).unwrap();
         }
-        let data = directory.path().join("data");
-        let made = command("initdb")
-            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "-D"])
-            .arg(&data)
-            .output();
-        let made = made.expect("initdb");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Self { directory, port, settings, process: None };
         server.run().await;
         server
+    }
+
+    /// Takes all that it has; it does not run.
+    pub(crate) fn clear(&self) {
+        fs::remove_dir_all(self.file("data")).unwrap();
+    }
+
+    fn make(&self) {
+        let made = command("initdb")
+            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "-D"])
+            .arg(self.file("data"))
+            .output();
+        let made = made.expect("initdb");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
     }
 
     /// A file of the server, which it owns.
@@ -83,6 +90,9 @@ impl Postgres {
 
     /// Starts the server, on its port and its data.
     pub(crate) async fn run(&mut self) {
+        if !self.file("data").exists() {
+            self.make();
+        }
         let port = self.port.to_string();
         let sockets = self.directory.path().to_str().unwrap().to_owned();
         let mut postgres = command("postgres");
@@ -93,6 +103,17 @@ impl Postgres {
         self.settings.iter().for_each(|setting| _ = postgres.args(["-c", setting]));
         self.process = Some(Process::spawn(&mut postgres, None));
         eventually("a database server", async || self.try_connect("postgres").await).await;
+    }
+
+    /// Sends a signal by name to the server and to the processes of its sessions.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("a server that runs");
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).unwrap();
+        let all = children.split_whitespace().map(str::to_owned).chain([process.id().to_string()]);
+        for id in all {
+            // One of them may have ended.
+            let _ = Command::new("kill").arg(format!("-{name}")).arg(id).status().expect("the kill command");
+        }
     }
 
     /// Hands a file to the server, which nobody else may read.

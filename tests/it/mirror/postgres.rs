@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tokio_postgres::Client as Database;
 
+use super::conformance::{self, Rows, Target, as_texts, assert_equal, with};
 use crate::harness::postgres::Postgres;
 use crate::harness::{Launch, Server, eventually};
 
@@ -13,43 +13,121 @@ const ORDERS: &str = "SELECT json_build_object(
         'id', id, 'jobId', job_id, 'userId', user_id, 'productId', product_id, 'quantity', quantity,
         'unitPrice', unit_price::text, 'totalPrice', total_price::text, 'status', status, 'priority', priority,
         'reference', reference, 'metadata', metadata, 'attempts', attempts, 'failureReason', failure_reason,
-        'reservedAt', to_char(reserved_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-        'expiresAt', to_char(expires_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-        'createdAt', to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-        'updatedAt', to_char(updated_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'))::text
-    FROM orders ORDER BY id DESC";
+        'reservedAt', shown(reserved_at), 'expiresAt', shown(expires_at),
+        'createdAt', shown(created_at), 'updatedAt', shown(updated_at))::text
+    FROM orders";
 
-/// All products of the database, as the API shows them; `stopped` and what is made up of others is left out.
+/// All products of the database, as the API shows them.
 const PRODUCTS: &str = "SELECT json_build_object(
         'id', id, 'name', name, 'sku', sku, 'price', price::text, 'flashSaleActive', flash_sale_active,
         'hidden', hidden, 'perUserLimit', per_user_limit, 'holdSeconds', hold_seconds,
+        'saleStartsAt', shown(sale_starts_at), 'saleEndsAt', shown(sale_ends_at),
         'initialStock', initial_stock, 'adjustedStock', adjusted_stock, 'currentStock', current_stock,
-        'heldStock', held_stock, 'soldStock', sold_stock)::text
-    FROM products ORDER BY id DESC";
+        'heldStock', held_stock, 'soldStock', sold_stock,
+        'createdAt', shown(created_at), 'updatedAt', shown(updated_at))::text
+    FROM products";
 
-async fn rows(database: &Database, sql: &str) -> Vec<Value> {
-    let rows = database.query(sql, &[]).await.unwrap();
-    rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
+/// A time as the API shows it, for the session that asks.
+const SHOWN: &str = "CREATE OR REPLACE FUNCTION pg_temp.shown(at timestamptz) RETURNS text LANGUAGE sql AS
+    $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') $$";
+
+/// The rows that a statement gives as JSON; none where the tables are not there yet.
+async fn rows(postgres: &Postgres, sql: &str) -> Rows {
+    let database = postgres.connect("postgres").await;
+    database.batch_execute(SHOWN).await.unwrap();
+    let rows = database.query(&sql.replace("shown(", "pg_temp.shown("), &[]).await.unwrap_or_default();
+    as_texts(rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect())
 }
 
-/// The fields of `rows` that `like` has.
-fn cut(mut rows: Vec<Value>, like: &Value) -> Vec<Value> {
-    let kept = like.as_object().unwrap();
-    rows.iter_mut().for_each(|row| row.as_object_mut().unwrap().retain(|field, _| kept.contains_key(field)));
-    rows
+async fn execute(postgres: &Postgres, sql: &str) {
+    postgres.connect("postgres").await.batch_execute(sql).await.unwrap();
 }
 
-/// Waits until the database has what the server shows, row by row and field by field.
-async fn assert_equal(server: &Server, database: &Database) {
-    eventually("the database to have what the store has", async || {
-        let (orders, products) =
-            (server.all("/orders?limit=500").await, server.get("/inventory").await.array().clone());
-        let (copied, copied_products) = (rows(database, ORDERS).await, rows(database, PRODUCTS).await);
-        let fits =
-            |of: Vec<Value>, copied: &[Value]| copied.first().map_or(of.is_empty(), |row| cut(of, row) == copied);
-        (fits(orders, &copied) && fits(products, &copied_products)).then_some(())
-    })
-    .await;
+impl Target for Postgres {
+    const MIRROR: &'static str = "postgres";
+
+    async fn start() -> Self {
+        Self::start(&[]).await
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn settings(&self, port: u16) -> Vec<(&'static str, String)> {
+        vec![("DATABASE_URL", format!("postgres://postgres@127.0.0.1:{port}/postgres"))]
+    }
+
+    async fn kill(&mut self) {
+        self.kill().await;
+    }
+
+    async fn run(&mut self) {
+        self.run().await;
+    }
+
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+
+    fn signal(&self, name: &str) {
+        self.signal(name);
+    }
+
+    async fn orders(&self) -> Rows {
+        rows(self, ORDERS).await
+    }
+
+    async fn products(&self) -> Rows {
+        rows(self, PRODUCTS).await
+    }
+
+    async fn reject(&self, order: u64) {
+        execute(self, &format!("ALTER TABLE orders ADD CONSTRAINT unwanted CHECK (id <> {order})")).await;
+    }
+
+    async fn accept(&self, order: u64) {
+        let database = self.connect("postgres").await;
+        let why = "SELECT error FROM mirror_rejected WHERE kind = 'order' AND id = $1";
+        let error: String = database.query_one(why, &[&order.cast_signed()]).await.unwrap().get(0);
+        assert!(error.contains("unwanted"), "{error}");
+        execute(self, "ALTER TABLE orders DROP CONSTRAINT unwanted").await;
+    }
+}
+
+#[tokio::test]
+async fn everything_that_happens_to_orders_and_products_is_copied() {
+    conformance::all_is_copied::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_continues_from_the_position() {
+    conformance::a_killed_server_continues::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_killed_amid_batches_gets_all_and_costs_no_order() {
+    conformance::a_killed_target_gets_all::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_batch_whose_reply_is_lost_is_written_once() {
+    conformance::a_batch_that_comes_twice_is_one::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_respond_delays_no_order() {
+    conformance::a_slow_target_delays_no_order::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_rejected_row_is_put_aside_and_tried_again() {
+    conformance::a_rejected_row_is_put_aside::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn everything_is_copied_where_the_position_says_nothing() {
+    conformance::everything_is_copied_where_the_position_says_nothing::<Postgres>().await;
 }
 
 /// A server that mirrors into the database `sale`, which exists.
@@ -67,8 +145,8 @@ async fn mirror(server: &Server) -> Value {
 #[tokio::test]
 async fn the_tables_say_what_the_store_says_and_can_be_queried_as_people_know_them() {
     let postgres = Postgres::start(&[]).await;
-    let server = mirrored(&postgres).await.arg("--sample-data").start().await;
-    let database = postgres.connect("sale").await;
+    let server = with(&postgres, postgres.port()).arg("--sample-data").start().await;
+    let database = postgres.connect("postgres").await;
     let held = server.create_with(json!({"holdSeconds": 600, "perUserLimit": 3, "sku": "L-1"})).await;
     for (user, product) in [("ada", 1), ("bob", 2), ("cy", held), ("dee", held)] {
         let order = json!({"productId": product, "userId": user, "quantity": 2, "reference": format!("r-{user}"),
@@ -79,7 +157,7 @@ async fn the_tables_say_what_the_store_says_and_can_be_queried_as_people_know_th
     server.act(&format!("/orders/{cancelled}/cancel")).await.expect(200);
     server.put("/inventory/5", json!({"price": "1.50", "flashSaleActive": false})).await;
     server.delete("/inventory/4").await;
-    assert_equal(&server, &database).await;
+    assert_equal(&postgres, &server).await;
 
     let stock = "SELECT id, name, flash_sale_active, current_stock FROM products";
     let stock = database.query(stock, &[]).await.unwrap();
@@ -158,7 +236,9 @@ async fn one_server_mirrors_into_a_database_and_a_second_one_says_so_and_takes_o
     drop(first);
     eventually("the second one to take its place", async || (mirror(&second).await["connected"] == true).then_some(()))
         .await;
-    assert_equal(&second, &postgres.connect("sale").await).await;
+    let copied = "SELECT FROM orders WHERE user_id = 'ada'";
+    let database = postgres.connect("sale").await;
+    eventually("its order", async || database.query_opt(copied, &[]).await.unwrap().map(drop)).await;
 }
 
 #[tokio::test]
@@ -268,9 +348,8 @@ async fn the_connection_is_encrypted_where_that_is_asked_and_the_certificate_is_
     let trusted = parts(Server::with()).env("DATABASE_CA_FILE", certificate.to_str().unwrap());
     let setup = trusted.command(&["db", "setup"]).await;
     assert_eq!(setup.code, Some(0), "{setup:?}");
-    let server = trusted.start().await;
+    let _server = trusted.start().await;
     let database = postgres.connect("sale").await;
-    assert_equal(&server, &database).await;
     let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
         WHERE ssl AND application_name = 'flashsale'";
     eventually("an encrypted connection", async || {
