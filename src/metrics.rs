@@ -85,6 +85,8 @@ pub struct Metrics {
     commit_duration: Histogram,
     commit_batch: Histogram,
     expiry_lag: Histogram,
+    /// What confirmed orders cost, and those of them that were cancelled.
+    revenue: [Counter<f64>; 2],
     local_faults: Counter,
     clock_steps: Counter,
     forwarded_ignored: Counter,
@@ -177,6 +179,11 @@ impl Default for Metrics {
         let expiry_lag = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let about = "Time from the end of a hold until its units can be bought again";
         registry.register_with_unit("hold_expiry_lag", about, Unit::Seconds, expiry_lag.clone());
+        let revenue: [Counter<f64>; 2] = Default::default();
+        let about = "What the orders cost that were confirmed since the start";
+        registry.register("revenue", about, revenue[0].clone());
+        let about = "What the confirmed orders cost that were cancelled since the start";
+        registry.register("revenue_returned", about, revenue[1].clone());
         let local_faults = Counter::default();
         let about = "Fulfilment attempts that a fault of this machine kept from being made";
         registry.register("fulfillment_local_faults", about, local_faults.clone());
@@ -200,6 +207,7 @@ impl Default for Metrics {
             commit_duration,
             commit_batch,
             expiry_lag,
+            revenue,
             local_faults,
             clock_steps,
             forwarded_ignored,
@@ -354,6 +362,12 @@ impl Metrics {
         self.expiry_lag.observe(lag.as_secs_f64());
     }
 
+    /// Counts what an order cost that was confirmed, in hundredths; or, where it is no sale, one that was confirmed and
+    /// is cancelled now.
+    pub fn count_revenue(&self, cents: u128, is_sale: bool) {
+        self.revenue[usize::from(!is_sale)].inc_by(cents as f64 / 100.0);
+    }
+
     /// How the fulfilment service responds.
     pub const fn posts(&self) -> &Posts {
         &self.posts
@@ -462,6 +476,8 @@ mod tests {
         metrics.count_local_fault();
         metrics.observe_commit(Duration::from_micros(300), 12, [5, 7, 0, 0]);
         metrics.observe_expiry(Duration::from_millis(3));
+        metrics.count_revenue(99_999, true);
+        metrics.count_revenue(35_000, false);
         let levels = Gauges {
             orders: [1, 20, 3, 4],
             dead_letters: 6,
@@ -483,6 +499,8 @@ mod tests {
             "flash_sale_commit_duration_seconds_count 1",
             "flash_sale_commit_batch_size_sum 12.0",
             "flash_sale_hold_expiry_lag_seconds_bucket{le=\"0.004\"} 1",
+            "flash_sale_revenue_total 999.99",
+            "flash_sale_revenue_returned_total 350.0",
             "flash_sale_orders_total{status=\"confirmed\"} 7",
             "flash_sale_order_levels{status=\"confirmed\"} 20",
             "flash_sale_dead_letters 6",

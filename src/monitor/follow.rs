@@ -110,6 +110,7 @@ impl Following {
                 && let Some(bill) = self.bills.by_order.get(&order).or_else(|| read.get(&order))
             {
                 tally.add(*bill, is_sale);
+                self.metrics.count_revenue(bill.cents, is_sale);
             }
         }
     }

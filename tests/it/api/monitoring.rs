@@ -54,6 +54,19 @@ async fn what_became_of_orders_stands_in_the_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_confirmed_orders_cost_and_what_came_back_are_metrics() {
+    let server = Server::start().await;
+    let product = server.create_with(json!({"initialStock": 5, "price": "999.99"})).await;
+    assert_eq!(sample(&server, "flash_sale_revenue_total").await, Some(0.0));
+    let order = server.order(product, "ada", 2).await.expect(201).body["orderId"].as_u64().unwrap();
+    server.order(product, "eve", 1).await.expect(201);
+    await_sample(&server, "flash_sale_revenue_total", 2_999.97).await;
+    server.act(&format!("/orders/{order}/cancel")).await.expect(200);
+    await_sample(&server, "flash_sale_revenue_returned_total", 1_999.98).await;
+    await_sample(&server, "flash_sale_revenue_total", 2_999.97).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_late_a_hold_expired_is_a_metric() {
     let server = Server::start().await;
     let product = server.create_with(json!({"initialStock": 1, "holdSeconds": 1})).await;
