@@ -86,16 +86,20 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def parsed(body):
+    """What a body says, if it is JSON."""
+    return json.loads(body) if body.startswith((b"{", b"[")) else {}
+
+
 def fetch(url, method="GET", body=None, **headers):
     """The status and the JSON of a response; status 0 where there is none."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"content-type": "application/json", **headers}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=10) as response:
-            text = response.read()
-            return response.status, json.loads(text) if text.startswith((b"{", b"[")) else text.decode()
+            return response.status, parsed(response.read())
     except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"null")
+        return error.code, parsed(error.read())
     except OSError as error:
         return 0, {"error": str(error)}
 
@@ -181,8 +185,8 @@ class Orders:
         return fetch(self.api + path, method, body, authorization=f"Bearer {TOKEN}", **headers)
 
     def product(self, hold):
-        fields = {"name": "Lamp", "initialStock": 100_000, "price": "9.99", "flashSaleActive": True, "holdSeconds": hold}
-        return self.call("POST", "/inventory", fields)[1]["id"]
+        fields = {"name": "Lamp", "initialStock": 100_000, "price": "9.99", "flashSaleActive": True}
+        return self.call("POST", "/inventory", {**fields, "holdSeconds": hold})[1]["id"]
 
     def order(self, product, user, quantity=1, **headers):
         body = {"productId": product, "userId": user, "quantity": quantity}
