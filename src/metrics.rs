@@ -20,6 +20,7 @@ use crate::domain::order::OrderStatus;
 use crate::domain::refusal::Refusal;
 
 mod buckets;
+mod connections;
 mod distinct;
 mod family;
 mod gauges;
@@ -28,7 +29,9 @@ mod mirrors;
 mod outcome;
 mod posts;
 mod requests;
+mod revenue;
 
+pub use connections::{Closed, OpenConnection};
 pub use distinct::Sketch;
 pub use gauges::{Gauges, ProcessFigures, push_inventory_level};
 pub use latencies::Latencies;
@@ -36,38 +39,13 @@ pub use mirrors::{MirrorFigures, MirrorState, Mirrors};
 pub use outcome::{OUTCOME_COUNT, OUTCOMES, Outcome};
 pub use posts::{LastPost, PostOutcome, Posts};
 pub use requests::OrderTimes;
+pub use revenue::Revenue;
 
 use buckets::{Buckets, push_description};
 use distinct::Registers;
 use family::Labelled;
 use gauges::PREFIX;
 use requests::Requests;
-
-/// Why the server closed a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// No whole request came in time.
-    Idle,
-    /// Its client did not read.
-    Unread,
-    /// Another one needed the room.
-    MadeRoom,
-    /// Its address had as many as it may.
-    AddressFull,
-}
-
-impl Closed {
-    const ALL: [Self; 4] = [Self::Idle, Self::Unread, Self::MadeRoom, Self::AddressFull];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Unread => "unread",
-            Self::MadeRoom => "made_room",
-            Self::AddressFull => "address_full",
-        }
-    }
-}
 
 /// What is counted as it happens. Cheap to count: an atomic integer, or a short lock once a commit.
 #[derive(Debug)]
@@ -85,8 +63,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     commit_batch: Histogram,
     expiry_lag: Histogram,
-    /// What confirmed orders cost, and those of them that were cancelled.
-    revenue: [Counter<f64>; 2],
+    revenue: Revenue,
     local_faults: Counter,
     clock_steps: Counter,
     forwarded_ignored: Counter,
@@ -179,11 +156,7 @@ impl Default for Metrics {
         let expiry_lag = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let about = "Time from the end of a hold until its units can be bought again";
         registry.register_with_unit("hold_expiry_lag", about, Unit::Seconds, expiry_lag.clone());
-        let revenue: [Counter<f64>; 2] = Default::default();
-        let about = "What the orders cost that were confirmed since the start";
-        registry.register("revenue", about, revenue[0].clone());
-        let about = "What the confirmed orders cost that were cancelled since the start";
-        registry.register("revenue_returned", about, revenue[1].clone());
+        let revenue = Revenue::new(&mut registry);
         let local_faults = Counter::default();
         let about = "Fulfilment attempts that a fault of this machine kept from being made";
         registry.register("fulfillment_local_faults", about, local_faults.clone());
@@ -362,10 +335,9 @@ impl Metrics {
         self.expiry_lag.observe(lag.as_secs_f64());
     }
 
-    /// Counts what an order cost that was confirmed, in hundredths; or, where it is no sale, one that was confirmed and
-    /// is cancelled now.
-    pub fn count_revenue(&self, cents: u128, is_sale: bool) {
-        self.revenue[usize::from(!is_sale)].inc_by(cents as f64 / 100.0);
+    /// What confirmed orders cost.
+    pub const fn revenue(&self) -> &Revenue {
+        &self.revenue
     }
 
     /// How the fulfilment service responds.
@@ -448,16 +420,6 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A connection that is counted as open until this is dropped.
-#[derive(Debug)]
-pub struct OpenConnection(Gauge);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -476,8 +438,8 @@ mod tests {
         metrics.count_local_fault();
         metrics.observe_commit(Duration::from_micros(300), 12, [5, 7, 0, 0]);
         metrics.observe_expiry(Duration::from_millis(3));
-        metrics.count_revenue(99_999, true);
-        metrics.count_revenue(35_000, false);
+        metrics.revenue().sell(99_999);
+        metrics.revenue().take_back(35_000);
         let levels = Gauges {
             orders: [1, 20, 3, 4],
             dead_letters: 6,

@@ -110,7 +110,8 @@ impl Following {
                 && let Some(bill) = self.bills.by_order.get(&order).or_else(|| read.get(&order))
             {
                 tally.add(*bill, is_sale);
-                self.metrics.count_revenue(bill.cents, is_sale);
+                let revenue = self.metrics.revenue();
+                if is_sale { revenue.sell(bill.cents) } else { revenue.take_back(bill.cents) }
             }
         }
     }
