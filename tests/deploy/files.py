@@ -58,7 +58,7 @@ def check_settings(binary):
         for name in sorted(set(names) - settings):
             # `ALERT_` and `ALERT_…` stand for all of these.
             known = name.startswith(PENDING) or any(setting.startswith(name + "_") for setting in settings)
-            expect(known, f"{path}: {name} is no setting")
+            expect(known, f"{path}: {name} is not a setting")
 
 
 def check_compose():
@@ -72,7 +72,7 @@ def check_compose():
         expect(healthy, f"{where}: no health check")
         expect("restart" in service, f"{where}: no restart")
         for other, condition in service.get("depends_on", {}).items():
-            expect(other in services, f"{where}: depends on {other}, which is no service")
+            expect(other in services, f"{where}: depends on {other}, which is not a service")
             expect(condition["condition"] in ("service_started", "service_healthy"), f"{where}: {condition}")
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -126,7 +126,7 @@ def check_package(binary):
     for source, _ in assets:
         expect(source.startswith("target/") or list(ROOT.glob(source)), f"Cargo.toml: {source} is not there")
     commands = set(re.findall(r"^  ([a-z-]+) ", output(binary, "--help"), re.M))
-    for unit in [*DEPLOY.glob("systemd/*.service"), *DEPLOY.glob("systemd/*.timer")]:
+    for unit in DEPLOY.glob("systemd/*.service"):
         for path in re.findall(r"^(?:ExecStart=|EnvironmentFile=-|Documentation=file://)(\S+)", unit.read_text(), re.M):
             expect(path in installed, f"{unit.name}: the package installs no {path}")
         for command in re.findall(r"^ExecStart=/usr/bin/flashsale (\w+)", unit.read_text(), re.M):
@@ -199,7 +199,7 @@ def check_grafana():
     for variable in re.findall(r"\$(?!__)\{?(\w+)", path.read_text()):
         expect(variable in variables, f"the dashboard has no variable {variable}")
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    return expressions + [annotation["expr"] for annotation in dashboard["annotations"]["list"]]
+    return expressions + [annotation["target"]["expr"] for annotation in dashboard["annotations"]["list"]]
 
 
 def check_rules():
@@ -222,7 +222,7 @@ def check_rules():
         expect(name in sections, f"docs/RUNBOOK.md has no section {name}")
         expect(f'"{name}"' in tests, f"{name} has no test")
     for name in set(sections) - set(alerts):
-        expect(name == "Silencing", f"docs/RUNBOOK.md: {name} is no alert")
+        expect(name == "Silencing", f"docs/RUNBOOK.md: {name} is not an alert")
     for name in records:
         expect(name in tests, f"{name} has no test")
     return expressions, records

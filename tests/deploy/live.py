@@ -36,7 +36,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(422 if self.path == "/orders" and b'"refused' in body else 204)
+        self.send_response(422 if self.path == "/orders" and b'"rejected' in body else 204)
         self.end_headers()
 
     def log_message(self, *_):
@@ -49,6 +49,7 @@ class Tests:
     def __init__(self, binary, mirrors, folder):
         self.binary, self.mirrors, self.folder = binary, mirrors, folder
         self.processes = []
+        self.redis = None
 
     def start(self, name, command, **settings):
         log = open(self.folder / f"{name}.log", "wb")
@@ -126,7 +127,7 @@ def start_postgres(tests):
 
 
 def start_redis(tests):
-    port = free_port()
+    port = tests.redis = free_port()
     tests.start("redis", ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
                           "--dir", tests.folder])
     return {"REDIS_URL": f"redis://127.0.0.1:{port}"}
@@ -174,7 +175,8 @@ def start_prometheus(tests, server):
 class Orders:
     """Orders of every outcome, over and over, so that nothing is at rest while it is looked at."""
 
-    def __init__(self, server):
+    def __init__(self, server, redis):
+        self.redis = redis
         self.api = f"http://{server}/api/v1"
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.place_all, daemon=True)
@@ -201,13 +203,17 @@ class Orders:
             if confirmed:
                 self.call("POST", f"/orders/{confirmed}/cancel")
             confirmed = self.order(self.plain, "ada", 2)
-            self.order(self.plain, "refused")
+            self.order(self.plain, "rejected")
             self.order(self.plain, "a lot", 1_000_000)
             self.order(4, "not on sale")
             self.order(999, "nobody")
             # From a peer that is not trusted.
             self.order(self.plain, "", **{"x-forwarded-for": "192.0.2.7"})
             fetch(self.api + "/orders/queue/none")
+            if self.redis:
+                with socket.create_connection(("127.0.0.1", self.redis)) as client:
+                    client.sendall(b"GET nothing\r\nQUIT\r\n")
+                    client.recv(64)
 
     def stop(self):
         self.stopped.set()
@@ -224,7 +230,7 @@ def panel_expressions(dashboard, instance):
     for annotation in dashboard["annotations"]["list"]:
         labels = set(re.findall(r"{{ *(\w+) *}}", annotation["titleFormat"] + annotation["textFormat"]))
         # Whether or not it is so at the moment.
-        yield f"annotation {annotation['name']}", always(fill(annotation["expr"], instance)), labels, False
+        yield f"annotation {annotation['name']}", always(fill(annotation["target"]["expr"], instance)), labels, False
 
 
 def fill(expression, instance):
@@ -281,7 +287,7 @@ def main(binary, mirrors, folder):
     try:
         server = start_server(tests)
         prometheus = start_prometheus(tests, server)
-        orders = Orders(server)
+        orders = Orders(server, tests.redis)
         rules = tests.eventually("the rules", lambda: list(rule_expressions(prometheus)))
         panels = list(panel_expressions(json.loads(DASHBOARD.read_text()), server))
         every = [*rules, *panels]
