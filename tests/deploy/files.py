@@ -23,6 +23,9 @@ OTHER_VARIABLES = {"BACKUP_DIR", "BACKUP_KEEP", "BACKUP_SERVER", "GRAFANA_PASSWO
 # What no Compose file may forget: the port of this machine by that of the service.
 PORTS = {"app": ("3001", "3000"), "grafana": ("3000", "3000"), "prometheus": ("9090", "9090")}
 
+# Conditions of the server whose rule is about a metric of their own, which says more.
+OWN_METRIC = {"mirror_away": "FlashSaleMirrorDown", "mirror_behind": "FlashSaleMirrorBehind"}
+
 problems = []
 
 
@@ -223,6 +226,11 @@ def check_rules():
         expect(f'"{name}"' in tests, f"{name} has no test")
     for name in set(sections) - set(alerts):
         expect(name == "Silencing", f"docs/RUNBOOK.md: {name} is not an alert")
+    # What the server raises itself, but for what is only good to know, is an alert of the same severity.
+    for code, severity in re.findall(r'= "(\w+)", (Info|Warning|Critical),', text("src/domain/alert.rs")):
+        severities = [rule["labels"]["severity"] for name, rule in alerts.items()
+                      if f'code="{code}"' in rule["expr"] or OWN_METRIC.get(code) == name]
+        expect(severities == ([] if severity == "Info" else [severity.lower()]), f"the condition {code}: {severities}")
     for name in records:
         expect(name in tests, f"{name} has no test")
     return expressions, records
