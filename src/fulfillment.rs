@@ -18,21 +18,16 @@ use crate::domain::transition::Transition;
 use crate::limits::{CLOCK_LOOK, MAX_EXPIRED_AT_ONCE, MAX_JOBS_TAKEN};
 use crate::queue::Job;
 
-mod address;
-mod connect;
 mod deps;
 mod faults;
-mod lookup;
 mod poster;
 mod retry;
 mod service;
-mod url;
 mod webhook;
 
 pub use deps::Deps;
 pub use retry::RetryPolicy;
-pub use url::UrlError;
-pub use webhook::{Verdict, Webhook, WebhookConfig, WebhookConfigError};
+pub use webhook::{SERVICE, Webhook};
 
 use deps::{settlement, stopped};
 use faults::LocalFaults;

@@ -19,6 +19,7 @@
 //! | [`report`] | draws the results of a load test as a file |
 //! | [`sample`] | the sample products |
 //! | [`committer`] | the one writer: commits what was admitted in batches, then publishes and replies |
+//! | [`outbound`] | posts to services outside: URL and address policy, connections, signatures |
 //! | [`inventory`] | the lock-free counters that decide who gets a unit |
 //! | [`queue`] | the jobs of accepted orders, by priority and by time |
 //! | [`store`] | what is on disk: orders, products, the journal of everything that happened |
@@ -54,6 +55,7 @@ pub mod report;
 pub mod sample;
 
 pub mod committer;
+pub mod outbound;
 
 pub mod alerts;
 pub mod client;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::config::FulfillmentConfig;
-use crate::fulfillment::{Method, RetryPolicy, Webhook, WebhookConfig, WebhookConfigError};
+use crate::fulfillment::{Method, RetryPolicy, SERVICE, Webhook};
+use crate::outbound::{self, WebhookConfig, WebhookConfigError};
 
 /// At once, or by posts to the service that is set.
 pub(super) fn method(config: Option<&FulfillmentConfig>) -> Result<Method, WebhookConfigError> {
     let Some(config) = config else { return Ok(Method::Instant) };
-    let webhook = Webhook::new(WebhookConfig {
+    let webhook = outbound::Webhook::new(WebhookConfig {
+        to: &SERVICE,
         url: config.url.expose().to_owned(),
         secret: config.secret.as_ref().map(|secret| secret.expose().to_owned()),
         timeout: config.timeout,
@@ -16,5 +18,5 @@ pub(super) fn method(config: Option<&FulfillmentConfig>) -> Result<Method, Webho
     })?;
     let FulfillmentConfig { attempts, first_delay, max_delay, .. } = *config;
     let policy = RetryPolicy { attempts, first_delay, max_delay };
-    Ok(Method::Webhook(Arc::new(webhook), policy))
+    Ok(Method::Webhook(Arc::new(Webhook::new(webhook)), policy))
 }

@@ -17,6 +17,7 @@ use crate::domain::order::{Order, OrderStatus};
 use crate::domain::transition::Transition;
 use crate::limits::LOCAL_FAULT_PAUSE;
 use crate::metrics::{LastPost, PostOutcome};
+use crate::outbound::Verdict;
 use crate::queue::Job;
 use crate::view::order::FulfillmentEventView;
 
@@ -24,7 +25,7 @@ use super::deps::{Deps, settlement, stopped};
 use super::faults::LocalFaults;
 use super::retry::{RetryPolicy, random, with_jitter};
 use super::service::{Counts, Service, Turn};
-use super::webhook::{Verdict, Webhook};
+use super::webhook::Webhook;
 
 #[derive(Debug)]
 pub(super) struct Poster {
@@ -94,7 +95,7 @@ impl Poster {
         self.note(&verdict, now);
         let attempt = order.attempts + 1;
         let (error, asked) = match verdict {
-            Verdict::Fulfilled => {
+            Verdict::Accepted => {
                 self.service.note_response();
                 return Ok(Some(Transition::Fulfilled));
             }
@@ -120,7 +121,7 @@ impl Poster {
     /// Notes how the service responded. An order that it rejects is no failure of the service.
     fn note(&self, verdict: &Verdict, began: Timestamp) {
         let (outcome, failure) = match verdict {
-            Verdict::Fulfilled => (PostOutcome::Delivered, None),
+            Verdict::Accepted => (PostOutcome::Delivered, None),
             Verdict::Rejected(_) => (PostOutcome::Rejected, None),
             Verdict::Retry { error, .. } => (PostOutcome::Failed, Some(error.clone())),
             Verdict::NotMade(_) => return,

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::header::{HeaderMap, RETRY_AFTER};
-
-use crate::domain::clock::Timestamp;
 use crate::limits::{MAX_JITTER, PROBE_PAUSE};
 
 /// How often an order is tried, and when again.
@@ -47,16 +44,6 @@ pub(super) fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }
 
-/// How long a response asks to wait: `Retry-After` in seconds, or as an HTTP date, which counts from `now`.
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than a number can hold is long enough to be cut off.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
-    }
-    Some(Timestamp::from_http_date(value)?.since(now))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,24 +73,5 @@ mod tests {
         assert_eq!(POLICY.probe_delay(9, None, 1.0), PROBE_PAUSE);
         assert_eq!(POLICY.probe_delay(1, Some(secs(100)), 1.0), secs(100));
         assert_eq!(POLICY.probe_delay(1, Some(secs(1_000_000)), 1.0), POLICY.max_delay);
-    }
-
-    #[test]
-    fn retry_after_comes_as_seconds_or_as_a_date() {
-        let now = Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        for (value, expected) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("99999999999999999999", Some(u64::from(u32::MAX))),
-            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-            ("", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }

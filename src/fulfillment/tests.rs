@@ -2,7 +2,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Handle;
 
-use super::lookup::{LookupError, Resolved};
 use super::poster::caught;
 use super::*;
 use crate::admission::{IdempotencyKey, OrderRequest};
@@ -10,9 +9,9 @@ use crate::domain::clock::Clock;
 use crate::domain::order::{OrderId, OrderStatus, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::engine::{Engine, EngineConfig, OpenedStore};
+use crate::outbound::tests::hanging;
+use crate::outbound::{self, LookupError, Resolved, WebhookConfig};
 use crate::store::{Medium, file_in};
-
-pub(super) mod hanging;
 
 /// After this a test is stuck.
 const LONG: Duration = Duration::from_secs(60);
@@ -43,8 +42,8 @@ impl Shop {
             engine.intake.edit(product).await.unwrap();
         }
         let url = "http://shop.example/".to_owned();
-        let config = WebhookConfig { url, secret: None, timeout: LONG, allow_private: false };
-        let webhook = Arc::new(Webhook::with_lookup(config, look_up).unwrap());
+        let config = WebhookConfig { to: &SERVICE, url, secret: None, timeout: LONG, allow_private: false };
+        let webhook = Arc::new(Webhook::new(outbound::Webhook::with_lookup(config, look_up).unwrap()));
         let policy = RetryPolicy { attempts: 1, first_delay: Duration::from_millis(1), max_delay: LONG };
         engine.start_workers(&Method::Webhook(webhook, policy), workers);
         Self { engine, _directory: directory }

@@ -28,7 +28,7 @@ pub(crate) const SRC: House = House {
         &["domain"],
         &["config", "drawing", "logging", "open_files", "view"],
         &["alerts", "client", "inventory", "metrics", "queue", "store"],
-        &["committer"],
+        &["committer", "outbound"],
         &["admission", "fulfillment", "maintenance", "mirror", "monitor", "operator", "rehearsal", "report", "sample"],
         &["engine", "http"],
         &["api", "dashboard", "feed"],
@@ -81,6 +81,7 @@ const STARTERS: &[&str] = &[
     "metrics",
     "mirror",
     "monitor",
+    "outbound",
     "rehearsal",
     "store",
 ];

@@ -1,4 +1,4 @@
-//! Looks up the one host that orders are posted to, on threads that nobody else needs.
+//! Looks up the one host that is posted to, on threads that nobody else needs.
 //!
 //! The system's resolver blocks, for half a minute if no name server responds. On the runtime's blocking threads,
 //! which read the store, it would hold up buyers and the end of the process. Here a look-up has a thread of its own,
@@ -13,12 +13,12 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::faults::is_shortage;
+use super::shortage::is_shortage;
 use crate::limits::{LOOKUP_AGE, LOOKUP_PATIENCE, MAX_LOOKUP_THREADS};
 
 /// Why a name led to no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum LookupError {
+pub enum LookupError {
     /// The name does not exist, or no name server says so.
     #[error("{0}")]
     Failed(String),
@@ -30,7 +30,7 @@ pub(super) enum LookupError {
 type Addresses = Result<Arc<[SocketAddr]>, LookupError>;
 
 /// What the system's resolver says.
-pub(super) type Resolved = Result<Vec<SocketAddr>, LookupError>;
+pub type Resolved = Result<Vec<SocketAddr>, LookupError>;
 
 /// Looks up the addresses of a name, and blocks meanwhile. Their port is not used.
 type Resolve = dyn Fn(&str) -> Resolved + Send + Sync;

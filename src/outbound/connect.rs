@@ -1,4 +1,4 @@
-//! Connections to the fulfilment service: each is checked against the [`AddressPolicy`] on the very IP address that it
+//! Connections to a receiver: each is checked against the [`AddressPolicy`] on the very IP address that it
 //! leads to, is bounded in time as a whole, and knows whether it has served a request.
 
 use std::error::Error;
@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tower::Service;
 
 use super::address::{AddressPolicy, RefusedAddress};
-use super::faults::{causes, is_shortage};
 use super::lookup::{LookupError, Lookups};
+use super::shortage::{causes, is_shortage};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub(super) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether it says nothing about the service.
+    /// Whether it says nothing about the receiver.
     fn is_local(&self) -> bool {
         match self {
             Self::Refused(_) | Self::TimedOut(_) | Self::Lookup(LookupError::Failed(_)) => false,
@@ -54,10 +54,18 @@ impl ConnectError {
     }
 }
 
-/// Whether an error, wherever it lies, says nothing about the service but that this machine did not get to it.
+/// Whether an error, wherever it lies, says nothing about the receiver but that this machine did not get to it.
 pub(super) fn is_local(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         cause.downcast_ref().is_some_and(ConnectError::is_local) || cause.downcast_ref().is_some_and(is_shortage)
+    })
+}
+
+/// The IP address that was not called, where that is the cause of an error.
+pub(super) fn refused(error: &(dyn Error + 'static)) -> Option<RefusedAddress> {
+    causes(error).find_map(|cause| match cause.downcast_ref() {
+        Some(ConnectError::Refused(refused)) => Some(*refused),
+        _ => None,
     })
 }
 

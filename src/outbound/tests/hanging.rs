@@ -6,10 +6,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-use crate::fulfillment::lookup::{LookupError, Resolved};
+use crate::outbound::lookup::{LookupError, Resolved};
 
 /// Look-ups that hang until what is returned is dropped.
-pub(in crate::fulfillment) fn look_ups() -> (SyncSender<()>, impl Fn(&str) -> Resolved) {
+pub(crate) fn look_ups() -> (SyncSender<()>, impl Fn(&str) -> Resolved) {
     let (release, hangs) = sync_channel(0);
     let hangs = Mutex::new(hangs);
     (release, move |_: &str| {
@@ -20,7 +20,7 @@ pub(in crate::fulfillment) fn look_ups() -> (SyncSender<()>, impl Fn(&str) -> Re
 
 /// Drops a runtime, which waits for its blocking threads, while look-ups still hang; panics if that takes longer than
 /// `patience`.
-pub(in crate::fulfillment) fn end(runtime: Runtime, release: SyncSender<()>, patience: Duration) {
+pub(crate) fn end(runtime: Runtime, release: SyncSender<()>, patience: Duration) {
     let (ended, ends) = sync_channel(1);
     std::thread::spawn(move || {
         drop(runtime);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::clock::Clock;
-use crate::fulfillment::lookup::LookupError;
-use crate::fulfillment::tests::hanging;
+use crate::outbound::lookup::LookupError;
+use crate::outbound::tests::hanging;
 use hyper::header::HeaderName;
 use std::sync::Mutex;
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +45,13 @@ impl Endpoint {
 
     fn webhook(&self, url: &str, timeout: Duration) -> Webhook {
         let url = url.replace("PORT", &self.port.to_string());
-        let config = WebhookConfig { url, secret: Some(SECRET.to_owned()), timeout, allow_private: true };
+        let config = WebhookConfig {
+            to: &Receiver::EXAMPLE,
+            url,
+            secret: Some(SECRET.to_owned()),
+            timeout,
+            allow_private: true,
+        };
         Webhook::new(config).unwrap()
     }
 
@@ -98,7 +104,7 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 async fn deliver(webhook: &Webhook) -> Verdict {
-    webhook.deliver("job_1", OrderId(1), Clock::system().now(), Bytes::from_static(EVENT.as_bytes())).await
+    webhook.post("job_1", Clock::system().now(), Bytes::from_static(EVENT.as_bytes())).await
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -109,8 +115,8 @@ const URL: &str = "http://127.0.0.1:PORT/orders?key=s3cret";
 async fn the_status_decides_and_the_error_quotes_the_answer() {
     let said = |text: &str| format!("the fulfilment service answered {text}");
     for (status, body, expected) in [
-        ("200 OK", "", Verdict::Fulfilled),
-        ("204 No Content", "", Verdict::Fulfilled),
+        ("200 OK", "", Verdict::Accepted),
+        ("204 No Content", "", Verdict::Accepted),
         ("302 Found", "", Verdict::retry(said("302 Found (redirects are not followed)"))),
         (
             "400 Bad Request",
@@ -162,7 +168,7 @@ async fn exchanges_that_do_not_come_to_an_end_are_retried() {
 async fn the_status_decides_whatever_becomes_of_the_body() {
     let error = |status: &str, body: &str| format!("the fulfilment service answered {status}: {body}");
     for (status, expected) in [
-        ("200 OK", Verdict::Fulfilled),
+        ("200 OK", Verdict::Accepted),
         ("400 Bad Request", Verdict::Rejected(error("400 Bad Request", "only this"))),
         ("503 Busy", Verdict::retry(error("503 Service Unavailable", "only this"))),
     ] {
@@ -186,7 +192,7 @@ async fn a_kept_connection_that_ends_without_a_byte_is_no_attempt() {
     let endpoint = Endpoint::answering(answer("200 OK", ""), Then::CloseAtNext).await;
     let webhook = endpoint.webhook(URL, LONG);
     for _ in 0..3 {
-        assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+        assert_eq!(deliver(&webhook).await, Verdict::Accepted);
     }
     let requests = endpoint.requests();
     assert_eq!((requests.len(), *endpoint.connections.lock().unwrap()), (5, 3));
@@ -197,9 +203,9 @@ async fn a_kept_connection_that_ends_without_a_byte_is_no_attempt() {
 async fn a_kept_connection_that_ends_within_the_head_is_an_attempt() {
     let endpoint = Endpoint::answering(answer("200 OK", "") + "HTTP/1.1 2", Then::CloseAtNext).await;
     let webhook = endpoint.webhook(URL, LONG);
-    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert_eq!(deliver(&webhook).await, Verdict::Accepted);
     // The bytes after the response end the connection before it is used again.
-    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert_eq!(deliver(&webhook).await, Verdict::Accepted);
     assert_eq!((endpoint.requests().len(), *endpoint.connections.lock().unwrap()), (2, 2));
 }
 
@@ -208,7 +214,7 @@ async fn every_attempt_carries_the_same_id_and_a_signature_over_one_connection()
     let endpoint = Endpoint::answering(answer("503 Busy", "later"), Then::Listen).await;
     let webhook = endpoint.webhook(URL, LONG);
     for _ in 0..3 {
-        assert_ne!(deliver(&webhook).await, Verdict::Fulfilled);
+        assert_ne!(deliver(&webhook).await, Verdict::Accepted);
     }
     assert_eq!((endpoint.requests().len(), *endpoint.connections.lock().unwrap()), (3, 1));
     for request in endpoint.requests() {
@@ -238,7 +244,7 @@ async fn an_echoed_signature_is_not_repeated() {
 async fn without_a_secret_nothing_is_signed() {
     let endpoint = Endpoint::answering(answer("200 OK", ""), Then::Listen).await;
     let webhook = Webhook { signer: None, ..endpoint.webhook(URL, LONG) };
-    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert_eq!(deliver(&webhook).await, Verdict::Accepted);
     assert!(!endpoint.requests()[0].contains("signature"));
 }
 
@@ -256,7 +262,7 @@ fn with_lookup(
     allow_private: bool,
     look_up: impl Fn(&str) -> Resolved + Send + Sync + 'static,
 ) -> Webhook {
-    let config = WebhookConfig { url: url.to_owned(), secret: None, timeout, allow_private };
+    let config = WebhookConfig { to: &Receiver::EXAMPLE, url: url.to_owned(), secret: None, timeout, allow_private };
     Webhook::with_lookup(config, look_up).unwrap()
 }
 
@@ -278,7 +284,7 @@ async fn a_name_that_leads_to_a_private_address_is_not_called() {
     }
     let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let webhook = with_lookup(&url, LONG, true, move |_| Ok(vec![loopback]));
-    assert_eq!(deliver(&webhook).await, Verdict::Fulfilled);
+    assert_eq!(deliver(&webhook).await, Verdict::Accepted);
 }
 
 #[tokio::test]
@@ -368,7 +374,8 @@ fn what_cannot_be_used_is_refused_at_the_start_without_repeating_it() {
         ("http://shop.example/", Some("whsec_"), "must be base64"),
     ] {
         let secret = secret.map(str::to_owned);
-        let config = WebhookConfig { url: url.to_owned(), secret, timeout: LONG, allow_private: false };
+        let config =
+            WebhookConfig { to: &Receiver::EXAMPLE, url: url.to_owned(), secret, timeout: LONG, allow_private: false };
         let error = Webhook::new(config).err().unwrap().to_string();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{url}: {error}");
     }

@@ -1,10 +1,11 @@
-//! The URL that orders are posted to: what can never be called is rejected at the start, with a sentence.
+//! The URL that is posted to: what can never be called is rejected at the start, with a sentence.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::Uri;
 
 use super::address::{AddressPolicy, RefusedAddress};
+use super::receiver::Receiver;
 
 /// From this length in bytes on, the URL's query is kept out of error texts.
 const MIN_QUERY_SECRET_LEN: usize = 6;
@@ -17,59 +18,81 @@ const MAX_HOST_LEN: usize = 253;
 const MAX_LABEL_LEN: usize = 63;
 
 /// Why a URL cannot be posted to. Never repeats the URL, of which a part may be secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlError {
     /// Not an absolute URL.
-    #[error("the fulfilment URL must be one such as https://shop.example/orders")]
     NotAUrl,
     /// Another scheme, or none.
-    #[error("the fulfilment URL must begin with http:// or https://")]
     NotHttp,
     /// A space, a line end or another control character.
-    #[error("the fulfilment URL must not contain spaces or control characters; write a space as %20")]
     Space,
     /// A letter that no URL can have.
-    #[error(
-        "the fulfilment URL must be ASCII; write a host with other letters in punycode (xn--...), and percent-encode \
-         the rest"
-    )]
     NotAscii,
     /// A user name or password before the host.
-    #[error("the fulfilment URL must not contain a user name or password; sign the orders with a secret instead")]
     Credentials,
     /// Something after `#`.
-    #[error("the fulfilment URL must not contain a fragment (#), which is never sent")]
     Fragment,
     /// A host that is neither a name nor an IP address.
-    #[error(
-        "the host of the fulfilment URL must be a name of letters, digits, hyphens and dots, at most 253 characters \
-         and 63 between two dots, or an IPv4 address of four numbers"
-    )]
     Host,
     /// Something in brackets, or with colons, that is not an IPv6 address.
-    #[error("an IPv6 address in the fulfilment URL must be in brackets, as in [2001:db8::1], without a zone (%)")]
     Ipv6,
     /// A port that does not exist.
-    #[error("the port in the fulfilment URL must be a number from 1 to 65535; leave out the colon for the usual one")]
     Port,
     /// A name of this machine itself.
-    #[error(
-        "the fulfilment URL names this machine (localhost); set --fulfillment-allow-private \
-         (FULFILLMENT_ALLOW_PRIVATE) to call it"
-    )]
     Localhost,
     /// A name that leads to no public address wherever it is looked up.
-    #[error(
-        "the fulfilment URL names a host of a private network, which is not called; set --fulfillment-allow-private \
-         (FULFILLMENT_ALLOW_PRIVATE) to call it"
-    )]
     PrivateName,
     /// The URL names an address that is not called.
-    #[error("the fulfilment URL cannot be called: {0}")]
-    Refused(#[from] RefusedAddress),
+    Refused(RefusedAddress),
 }
 
-/// Where orders are posted.
+impl From<RefusedAddress> for UrlError {
+    fn from(refused: RefusedAddress) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl UrlError {
+    /// A sentence about the URL of this receiver.
+    pub(super) fn text(self, to: &Receiver) -> String {
+        let Receiver { setting, posts, allow_private, .. } = to;
+        match self {
+            Self::NotAUrl => format!("the {setting} URL must be one such as https://shop.example/{posts}"),
+            Self::NotHttp => format!("the {setting} URL must begin with http:// or https://"),
+            Self::Space => {
+                format!("the {setting} URL must not contain spaces or control characters; write a space as %20")
+            }
+            Self::NotAscii => format!(
+                "the {setting} URL must be ASCII; write a host with other letters in punycode (xn--...), and \
+                 percent-encode the rest"
+            ),
+            Self::Credentials => format!(
+                "the {setting} URL must not contain a user name or password; sign the {posts} with a secret instead"
+            ),
+            Self::Fragment => format!("the {setting} URL must not contain a fragment (#), which is never sent"),
+            Self::Host => format!(
+                "the host of the {setting} URL must be a name of letters, digits, hyphens and dots, at most 253 \
+                 characters and 63 between two dots, or an IPv4 address of four numbers"
+            ),
+            Self::Ipv6 => format!(
+                "an IPv6 address in the {setting} URL must be in brackets, as in [2001:db8::1], without a zone (%)"
+            ),
+            Self::Port => format!(
+                "the port in the {setting} URL must be a number from 1 to 65535; leave out the colon for the usual one"
+            ),
+            Self::Localhost => {
+                format!("the {setting} URL names this machine (localhost); set {allow_private} to call it")
+            }
+            Self::PrivateName => format!(
+                "the {setting} URL names a host of a private network, which is not called; set {allow_private} to call \
+                 it"
+            ),
+            Self::Refused(refused) => format!("the {setting} URL cannot be called: {}", refused.text(to)),
+        }
+    }
+}
+
+/// Where posts go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) url: Uri,
@@ -305,7 +328,7 @@ mod tests {
             ("https://[2606:4700::1111]/", Host::Address("2606:4700::1111".parse().unwrap()), 443),
             (&longest_url, name(&longest), 80),
         ] {
-            let target = Target::parse(url, AddressPolicy::Public).unwrap_or_else(|error| panic!("{url}: {error}"));
+            let target = Target::parse(url, AddressPolicy::Public).unwrap_or_else(|error| panic!("{url}: {error:?}"));
             assert_eq!((target.host, target.port), (host, port), "{url}");
         }
         assert!(Target::parse("http://localhost:8080/", AddressPolicy::Everywhere).is_ok());

@@ -1,18 +1,25 @@
-//! Which addresses orders may be posted to.
+//! Which IP addresses may be posted to.
 //!
 //! A name in a URL can lead anywhere and change between two attempts, so the check is made on the very address that is
 //! connected to, never on the name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::receiver::Receiver;
+
 /// An address that is not called, because it does not belong to the public internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{address} is not a public address ({kind}); set --fulfillment-allow-private (FULFILLMENT_ALLOW_PRIVATE) to call it"
-)]
+#[error("{address} is not a public address ({kind})")]
 pub struct RefusedAddress {
     address: IpAddr,
     kind: &'static str,
+}
+
+impl RefusedAddress {
+    /// The same, with what to set.
+    pub(super) fn text(self, to: &Receiver) -> String {
+        format!("{self}; set {} to call it", to.allow_private)
+    }
 }
 
 /// How far calls may go.
