@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod digits;
 pub mod effect;
 pub mod error_group;
+pub mod event;
 pub mod figures;
 pub mod filter;
 pub mod job;

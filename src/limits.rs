@@ -176,6 +176,19 @@ pub const MIRROR_RETRY: Duration = Duration::from_secs(10);
 pub const MAX_MIGRATION_BYTES: usize = 1024 * 1024;
 /// Threads of one mirror that look up names.
 pub const MIRROR_LOOK_UPS: usize = 2;
+/// Posts of events that are under way at once: those of one order, and of one product, are made one after the other.
+pub const EVENTS_LANES: usize = 32;
+const _: () = assert!(EVENTS_LANES <= MAX_IDLE_CONNECTIONS, "connections are kept");
+/// Events beyond which those that were delivered are noted before more are derived.
+pub const EVENTS_AT_ONCE: usize = 512;
+/// The longest time for one post of an event.
+pub const EVENTS_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest time that a receiver of events may ask to wait.
+pub const EVENTS_MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
+/// Bytes of a file with events that the receiver rejected; there are two such files at most.
+pub const EVENTS_ASIDE_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of the file with the position of events.
+pub const EVENTS_POSITION_BYTES: usize = 256;
 /// Records that are kept from being trimmed for a target that is away.
 pub const MIRROR_KEPT_RECORDS: u64 = 5_000_000;
 /// Orders kept in memory while the history is replayed.

@@ -20,6 +20,7 @@ use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_
 use crate::metrics::Metrics;
 use crate::store::{Store, lower_priority};
 
+mod events;
 mod follow;
 mod kept;
 mod position;
@@ -31,6 +32,7 @@ mod target;
 pub use postgres::database::{Copied, Database, DatabaseError, DatabaseStatus};
 pub use postgres::{Migration, MigrationFileError, Step, generate};
 
+use events::Events;
 use follow::follow;
 use postgres::Postgres;
 use source::Source;
@@ -70,6 +72,10 @@ pub enum MirrorError {
     Thread(#[from] io::Error),
 }
 
+fn settings(error: impl std::fmt::Display) -> MirrorError {
+    MirrorError::Settings(error.to_string())
+}
+
 /// The mirrors that run.
 #[derive(Debug)]
 pub struct Mirrors {
@@ -87,12 +93,17 @@ impl Mirrors {
             let target = Postgres::new(postgres::Settings::new(database)?, mirrors.source.clone());
             mirrors.run(target)?;
         }
+        if let Some(config) = &config.events {
+            let events = Events::new(mirrors.source.clone(), events::webhook(config).map_err(settings)?);
+            mirrors.run(events)?;
+        }
         Ok(mirrors)
     }
 
     /// Checks what can be checked of the settings without a target.
     pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
         config.database.as_ref().map(postgres::Settings::new).transpose()?;
+        config.events.as_ref().map(events::webhook).transpose().map_err(settings)?;
         Ok(())
     }
 

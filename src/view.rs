@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod audit;
 pub mod benchmark;
 pub mod change;
+pub mod event;
 pub mod feed;
 pub mod health;
 pub mod history;

@@ -63,6 +63,17 @@ impl Transition {
         }
     }
 
+    /// Why the order is failed or cancelled after it, or its job is, if one is.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Rejected { error } => Some(Failure::Rejected(error.clone())),
+            Self::AttemptsExhausted { error } => Some(Failure::AttemptsExhausted(error.clone())),
+            Self::Cancelled => Some(Failure::CancelledByOperator),
+            Self::Expired => Some(Failure::Expired),
+            _ => None,
+        }
+    }
+
     /// Whether it puts the order's job on the list of dead letters or strikes it from there; most do neither.
     pub const fn dead_letter(&self) -> Option<bool> {
         match self {
@@ -142,13 +153,7 @@ impl Order {
             Transition::AttemptFailed { retry_after, .. } => Some(at.after(*retry_after)),
             _ => None,
         };
-        self.failure = match transition {
-            Transition::Rejected { error } => Some(Failure::Rejected(error.clone())),
-            Transition::AttemptsExhausted { error } => Some(Failure::AttemptsExhausted(error.clone())),
-            Transition::Cancelled => Some(Failure::CancelledByOperator),
-            Transition::Expired => Some(Failure::Expired),
-            _ => None,
-        };
+        self.failure = transition.failure();
         let end = self.outcome_after(transition);
         match end {
             JobOutcome::Open => self.finished_at = None,

@@ -15,7 +15,6 @@ use crate::domain::change::Record;
 use crate::domain::order::OrderId;
 use crate::limits::{
     MIRROR_BATCH_CHANGES, MIRROR_DRAIN, MIRROR_FIRST_DELAY, MIRROR_MAX_DELAY, MIRROR_RECORDS, MIRROR_TICK,
-    MIRROR_TIMEOUT,
 };
 use crate::metrics::MirrorFigures;
 use crate::store::{Tail, TailError};
@@ -98,7 +97,7 @@ struct Follower<'f, T> {
 impl<T: Target> Follower<'_, T> {
     /// Connects and copies until something fails.
     async fn copy(&mut self) -> Result<Infallible, Fault> {
-        let found = within(self.target.connect()).await?;
+        let found = within::<T, _>(self.target.connect()).await?;
         let mut position = match found {
             Some(found) if self.continues(found) => {
                 tracing::info!(mirror = %T::MIRROR, %found, "a mirror continues");
@@ -136,7 +135,7 @@ impl<T: Target> Follower<'_, T> {
             let next = tokio::select! {
                 biased;
                 _ = ticks.tick() => {
-                    within(self.target.tick(self.source.now())).await?;
+                    within::<T, _>(self.target.tick(self.source.now())).await?;
                     continue;
                 }
                 next = tail.next(MIRROR_RECORDS) => next,
@@ -179,7 +178,7 @@ impl<T: Target> Follower<'_, T> {
         let changes = records.iter().map(|record| record.changes.len() as u64).sum();
         let batch = Batch { records, rows, position };
         let began = Instant::now();
-        let put_aside = within(self.target.apply(&batch)).await?;
+        let put_aside = within::<T, _>(self.target.apply(&batch)).await?;
         self.figures.put_aside(put_aside);
         self.figures.advance(position.sequence, changes, began.elapsed());
         self.kept.advance(position.sequence);
@@ -193,30 +192,30 @@ impl<T: Target> Follower<'_, T> {
         if !T::HAS_ROWS {
             let head = self.source.head();
             tracing::info!(%mirror, "{why}; the mirror begins with what comes now");
-            within(self.target.finish(head)).await?;
+            within::<T, _>(self.target.finish(head)).await?;
             return Ok(head);
         }
         tracing::info!(%mirror, "{why}; everything is copied");
         let Start { position, products, last_order } = self.source.start().await?;
         self.kept.advance(position.sequence);
-        self.figures.put_aside(within(self.target.begin(&products)).await?);
+        self.figures.put_aside(within::<T, _>(self.target.begin(&products)).await?);
         let mut first = OrderId(0);
         loop {
             let orders = self.source.orders(first, last_order).await?;
             let Some(last) = orders.last() else { break };
             first = OrderId(last.id.0 + 1);
-            self.figures.put_aside(within(self.target.load(&orders)).await?);
+            self.figures.put_aside(within::<T, _>(self.target.load(&orders)).await?);
         }
-        within(self.target.finish(position)).await?;
+        within::<T, _>(self.target.finish(position)).await?;
         tracing::info!(%mirror, %position, "everything is copied");
         Ok(position)
     }
 }
 
 /// A target that does not respond for too long is away.
-async fn within<R>(step: impl Future<Output = Result<R, Fault>>) -> Result<R, Fault> {
-    match timeout(MIRROR_TIMEOUT, step).await {
+async fn within<T: Target, R>(step: impl Future<Output = Result<R, Fault>>) -> Result<R, Fault> {
+    match timeout(T::PATIENCE, step).await {
         Ok(ended) => ended,
-        Err(_) => Err(Fault::Away(format!("the target did not respond within {} s", MIRROR_TIMEOUT.as_secs()))),
+        Err(_) => Err(Fault::Away(format!("the target did not respond within {} s", T::PATIENCE.as_secs()))),
     }
 }

@@ -1,12 +1,14 @@
 //! What a mirror needs of the place that it copies to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::change::Record;
 use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::domain::order::Order;
 use crate::domain::product::Product;
+use crate::limits::MIRROR_TIMEOUT;
 use crate::store::StoreError;
 
 use super::position::Position;
@@ -43,6 +45,9 @@ pub(super) trait Target {
     const MIRROR: Mirror;
     /// Whether it has rows. One without takes records alone, and nothing is copied to it when it is new.
     const HAS_ROWS: bool = true;
+
+    /// The longest time for one step; a target that takes longer is away.
+    const PATIENCE: Duration = MIRROR_TIMEOUT;
 
     /// Connects anew, and prepares the target where that is needed. Its position; `None` if it has none.
     async fn connect(&mut self) -> Result<Option<Position>, Fault>;

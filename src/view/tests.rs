@@ -7,6 +7,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::audit::{AuditView, AuditedProductView};
 use super::change::{ChangeView, JournalEntryView, JournalSide, LedgerEntryView};
+use super::event::{OrderEventView, ProductEventView};
 use super::health::{HealthView, LiveView, Missing, NotReadyView};
 use super::job::DeadLetterView;
 use super::order::{FulfillmentEventView, OrderMetricsView};
@@ -14,9 +15,11 @@ use super::problem::ProblemView;
 use super::product::StockMetricsView;
 use super::queue::{JobCountsView, MovedView, QueueView};
 use super::receipt::{BatchPlacedView, BatchRefusedView, BatchResultView, BatchResultsView, ReceiptView};
+use super::text::{AsText, Word};
 use super::*;
 use crate::domain::change::{Actor, Change, Fork, HistoryId, Record};
 use crate::domain::clock::Timestamp;
+use crate::domain::event::{OrderEventType, ProductEventType};
 use crate::domain::job::{AttemptError, JobState};
 use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
@@ -117,6 +120,14 @@ fn orders_and_products_are_written_field_by_field_in_this_order() {
     );
     let placed = shown(&FulfillmentEventView::of(&order, AT, &ids));
     assert!(placed.starts_with(r#"{"type":"order.placed","timestamp":"2026-01-31T12:00:00.000Z","data":{"id":1,"#));
+    let (timestamp, sequence, history) = (AsText(AT), 7, AsText(HistoryId([0xa7; 16])));
+    let (r#type, data) = (Word(OrderEventType::Expired), OrderView::of(&order, &ids));
+    let expired = shown(&OrderEventView { r#type, timestamp, sequence, history, data });
+    let head = r#""timestamp":"2026-01-31T12:00:00.000Z","sequence":7,"history":"a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7","#;
+    assert!(expired.starts_with(&format!(r#"{{"type":"order.expired",{head}"data":{{"id":1,"#)), "{expired}");
+    let (r#type, data) = (Word(ProductEventType::SoldOut), ProductView::of(&product));
+    let sold_out = shown(&ProductEventView { r#type, timestamp, sequence, history, data });
+    assert!(sold_out.starts_with(&format!(r#"{{"type":"product.sold_out",{head}"data":{{"id":1,"#)), "{sold_out}");
     let product_text = r#"{"id":1,"name":"product 1","sku":null,"price":"9.99","initialStock":10,"currentStock":10,"#
         .to_owned()
         + r#""heldStock":0,"soldStock":0,"adjustedStock":0,"flashSaleActive":true,"hidden":false,"perUserLimit":2,"#

@@ -11,6 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::alert::{AlertCode, Severity};
 use crate::domain::change::{Actor, HistoryId};
 use crate::domain::clock::Timestamp;
+use crate::domain::event::{OrderEventType, ProductEventType};
 use crate::domain::job::JobState;
 use crate::domain::job_id::JobIds;
 use crate::domain::money::Money;
@@ -147,7 +148,9 @@ macro_rules! words {
     )*};
 }
 
-words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase, EventKind);
+words!(
+    OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase, EventKind, OrderEventType, ProductEventType
+);
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)

@@ -1,4 +1,5 @@
-//! The mirrors: what they copy, and that they neither lose nor decide anything.
+//! What follows the store, each against a target that fails in the ways that it can.
 
 mod conformance;
+mod events;
 mod postgres;
