@@ -41,8 +41,7 @@ const EVENTS: Receiver = Receiver {
     id: "The event's id: the same if the event comes again.",
     secret: "Of the body, if EVENTS_SECRET is set.",
     taken: "The receiver has the event.",
-    rejected: "400, 409, 410, 413, 415 and 422 reject the event, which is put aside. All else delays all events, and is \
-               tried again.",
+    rejected: "400, 409, 410, 413, 415 and 422 reject the event, which is put aside. All else delays all events.",
 };
 
 /// The events, and the posts to the fulfilment service.

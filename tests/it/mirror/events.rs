@@ -234,6 +234,23 @@ async fn a_receiver_that_is_away_under_load_delays_events_and_gets_each_once_whe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_before_a_failure_is_not_posted_again() {
+    let endpoint = Endpoint::start().await;
+    let server = with(&endpoint).start().await;
+    let product = server.create(200).await;
+    endpoint.await_deliveries(1).await;
+    endpoint.script(vec![Reply::Status(200); 50], Reply::Status(503));
+    let orders = place(&server, product, 100).await;
+    endpoint.await_deliveries(1 + 50 + 1).await;
+    let before = endpoint.deliveries().len();
+    endpoint.script([], Reply::Status(200));
+    let deliveries = await_both_events(&endpoint, &orders).await;
+    let since = &deliveries[before..];
+    assert!(since.len() <= 200 - 50, "{} came since", since.len());
+    assert_eq!(ids(since).len(), since.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_never_responds_holds_up_no_order_and_no_stop() {
     let endpoint = Endpoint::start().await;
     endpoint.script([], Reply::Hang);
