@@ -119,6 +119,8 @@ pub struct RedisConfig {
     pub password: Option<Secret>,
     /// Whether the connection is encrypted. A URL says it itself.
     pub tls: bool,
+    /// What all keys begin with.
+    pub prefix: String,
     /// A file with the certificates, in PEM, that may sign the server's; those of the system if unset.
     pub ca_file: Option<PathBuf>,
 }

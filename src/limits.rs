@@ -174,6 +174,26 @@ pub const MIRROR_DRAIN: Duration = Duration::from_secs(1);
 pub const MIRROR_RETRY: Duration = Duration::from_secs(10);
 /// Bytes of one migration.
 pub const MAX_MIGRATION_BYTES: usize = 1024 * 1024;
+/// Changes that are written to Redis in one transaction, which Redis runs alone; one record can have more.
+pub const REDIS_CHANGES: usize = 1_000;
+/// Keys that Redis looks through, removes or is given anew in one command.
+pub const REDIS_KEYS: usize = 1_000;
+/// Entries of the stream in Redis, about: the oldest go first.
+pub const REDIS_STREAM_ENTRIES: usize = 1_000_000;
+/// Rows that Redis may reject; where there are more, the mirror does not continue.
+pub const REDIS_REJECTED: usize = 1_000;
+/// How long Redis is ours after the last word of this server.
+pub const REDIS_OWNED: Duration = Duration::from_secs(10);
+/// How long the live figures are in Redis after they were last written.
+pub const REDIS_LIVE: Duration = Duration::from_secs(5);
+/// How often Redis is asked how many reads found their key.
+pub const REDIS_READS: Duration = Duration::from_secs(5);
+/// How long what is not in the store is looked for in Redis, before what is new is copied.
+pub const REDIS_SWEEP: Duration = Duration::from_millis(200);
+/// Bytes of a file with certificates that are trusted; those of a whole system have some hundred thousand.
+pub const MAX_CA_FILE_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of the prefix of the keys in Redis.
+pub const MAX_REDIS_PREFIX: usize = 64;
 /// Threads of one mirror that look up names.
 pub const MIRROR_LOOK_UPS: usize = 2;
 /// Posts of events that are under way at once: those of one order, and of one product, are made one after the other.

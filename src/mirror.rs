@@ -25,6 +25,7 @@ mod follow;
 mod kept;
 mod position;
 mod postgres;
+mod redis;
 mod rows;
 mod source;
 mod target;
@@ -35,6 +36,7 @@ pub use postgres::{Migration, MigrationFileError, Step, generate};
 use events::Events;
 use follow::follow;
 use postgres::Postgres;
+use redis::Redis;
 use source::Source;
 use target::Target;
 
@@ -97,6 +99,10 @@ impl Mirrors {
             let events = Events::new(mirrors.source.clone(), events::webhook(config).map_err(settings)?);
             mirrors.run(events)?;
         }
+        if let Some(redis) = &config.redis {
+            let target = Redis::new(redis::Settings::new(redis)?, mirrors.source.clone());
+            mirrors.run(target)?;
+        }
         Ok(mirrors)
     }
 
@@ -104,6 +110,7 @@ impl Mirrors {
     pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
         config.database.as_ref().map(postgres::Settings::new).transpose()?;
         config.events.as_ref().map(events::webhook).transpose().map_err(settings)?;
+        config.redis.as_ref().map(redis::Settings::new).transpose()?;
         Ok(())
     }
 

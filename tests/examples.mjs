@@ -1,5 +1,5 @@
-// Runs the programs of `examples` as a shop would: the payment handler, the fulfilment service and the storefront,
-// around a real server. Usage: node tests/examples.mjs BINARY. Their packages must be installed (npm ci in `examples`).
+// Runs the programs of `examples` as a shop would: the payment handler, the fulfilment service, the storefront and the
+// consumer of the stream in Redis, around a real server and a real Redis. Usage: node tests/examples.mjs BINARY. Their packages must be installed (npm ci in `examples`).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -85,7 +85,24 @@ async function freePort() {
     return port;
 }
 
+/** A Redis of this test's own. */
+class Redis {
+    static async start() {
+        const redis = new Redis();
+        redis.port = await freePort();
+        const data = mkdtempSync(path.join(folder, 'redis-'));
+        redis.child = spawn('redis-server', ['--port', `${redis.port}`, '--bind', '127.0.0.1', '--save', '', '--dir', data]);
+        redis.url = `redis://127.0.0.1:${redis.port}`;
+        return redis;
+    }
+
+    stop() {
+        this.child.kill('SIGKILL');
+    }
+}
+
 let chromium;
+let redis;
 let server;
 let receiver;
 let payments;
@@ -94,6 +111,7 @@ let events = 0;
 
 before(async () => {
     const PORT = await freePort();
+    redis = await Redis.start();
     receiver = await Program.start('webhook-receiver.mjs', { FULFILLMENT_SECRET });
     server = await Server.start(binary, {
         settings: {
@@ -105,6 +123,7 @@ before(async () => {
             FULFILLMENT_ATTEMPTS: '20',
             FULFILLMENT_RETRY_DELAY_MS: '50',
             FULFILLMENT_MAX_RETRY_DELAY_MS: '1000',
+            REDIS_URL: redis.url,
         },
         args: [],
     });
@@ -118,6 +137,7 @@ after(async () => {
     await chromium?.stop();
     for (const program of [storefront, payments, receiver]) await program?.kill();
     await server?.stop();
+    redis?.stop();
     rmSync(folder, { recursive: true, force: true });
 });
 
@@ -295,6 +315,34 @@ describe('the payment handler and the fulfilment service', { timeout: 300_000 },
         assert.equal(await paid(id), 204);
         await delivered(id);
         assert.equal(shipped(id), 1);
+    });
+});
+
+describe('the consumer of the stream in Redis', { timeout: 300_000 }, () => {
+    /** A consumer, and what it has written. */
+    function consume(CONSUMER) {
+        const env = { PATH: process.env.PATH, REDIS_URL: redis.url, CONSUMER, ABANDONED_MS: '100' };
+        const child = spawn(process.execPath, [path.join(examples, 'redis-consumer.mjs')], { env, cwd: folder });
+        const consumer = { child, output: '' };
+        for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { consumer.output += text; });
+        return consumer;
+    }
+    const packs = (consumers, id) => until(`order ${id} is packed`, () => {
+        return consumers.some(({ output }) => output.includes(`pack order ${id}: 1 of product`));
+    }, LONG);
+
+    test('each order that is paid is packed, also when a program dies and another one takes its place', async () => {
+        const lamp = await product();
+        const [first, second, unpaid] = [await place(lamp), await place(lamp), await place(lamp)];
+        const consumers = [consume('one')];
+        await paid(first);
+        await packs(consumers, first);
+        consumers[0].child.kill('SIGKILL');
+        await paid(second);
+        consumers.push(consume('two'));
+        await packs(consumers, second);
+        assert.ok(!consumers.some(({ output }) => output.includes(`pack order ${unpaid}:`)));
+        consumers[1].child.kill('SIGKILL');
     });
 });
 

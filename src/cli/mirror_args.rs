@@ -105,6 +105,9 @@ pub(super) struct MirrorArgs {
     /// or their opposites
     #[arg(long, env = "REDIS_TLS", value_parser = BoolishValueParser::new())]
     redis_tls: bool,
+    /// What all keys in Redis begin with; servers with different ones can share a Redis
+    #[arg(long, env = "REDIS_PREFIX", default_value = "flashsale:", value_name = "PREFIX")]
+    redis_prefix: String,
     /// File with the certificates, in PEM, that may sign the Redis server's; if unset, those of the system
     #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
     redis_ca_file: Option<PathBuf>,
@@ -138,6 +141,7 @@ impl MirrorArgs {
             port: self.redis_port,
             password,
             tls: self.redis_tls,
+            prefix: self.redis_prefix,
             ca_file: self.redis_ca_file.filter(|file| !file.as_os_str().is_empty()),
         });
         let secret = config::secret("EVENTS_SECRET", self.events_secret, self.events_secret_file)?;

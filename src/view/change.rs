@@ -1,6 +1,8 @@
 //! A change of the history: its kind, who made it, what it is about, what it found and left. The ledger of a product
 //! and the export of the journal show the same changes, each with words and fields of its own; both are made here.
 
+use std::fmt::Display;
+
 use serde::{Serialize, Serializer};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -230,6 +232,27 @@ impl<'c> ChangeView<'c> {
             Some(Side::Order(order)) => Some(order.user.as_str()),
             _ => None,
         }
+    }
+
+    /// Its fields as texts, for entries that are flat: each of them always, and `None` for what it lacks.
+    pub fn each_text(&self, mut field: impl FnMut(&'static str, Option<&dyn Display>)) {
+        let status = match self.sides[1] {
+            Some(Side::Status(status)) => Some(status.as_str()),
+            Some(Side::Order(order)) => Some(order.status.as_str()),
+            _ => None,
+        };
+        field("type", Some(&self.kind.word()));
+        field("actor", Some(&self.actor.as_str()));
+        field("product_id", self.product.as_ref().map(|id| id as _));
+        field("order_id", self.order.as_ref().map(|id| id as _));
+        field("user_id", self.placed_by().as_ref().map(|user| user as _));
+        field("quantity", self.quantity.as_ref().map(|units| units as _));
+        field("status", status.as_ref().map(|status| status as _));
+        let deltas = self.deltas.as_ref();
+        for (index, name) in ["current_delta", "held_delta", "sold_delta"].into_iter().enumerate() {
+            field(name, deltas.map(|deltas| &deltas[index] as _));
+        }
+        field("error", self.error.as_ref().map(|error| error as _));
     }
 
     /// Its entry in the ledger of its product, if it has one: it is about a product, and an order has moved units.

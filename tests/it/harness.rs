@@ -11,6 +11,7 @@ pub(crate) mod postgres;
 mod problem;
 mod process;
 mod proxy;
+pub(crate) mod redis;
 pub(crate) mod rng;
 mod wait;
 mod wire;

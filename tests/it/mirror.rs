@@ -3,3 +3,4 @@
 mod conformance;
 mod events;
 mod postgres;
+mod redis;

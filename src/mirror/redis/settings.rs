@@ -1,0 +1,144 @@
+//! How Redis is reached.
+
+use std::path::Path;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::keys::Keys;
+use crate::config::{RedisConfig, Secret};
+use crate::limits::{MAX_CA_FILE_BYTES, MIRROR_CONNECT_TIMEOUT};
+use crate::mirror::MirrorError;
+use crate::regular_file;
+
+/// How Redis is reached, and the names of the keys there: settings that were checked.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    client: Client,
+    pub(super) keys: Keys,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Settings")
+    }
+}
+
+impl Settings {
+    /// Checks the settings, without the network.
+    pub(crate) fn new(redis: &RedisConfig) -> Result<Self, MirrorError> {
+        let keys = Keys::new(&redis.prefix).map_err(MirrorError::Settings)?;
+        let info = match &redis.url {
+            Some(url) => from_url(url, redis.tls)?,
+            None => from_parts(redis)?,
+        };
+        let mut access = info.redis_settings().clone().set_skip_set_lib_name();
+        if let (None, Some(password)) = (access.password(), &redis.password) {
+            access = access.set_password(password.expose());
+        }
+        let info = info.set_redis_settings(access);
+        let is_encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        let client = match &redis.ca_file {
+            Some(_) if !is_encrypted => {
+                return Err(settings_error(
+                    "REDIS_CA_FILE is set, and the connection is not encrypted; set REDIS_TLS=true \
+                     or write rediss:// in REDIS_URL",
+                ));
+            }
+            Some(file) => Client::build_with_tls(info, certificates(file)?),
+            None => Client::open(info),
+        };
+        let client = client.map_err(|error| settings_error(&format!("Redis cannot be used: {error}")))?;
+        Ok(Self { client, keys })
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        // How long a response may take, the loop of the mirrors says.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(MIRROR_CONNECT_TIMEOUT))
+            .set_response_timeout(None);
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+}
+
+/// What is wrong with a URL is said without the URL, which has a password in it.
+fn from_url(url: &Secret, tls: bool) -> Result<ConnectionInfo, MirrorError> {
+    let info = url.expose().into_connection_info().map_err(|error| {
+        settings_error(&format!("REDIS_URL is not a URL of Redis, such as rediss://redis.example:6379/0: {error}"))
+    })?;
+    match info.addr() {
+        ConnectionAddr::TcpTls { insecure: true, .. } => {
+            Err(settings_error("REDIS_URL ends with #insecure; name the certificate with REDIS_CA_FILE instead"))
+        }
+        ConnectionAddr::Tcp(..) if tls => {
+            Err(settings_error("REDIS_TLS is set, and REDIS_URL begins with redis://; write rediss://"))
+        }
+        _ => Ok(info),
+    }
+}
+
+fn from_parts(redis: &RedisConfig) -> Result<ConnectionInfo, MirrorError> {
+    let host = redis.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let address = match redis.tls {
+        true => ConnectionAddr::TcpTls { host, port: redis.port, insecure: false, tls_params: None },
+        false => ConnectionAddr::Tcp(host, redis.port),
+    };
+    let info = address.into_connection_info();
+    info.map_err(|error| settings_error(&format!("REDIS_HOST cannot be used: {error}")))
+}
+
+/// The certificates of a file, checked to be some.
+fn certificates(file: &Path) -> Result<TlsCertificates, MirrorError> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        let file = file.display();
+        settings_error(&format!("REDIS_CA_FILE {file} has no certificates in PEM that can be read: {why}"))
+    };
+    let text = regular_file::read_text(file, MAX_CA_FILE_BYTES).map_err(|error| wrong(&error))?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+        certificate.map_err(|error| wrong(&error))?;
+        count += 1;
+    }
+    match count {
+        0 => Err(wrong(&"there is none")),
+        _ => Ok(TlsCertificates { client_tls: None, root_cert: Some(text.into_bytes()) }),
+    }
+}
+
+fn settings_error(text: &str) -> MirrorError {
+    MirrorError::Settings(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str, tls: bool) -> Result<Settings, String> {
+        let url = Some(Secret::new(url.to_owned()));
+        let prefix = "flashsale:".to_owned();
+        let config = RedisConfig { url, host: String::new(), port: 0, password: None, tls, prefix, ca_file: None };
+        Settings::new(&config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said_without_it() {
+        for url in ["redis://db.example", "rediss://ada:hunter2@db.example:6380/3", "unix:///run/redis.sock"] {
+            assert!(settings(url, false).is_ok(), "{url}");
+        }
+        for (url, tls) in [
+            ("http://:hunter2@db.example", false),
+            ("redis://:hunter2@", false),
+            ("redis://:hunter2@db.example/first", false),
+            ("redis://:hunter2@db.example", true),
+            ("rediss://:hunter2@db.example#insecure", true),
+        ] {
+            let error = settings(url, tls).expect_err(url);
+            assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}
