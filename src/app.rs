@@ -329,7 +329,8 @@ impl App {
             }
         };
         tokio::join!(served, engine.stop_workers(patience));
-        mirrors.stop(limits::MIRROR_DRAIN + limits::MIRROR_TICK).await;
+        // With what is left of the time that is not the store's own.
+        mirrors.stop((end - limits::CLOSE_TIMEOUT).saturating_duration_since(Instant::now())).await;
         let stopped_at = engine.clock.now();
         let closing = tokio::task::spawn_blocking(move || {
             engine.close();

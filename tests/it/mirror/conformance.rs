@@ -133,6 +133,8 @@ pub(crate) async fn a_killed_server_continues<T: Target>() {
     let target = T::start().await;
     let mut server = serve(&target).await;
     let product = server.create(100_000).await;
+    // One that is killed amid the first copy of everything begins it again.
+    assert_equal(&target, &server).await;
     for _ in 0..3 {
         place(&server, product, 200).await;
         server.kill9().await;
