@@ -131,7 +131,7 @@ impl Mirrors {
             while catch_unwind(AssertUnwindSafe(&mut follow)).is_err() {
                 tracing::error!(mirror = %T::MIRROR, "a mirror panicked and begins anew");
                 source.deps.metrics.mirrors().of(T::MIRROR).fail("the mirror panicked, which is a defect");
-                std::thread::sleep(MIRROR_MAX_DELAY);
+                runtime.block_on(tokio::time::sleep(MIRROR_MAX_DELAY));
             }
             // A name that is just being looked up is not waited for.
             runtime.shutdown_background();

@@ -122,7 +122,7 @@ impl Target for Postgres {
     async fn load(&mut self, orders: &[Order]) -> Result<u64, Fault> {
         let Session { connection, writer, copied, .. } = session(&mut self.session)?;
         let (client, ids) = (&connection.client, orders.iter().map(|order| order.id.0.cast_signed()));
-        let (Some((_, next)), Some(last)) = (copied, ids.clone().last()) else { return Ok(0) };
+        let (Some((_, next)), Some(last)) = (copied, ids.clone().next_back()) else { return Ok(0) };
         // Orders of another history are replaced, or deleted where the store has none of their number.
         let delete = "DELETE FROM orders WHERE id BETWEEN $1 AND $2 AND NOT id = ANY($3)";
         client.execute(delete, &[&*next, &last, &ids.collect::<Vec<_>>()]).await.map_err(away)?;

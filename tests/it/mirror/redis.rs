@@ -107,8 +107,11 @@ fn rows(redis: &Redis, kind: &str) -> Rows {
     found.into_iter().map(|row| (row["id"].parse().unwrap(), row)).collect()
 }
 
-/// The stream: ids with fields.
-fn events(redis: &Redis) -> Vec<(String, HashMap<String, String>)> {
+/// An id with fields.
+type Entry = (String, HashMap<String, String>);
+
+/// The stream.
+fn events(redis: &Redis) -> Vec<Entry> {
     redis.ask(&["XRANGE", "flashsale:events", "-", "+"])
 }
 
@@ -198,7 +201,7 @@ async fn ids_of_the_stream_grow_over_a_restored_backup_so_that_groups_continue()
     place(&server, product, 1).await;
     assert_equal(&redis, &server).await;
     let read = ["XREADGROUP", "GROUP", "mail", "one", "COUNT", "100", "STREAMS", "flashsale:events", ">"];
-    let read: Vec<(String, Vec<(String, HashMap<String, String>)>)> = redis.ask(&read);
+    let read: Vec<(String, Vec<Entry>)> = redis.ask(&read);
     let types: Vec<_> = read[0].1.iter().map(|(_, event)| event["type"].as_str()).collect();
     assert_eq!(types, ["mirror_rebuilt", "order_placed", "order_fulfilled"]);
     // Nothing of the history that was left is kept, once all keys were looked through.
