@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
         .responds_inline::<LiveView>(StatusCode::OK, "It does.");
     let taking = route::root(Access::Public, "/readyz", "ready", "Ask whether orders are taken")
         .unlimited()
-        .responds_inline::<ReadyView>(StatusCode::OK, "They are.")
+        .responds::<ReadyView>("They are.")
         .responds_inline::<NotReadyView>(StatusCode::SERVICE_UNAVAILABLE, "They are not.");
     let older = route::public("/monitoring/health", "health", "Ask whether the process runs, as older clients do")
         .unlimited()

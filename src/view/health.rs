@@ -20,6 +20,7 @@ impl LiveView {
 
 /// Orders are taken.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Ready)]
 pub struct ReadyView {
     status: Fine,
     /// The mirrors that are set, whatever state they are in: orders do not need them. Absent if none is set.
