@@ -100,7 +100,7 @@ impl Mirrors {
             mirrors.run(events)?;
         }
         if let Some(redis) = &config.redis {
-            let target = Redis::new(redis::Settings::new(redis)?, mirrors.source.clone());
+            let target = Redis::new(redis::Settings::new(redis).map_err(settings)?, mirrors.source.clone());
             mirrors.run(target)?;
         }
         Ok(mirrors)
@@ -110,7 +110,7 @@ impl Mirrors {
     pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
         config.database.as_ref().map(postgres::Settings::new).transpose()?;
         config.events.as_ref().map(events::webhook).transpose().map_err(settings)?;
-        config.redis.as_ref().map(redis::Settings::new).transpose()?;
+        config.redis.as_ref().map(redis::Settings::new).transpose().map_err(settings)?;
         Ok(())
     }
 

@@ -135,7 +135,7 @@ impl MirrorArgs {
             return Err(ConfigError::UrlAndHost("REDIS"));
         }
         let password = config::secret("REDIS_PASSWORD", self.redis_password, self.redis_password_file)?;
-        let redis = (url.is_some() || host.is_some()).then(|| RedisConfig {
+        let server = (url.is_some() || host.is_some()).then(|| RedisConfig {
             url,
             host: host.unwrap_or_default(),
             port: self.redis_port,
@@ -151,6 +151,6 @@ impl MirrorArgs {
         }
         let allow_private = self.events_allow_private;
         let events = url.map(|url| EventsConfig { url: Secret::new(url), secret, allow_private });
-        Ok(MirrorsConfig { database: self.database.resolve()?, redis, events })
+        Ok(MirrorsConfig { database: self.database.resolve()?, redis: server, events })
     }
 }

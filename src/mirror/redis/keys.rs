@@ -42,7 +42,8 @@ impl Keys {
         match !prefix.is_empty() && prefix.len() <= MAX_REDIS_PREFIX && prefix.bytes().all(is_plain) {
             true => Ok(Self { prefix: prefix.to_owned() }),
             false => Err(format!(
-                "REDIS_PREFIX must be 1 to {MAX_REDIS_PREFIX} visible characters of ASCII, without * ? [ ] \\ and quotes"
+                "REDIS_PREFIX must be 1 to {MAX_REDIS_PREFIX} visible characters of ASCII, without * ? [ ] \\ \
+                 and quotes"
             )),
         }
     }

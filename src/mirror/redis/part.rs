@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::change::Record;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
 use crate::mirror::rows::Rows;
 use crate::mirror::target::Batch;
@@ -26,9 +26,10 @@ pub(super) struct PartRows<'r> {
     pub(super) deleted: Vec<ProductId>,
 }
 
-/// The parts of a batch, of about `most` changes each; a record is in one part.
+/// The parts of a batch, of about `most` changes each; a record is in one part. A row is in the first part that touched
+/// it: it is as it is now, so that later parts have nothing to add.
 pub(super) fn parts(batch: &Batch, most: usize) -> impl Iterator<Item = Part<'_>> {
-    let mut rest = &batch.records[..];
+    let (mut rest, mut written) = (&batch.records[..], Touched::default());
     std::iter::from_fn(move || {
         let mut changes = 0;
         let fits = |record: &Arc<Record>| {
@@ -38,7 +39,7 @@ pub(super) fn parts(batch: &Batch, most: usize) -> impl Iterator<Item = Part<'_>
         let count = rest.iter().map(fits).take_while(|fits| *fits).count().max(1);
         let (records, others) = rest.split_at_checked(count)?;
         rest = others;
-        Some(Part { records, last: records.last()?, rows: PartRows::touched(records, &batch.rows) })
+        Some(Part { records, last: records.last()?, rows: written.add(records, &batch.rows) })
     })
 }
 
@@ -48,21 +49,29 @@ impl<'r> PartRows<'r> {
         let deleted = rows.deleted.clone();
         Self { orders: rows.orders.iter().collect(), products: rows.products.iter().collect(), deleted }
     }
+}
 
-    /// Those of the rows, which are by number, that some records touched.
-    fn touched(records: &[Arc<Record>], rows: &'r Rows) -> Self {
-        let (mut orders, mut products) = (BTreeSet::new(), BTreeSet::new());
+/// The numbers of what was touched.
+#[derive(Debug, Default)]
+struct Touched {
+    orders: BTreeSet<OrderId>,
+    products: BTreeSet<ProductId>,
+}
+
+impl Touched {
+    /// Adds what some records touched; gives those of the rows, which are by number, that were not touched before.
+    fn add<'r>(&mut self, records: &[Arc<Record>], rows: &'r Rows) -> PartRows<'r> {
+        let (mut orders, mut products, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for view in records.iter().flat_map(|record| &record.changes).map(ChangeView::of) {
-            orders.extend(view.order);
-            products.extend(view.product);
+            if let Some(id) = view.order.filter(|id| self.orders.insert(*id)) {
+                orders.extend(rows.orders.binary_search_by_key(&id, |order| order.id).map(|at| &rows.orders[at]));
+            }
+            if let Some(id) = view.product.filter(|id| self.products.insert(*id)) {
+                products.extend(rows.products.binary_search_by_key(&id, |row| row.id).map(|at| &rows.products[at]));
+                deleted.extend(rows.deleted.binary_search(&id).map(|_| id));
+            }
         }
-        let order = |id| rows.orders.binary_search_by_key(&id, |order| order.id).map(|at| &rows.orders[at]).ok();
-        let product = |id| rows.products.binary_search_by_key(&id, |row| row.id).map(|at| &rows.products[at]).ok();
-        Self {
-            orders: orders.into_iter().filter_map(order).collect(),
-            products: products.iter().copied().filter_map(product).collect(),
-            deleted: rows.deleted.iter().filter(|id| products.contains(id)).copied().collect(),
-        }
+        PartRows { orders, products, deleted }
     }
 }
 

@@ -12,7 +12,6 @@ use rustls::pki_types::pem::PemObject;
 use super::keys::Keys;
 use crate::config::{RedisConfig, Secret};
 use crate::limits::{MAX_CA_FILE_BYTES, MIRROR_CONNECT_TIMEOUT};
-use crate::mirror::MirrorError;
 use crate::regular_file;
 
 /// How Redis is reached, and the names of the keys there: settings that were checked.
@@ -30,8 +29,8 @@ impl std::fmt::Debug for Settings {
 
 impl Settings {
     /// Checks the settings, without the network.
-    pub(crate) fn new(redis: &RedisConfig) -> Result<Self, MirrorError> {
-        let keys = Keys::new(&redis.prefix).map_err(MirrorError::Settings)?;
+    pub(crate) fn new(redis: &RedisConfig) -> Result<Self, String> {
+        let keys = Keys::new(&redis.prefix)?;
         let info = match &redis.url {
             Some(url) => from_url(url, redis.tls)?,
             None => from_parts(redis)?,
@@ -44,15 +43,14 @@ impl Settings {
         let is_encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let client = match &redis.ca_file {
             Some(_) if !is_encrypted => {
-                return Err(settings_error(
-                    "REDIS_CA_FILE is set, and the connection is not encrypted; set REDIS_TLS=true \
-                     or write rediss:// in REDIS_URL",
-                ));
+                return Err("REDIS_CA_FILE is set, and the connection is not encrypted; set REDIS_TLS=true \
+                     or write rediss:// in REDIS_URL"
+                    .to_owned());
             }
             Some(file) => Client::build_with_tls(info, certificates(file)?),
             None => Client::open(info),
         };
-        let client = client.map_err(|error| settings_error(&format!("Redis cannot be used: {error}")))?;
+        let client = client.map_err(|error| format!("Redis cannot be used: {error}"))?;
         Ok(Self { client, keys })
     }
 
@@ -67,36 +65,37 @@ impl Settings {
 }
 
 /// What is wrong with a URL is said without the URL, which has a password in it.
-fn from_url(url: &Secret, tls: bool) -> Result<ConnectionInfo, MirrorError> {
-    let info = url.expose().into_connection_info().map_err(|error| {
-        settings_error(&format!("REDIS_URL is not a URL of Redis, such as rediss://redis.example:6379/0: {error}"))
-    })?;
+fn from_url(url: &Secret, tls: bool) -> Result<ConnectionInfo, String> {
+    let info = url
+        .expose()
+        .into_connection_info()
+        .map_err(|error| format!("REDIS_URL is not a URL of Redis, such as rediss://redis.example:6379/0: {error}"))?;
     match info.addr() {
         ConnectionAddr::TcpTls { insecure: true, .. } => {
-            Err(settings_error("REDIS_URL ends with #insecure; name the certificate with REDIS_CA_FILE instead"))
+            Err("REDIS_URL ends with #insecure; name the certificate with REDIS_CA_FILE instead".to_owned())
         }
         ConnectionAddr::Tcp(..) if tls => {
-            Err(settings_error("REDIS_TLS is set, and REDIS_URL begins with redis://; write rediss://"))
+            Err("REDIS_TLS is set, and REDIS_URL begins with redis://; write rediss://".to_owned())
         }
         _ => Ok(info),
     }
 }
 
-fn from_parts(redis: &RedisConfig) -> Result<ConnectionInfo, MirrorError> {
+fn from_parts(redis: &RedisConfig) -> Result<ConnectionInfo, String> {
     let host = redis.host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let address = match redis.tls {
         true => ConnectionAddr::TcpTls { host, port: redis.port, insecure: false, tls_params: None },
         false => ConnectionAddr::Tcp(host, redis.port),
     };
     let info = address.into_connection_info();
-    info.map_err(|error| settings_error(&format!("REDIS_HOST cannot be used: {error}")))
+    info.map_err(|error| format!("REDIS_HOST cannot be used: {error}"))
 }
 
 /// The certificates of a file, checked to be some.
-fn certificates(file: &Path) -> Result<TlsCertificates, MirrorError> {
+fn certificates(file: &Path) -> Result<TlsCertificates, String> {
     let wrong = |why: &dyn std::fmt::Display| {
         let file = file.display();
-        settings_error(&format!("REDIS_CA_FILE {file} has no certificates in PEM that can be read: {why}"))
+        format!("REDIS_CA_FILE {file} has no certificates in PEM that can be read: {why}")
     };
     let text = regular_file::read_text(file, MAX_CA_FILE_BYTES).map_err(|error| wrong(&error))?;
     let mut count = 0;
@@ -110,10 +109,6 @@ fn certificates(file: &Path) -> Result<TlsCertificates, MirrorError> {
     }
 }
 
-fn settings_error(text: &str) -> MirrorError {
-    MirrorError::Settings(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +117,7 @@ mod tests {
         let url = Some(Secret::new(url.to_owned()));
         let prefix = "flashsale:".to_owned();
         let config = RedisConfig { url, host: String::new(), port: 0, password: None, tls, prefix, ca_file: None };
-        Settings::new(&config).map_err(|error| error.to_string())
+        Settings::new(&config)
     }
 
     #[test]

@@ -45,15 +45,14 @@ end
 
 -- Ids of entries only grow, also over a copy of everything from a history that is shorter: consumers need not notice.
 local offset = tonumber(known[3] or '0')
-local function add(sequence, index, ...)
-    local id = string.format('%.0f-%s', tonumber(sequence) + offset, index)
-    redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], id, ...)
+local function id(sequence, index)
+    return string.format('%.0f-%s', tonumber(sequence) + offset, index)
 end
 
 local sequence = take()
 while sequence ~= '' do
-    local index, words = take(), tonumber(take())
-    add(sequence, index, unpack(ARGV, at + 1, at + words))
+    local entry, words = id(sequence, take()), tonumber(take())
+    redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], entry, unpack(ARGV, at + 1, at + words))
     at = at + words
     sequence = take()
 end
@@ -71,7 +70,8 @@ if ARGV[10] == '1' then
     offset = math.max(0, last + 1 - tonumber(ARGV[8]))
     redis.call('DEL', position)
     redis.call('HSET', position, 'stream_offset', string.format('%.0f', offset), 'sweeping', '1')
-    add(ARGV[8], '1', 'type', 'mirror_rebuilt', 'history', ARGV[7], 'sequence', ARGV[8], 'at', ARGV[9])
+    redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], id(ARGV[8], '1'),
+        'history', ARGV[7], 'sequence', ARGV[8], 'at', ARGV[9], 'type', 'mirror_rebuilt')
 end
 if ARGV[7] ~= '' then
     redis.call('HSET', position, 'history', ARGV[7], 'sequence', ARGV[8], 'at', ARGV[9])
