@@ -78,6 +78,10 @@ impl Orders {
         Arc::new(Self { product, next_user: AtomicU64::new(0) })
     }
 
+    pub(crate) const fn product(&self) -> u64 {
+        self.product
+    }
+
     /// A request for the next users' orders.
     pub(crate) fn request(&self, trip: Trip) -> Request {
         self.request_with(trip, Keys::None)

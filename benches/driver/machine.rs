@@ -24,6 +24,27 @@ pub(crate) fn cpu(process: &str) -> Duration {
     machine::cpu(process).expect("Linux's /proc")
 }
 
+/// Processor time of a process and of those that it started, ended ones included.
+pub(crate) fn tree_cpu(process: u32) -> Duration {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("Linux's /proc");
+    // One that ends meanwhile is counted the next time.
+    let running: Duration = children.split_whitespace().filter_map(machine::cpu).sum();
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a process that runs");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    // `cutime` and `cstime`.
+    let ended = ticks(fields.split(' ').skip(13).take(2));
+    running + ended + cpu(&process.to_string())
+}
+
+/// Processor time of the threads of a process that have this name.
+pub(crate) fn thread_cpu(process: u32, name: &str) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a process that runs");
+    let named = threads
+        .flatten()
+        .filter(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name));
+    named.filter_map(|thread| machine::cpu(&format!("{process}/task/{}", thread.file_name().display()))).sum()
+}
+
 /// Processor time of everything on this machine so far: processes, the kernel's own threads, interrupts.
 pub(crate) fn machine_cpu() -> Duration {
     let stat = fs::read_to_string("/proc/stat").expect("Linux's /proc");

@@ -101,6 +101,11 @@ impl Server {
         machine::cpu(&self.child.id().to_string())
     }
 
+    /// The same of its threads with this name.
+    pub(crate) fn thread_cpu(&self, name: &str) -> Duration {
+        machine::thread_cpu(self.child.id(), name)
+    }
+
     /// Bytes of the process's memory that are resident.
     pub(crate) fn resident_bytes(&self) -> u64 {
         machine::resident_bytes(&self.child.id().to_string())

@@ -17,16 +17,16 @@ const JOB_ID: &str = "0123456789abcdef0123456789abcdef";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OrderRequest {
-    product_id: u64,
-    user_id: String,
-    quantity: u32,
+pub(crate) struct OrderRequest {
+    pub(crate) product_id: u64,
+    pub(crate) user_id: String,
+    pub(crate) quantity: u32,
 }
 
 /// The shape and size of the server's own answer to an accepted order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OrderAnswer {
+pub(crate) struct OrderAnswer {
     job_id: String,
     order_id: u64,
     status: &'static str,
@@ -60,13 +60,18 @@ pub(crate) fn serve(port: u16) {
 async fn place(Json(order): Json<OrderRequest>) -> (StatusCode, Json<OrderAnswer>) {
     // As many digits as a real order's id has after some rounds.
     let order_id = order.product_id + order.user_id.len() as u64 * 100_000;
-    let answer = OrderAnswer {
-        job_id: JOB_ID.to_owned(),
-        order_id,
-        status: "pending",
-        queue_position: order.quantity,
-        estimated_wait_time: 1,
-        expires_at: None,
-    };
-    (StatusCode::CREATED, Json(answer))
+    (StatusCode::CREATED, Json(OrderAnswer::of(order_id, order.quantity)))
+}
+
+impl OrderAnswer {
+    pub(crate) fn of(order_id: u64, quantity: u32) -> Self {
+        Self {
+            job_id: JOB_ID.to_owned(),
+            order_id,
+            status: "pending",
+            queue_position: quantity,
+            estimated_wait_time: 1,
+            expires_at: None,
+        }
+    }
 }
