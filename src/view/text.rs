@@ -148,9 +148,7 @@ macro_rules! words {
     )*};
 }
 
-words!(
-    OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase, EventKind, OrderEventType, ProductEventType
-);
+words!(OrderStatus, Priority, JobState, Actor, Severity, AlertCode, Phase, EventKind, OrderEventType, ProductEventType);
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
