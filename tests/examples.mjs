@@ -489,14 +489,14 @@ describe('the storefront', { timeout: 300_000 }, () => {
     });
 });
 
-test('each example has fewer than 80 lines, and needs Node and standardwebhooks alone', () => {
+test('each example has fewer than 80 lines, and needs Node, standardwebhooks and redis alone', () => {
     const names = readdirSync(examples).filter((name) => /\.(mjs|js|html|css)$/.test(name));
     assert.ok(names.length >= 5);
     for (const name of names) {
         const text = readFileSync(path.join(examples, name), 'utf8');
         assert.ok(text.split('\n').length <= 80, `${name} is too long`);
         for (const [, from] of text.matchAll(/\bfrom '([^']+)'/g)) {
-            assert.match(from, /^(node:|\.\/|standardwebhooks$)/, `${name} imports ${from}`);
+            assert.match(from, /^(node:|\.\/|standardwebhooks$|redis$)/, `${name} imports ${from}`);
         }
     }
 });
