@@ -287,6 +287,18 @@ async fn what_is_wrong_with_redis_is_said_and_what_to_do_about_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_emptied_gets_everything_although_nobody_orders() {
+    let redis = Redis::start(&[]).await;
+    let server = launch(&redis).start().await;
+    let product = server.create(1_000).await;
+    place(&server, product, 20).await;
+    assert_equal(&redis, &server).await;
+    let _: () = redis.ask(&["FLUSHALL"]);
+    assert_equal(&redis, &server).await;
+    assert_eq!(figure::<Redis>(&server, "rebuilds_total").await, 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_somebody_else_is_left_alone() {
     let redis = Redis::start(&[]).await;
     let _: () = redis.ask(&["SET", "flashsale:events", "mine"]);
