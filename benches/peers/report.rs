@@ -86,8 +86,8 @@ impl Row {
 /// Prints the figures, medians of the rounds, each beside those of `ours` on as many connections.
 pub(crate) fn print(rows: &[Row], ours: &str) {
     println!(
-        "\n| peer | connections | pool | durable orders/s | of {ours}'s | p50 ms | p99 ms | CPU µs an order | of it the \
-         store's |\n|---|---|---|---|---|---|---|---|---|"
+        "\n| peer | connections | pool | durable orders/s | of {ours}'s | p50 ms | p99 ms | CPU µs an order \
+         | of it the store's |\n|---|---|---|---|---|---|---|---|---|"
     );
     for row in rows {
         let beside = rows.iter().find(|other| other.name == ours && other.connections == row.connections);
