@@ -1,5 +1,6 @@
 // Runs the commands of the pages in `docs`, line by line and in order, each page against a real server of its own in a
-// temporary folder; runs the clients of `examples/clients`; and follows the links of all pages.
+// temporary folder: the one that the page starts, or one with the sample products. Runs the clients of
+// `examples/clients`, too, and follows the links of all pages.
 // Usage: node tests/pages.mjs BINARY. The packages of `examples` and `tests/clients` must be installed.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -41,13 +42,19 @@ function read(name) {
     return readFileSync(path.join(root, name), 'utf8');
 }
 
+/** A port on which nobody listens, below those that the system gives to clients and to port 0. */
 async function freePort() {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address();
-    server.close();
-    await once(server, 'close');
-    return `${port}`;
+    for (;;) {
+        const port = 20_000 + Math.floor(Math.random() * 12_000);
+        const server = createServer();
+        const free = await new Promise((resolve) => {
+            server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+        });
+        if (!free) continue;
+        server.close();
+        await once(server, 'close');
+        return `${port}`;
+    }
 }
 
 /** The commands in the `console` blocks of a text, each with the output that is shown. */
@@ -135,6 +142,8 @@ async function runs(name) {
     });
     const shell = new Shell(cwd, env);
     try {
+        const started = commands.some(({ command }) => command.includes('flashsale serve'));
+        if (commands.length > 0 && !started) await shell.run('flashsale serve --sample-data &');
         for (const { command, output: shown } of commands) {
             const line = local(command);
             const expected = shown.map(local);
@@ -223,8 +232,9 @@ async function runner(name) {
     case '.ts': {
         // Compiled with all checks: not every Node here takes types away, and none checks them.
         const tsc = createRequire(path.join(root, 'tests/clients/package.json')).resolve('typescript/bin/tsc');
-        const options = ['--strict', '--target', 'es2022', '--module', 'es2022', '--lib', 'es2022,dom', '--skipLibCheck'];
-        await tool(process.execPath, [tsc, file, ...options, '--outDir', folder]);
+        const lib = ['--lib', 'es2022,dom', '--skipLibCheck'];
+        const options = ['--strict', '--target', 'es2022', '--module', 'es2022', ...lib, '--outDir', folder];
+        await tool(process.execPath, [tsc, file, ...options]);
         renameSync(path.join(folder, 'order.js'), path.join(folder, 'order.mjs'));
         return [process.execPath, path.join(folder, 'order.mjs')];
     }
