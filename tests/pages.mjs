@@ -125,13 +125,14 @@ class Shell {
 /** A folder as that of a clone in which the program was built, with this program in the path. */
 async function workshop(name) {
     const cwd = path.join(folder, name);
-    mkdirSync(`${cwd}/bin`, { recursive: true });
+    for (const part of ['bin', 'tmp']) mkdirSync(path.join(cwd, part), { recursive: true });
     symlinkSync(binary, `${cwd}/bin/flashsale`);
     for (const part of ['examples', 'load-test', 'deploy']) symlinkSync(path.join(root, part), path.join(cwd, part));
     const ports = new Map();
     for (const port of PORTS) ports.set(port, await freePort());
     writeFileSync(`${cwd}/.env`, `PORT=${ports.get('3000')}\n`);
-    return { cwd, ports, env: { PATH: `${cwd}/bin:${process.env.PATH}`, HOME: process.env.HOME } };
+    const env = { PATH: `${cwd}/bin:${process.env.PATH}`, HOME: process.env.HOME, TMPDIR: `${cwd}/tmp` };
+    return { cwd, ports, env };
 }
 
 async function runs(name) {

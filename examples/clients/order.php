@@ -73,6 +73,10 @@ function buy(string $server, array $order, string $key, string $token): array
     return ["$name: pending", 2];
 }
 
+if ($argc !== 6) {
+    fwrite(STDERR, "usage: php order.php URL PRODUCT USER QUANTITY KEY\n");
+    exit(2);
+}
 [, $url, $product, $user, $quantity, $key] = $argv;
 $order = ['productId' => (int) $product, 'userId' => $user, 'quantity' => (int) $quantity];
 [$text, $code] = buy($url, $order, $key, (string) getenv('STOREFRONT_TOKEN'));

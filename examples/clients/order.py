@@ -70,6 +70,9 @@ def buy(server, order, key, token=None):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 6:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     url, product, user, quantity, key = sys.argv[1:]
     wanted = {"productId": int(product), "userId": user, "quantity": int(quantity)}
     outcome, number, text = buy(url, wanted, key, os.environ.get("STOREFRONT_TOKEN"))

@@ -3,6 +3,7 @@
 # Usage: order.sh URL PRODUCT USER QUANTITY KEY. STOREFRONT_TOKEN, if the server has one. Needs curl and jq.
 # Exit code: 0 when the units are bought or reserved, 1 when the order was rejected, 2 when nobody knows yet.
 set -u
+[ $# = 5 ] || { sed -n 2,4p "$0" >&2; exit 2; }
 url=$1/api/v1 deadline=$((SECONDS + 60))
 head=$(mktemp) && trap 'rm -f "$head"' EXIT
 body=$(jq -n --argjson product "$2" --arg user "$3" --argjson quantity "$4" \
