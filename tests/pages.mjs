@@ -343,6 +343,11 @@ test('pages name no setting and no metric that there is not', () => {
     }
 });
 
+test('Versions names the format of the store', () => {
+    const [, format] = /pub const FORMAT: u32 = (\d+);/.exec(read('src/store/format.rs'));
+    assert.ok(read('docs/VERSIONS.md').includes(`| store | ${format} |`));
+});
+
 test('Troubleshooting has every code of a problem', () => {
     const description = JSON.parse(execFileSync(binary, ['openapi'], { maxBuffer: 1 << 26 }));
     const codes = description.components.schemas.Problem.properties.code.enum;
