@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+mod mirrors;
+
+pub use mirrors::*;
+
 /// Bytes of an ordinary request body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of the body of an order, which has some hundreds.
@@ -150,67 +154,6 @@ pub const TAIL_RECORDS: usize = 4 * 1024;
 pub const TAIL_CHANGES: usize = 32 * 1024;
 /// How long a follower that reads older records waits where too many wait to read.
 pub const TAIL_RETRY: Duration = Duration::from_millis(100);
-/// How long a mirror gathers records, so that what comes one by one is copied together.
-pub const MIRROR_LINGER: Duration = Duration::from_millis(100);
-/// Records that a mirror reads at once.
-pub const MIRROR_RECORDS: usize = 1_024;
-/// Changes beyond which a mirror gathers no more.
-pub const MIRROR_BATCH_CHANGES: usize = 8 * 1_024;
-/// Orders that a mirror reads at once where it copies everything.
-pub const MIRROR_PAGE: usize = 4 * 1_024;
-/// How often a mirror notes how far it is behind, and looks after its target.
-pub const MIRROR_TICK: Duration = Duration::from_millis(500);
-/// The longest time for one step of a target; then it is connected to anew.
-pub const MIRROR_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest time for a connection to a target.
-pub const MIRROR_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause before a target is tried again; it doubles up to [`MIRROR_MAX_DELAY`].
-pub const MIRROR_FIRST_DELAY: Duration = Duration::from_millis(200);
-/// See [`MIRROR_FIRST_DELAY`].
-pub const MIRROR_MAX_DELAY: Duration = Duration::from_secs(5);
-/// How long a mirror may copy what its target lacks once the server stops.
-pub const MIRROR_DRAIN: Duration = Duration::from_secs(1);
-/// How often rows are tried again that a target rejected.
-pub const MIRROR_RETRY: Duration = Duration::from_secs(10);
-/// Bytes of one migration.
-pub const MAX_MIGRATION_BYTES: usize = 1024 * 1024;
-/// Changes that are written to Redis in one transaction, which Redis runs alone; one record can have more.
-pub const REDIS_CHANGES: usize = 1_000;
-/// Keys that Redis looks through, removes or is given anew in one command.
-pub const REDIS_KEYS: usize = 1_000;
-/// Entries of the stream in Redis, about: the oldest go first.
-pub const REDIS_STREAM_ENTRIES: usize = 1_000_000;
-/// Rows that Redis may reject; where there are more, the mirror does not continue.
-pub const REDIS_REJECTED: usize = 1_000;
-/// How long Redis is ours after the last word of this server.
-pub const REDIS_OWNED: Duration = Duration::from_secs(10);
-/// How long the live figures are in Redis after they were last written.
-pub const REDIS_LIVE: Duration = Duration::from_secs(5);
-/// How often Redis is asked how many reads found their key.
-pub const REDIS_READS: Duration = Duration::from_secs(5);
-/// How long what is not in the store is looked for in Redis, before what is new is copied.
-pub const REDIS_SWEEP: Duration = Duration::from_millis(200);
-/// Bytes of a file with certificates that are trusted; those of a whole system have some hundred thousand.
-pub const MAX_CA_FILE_BYTES: usize = 2 * 1024 * 1024;
-/// Bytes of the prefix of the keys in Redis.
-pub const MAX_REDIS_PREFIX: usize = 64;
-/// Threads of one mirror that look up names.
-pub const MIRROR_LOOK_UPS: usize = 2;
-/// Posts of events that are under way at once: those of one order, and of one product, are made one after the other.
-pub const EVENTS_LANES: usize = 32;
-const _: () = assert!(EVENTS_LANES <= MAX_IDLE_CONNECTIONS, "connections are kept");
-/// Events beyond which those that were delivered are noted before more are derived.
-pub const EVENTS_AT_ONCE: usize = 512;
-/// The longest time for one post of an event.
-pub const EVENTS_TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest time that a receiver of events may ask to wait.
-pub const EVENTS_MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
-/// Bytes of a file with events that the receiver rejected; there are two such files at most.
-pub const EVENTS_ASIDE_BYTES: u64 = 8 * 1024 * 1024;
-/// Bytes of the file with the position of events.
-pub const EVENTS_POSITION_BYTES: usize = 256;
-/// Records that are kept from being trimmed for a target that is away.
-pub const MIRROR_KEPT_RECORDS: u64 = 5_000_000;
 /// Orders kept in memory while the history is replayed.
 pub const REPLAY_ORDERS: usize = 64 * 1024;
 /// Bytes of the store's page cache.
@@ -466,6 +409,7 @@ pub const SHOWN_CHANGES: usize = 8;
 
 const _: () = assert!(MAX_URI_BYTES + MAX_HEADER_BYTES < HTTP_BUFFER_BYTES);
 const _: () = assert!(MAX_PAGE < MAX_SCANNED_ORDERS);
+const _: () = assert!(EVENTS_LANES <= MAX_IDLE_CONNECTIONS);
 // What a client begins with, twice over, fits its queue.
 const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + 2 * MAX_FEED_ALERTS + 1 < 2 * FEED_QUEUE_FRAMES);
 const _: () = assert!(MAX_PRODUCTS / MAX_FEED_PRODUCTS + MAX_FEED_ALERTS + 1 < FEED_QUEUE_FRAMES);
@@ -532,30 +476,21 @@ pub const STATUS_PERIOD: Duration = Duration::from_secs(2);
 pub const PREPARE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause between two looks meanwhile.
 pub const PREPARE_LOOK: Duration = Duration::from_millis(100);
-
 /// Bytes of a load test's scenario.
 pub const MAX_SCENARIO_BYTES: usize = 64 * 1024;
-
 /// Buyers a second in a load test.
 pub const MAX_SCENARIO_RATE: f64 = 1_000_000.0;
-
 /// How long buyers of a load test may arrive.
 pub const MAX_SCENARIO_TIME: Duration = Duration::from_hours(24);
-
 /// How long a request of a load test may take before it has failed.
 pub const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Buyers of a load test that are under way at once.
 pub const MAX_LIVE_BUYERS: usize = 100_000;
-
 /// Acknowledged orders that a load test remembers, of 40 bytes each; when it has as many, no more buyers come.
 pub const MAX_REMEMBERED_ORDERS: usize = 4_000_000;
-
 /// Rejections as sold out that a load test remembers, of 24 bytes each; later ones are counted and not checked.
 pub const MAX_REMEMBERED_REJECTIONS: usize = 8_000_000;
-
 /// How long a load test's own server may take from its start until it takes orders.
 pub const REHEARSAL_START_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long a load test waits in the end until no job is left to do.
 pub const REHEARSAL_SETTLE_TIMEOUT: Duration = Duration::from_mins(5);

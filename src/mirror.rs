@@ -7,19 +7,16 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
 use crate::config::MirrorsConfig;
-use crate::domain::clock::Clock;
-use crate::domain::job_id::JobIds;
 use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
-use crate::metrics::Metrics;
-use crate::store::{Store, lower_priority};
+use crate::store::lower_priority;
 
+mod deps;
+mod error;
 mod events;
 mod follow;
 mod kept;
@@ -30,6 +27,8 @@ mod rows;
 mod source;
 mod target;
 
+pub use deps::Deps;
+pub use error::MirrorError;
 pub use postgres::database::{Copied, Database, DatabaseError, DatabaseStatus};
 pub use postgres::{Migration, MigrationFileError, Step, generate};
 
@@ -39,40 +38,6 @@ use postgres::Postgres;
 use redis::Redis;
 use source::Source;
 use target::Target;
-
-/// What mirrors are started with.
-#[derive(Clone)]
-pub struct Deps {
-    /// What is followed.
-    pub store: Arc<Store>,
-    /// Names of jobs.
-    pub job_ids: Arc<JobIds>,
-    /// The time.
-    pub clock: Clock,
-    /// Where a mirror notes how far it is.
-    pub metrics: Arc<Metrics>,
-    /// The figures of the moment as JSON.
-    pub live: Arc<dyn Fn() -> String + Send + Sync>,
-    /// The data directory; none for a store in memory.
-    pub kept_in: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Deps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deps")
-    }
-}
-
-/// Why mirrors cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum MirrorError {
-    /// Their settings.
-    #[error("{0}")]
-    Settings(String),
-    /// The operating system.
-    #[error("the thread of a mirror cannot be started: {0}")]
-    Thread(#[from] io::Error),
-}
 
 fn settings(error: impl std::fmt::Display) -> MirrorError {
     MirrorError::Settings(error.to_string())

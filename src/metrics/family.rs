@@ -1,6 +1,7 @@
 //! Metrics of one name with the values of a closed list as label: all from the start, always in the same order.
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// One metric for each value of a label.
@@ -28,4 +29,17 @@ impl<M: EncodeMetric + TypedMetric> EncodeMetric for Labelled<M> {
     fn metric_type(&self) -> MetricType {
         M::TYPE
     }
+}
+
+/// A count that is read when it is asked for.
+pub(super) fn gauge(value: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// Counts by the values of a label.
+pub(super) fn by(
+    label: &'static str,
+    values: impl IntoIterator<Item = (&'static str, u64)>,
+) -> Labelled<ConstGauge<i64>> {
+    Labelled::new(label, values.into_iter().map(|(value, count)| (value, gauge(count))))
 }

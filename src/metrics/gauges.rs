@@ -11,7 +11,7 @@ use crate::domain::digits::push_decimal;
 use crate::domain::order::OrderStatus;
 use crate::domain::product::ProductId;
 
-use super::family::Labelled;
+use super::family::{Labelled, by, gauge};
 use super::mirrors::Mirrors;
 
 /// What all names of ours begin with.
@@ -76,17 +76,6 @@ pub fn push_inventory_level(text: &mut String, product: ProductId, units: u64) {
     text.push_str("\"} ");
     push_decimal(text, units);
     text.push('\n');
-}
-
-pub(super) fn gauge(value: u64) -> ConstGauge<i64> {
-    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-pub(super) fn by(
-    label: &'static str,
-    values: impl IntoIterator<Item = (&'static str, u64)>,
-) -> Labelled<ConstGauge<i64>> {
-    Labelled::new(label, values.into_iter().map(|(value, count)| (value, gauge(count))))
 }
 
 impl Gauges {

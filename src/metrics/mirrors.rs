@@ -9,8 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::family::Labelled;
-use super::gauges::{by, gauge};
+use super::family::{Labelled, by, gauge};
 use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::limits::MAX_ERROR_CHARS;

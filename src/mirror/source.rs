@@ -10,7 +10,7 @@ use crate::domain::product::{Product, ProductId};
 use crate::limits::{MIRROR_PAGE, TAIL_RETRY};
 use crate::store::{Reader, Scan, StoreError};
 
-use super::Deps;
+use super::deps::Deps;
 use super::position::Position;
 use super::rows::{Rows, Touched};
 use super::target::Fault;

@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use crate::config::DatabaseConfig;
 use crate::domain::job_id::JobIds;
 use crate::domain::product::Product;
-use crate::mirror::MirrorError;
+use crate::mirror::error::MirrorError;
 use crate::mirror::target::Fault;
 
 use super::migrations::{self, Migration, MigrationFileError};

@@ -12,7 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{DatabaseConfig, DatabaseTls};
 use crate::limits::MIRROR_CONNECT_TIMEOUT;
-use crate::mirror::MirrorError;
+use crate::mirror::error::MirrorError;
 
 /// How a database is reached: settings that were checked.
 #[derive(Clone)]
