@@ -270,6 +270,13 @@ fn a_window_that_passes_between_two_looks_gives_its_events_with_its_own_times() 
     assert_eq!(names(&events), [("sale.started", 100, 6), ("sale.ended", 200, 6)]);
     deriver.look(at(10_000).unwrap(), &mut events);
     assert_eq!(events.len(), 2);
+    // Nor does it bring back a time before a start that has passed.
+    deriver.look(at(0).unwrap(), &mut events);
+    let (before, mut after) = (deriver.products[&ProductId(1)].clone(), Product::example(1, 5));
+    after.terms.sale_starts_at = at(50);
+    let edited = Change::ProductEdited { before: Box::new(before), after: Box::new(after) };
+    deriver.derive(&record(8, 0, vec![edited]), &OrderMap::default(), &mut events);
+    assert_eq!(names(&events[2..]), [("sale.started", 0, 8)]);
 }
 
 #[test]
