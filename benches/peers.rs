@@ -52,7 +52,7 @@ use stores::Stores;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Sizes of a pool of connections to a store. Those to Redis carry many requests each.
-const POOLS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+const POOLS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 const MULTIPLEXED: [usize; 4] = [1, 2, 4, 8];
 /// Tries a size of a pool for so long.
 const TRIAL: Duration = Duration::from_secs(1);

@@ -64,8 +64,8 @@ pub(crate) struct Handler {
     #[arg(long, hide = true, default_value_t = 0)]
     port: u16,
     /// The socket of Redis, or the directory of PostgreSQL's.
-    #[arg(long, hide = true, default_value = "")]
-    store: PathBuf,
+    #[arg(long, hide = true)]
+    store: Option<PathBuf>,
     /// Connections to the store.
     #[arg(long, hide = true, default_value_t = 1)]
     pool: usize,
@@ -93,13 +93,13 @@ impl Kind {
 impl Handler {
     /// Serves until the process is killed. Gives whether it is a handler at all.
     pub(crate) fn serve(&self) -> bool {
-        let Some(kind) = self.handler else { return false };
+        let (Some(kind), Some(store)) = (self.handler, &self.store) else { return false };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let routes = match kind {
-                Kind::Redis => in_redis(&self.store, self.pool).await,
-                Kind::HotRow => in_postgres(&self.store, self.pool, PLACE_ON_HOT_ROW).await,
-                Kind::Units => in_postgres(&self.store, self.pool, PLACE_ON_UNITS).await,
+                Kind::Redis => in_redis(store, self.pool).await,
+                Kind::HotRow => in_postgres(store, self.pool, PLACE_ON_HOT_ROW).await,
+                Kind::Units => in_postgres(store, self.pool, PLACE_ON_UNITS).await,
             };
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.expect("a free port");
             axum::serve(listener, routes).await.expect("serving continues");

@@ -24,7 +24,7 @@ const SETTINGS: [&str; 14] = [
     "full_page_writes=on",
     // Only its own socket: less work for each query than TCP.
     "listen_addresses=",
-    "max_connections=100",
+    "max_connections=200",
     // All data fit.
     "shared_buffers=512MB",
     "wal_buffers=16MB",
