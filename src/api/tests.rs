@@ -111,6 +111,7 @@ const NOT_ALWAYS: &[(&str, &str)] = &[
     ("Order", "product"),
     ("Problem", "errors"),
     ("Problem", "orderStatus"),
+    ("Ready", "mirrors"),
 ];
 
 #[test]
