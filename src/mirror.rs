@@ -15,6 +15,8 @@ use crate::config::MirrorsConfig;
 use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
 use crate::store::lower_priority;
 
+mod causes;
+mod certificates;
 mod deps;
 mod error;
 mod events;

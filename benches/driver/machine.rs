@@ -24,11 +24,16 @@ pub(crate) fn cpu(process: &str) -> Duration {
     machine::cpu(process).expect("Linux's /proc")
 }
 
+/// The numbers of the processes that a process started and that run.
+pub(crate) fn children(process: u32) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("Linux's /proc");
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
 /// Processor time of a process and of those that it started, ended ones included.
 pub(crate) fn tree_cpu(process: u32) -> Duration {
-    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("Linux's /proc");
     // One that ends meanwhile is counted the next time.
-    let running: Duration = children.split_whitespace().filter_map(machine::cpu).sum();
+    let running: Duration = children(process).iter().filter_map(|child| machine::cpu(child)).sum();
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a process that runs");
     let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
     // `cutime` and `cstime`.

@@ -1,6 +1,6 @@
 //! A service as a child process.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,9 +51,8 @@ impl Service {
 
     /// Sends a signal to it and to all processes that it started.
     pub(crate) fn signal_all(&self, signal: Signal) {
-        let id = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("Linux's /proc");
-        let children = children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?));
+        let children = machine::children(self.child.id());
+        let children = children.iter().filter_map(|child| Pid::from_raw(child.parse().ok()?));
         for process in children.chain([Pid::from_child(&self.child)]) {
             // Fails for one that has ended meanwhile.
             let _ = kill_process(process, signal);

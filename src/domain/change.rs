@@ -142,6 +142,29 @@ impl Change {
         }
     }
 
+    /// The order that it is about, if it is about one.
+    pub fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::OrderPlaced { order, .. } => Some(order.id),
+            Self::OrderMoved { order, .. } | Self::DeadLetterDeleted(order) => Some(*order),
+            Self::ProductCreated(_) | Self::ProductEdited { .. } | Self::ProductDeleted(_) => None,
+            Self::ProductStopped(_) | Self::ProductStarted(_) => None,
+            Self::QueuePaused | Self::QueueResumed | Self::HistoryForked(_) => None,
+        }
+    }
+
+    /// The product that it is about, or whose units its order moves; none where it touches no product.
+    pub fn product(&self) -> Option<ProductId> {
+        match self {
+            Self::ProductCreated(product) | Self::ProductDeleted(product) => Some(product.id),
+            Self::ProductEdited { after, .. } => Some(after.id),
+            Self::ProductStopped(product) | Self::ProductStarted(product) => Some(*product),
+            Self::OrderPlaced { order, .. } => Some(order.product),
+            Self::OrderMoved { product, .. } => Some(*product),
+            Self::DeadLetterDeleted(_) | Self::QueuePaused | Self::QueueResumed | Self::HistoryForked(_) => None,
+        }
+    }
+
     /// What it added to its product's current, held and sold units; none where it is about no product.
     pub fn deltas(&self) -> Option<[i64; 3]> {
         match self {

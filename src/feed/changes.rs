@@ -58,16 +58,8 @@ impl Changes {
     /// Notes what a record of the history changed.
     pub(super) fn note(&mut self, record: &Record) {
         for change in &record.changes {
+            self.products.extend(change.product());
             match change {
-                Change::ProductCreated(product) | Change::ProductDeleted(product) => {
-                    self.products.insert(product.id);
-                }
-                Change::ProductEdited { after, .. } => {
-                    self.products.insert(after.id);
-                }
-                Change::ProductStopped(id) | Change::ProductStarted(id) => {
-                    self.products.insert(*id);
-                }
                 Change::OrderPlaced { order, .. } => {
                     let Order { id, product, quantity, status, .. } = **order;
                     self.recent.put(id, order.user.clone());
@@ -78,17 +70,15 @@ impl Changes {
                     let (id, product, quantity) = (*order, *product, *quantity);
                     self.note_order(OrderChange { id, product, quantity, status, at: record.at });
                 }
-                Change::DeadLetterDeleted(_)
-                | Change::QueuePaused
-                | Change::QueueResumed
-                | Change::HistoryForked(_) => {}
+                Change::ProductCreated(_) | Change::ProductEdited { .. } | Change::ProductDeleted(_) => {}
+                Change::ProductStopped(_) | Change::ProductStarted(_) | Change::DeadLetterDeleted(_) => {}
+                Change::QueuePaused | Change::QueueResumed | Change::HistoryForked(_) => {}
             }
         }
     }
 
     fn note_order(&mut self, change: OrderChange) {
         self.changed += 1;
-        self.products.insert(change.product);
         if self.latest.len() == KEPT_CHANGES {
             self.latest.pop_front();
         }

@@ -1,6 +1,6 @@
 //! The store in Redis: products and orders as hashes, the live figures, and the changes as a stream.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, FromRedisValue, cmd};
@@ -33,7 +33,7 @@ use info::Info;
 use keys::{About, Keys, RowName};
 use part::{PartRows, parts};
 use rows::{add_changes, put_order, put_product, remove_product};
-use transaction::{Known, Leaves, Token, Transaction, own};
+use transaction::{Known, Leaves, Token, Transaction, millis, own};
 
 /// A Redis server that mirrors the store.
 #[derive(Debug)]
@@ -142,8 +142,9 @@ impl Redis {
             let scan = cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(REDIS_KEYS).take();
             let (next, found): (u64, Vec<Vec<u8>>) = session.ask(&scan).await?;
             self.remove_stale(&found).await?;
-            let (position, mut transaction) = (self.keys().position().to_string(), self.begin_with(Leaves::Same)?);
             if next == 0 {
+                let position = self.keys().position().to_string();
+                let mut transaction = self.begin_with(Leaves::Same)?;
                 transaction.row(RowName::Other, |row| row.run("HDEL", position, |words| _ = words.add("sweeping")));
                 self.commit(transaction, None).await?;
             }
@@ -181,7 +182,7 @@ impl Redis {
         self.commit(transaction, None).await.map(|_| ())
     }
 
-    /// Looks up how many reads found their key, and whether the answer is not too old yet.
+    /// Notes how many reads of all clients found their key, unless that was looked up a moment ago.
     async fn look(&mut self) -> Result<(), Fault> {
         let session = session(&mut self.session)?;
         if session.looked_at.is_some_and(|at| at.elapsed() < REDIS_READS) {
@@ -312,8 +313,4 @@ impl Target for Redis {
         }
         if is_sweeping { self.sweep().await } else { Ok(()) }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -35,26 +35,8 @@ impl Touched {
     }
 
     fn add(&mut self, change: &Change) {
-        match change {
-            Change::ProductCreated(product) | Change::ProductDeleted(product) => {
-                self.products.insert(product.id);
-            }
-            Change::ProductEdited { after, .. } => {
-                self.products.insert(after.id);
-            }
-            Change::ProductStopped(product) | Change::ProductStarted(product) => {
-                self.products.insert(*product);
-            }
-            Change::OrderPlaced { order, .. } => {
-                self.orders.insert(order.id);
-                self.products.insert(order.product);
-            }
-            Change::OrderMoved { order, product, .. } => {
-                self.orders.insert(*order);
-                self.products.insert(*product);
-            }
-            Change::DeadLetterDeleted(_) | Change::QueuePaused | Change::QueueResumed | Change::HistoryForked(_) => {}
-        }
+        self.orders.extend(change.order());
+        self.products.extend(change.product());
     }
 
     /// These.

@@ -268,7 +268,7 @@ impl Sampler {
     }
 
     fn fill_mirrors(&self, view: &mut MetricsView) {
-        let states = self.deps.metrics.mirrors().states(self.deps.store.head().sequence, self.taken.wall);
+        let states = self.deps.metrics.mirrors().states(view.latest.sequence, self.taken.wall);
         view.mirrors = Mirrors(states.into_iter().map(|(mirror, state)| (mirror.as_str(), state.view())).collect());
     }
 

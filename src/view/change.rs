@@ -185,40 +185,30 @@ impl<'c> ChangeView<'c> {
         let mut view = Self {
             kind: ChangeKind::of(change),
             actor: change.actor(),
-            product: None,
-            order: None,
+            product: change.product(),
+            order: change.order(),
             quantity: None,
             deltas: change.deltas(),
             error: None,
             sides: [None, None],
         };
         match change {
-            Change::ProductCreated(product) => {
-                view.product = Some(product.id);
-                view.sides = [None, Some(Side::Product(product))];
-            }
+            Change::ProductCreated(product) => view.sides = [None, Some(Side::Product(product))],
             Change::ProductEdited { before, after } => {
-                view.product = Some(after.id);
                 view.sides = [before, after].map(|product| Some(Side::Product(product)));
             }
-            Change::ProductDeleted(product) => {
-                view.product = Some(product.id);
-                view.sides = [Some(Side::Product(product)), None];
-            }
-            Change::ProductStopped(product) | Change::ProductStarted(product) => view.product = Some(*product),
+            Change::ProductDeleted(product) => view.sides = [Some(Side::Product(product)), None],
+            Change::ProductStopped(_) | Change::ProductStarted(_) => {}
             Change::OrderPlaced { order, .. } => {
-                (view.order, view.product, view.quantity) = (Some(order.id), Some(order.product), Some(order.quantity));
+                view.quantity = Some(order.quantity);
                 view.sides = [None, Some(Side::Order(order))];
             }
-            Change::OrderMoved { order, product, quantity, transition, units, .. } => {
-                (view.order, view.product, view.quantity) = (Some(*order), Some(*product), Some(*quantity));
+            Change::OrderMoved { quantity, transition, units, .. } => {
+                view.quantity = Some(*quantity);
                 view.error = transition.error();
                 view.sides = transition.statuses(*units).map(|status| Some(Side::Status(status)));
             }
-            Change::DeadLetterDeleted(order) => {
-                view.order = Some(*order);
-                view.sides = [true, false].map(|dead| Some(Side::DeadLetter(dead)));
-            }
+            Change::DeadLetterDeleted(_) => view.sides = [true, false].map(|dead| Some(Side::DeadLetter(dead))),
             Change::QueuePaused => view.sides = [false, true].map(|paused| Some(Side::Paused(paused))),
             Change::QueueResumed => view.sides = [true, false].map(|paused| Some(Side::Paused(paused))),
             Change::HistoryForked(fork) => view.sides = forked(fork).map(Some),

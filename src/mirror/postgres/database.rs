@@ -9,12 +9,13 @@ use tokio_postgres::error::SqlState;
 use crate::config::DatabaseConfig;
 use crate::domain::job_id::JobIds;
 use crate::domain::product::Product;
+use crate::mirror::causes::with_causes;
 use crate::mirror::error::MirrorError;
 use crate::mirror::target::Fault;
 
 use super::migrations::{self, Migration, MigrationFileError};
 use super::schema::{self, SchemaError, Step};
-use super::settings::{Connection, Settings, chain};
+use super::settings::{Connection, Settings};
 use super::write::Writer;
 
 /// Why something cannot be done with a database.
@@ -180,7 +181,7 @@ impl Database {
 }
 
 fn connecting(error: &tokio_postgres::Error) -> DatabaseError {
-    DatabaseError::Connect(chain(error))
+    DatabaseError::Connect(with_causes(error))
 }
 
 async fn copied(client: &Client) -> Result<Copied, SchemaError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
 use super::migrations::Migration;
-use super::settings::chain;
+use crate::mirror::causes::with_causes;
 
 /// Held by the session that mirrors into a database, so that there is one.
 pub(super) const MIRROR_LOCK: i64 = 0x666c_6173_6873_616c;
@@ -24,7 +24,7 @@ const CREATE_TABLE: &str = "
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// PostgreSQL.
-    #[error("PostgreSQL: {}", chain(.0))]
+    #[error("PostgreSQL: {}", with_causes(.0))]
     Database(#[from] tokio_postgres::Error),
     /// A step that is not known here.
     #[error(
@@ -151,7 +151,7 @@ async fn run(
     // The connection may be gone: then there is nothing to take back.
     let _ = client.batch_execute("ROLLBACK").await;
     let Migration { version, name, .. } = migration.clone();
-    Err(SchemaError::Failed { version, name, error: chain(&error) })
+    Err(SchemaError::Failed { version, name, error: with_causes(&error) })
 }
 
 /// Takes the lock of the one who mirrors, until the session ends.

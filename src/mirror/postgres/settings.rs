@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
@@ -12,6 +10,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{DatabaseConfig, DatabaseTls};
 use crate::limits::MIRROR_CONNECT_TIMEOUT;
+use crate::mirror::causes::with_causes;
+use crate::mirror::certificates;
 use crate::mirror::error::MirrorError;
 
 /// How a database is reached: settings that were checked.
@@ -49,7 +49,7 @@ impl Settings {
         let mut config = match &database.url {
             // What is wrong with it is said without the URL, which has a password in it.
             Some(url) => url.expose().parse::<Config>().map_err(|error| {
-                settings_error(format!("DATABASE_URL is not a URL of PostgreSQL: {}", chain(&error)))
+                settings_error(format!("DATABASE_URL is not a URL of PostgreSQL: {}", with_causes(&error)))
             })?,
             None => from_parts(database),
         };
@@ -106,7 +106,7 @@ impl Settings {
 
 async fn run<C: Future<Output = Result<(), tokio_postgres::Error>>>(connection: C) {
     if let Err(error) = connection.await {
-        tracing::debug!(error = chain(&error), "the connection to PostgreSQL ended");
+        tracing::debug!(error = with_causes(&error), "the connection to PostgreSQL ended");
     }
 }
 
@@ -126,16 +126,9 @@ fn connector(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, MirrorError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca_file {
         Some(file) => {
-            let shown = file.display();
-            let read = |error: &dyn std::fmt::Display| {
-                settings_error(format!("DATABASE_CA_FILE {shown} has no certificates in PEM that can be read: {error}"))
-            };
-            let certificates = CertificateDer::pem_file_iter(file).map_err(|error| read(&error))?;
-            for certificate in certificates {
-                roots.add(certificate.map_err(|error| read(&error))?).map_err(|error| read(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(read(&"there is none"));
+            for certificate in certificates::read("DATABASE_CA_FILE", file).map_err(settings_error)?.1 {
+                let unfit = |error| format!("DATABASE_CA_FILE {} cannot be used: {error}", file.display());
+                roots.add(certificate).map_err(|error| settings_error(unfit(error)))?;
             }
         }
         // A system without certificates can still connect without encryption, and fails to connect with it.
@@ -155,19 +148,4 @@ fn connector(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, MirrorError> {
 
 const fn settings_error(text: String) -> MirrorError {
     MirrorError::Settings(text)
-}
-
-/// An error with its causes: those of the client say little alone.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -8,11 +8,11 @@ use crate::domain::job_id::JobIds;
 use crate::domain::order::Order;
 use crate::domain::product::{Product, ProductId};
 use crate::limits::MAX_ERROR_CHARS;
+use crate::mirror::causes::with_causes;
 use crate::mirror::position::Position;
 use crate::mirror::target::Fault;
 
 use super::columns::{self, Columns};
-use super::settings::chain;
 
 /// Products, put in as they are.
 pub(super) const PUT_PRODUCTS: &str = "
@@ -156,9 +156,14 @@ impl Writer {
         }
         if had_rejected {
             let taken: Vec<i64> = rows.iter().map(Row::id).filter(|id| !rejected.contains(id)).collect();
-            client.execute(&self.accept, &[&R::KIND, &taken]).await.map_err(away)?;
+            self.take_back(client, R::KIND, &taken).await?;
         }
         Ok(rejected.len() as u64)
+    }
+
+    /// Takes rows out of those that were rejected.
+    async fn take_back(&self, client: &Client, kind: &'static str, ids: &[i64]) -> Result<(), Fault> {
+        client.execute(&self.accept, &[&kind, &ids]).await.map(drop).map_err(away)
     }
 
     /// Puts rows, all or none. The inner error is what the database has against them.
@@ -177,7 +182,7 @@ impl Writer {
             }
             Err(error) if is_about_a_row(&error) => {
                 client.batch_execute("ROLLBACK TO SAVEPOINT part").await.map_err(away)?;
-                Ok(Err(chain(&error)))
+                Ok(Err(with_causes(&error)))
             }
             Err(error) => Err(away(error)),
         }
@@ -201,10 +206,16 @@ impl Writer {
             let id = product.0.cast_signed();
             client.batch_execute("SAVEPOINT part").await.map_err(away)?;
             match client.execute(&self.delete_product, &[&id]).await {
-                Ok(_) => client.batch_execute("RELEASE SAVEPOINT part").await.map_err(away)?,
+                Ok(_) => {
+                    client.batch_execute("RELEASE SAVEPOINT part").await.map_err(away)?;
+                    // One that was never taken is not there to be deleted, and nothing is left to reject.
+                    if self.has_rejected {
+                        self.take_back(client, Product::KIND, &[id]).await?;
+                    }
+                }
                 Err(error) if is_about_a_row(&error) => {
                     client.batch_execute("ROLLBACK TO SAVEPOINT part").await.map_err(away)?;
-                    self.put_aside(client, Product::KIND, id, &chain(&error)).await?;
+                    self.put_aside(client, Product::KIND, id, &with_causes(&error)).await?;
                     rejected += 1;
                 }
                 Err(error) => return Err(away(error)),
@@ -229,5 +240,5 @@ fn is_about_a_row(error: &tokio_postgres::Error) -> bool {
 
 /// The database failed, or is not there.
 pub(super) fn away(error: tokio_postgres::Error) -> Fault {
-    Fault::Away(format!("PostgreSQL: {}", chain(&error)))
+    Fault::Away(format!("PostgreSQL: {}", with_causes(&error)))
 }

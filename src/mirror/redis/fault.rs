@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
+use crate::mirror::causes::with_causes;
 use crate::mirror::target::Fault;
 
 /// What an error of Redis begins with, and what to do about it. Older versions wrap the errors of a script.
@@ -18,11 +19,13 @@ const ADVICE: [(&str, &str); 10] = [
     ("CROSSSLOT", CLUSTER),
 ];
 
-const CLUSTER: &str = "it is part of a Redis Cluster, which the mirror does not support; name a single server";
+/// What is said of a cluster.
+pub(super) const CLUSTER: &str =
+    "it is part of a Redis Cluster, which the mirror does not support; name a single server";
 
 /// The fault of an error.
 pub(super) fn fault(error: &RedisError) -> Fault {
-    let text = chain(error);
+    let text = with_causes(error);
     let says = |code: &str| error.code() == Some(code) || text.contains(&format!("-{code} "));
     let advice = ADVICE.iter().find(|(code, _)| says(code));
     let about = match (advice, error.kind()) {
@@ -42,21 +45,6 @@ pub(super) fn fault(error: &RedisError) -> Fault {
 /// A fault with a sentence, which is without its period.
 pub(super) fn away(about: impl std::fmt::Display) -> Fault {
     Fault::Away(format!("Redis: {about}"))
-}
-
-/// An error with its causes, without line breaks.
-fn chain(error: &RedisError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text.replace(['\r', '\n'], " ")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, ServerErrorKind, cmd};
 
-use super::fault::{away, fault};
+use super::fault::{CLUSTER, away, fault};
 use crate::mirror::target::Fault;
 
 /// Names and values, as the command `INFO` has them.
@@ -44,13 +44,12 @@ impl Info {
             return Err(away(format!("it is version {version}; the mirror needs 6 or newer")));
         }
         if self.text("cluster_enabled") == "1" {
-            return Err(away("it is part of a Redis Cluster, which the mirror does not support; name a single server"));
+            return Err(away(CLUSTER));
         }
         let policy = self.text("maxmemory_policy");
-        if self.number("maxmemory") > 0
-            && !matches!(policy, "noeviction" | "volatile-lru" | "volatile-lfu")
-            && !policy.starts_with("volatile")
-        {
+        // The policies that begin so remove only what expires: the live figures.
+        let keeps_rows = policy == "noeviction" || policy.starts_with("volatile");
+        if self.number("maxmemory") > 0 && !keeps_rows {
             tracing::warn!(policy, "Redis may remove rows of the mirror when its memory is full; set noeviction");
         }
         Ok(())

@@ -8,7 +8,6 @@ use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
 use crate::mirror::rows::Rows;
 use crate::mirror::target::Batch;
-use crate::view::change::ChangeView;
 
 /// Some records of a batch, with the rows that they touched.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub(super) struct PartRows<'r> {
 /// The parts of a batch, of about `most` changes each; a record is in one part. A row is in the first part that touched
 /// it: it is as it is now, so that later parts have nothing to add.
 pub(super) fn parts(batch: &Batch, most: usize) -> impl Iterator<Item = Part<'_>> {
-    let (mut rest, mut written) = (&batch.records[..], Touched::default());
+    let (mut rest, mut written) = (&batch.records[..], Written::default());
     std::iter::from_fn(move || {
         let mut changes = 0;
         let fits = |record: &Arc<Record>| {
@@ -51,22 +50,22 @@ impl<'r> PartRows<'r> {
     }
 }
 
-/// The numbers of what was touched.
+/// The numbers of the rows that earlier parts have.
 #[derive(Debug, Default)]
-struct Touched {
+struct Written {
     orders: BTreeSet<OrderId>,
     products: BTreeSet<ProductId>,
 }
 
-impl Touched {
-    /// Adds what some records touched; gives those of the rows, which are by number, that were not touched before.
+impl Written {
+    /// Adds what some records touched; gives those of the rows, which are by number, that no earlier part has.
     fn add<'r>(&mut self, records: &[Arc<Record>], rows: &'r Rows) -> PartRows<'r> {
         let (mut orders, mut products, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
-        for view in records.iter().flat_map(|record| &record.changes).map(ChangeView::of) {
-            if let Some(id) = view.order.filter(|id| self.orders.insert(*id)) {
+        for change in records.iter().flat_map(|record| &record.changes) {
+            if let Some(id) = change.order().filter(|id| self.orders.insert(*id)) {
                 orders.extend(rows.orders.binary_search_by_key(&id, |order| order.id).map(|at| &rows.orders[at]));
             }
-            if let Some(id) = view.product.filter(|id| self.products.insert(*id)) {
+            if let Some(id) = change.product().filter(|id| self.products.insert(*id)) {
                 products.extend(rows.products.binary_search_by_key(&id, |row| row.id).map(|at| &rows.products[at]));
                 deleted.extend(rows.deleted.binary_search(&id).map(|_| id));
             }

@@ -1,18 +1,14 @@
 //! How Redis is reached.
 
-use std::path::Path;
-
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates,
 };
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::keys::Keys;
 use crate::config::{RedisConfig, Secret};
-use crate::limits::{MAX_CA_FILE_BYTES, MIRROR_CONNECT_TIMEOUT};
-use crate::regular_file;
+use crate::limits::MIRROR_CONNECT_TIMEOUT;
+use crate::mirror::certificates;
 
 /// How Redis is reached, and the names of the keys there: settings that were checked.
 #[derive(Clone)]
@@ -47,7 +43,11 @@ impl Settings {
                      or write rediss:// in REDIS_URL"
                     .to_owned());
             }
-            Some(file) => Client::build_with_tls(info, certificates(file)?),
+            Some(file) => {
+                let (text, _) = certificates::read("REDIS_CA_FILE", file)?;
+                let trusted = TlsCertificates { client_tls: None, root_cert: Some(text.into_bytes()) };
+                Client::build_with_tls(info, trusted)
+            }
             None => Client::open(info),
         };
         let client = client.map_err(|error| format!("Redis cannot be used: {error}"))?;
@@ -89,24 +89,6 @@ fn from_parts(redis: &RedisConfig) -> Result<ConnectionInfo, String> {
     };
     let info = address.into_connection_info();
     info.map_err(|error| format!("REDIS_HOST cannot be used: {error}"))
-}
-
-/// The certificates of a file, checked to be some.
-fn certificates(file: &Path) -> Result<TlsCertificates, String> {
-    let wrong = |why: &dyn std::fmt::Display| {
-        let file = file.display();
-        format!("REDIS_CA_FILE {file} has no certificates in PEM that can be read: {why}")
-    };
-    let text = regular_file::read_text(file, MAX_CA_FILE_BYTES).map_err(|error| wrong(&error))?;
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-        certificate.map_err(|error| wrong(&error))?;
-        count += 1;
-    }
-    match count {
-        0 => Err(wrong(&"there is none")),
-        _ => Ok(TlsCertificates { client_tls: None, root_cert: Some(text.into_bytes()) }),
-    }
 }
 
 #[cfg(test)]

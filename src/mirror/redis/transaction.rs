@@ -45,7 +45,8 @@ fn script(text: &str, keys: &Keys, token: &Token) -> Cmd {
     command
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+/// A duration as Redis takes it.
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

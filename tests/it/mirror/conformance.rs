@@ -101,6 +101,30 @@ pub(crate) async fn place(server: &Client, product: u64, count: usize) -> Vec<u6
     results.iter().map(|result| result["orderId"].as_u64().unwrap_or_else(|| panic!("{result}"))).collect()
 }
 
+/// What every target must do, each fact as a test.
+macro_rules! conforms {
+    ($target:ty) => {
+        conforms!(
+            $target:
+            all_is_copied,
+            a_killed_server_continues,
+            a_killed_target_gets_all,
+            a_batch_that_comes_twice_is_one,
+            a_slow_target_delays_no_order,
+            a_rejected_row_is_put_aside,
+            everything_is_copied_where_the_position_says_nothing,
+        );
+    };
+    ($target:ty: $($fact:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $fact() {
+            $crate::mirror::conformance::$fact::<$target>().await;
+        }
+    )*};
+}
+
+pub(crate) use conforms;
+
 /// Everything that can happen to orders and products.
 pub(crate) async fn all_is_copied<T: Target>() {
     let target = T::start().await;

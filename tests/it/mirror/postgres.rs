@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::conformance::{self, Rows, Target, as_texts, assert_equal, with};
+use super::conformance::{Rows, Target, as_texts, assert_equal, conforms, with};
 use crate::harness::postgres::Postgres;
 use crate::harness::{Launch, Server, eventually};
 
@@ -95,40 +95,7 @@ impl Target for Postgres {
     }
 }
 
-#[tokio::test]
-async fn everything_that_happens_to_orders_and_products_is_copied() {
-    conformance::all_is_copied::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn a_server_that_is_killed_continues_from_the_position() {
-    conformance::a_killed_server_continues::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn a_database_that_is_killed_amid_batches_gets_all_and_costs_no_order() {
-    conformance::a_killed_target_gets_all::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn a_batch_whose_reply_is_lost_is_written_once() {
-    conformance::a_batch_that_comes_twice_is_one::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn a_database_that_does_not_respond_delays_no_order() {
-    conformance::a_slow_target_delays_no_order::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn a_rejected_row_is_put_aside_and_tried_again() {
-    conformance::a_rejected_row_is_put_aside::<Postgres>().await;
-}
-
-#[tokio::test]
-async fn everything_is_copied_where_the_position_says_nothing() {
-    conformance::everything_is_copied_where_the_position_says_nothing::<Postgres>().await;
-}
+conforms!(Postgres);
 
 /// A server that mirrors into the database `sale`, which exists.
 async fn mirrored(postgres: &Postgres) -> Launch {
@@ -214,6 +181,21 @@ async fn a_row_that_the_tables_do_not_take_is_put_aside_and_keeps_up_no_other() 
     server.order(dear, "late", 1).await.expect(201);
     eventually("its new order", async || {
         (database.query_one(count, &[]).await.unwrap().get::<_, i64>(0) == 17).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rejected_product_that_is_deleted_is_put_aside_no_longer() {
+    let postgres = Postgres::start(&[]).await;
+    let server = mirrored(&postgres).await.start().await;
+    let database = postgres.connect("sale").await;
+    let dear = server.create_with(json!({"price": "123456789.00"})).await;
+    let rejected = "SELECT FROM mirror_rejected";
+    eventually("the rejected row", async || database.query_opt(rejected, &[]).await.unwrap().map(drop)).await;
+    server.delete(&format!("/inventory/{dear}")).await.expect(204);
+    eventually("nothing to be put aside", async || {
+        database.query(rejected, &[]).await.unwrap().is_empty().then_some(())
     })
     .await;
 }

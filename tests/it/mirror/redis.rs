@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::conformance::{self, Lossy, Rows, Target, assert_equal, figure, place, with};
+use super::conformance::{Lossy, Rows, Target, assert_equal, conforms, figure, place, with};
 use crate::harness::redis::Redis;
 use crate::harness::{Launch, Server, eventually, job_id, order_id};
 
@@ -124,24 +124,7 @@ async fn said(server: &Server, words: &str) {
     eventually(words, async || server.output().contains(words).then_some(())).await;
 }
 
-macro_rules! conforms {
-    ($($fact:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $fact() {
-            conformance::$fact::<Redis>().await;
-        }
-    )*};
-}
-
-conforms! {
-    all_is_copied,
-    a_killed_server_continues,
-    a_killed_target_gets_all,
-    a_batch_that_comes_twice_is_one,
-    a_slow_target_delays_no_order,
-    a_rejected_row_is_put_aside,
-    everything_is_copied_where_the_position_says_nothing,
-}
+conforms!(Redis);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_change_is_in_the_stream_once_and_in_order_through_lost_replies_and_kills() {
