@@ -33,7 +33,7 @@ pub const REDIS_KEYS: usize = 1_000;
 /// Entries of the stream in Redis, about: the oldest go first.
 pub const REDIS_STREAM_ENTRIES: usize = 1_000_000;
 /// Rows that Redis may reject; where there are more, the mirror does not continue.
-pub const REDIS_REJECTED: usize = 1_000;
+pub const REDIS_REJECTED: u64 = 1_000;
 /// How long Redis is ours after the last word of this server.
 pub const REDIS_OWNED: Duration = Duration::from_secs(10);
 /// How long the live figures are in Redis after they were last written.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, FromRedisValue, cmd};
+use ::redis::{Cmd, FromRedisValue, Value, cmd};
 use tokio::time::timeout;
 
 use crate::domain::clock::Timestamp;
@@ -11,7 +11,8 @@ use crate::domain::mirror::Mirror;
 use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::limits::{
-    MIRROR_CONNECT_TIMEOUT, MIRROR_RETRY, REDIS_CHANGES, REDIS_KEYS, REDIS_LIVE, REDIS_READS, REDIS_SWEEP,
+    MIRROR_CONNECT_TIMEOUT, MIRROR_RETRY, REDIS_CHANGES, REDIS_KEYS, REDIS_LIVE, REDIS_READS, REDIS_REJECTED,
+    REDIS_SWEEP,
 };
 
 use super::position::Position;
@@ -23,6 +24,7 @@ mod info;
 mod keys;
 mod part;
 mod rows;
+mod seen;
 mod settings;
 mod transaction;
 
@@ -33,7 +35,8 @@ use info::Info;
 use keys::{About, Keys, RowName};
 use part::{PartRows, parts};
 use rows::{add_changes, put_order, put_product, remove_product};
-use transaction::{Known, Leaves, Token, Transaction, millis, own};
+use seen::{Known, Seen, Token};
+use transaction::{Leaves, Transaction, millis};
 
 /// A Redis server that mirrors the store.
 #[derive(Debug)]
@@ -66,6 +69,16 @@ impl Session {
     async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Fault> {
         command.query_async(&mut self.connection).await.map_err(|error| fault(&error))
     }
+
+    /// How many of these rows are not among those that are put aside.
+    async fn count_new(&mut self, keys: &Keys, names: &[String]) -> Result<u64, Fault> {
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let known = cmd("HMGET").arg(keys.rejected().to_string()).arg(names).take();
+        let known: Vec<Option<String>> = self.ask(&known).await?;
+        Ok(known.iter().filter(|row| row.is_none()).count() as u64)
+    }
 }
 
 /// The session, which is there once it was connected.
@@ -85,23 +98,31 @@ impl Redis {
         &self.settings.keys
     }
 
-    /// Begins a transaction.
-    fn begin_with(&mut self, leaves: Leaves) -> Result<Transaction, Fault> {
-        let session = session(&mut self.session)?;
-        Ok(Transaction::new(&self.settings.keys, &self.token, &session.known, leaves))
-    }
-
-    /// Runs a transaction; gives how many rows were rejected that were not before.
-    async fn commit(&mut self, transaction: Transaction, position: Option<Position>) -> Result<u64, Fault> {
-        let session = session(&mut self.session)?;
-        let said: Vec<String> = session.ask(&transaction.command()).await?;
-        let rest = expect_done(&said, &self.settings.keys)?;
-        if let Some(position) = position {
+    /// Runs a transaction; gives how many rows are put aside that were not before.
+    async fn commit(&mut self, transaction: Transaction, leaves: Leaves) -> Result<u64, Fault> {
+        let (keys, session) = (&self.settings.keys, session(&mut self.session)?);
+        let seen = Seen::look(&mut session.connection, keys, &self.token, &transaction.keys()).await?;
+        if seen.known != session.known {
+            return Err(away("its position is not where this server left it; it is read again"));
+        }
+        let obstacles = transaction.obstacles(&seen);
+        session.has_rejected = seen.rejected > 0 || obstacles.iter().any(Option::is_some);
+        let new = session.count_new(keys, &transaction.names(&obstacles)).await?;
+        if seen.rejected + new > REDIS_REJECTED {
+            let last = obstacles.into_iter().flatten().next_back().unwrap_or_default();
+            let rejected = keys.rejected();
+            return Err(away(format!("too many rows are put aside; see the key {rejected}; the last one: {last}")));
+        }
+        let commands = transaction.commands(keys, &self.token, &seen, obstacles, leaves);
+        let done: Option<Vec<Value>> =
+            commands.query_async(&mut session.connection).await.map_err(|error| fault(&error))?;
+        if done.is_none() {
+            return Err(away("somebody changed what the mirror depends on; it is read again"));
+        }
+        if let Leaves::Next(position, _) | Leaves::Rebuilt(position, _) = leaves {
             session.known = [position.history.to_string(), position.sequence.to_string()];
         }
-        let count = |index: usize| rest.get(index).and_then(|count| count.parse().ok()).unwrap_or(0);
-        session.has_rejected = count(1) > 0;
-        Ok(count(0))
+        Ok(new)
     }
 
     /// Adds rows as they are.
@@ -127,9 +148,9 @@ impl Redis {
             }
         }
         let rows = self.source.rows_by_id(orders, products).await?;
-        let mut transaction = self.begin_with(Leaves::Same)?;
+        let mut transaction = Transaction::default();
         self.put(&mut transaction, &PartRows::all(&rows));
-        self.commit(transaction, None).await.map(|_| ())
+        self.commit(transaction, Leaves::Same).await.map(drop)
     }
 
     /// Removes what is not in the store, for a while. It is done with all keys at the end.
@@ -144,9 +165,9 @@ impl Redis {
             self.remove_stale(&found).await?;
             if next == 0 {
                 let position = self.keys().position().to_string();
-                let mut transaction = self.begin_with(Leaves::Same)?;
+                let mut transaction = Transaction::default();
                 transaction.row(RowName::Other, |row| row.run("HDEL", position, |words| _ = words.add("sweeping")));
-                self.commit(transaction, None).await?;
+                self.commit(transaction, Leaves::Same).await?;
             }
             if let Some(session) = &mut self.session {
                 session.sweep = Some(next).filter(|next| *next > 0);
@@ -169,7 +190,7 @@ impl Redis {
         }
         let rows = self.source.rows_by_id(orders, products).await?;
         let is_there = |id| rows.orders.binary_search_by_key(&id, |order| order.id).is_ok();
-        let mut transaction = self.begin_with(Leaves::Same)?;
+        let mut transaction = Transaction::default();
         for (key, about) in found {
             let name = match about {
                 About::Order(id) if !is_there(id) => RowName::Order(id),
@@ -179,7 +200,7 @@ impl Redis {
             transaction.row(name, |row| row.run("UNLINK", String::from_utf8_lossy(key), |_| {}));
         }
         rows.deleted.iter().for_each(|id| remove_product(&mut transaction, self.keys(), *id));
-        self.commit(transaction, None).await.map(|_| ())
+        self.commit(transaction, Leaves::Same).await.map(drop)
     }
 
     /// Notes how many reads of all clients found their key, unless that was looked up a moment ago.
@@ -201,44 +222,21 @@ impl Redis {
         if let Some(info) = Info::read(&mut connection, "everything").await? {
             info.check()?;
         }
-        let mut session = Session {
+        let seen = Seen::look(&mut connection, self.keys(), &self.token, &[]).await?;
+        let position = seen.known[1].parse().ok().and_then(|sequence| Position::parse(&seen.known[0], sequence));
+        self.session = Some(Session {
             connection,
-            known: Known::default(),
-            sweep: None,
-            has_rejected: false,
+            known: seen.known,
+            sweep: seen.is_sweeping.then_some(0),
+            has_rejected: seen.rejected > 0,
             retried_at: Instant::now(),
             looked_at: None,
-        };
-        let said: Vec<String> = session.ask(&own(self.keys(), &self.token)).await?;
-        let [history, sequence, sweeping, rejected] = expect_done(&said, self.keys())? else {
-            return Err(away("it gave an unknown response"));
-        };
-        // From now on another server in this place is another server.
+        });
+        // Takes the keys for this server. From now on another server in this place is another server.
+        self.commit(Transaction::default(), Leaves::Same).await?;
         self.token.follows.clear();
-        session.sweep = (!sweeping.is_empty()).then_some(0);
-        session.has_rejected = rejected != "0";
-        session.known = [history.clone(), sequence.clone()];
-        let position = sequence.parse().ok().and_then(|sequence| Position::parse(history, sequence));
-        self.session = Some(session);
         Ok(position)
     }
-}
-
-/// What a script said after the word that it is done.
-fn expect_done<'s>(said: &'s [String], keys: &Keys) -> Result<&'s [String], Fault> {
-    let words: Vec<&str> = said.iter().map(String::as_str).collect();
-    Err(away(match words[..] {
-        ["done", ..] => return Ok(&said[1..]),
-        ["owned"] => format!(
-            "another flashsale server mirrors into it below {}; give one of them another REDIS_PREFIX, or a database \
-             of its own",
-            keys.prefix()
-        ),
-        ["moved"] => "its position is not where this server left it; it is read again".to_owned(),
-        ["type", key, found] => format!("the key {key} is a {found} of somebody else; remove it, or set REDIS_PREFIX"),
-        ["full", wrong] => format!("it rejects too many rows; see the key {}; the last one: {wrong}", keys.rejected()),
-        _ => "it gave an unknown response".to_owned(),
-    }))
 }
 
 impl Target for Redis {
@@ -254,10 +252,10 @@ impl Target for Redis {
         let mut rejected = 0;
         for part in parts(batch, REDIS_CHANGES) {
             let position = Position { sequence: part.last.sequence, ..batch.position };
-            let mut transaction = self.begin_with(Leaves::Next(position, part.last.at))?;
+            let mut transaction = Transaction::default();
             self.put(&mut transaction, &part.rows);
             part.records.iter().for_each(|record| add_changes(&mut transaction, record, position));
-            rejected += self.commit(transaction, Some(position)).await?;
+            rejected += self.commit(transaction, Leaves::Next(position, part.last.at)).await?;
         }
         Ok(rejected)
     }
@@ -265,16 +263,16 @@ impl Target for Redis {
     async fn begin(&mut self, products: &[Product]) -> Result<u64, Fault> {
         let (position, rejected) = (self.keys().position().to_string(), self.keys().rejected().to_string());
         let now = self.source.now();
-        let mut transaction = self.begin_with(Leaves::Same)?;
+        let mut transaction = Transaction::default();
         transaction.row(RowName::Other, |row| {
             row.run("HSET", position, |words| words.field("rebuilding", Some(&now)));
             row.run("DEL", rejected, |_| {});
         });
-        let mut rejected = self.commit(transaction, None).await?;
+        let mut rejected = self.commit(transaction, Leaves::Same).await?;
         for products in products.chunks(REDIS_KEYS) {
-            let mut transaction = self.begin_with(Leaves::Same)?;
+            let mut transaction = Transaction::default();
             products.iter().for_each(|product| put_product(&mut transaction, self.keys(), product));
-            rejected += self.commit(transaction, None).await?;
+            rejected += self.commit(transaction, Leaves::Same).await?;
         }
         Ok(rejected)
     }
@@ -282,17 +280,16 @@ impl Target for Redis {
     async fn load(&mut self, orders: &[Order]) -> Result<u64, Fault> {
         let mut rejected = 0;
         for orders in orders.chunks(REDIS_KEYS) {
-            let mut transaction = self.begin_with(Leaves::Same)?;
+            let mut transaction = Transaction::default();
             let job_ids = &self.source.deps.job_ids;
             orders.iter().for_each(|order| put_order(&mut transaction, self.keys(), order, job_ids));
-            rejected += self.commit(transaction, None).await?;
+            rejected += self.commit(transaction, Leaves::Same).await?;
         }
         Ok(rejected)
     }
 
     async fn finish(&mut self, position: Position) -> Result<(), Fault> {
-        let transaction = self.begin_with(Leaves::Rebuilt(position, self.source.now()))?;
-        self.commit(transaction, Some(position)).await?;
+        self.commit(Transaction::default(), Leaves::Rebuilt(position, self.source.now())).await?;
         // What is not in the store goes little by little: there may be more keys than one step has time for.
         session(&mut self.session)?.sweep = Some(0);
         Ok(())
@@ -300,11 +297,11 @@ impl Target for Redis {
 
     async fn tick(&mut self, _now: Timestamp) -> Result<(), Fault> {
         let (metrics, live) = (self.keys().metrics().to_string(), (self.source.deps.live)());
-        let mut transaction = self.begin_with(Leaves::Same)?;
+        let mut transaction = Transaction::default();
         transaction.row(RowName::Other, |row| {
             row.run("SET", metrics, |words| _ = words.add(live).add("PX").add(millis(REDIS_LIVE)));
         });
-        self.commit(transaction, None).await?;
+        self.commit(transaction, Leaves::Same).await?;
         self.look().await?;
         let session = session(&mut self.session)?;
         let (is_sweeping, has_rejected) = (session.sweep.is_some(), session.has_rejected);

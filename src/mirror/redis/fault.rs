@@ -5,7 +5,7 @@ use redis::{ErrorKind, RedisError};
 use crate::mirror::causes::with_causes;
 use crate::mirror::target::Fault;
 
-/// What an error of Redis begins with, and what to do about it. Older versions wrap the errors of a script.
+/// What an error of Redis begins with, and what to do about it.
 const ADVICE: [(&str, &str); 10] = [
     ("NOAUTH", "it wants a password; set REDIS_PASSWORD"),
     ("READONLY", "it is a replica that takes no writes; name the primary in REDIS_HOST or REDIS_URL"),
@@ -14,7 +14,7 @@ const ADVICE: [(&str, &str); 10] = [
     ("NOREPLICAS", "it takes no writes, as too few replicas are connected"),
     ("LOADING", "it is loading its data; this takes a while after a start"),
     ("BUSY", "it is busy with a script of another client"),
-    ("NOPERM", "its user may not do this; allow it the keys of REDIS_PREFIX, and eval, scan and info"),
+    ("NOPERM", "its user may not do this; allow it the keys of REDIS_PREFIX, with read, write, transaction and info"),
     ("MOVED", CLUSTER),
     ("CROSSSLOT", CLUSTER),
 ];
@@ -25,8 +25,11 @@ pub(super) const CLUSTER: &str =
 
 /// The fault of an error.
 pub(super) fn fault(error: &RedisError) -> Fault {
-    let text = with_causes(error);
-    let says = |code: &str| error.code() == Some(code) || text.contains(&format!("-{code} "));
+    // A transaction that Redis rejects has an error for each of its commands, and the first one says why.
+    let first = error.clone().into_server_errors().and_then(|errors| errors.first().map(|(_, error)| error.clone()));
+    let text = first.as_ref().map_or_else(|| with_causes(error), ToString::to_string);
+    let code = first.as_ref().map(|first| first.code());
+    let says = |word: &str| code == Some(word) || error.code() == Some(word);
     let advice = ADVICE.iter().find(|(code, _)| says(code));
     let about = match (advice, error.kind()) {
         (Some((_, advice)), _) => (*advice).to_owned(),
@@ -52,11 +55,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_what_to_do_in_every_version() {
+    fn an_error_says_what_to_do() {
         let said = |kind, detail: &str| fault(&RedisError::from((kind, "an error", detail.to_owned()))).to_string();
-        let extension = ErrorKind::Extension;
-        let wrapped = "Error running script (call to f_1): @user_script:20: -OOM command not allowed";
-        assert!(said(extension, wrapped).contains("raise its maxmemory"));
         assert!(said(ErrorKind::AuthenticationFailed, "").contains("correct REDIS_PASSWORD"));
         assert!(said(ErrorKind::Parse, "").contains("is not Redis"));
         assert!(said(ErrorKind::Io, "connection refused").contains("no connection: "));

@@ -90,8 +90,8 @@ pub(super) fn remove_product(transaction: &mut Transaction, keys: &Keys, id: Pro
 
 /// Adds the changes of a record to the stream.
 pub(super) fn add_changes(transaction: &mut Transaction, record: &Record, position: Position) {
-    for (index, change) in record.changes.iter().enumerate() {
-        transaction.entry(record.sequence, index + 1, |words| {
+    for (index, change) in (1..).zip(&record.changes) {
+        transaction.entry(record.sequence, index, |words| {
             words.field("history", Some(&position.history));
             words.field("sequence", Some(&record.sequence));
             words.field("at", Some(&record.at));

@@ -1,28 +1,15 @@
-//! What Redis is asked to do at once: one script, which checks first that this server may.
+//! What is written into Redis at once: rows, entries of the stream and the position, in one `MULTI`. Redis is looked at
+//! before ([`Seen`]), so that none of its commands can fail alone, and rejects it if something has changed since.
 
 use std::fmt::{Display, Write};
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Pipeline, cmd};
 
 use super::keys::{Keys, RowName};
+use super::seen::{Seen, Token};
 use crate::domain::clock::Timestamp;
-use crate::limits::{REDIS_OWNED, REDIS_REJECTED, REDIS_STREAM_ENTRIES};
+use crate::limits::{REDIS_OWNED, REDIS_STREAM_ENTRIES};
 use crate::mirror::position::Position;
-
-const OWN: &str = concat!(include_str!("kinds.lua"), include_str!("own.lua"));
-const TRANSACTION: &str = concat!(include_str!("kinds.lua"), include_str!("transaction.lua"));
-
-/// The name of this server in Redis.
-#[derive(Clone, Debug)]
-pub(super) struct Token {
-    /// The store's history, and what is random.
-    pub(super) text: String,
-    /// How the token of a server begins whose place this one may take; empty once it has been in its place.
-    pub(super) follows: String,
-}
-
-/// How far the mirror is, as Redis has it: history and sequence, empty for none.
-pub(super) type Known = [String; 2];
 
 /// The position that a transaction leaves.
 #[derive(Clone, Copy, Debug)]
@@ -35,37 +22,12 @@ pub(super) enum Leaves {
     Rebuilt(Position, Timestamp),
 }
 
-fn script(text: &str, keys: &Keys, token: &Token) -> Cmd {
-    let mut command = cmd("EVAL");
-    command.arg(text).arg(4);
-    for key in [keys.owner(), keys.position(), keys.rejected(), keys.events()] {
-        command.arg(key.to_string());
-    }
-    command.arg(&token.text).arg(millis(REDIS_OWNED));
-    command
-}
-
 /// A duration as Redis takes it.
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Takes the keys for this server.
-pub(super) fn own(keys: &Keys, token: &Token) -> Cmd {
-    let mut command = script(OWN, keys, token);
-    command.arg(&token.follows);
-    command
-}
-
-/// A transaction that is put together: rows first, then entries of the stream.
-#[derive(Debug)]
-pub(super) struct Transaction {
-    command: Cmd,
-    words: Words,
-    has_entries: bool,
-}
-
-/// The words of one command.
+/// Words of a command that are put together: one text, and where each ends.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     text: String,
@@ -90,71 +52,220 @@ impl Words {
         };
     }
 
-    /// Appends their number and the words to a command, and forgets them.
-    fn append(&mut self, command: &mut Cmd) {
-        command.arg(self.ends.len());
+    fn append_to(&self, command: &mut Cmd) {
         let mut begin = 0;
         for &end in &self.ends {
             command.arg(&self.text[begin..end]);
             begin = end;
         }
-        self.text.clear();
-        self.ends.clear();
+    }
+}
+
+/// A transaction that is put together.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    rows: Vec<Row>,
+    entries: Vec<Entry>,
+}
+
+/// A row: commands that are put aside together if something is in the way of one of them.
+#[derive(Debug)]
+pub(super) struct Row {
+    name: RowName,
+    writes: Vec<Writing>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    command: Cmd,
+    key: String,
+    /// The type that the value under the key must be of, if there is one.
+    kind: Option<&'static str>,
+}
+
+/// An entry of the stream.
+#[derive(Debug)]
+struct Entry {
+    sequence: u64,
+    index: u64,
+    fields: Words,
+}
+
+impl Row {
+    /// Adds a command: its name, its key, and what comes after it.
+    pub(super) fn run(&mut self, name: &'static str, key: impl Display, rest: impl FnOnce(&mut Words)) {
+        let (key, mut words) = (key.to_string(), Words::default());
+        rest(&mut words);
+        let mut command = cmd(name);
+        command.arg(&key);
+        words.append_to(&mut command);
+        // The other commands replace or remove what is there, whatever it is.
+        let kind = match name {
+            "HSET" | "HDEL" => Some("hash"),
+            "ZADD" | "ZREM" => Some("zset"),
+            _ => None,
+        };
+        self.writes.push(Writing { command, key, kind });
     }
 }
 
 impl Transaction {
-    /// A transaction of a server that knows how far Redis is.
-    pub(super) fn new(keys: &Keys, token: &Token, known: &Known, leaves: Leaves) -> Self {
-        let mut command = script(TRANSACTION, keys, token);
-        command.arg(&known[..]).arg(REDIS_REJECTED).arg(REDIS_STREAM_ENTRIES);
-        match leaves {
-            Leaves::Same => command.arg(&["", "", "", ""]),
-            Leaves::Next(position, at) | Leaves::Rebuilt(position, at) => {
-                command.arg(position.history.to_string()).arg(position.sequence).arg(at.to_string());
-                command.arg(if matches!(leaves, Leaves::Rebuilt(..)) { "1" } else { "" })
-            }
-        };
-        Self { command, words: Words::default(), has_entries: false }
-    }
-
-    /// Adds a row: commands that are put aside together if Redis rejects one of them.
-    pub(super) fn row(&mut self, name: RowName, commands: impl FnOnce(&mut Row<'_>)) {
-        self.command.arg(name.to_string());
-        commands(&mut Row(self));
-        self.command.arg(0);
+    /// Adds a row.
+    pub(super) fn row(&mut self, name: RowName, commands: impl FnOnce(&mut Row)) {
+        let mut row = Row { name, writes: Vec::new() };
+        commands(&mut row);
+        self.rows.push(row);
     }
 
     /// Adds an entry of the stream: of a record, and of a change in it, counted from 1.
-    pub(super) fn entry(&mut self, sequence: u64, index: usize, fields: impl FnOnce(&mut Words)) {
-        if !self.has_entries {
-            self.has_entries = true;
-            self.command.arg("");
-        }
-        self.command.arg(sequence).arg(index);
-        fields(&mut self.words);
-        self.words.append(&mut self.command);
+    pub(super) fn entry(&mut self, sequence: u64, index: u64, fields: impl FnOnce(&mut Words)) {
+        let mut entry = Entry { sequence, index, fields: Words::default() };
+        fields(&mut entry.fields);
+        self.entries.push(entry);
     }
 
-    /// The command that does it.
-    pub(super) fn command(mut self) -> Cmd {
-        if !self.has_entries {
-            self.command.arg("");
+    /// The keys whose values must be of a certain type.
+    pub(super) fn keys(&self) -> Vec<&str> {
+        self.typed().map(|(write, _)| write.key.as_str()).collect()
+    }
+
+    fn typed(&self) -> impl Iterator<Item = (&Writing, &'static str)> {
+        self.rows.iter().flat_map(|row| &row.writes).filter_map(|write| Some((write, write.kind?)))
+    }
+
+    /// For each row what is in its way, if anything is.
+    pub(super) fn obstacles(&self, seen: &Seen) -> Vec<Option<String>> {
+        let mut types = seen.types.iter();
+        let mut obstacle = |write: &Writing| {
+            let (kind, found) = (write.kind?, types.next()?);
+            let is_foreign = found != kind && found != "none";
+            is_foreign.then(|| format!("WRONGTYPE {} is a {found} of somebody else", write.key))
+        };
+        // All types are gone through, and the first obstacle of a row is reported.
+        self.rows.iter().map(|row| row.writes.iter().filter_map(&mut obstacle).reduce(|first, _| first)).collect()
+    }
+
+    /// The names of the rows that have an obstacle.
+    pub(super) fn names(&self, obstacles: &[Option<String>]) -> Vec<String> {
+        let rows = self.rows.iter().zip(obstacles).filter(|(_, obstacle)| obstacle.is_some());
+        rows.map(|(row, _)| row.name.to_string()).collect()
+    }
+
+    /// The commands, all or none of which are run. Rows with an obstacle are put aside instead of being written.
+    pub(super) fn commands(
+        self,
+        keys: &Keys,
+        token: &Token,
+        seen: &Seen,
+        obstacles: Vec<Option<String>>,
+        leaves: Leaves,
+    ) -> Pipeline {
+        let mut all = Pipeline::with_capacity(2 * self.rows.len() + self.entries.len() + 5);
+        all.atomic();
+        all.cmd("SET").arg(keys.owner().to_string()).arg(&token.text).arg("PX").arg(millis(REDIS_OWNED));
+        let rejected = keys.rejected().to_string();
+        for (row, obstacle) in self.rows.into_iter().zip(obstacles) {
+            if let Some(why) = obstacle {
+                all.cmd("HSET").arg(&rejected).arg(row.name.to_string()).arg(why);
+                continue;
+            }
+            for write in row.writes {
+                all.add_command(write.command);
+            }
+            if seen.rejected > 0 {
+                all.cmd("HDEL").arg(&rejected).arg(row.name.to_string());
+            }
         }
-        self.command.arg("");
-        self.command
+        let offset = offset(seen, &self.entries, leaves);
+        for Entry { sequence, index, fields } in self.entries {
+            all.add_command(add(keys, (sequence + offset, index), &fields));
+        }
+        leave(&mut all, keys, leaves, offset, seen.stream_offset);
+        all
     }
 }
 
-/// The commands of a row.
-#[derive(Debug)]
-pub(super) struct Row<'t>(&'t mut Transaction);
+/// What is added to sequences. Ids of the stream only grow, also over a copy of everything from a history that is
+/// shorter, or where somebody else added an entry: consumers need not notice.
+fn offset(seen: &Seen, entries: &[Entry], leaves: Leaves) -> u64 {
+    let beyond = |sequence: u64| seen.last_entry.map_or(0, |(last, _)| (last + 1).saturating_sub(sequence));
+    match (leaves, entries.first()) {
+        (Leaves::Rebuilt(position, _), _) => beyond(position.sequence),
+        (_, Some(first)) if seen.last_entry >= Some((first.sequence + seen.stream_offset, first.index)) => {
+            beyond(first.sequence)
+        }
+        _ => seen.stream_offset,
+    }
+}
 
-impl Row<'_> {
-    /// Adds a command: its name, its key, and what comes after it.
-    pub(super) fn run(&mut self, name: &str, key: impl Display, rest: impl FnOnce(&mut Words)) {
-        let Transaction { command, words, .. } = &mut *self.0;
-        rest(words.add(name).add(key));
-        words.append(command);
+fn add(keys: &Keys, (first, second): (u64, u64), fields: &Words) -> Cmd {
+    let mut add = cmd("XADD");
+    add.arg(keys.events().to_string()).arg("MAXLEN").arg("~").arg(REDIS_STREAM_ENTRIES);
+    add.arg(format!("{first}-{second}"));
+    fields.append_to(&mut add);
+    add
+}
+
+/// Leaves the position.
+fn leave(all: &mut Pipeline, keys: &Keys, leaves: Leaves, offset: u64, known_offset: u64) {
+    let key = keys.position().to_string();
+    let (position, at) = match leaves {
+        Leaves::Same => return,
+        Leaves::Next(position, at) | Leaves::Rebuilt(position, at) => (position, at.to_string()),
+    };
+    let history = position.history.to_string();
+    if matches!(leaves, Leaves::Rebuilt(..)) {
+        let mut fields = Words::default();
+        fields.add("history").add(&history).add("sequence").add(position.sequence);
+        fields.add("at").add(&at).add("type").add("mirror_rebuilt");
+        all.cmd("DEL").arg(&key);
+        all.cmd("HSET").arg(&key).arg("stream_offset").arg(offset).arg("sweeping").arg(1);
+        all.add_command(add(keys, (position.sequence + offset, 1), &fields));
+    } else if offset != known_offset {
+        all.cmd("HSET").arg(&key).arg("stream_offset").arg(offset);
+    }
+    all.cmd("HSET").arg(&key).arg("history").arg(history).arg("sequence").arg(position.sequence).arg("at").arg(at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::change::HistoryId;
+    use crate::domain::order::OrderId;
+
+    fn seen(last_entry: Option<(u64, u64)>, types: &[&str]) -> Seen {
+        let types = types.iter().map(|kind| (*kind).to_owned()).collect();
+        Seen { known: Default::default(), is_sweeping: false, rejected: 0, stream_offset: 10, last_entry, types }
+    }
+
+    #[test]
+    fn ids_of_the_stream_only_grow() {
+        let entry = |sequence, index| Entry { sequence, index, fields: Words::default() };
+        let position = Position { history: HistoryId::default(), sequence: 7 };
+        let at = Timestamp::from_millis(0);
+        let next =
+            |last, sequence, index| offset(&seen(last, &[]), &[entry(sequence, index)], Leaves::Next(position, at));
+        assert_eq!(next(None, 5, 1), 10);
+        assert_eq!(next(Some((15, 2)), 5, 3), 10);
+        assert_eq!(next(Some((15, 2)), 5, 2) + 5, 16);
+        assert_eq!(next(Some((99, 0)), 5, 1) + 5, 100);
+        let rebuilt = |last| offset(&seen(last, &[]), &[], Leaves::Rebuilt(position, at));
+        assert_eq!((rebuilt(None), rebuilt(Some((3, 1))), rebuilt(Some((20, 1)))), (0, 0, 14));
+    }
+
+    #[test]
+    fn a_row_is_put_aside_with_the_first_thing_in_its_way_and_alone() {
+        let mut transaction = Transaction::default();
+        for id in 1..=3 {
+            transaction.row(RowName::Order(OrderId(id)), |row| {
+                row.run("HSET", format!("order:{id}"), |words| words.field("id", Some(&id)));
+                row.run("SET", format!("job:{id}"), |words| _ = words.add(id));
+                row.run("ZADD", "all", |words| _ = words.add(id).add(id));
+            });
+        }
+        assert_eq!(transaction.keys(), ["order:1", "all", "order:2", "all", "order:3", "all"]);
+        let obstacles = transaction.obstacles(&seen(None, &["hash", "zset", "list", "set", "none", "none"]));
+        assert_eq!(obstacles, [None, Some("WRONGTYPE order:2 is a list of somebody else".to_owned()), None]);
+        assert_eq!(transaction.names(&obstacles), ["order:2"]);
     }
 }
