@@ -22,6 +22,7 @@ mod error;
 mod events;
 mod follow;
 mod kept;
+mod pace;
 mod position;
 mod postgres;
 mod redis;

@@ -10,6 +10,16 @@ pub const MIRROR_RECORDS: usize = 1_024;
 pub const MIRROR_BATCH_CHANGES: usize = 8 * 1_024;
 /// Orders that a mirror reads at once where it copies everything.
 pub const MIRROR_PAGE: usize = 4 * 1_024;
+/// Changes a second that a mirror with rows in PostgreSQL copies while orders come on a machine that is busy.
+pub const POSTGRES_BUSY_CHANGES: u32 = 20_000;
+/// The same of the mirror in Redis, which takes more time for a change.
+pub const REDIS_BUSY_CHANGES: u32 = 10_000;
+/// The same of events, each of which is a request.
+pub const EVENTS_BUSY_CHANGES: u32 = 4_000;
+/// A machine is busy from this share of its processors' time on, in percent.
+pub const MIRROR_BUSY_PERCENT: f32 = 90.0;
+/// How often a mirror looks whether the machine is busy; no less than what the clock of the processors' time resolves.
+pub const MIRROR_BUSY_SAMPLE: Duration = Duration::from_millis(250);
 /// How often a mirror notes how far it is behind, and looks after its target.
 pub const MIRROR_TICK: Duration = Duration::from_millis(500);
 /// The longest time for one step of a target; then it is connected to anew.

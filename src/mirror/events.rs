@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::domain::order::{Order, OrderMap};
 use crate::domain::product::Product;
-use crate::limits::{EVENTS_AT_ONCE, EVENTS_MAX_RETRY_AFTER, EVENTS_TIMEOUT, MIRROR_RECORDS};
+use crate::limits::{EVENTS_AT_ONCE, EVENTS_BUSY_CHANGES, EVENTS_MAX_RETRY_AFTER, EVENTS_TIMEOUT, MIRROR_RECORDS};
 use crate::outbound::{Receiver, Webhook, WebhookConfig, WebhookConfigError};
 use crate::store::TailError;
 
@@ -200,6 +200,7 @@ impl Events {
 
 impl Target for Events {
     const MIRROR: Mirror = Mirror::Events;
+    const BUSY_CHANGES: u32 = EVENTS_BUSY_CHANGES;
     const HAS_ROWS: bool = false;
     /// Each post has a bound of its own, and a slow receiver takes its time for a batch.
     const PATIENCE: Duration = Duration::MAX;

@@ -20,6 +20,7 @@ use crate::metrics::MirrorFigures;
 use crate::store::{Tail, TailError};
 
 use super::kept::Kept;
+use super::pace::Pace;
 use super::position::Position;
 use super::source::{Source, Start};
 use super::target::{Batch, Fault, Target};
@@ -29,7 +30,8 @@ pub(super) async fn follow<T: Target>(target: &mut T, source: &Source, mut stopp
     let mirror = T::MIRROR;
     let figures = source.deps.metrics.mirrors().of(mirror);
     let kept = Kept::all(&source.deps.store, source.most_kept);
-    let mut follower = Follower { target, source, figures, kept: &kept };
+    let pace = Pace::new(T::BUSY_CHANGES);
+    let mut follower = Follower { target, source, figures, kept: &kept, pace };
     let copy = async {
         let (mut pause, mut reached) = (MIRROR_FIRST_DELAY, 0);
         loop {
@@ -92,6 +94,7 @@ struct Follower<'f, T> {
     source: &'f Source,
     figures: &'f MirrorFigures,
     kept: &'f Kept,
+    pace: Pace,
 }
 
 impl<T: Target> Follower<'_, T> {
@@ -176,12 +179,14 @@ impl<T: Target> Follower<'_, T> {
     async fn apply(&mut self, records: Vec<Arc<Record>>, position: Position) -> Result<(), Fault> {
         let rows = if T::HAS_ROWS { self.source.rows(&records).await? } else { super::rows::Rows::default() };
         let changes = records.iter().map(|record| record.changes.len() as u64).sum();
+        self.pace.begin(self.source.head().sequence);
         let batch = Batch { records, rows, position };
         let began = Instant::now();
         let put_aside = within::<T, _>(self.target.apply(&batch)).await?;
         self.figures.put_aside(put_aside);
         self.figures.advance(position.sequence, changes, began.elapsed());
         self.kept.advance(position.sequence);
+        self.pace.end(changes, self.source.head().sequence).await;
         Ok(())
     }
 
@@ -201,10 +206,12 @@ impl<T: Target> Follower<'_, T> {
         self.figures.put_aside(within::<T, _>(self.target.begin(&products)).await?);
         let mut first = OrderId(0);
         loop {
+            self.pace.begin(self.source.head().sequence);
             let orders = self.source.orders(first, last_order).await?;
             let Some(last) = orders.last() else { break };
             first = OrderId(last.id.0 + 1);
             self.figures.put_aside(within::<T, _>(self.target.load(&orders)).await?);
+            self.pace.end(orders.len() as u64, self.source.head().sequence).await;
         }
         within::<T, _>(self.target.finish(position)).await?;
         tracing::info!(%mirror, %position, "everything is copied");

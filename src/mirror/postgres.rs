@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId};
-use crate::limits::{MIRROR_PAGE, MIRROR_RETRY};
+use crate::limits::{MIRROR_PAGE, MIRROR_RETRY, POSTGRES_BUSY_CHANGES};
 
 use super::position::Position;
 use super::source::Source;
@@ -72,6 +72,7 @@ async fn execute(client: &Client, sql: &str) -> Result<(), Fault> {
 
 impl Target for Postgres {
     const MIRROR: Mirror = Mirror::Postgres;
+    const BUSY_CHANGES: u32 = POSTGRES_BUSY_CHANGES;
 
     async fn connect(&mut self) -> Result<Option<Position>, Fault> {
         // The old session holds the lock until it is gone.

@@ -11,8 +11,8 @@ use crate::domain::mirror::Mirror;
 use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::limits::{
-    MIRROR_CONNECT_TIMEOUT, MIRROR_RETRY, REDIS_CHANGES, REDIS_KEYS, REDIS_LIVE, REDIS_READS, REDIS_REJECTED,
-    REDIS_SWEEP,
+    MIRROR_CONNECT_TIMEOUT, MIRROR_RETRY, REDIS_BUSY_CHANGES, REDIS_CHANGES, REDIS_KEYS, REDIS_LIVE, REDIS_READS,
+    REDIS_REJECTED, REDIS_SWEEP,
 };
 
 use super::position::Position;
@@ -241,6 +241,7 @@ impl Redis {
 
 impl Target for Redis {
     const MIRROR: Mirror = Mirror::Redis;
+    const BUSY_CHANGES: u32 = REDIS_BUSY_CHANGES;
 
     async fn connect(&mut self) -> Result<Option<Position>, Fault> {
         self.session = None;

@@ -46,6 +46,9 @@ pub(super) trait Target {
     /// Whether it has rows. One without takes records alone, and nothing is copied to it when it is new.
     const HAS_ROWS: bool = true;
 
+    /// Changes a second that are copied while orders come on a busy machine.
+    const BUSY_CHANGES: u32;
+
     /// The longest time for one step; a target that takes longer is away.
     const PATIENCE: Duration = MIRROR_TIMEOUT;
 
