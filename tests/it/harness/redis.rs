@@ -85,7 +85,8 @@ impl Redis {
         self.process.as_ref().expect("a running Redis").signal(name);
     }
 
-    fn connect(&self) -> Option<Connection> {
+    /// A connection to it, if it runs.
+    pub(crate) fn connect(&self) -> Option<Connection> {
         let password = self.settings.iter().skip_while(|setting| *setting != "--requirepass").nth(1);
         let query = password.map_or(String::new(), |password| format!("?pass={password}"));
         Client::open(format!("unix://{}{query}", self.socket().display())).ok()?.get_connection().ok()

@@ -282,6 +282,57 @@ async fn a_redis_that_is_emptied_gets_everything_although_nobody_orders() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_of_somebody_else_in_the_stream_stops_nothing_and_ids_still_grow() {
+    let redis = Redis::start(&[]).await;
+    let server = launch(&redis).start().await;
+    let product = server.create(100).await;
+    place(&server, product, 3).await;
+    assert_equal(&redis, &server).await;
+    let _: String = redis.ask(&["XADD", "flashsale:events", "999999-7", "type", "mine"]);
+    place(&server, product, 3).await;
+    assert_equal(&redis, &server).await;
+    place(&server, product, 2).await;
+    assert_equal(&redis, &server).await;
+    let later: Vec<Entry> = redis.ask(&["XRANGE", "flashsale:events", "999999-8", "+"]);
+    let count = |kind: &str| later.iter().filter(|(_, event)| event["type"] == kind).count();
+    assert_eq!((later.len(), count("order_placed"), count("order_fulfilled")), (10, 5, 5));
+    assert_eq!(figure::<Redis>(&server, "rebuilds_total").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_come_and_go_in_the_place_of_rows_lose_no_row() {
+    let redis = Redis::start(&[]).await;
+    let server = launch(&redis).start().await;
+    let product = server.create(1_000_000).await;
+    let first = place(&server, product, 1).await[0];
+    assert_equal(&redis, &server).await;
+    let orders: Vec<_> = (first + 1..=first + 400).map(|id| format!("flashsale:order:{id}")).collect();
+    let (mut connection, hindered) = (redis.connect().expect("a connection to Redis"), orders.clone());
+    // A value in the way of each second order that is not there yet, for a moment, again and again.
+    let script = "for at = 1 + ARGV[1] % 2, #KEYS, 2 do redis.call('SETNX', KEYS[at], 'mine') end \
+        for at = 1, #KEYS do if redis.call('TYPE', KEYS[at]).ok == 'string' and (at + ARGV[1]) % 2 == 0 then \
+            redis.call('DEL', KEYS[at]) end end";
+    let hindering = std::thread::spawn(move || {
+        for round in 0..400 {
+            let mut command = ::redis::cmd("EVAL");
+            command.arg(script).arg(hindered.len()).arg(&hindered).arg(round);
+            command.query::<()>(&mut connection).unwrap();
+        }
+    });
+    while !hindering.is_finished() {
+        place(&server, product, 20).await;
+    }
+    hindering.join().unwrap();
+    for key in &orders {
+        let kind: String = redis.ask(&["TYPE", key]);
+        if kind == "string" {
+            let _: () = redis.ask(&["DEL", key]);
+        }
+    }
+    assert_equal(&redis, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_somebody_else_is_left_alone() {
     let redis = Redis::start(&[]).await;
     let _: () = redis.ask(&["SET", "flashsale:events", "mine"]);
