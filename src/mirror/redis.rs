@@ -31,8 +31,8 @@ pub(super) use settings::Settings;
 use fault::{away, fault};
 use info::Info;
 use keys::{About, Keys, RowName};
-use part::{PartRows, parts};
-use rows::{add_changes, put_order, put_product, remove_product};
+use part::{PartRows, Reach, parts};
+use rows::{add_change, put_order, put_product, remove_product};
 use transaction::{Known, Leaves, Token, Transaction, own};
 
 /// A Redis server that mirrors the store.
@@ -253,10 +253,14 @@ impl Target for Redis {
         let mut rejected = 0;
         for part in parts(batch, REDIS_CHANGES) {
             let position = Position { sequence: part.last.sequence, ..batch.position };
-            let mut transaction = self.begin_with(Leaves::Next(position, part.last.at))?;
+            let mut transaction = self.begin_with(match part.reach {
+                Reach::Whole => Leaves::Next(position, part.last.at),
+                Reach::Amid => Leaves::Amid,
+                Reach::End => Leaves::End(position, part.last.at),
+            })?;
             self.put(&mut transaction, &part.rows);
-            part.records.iter().for_each(|record| add_changes(&mut transaction, record, position));
-            rejected += self.commit(transaction, Some(position)).await?;
+            part.changes.iter().for_each(|change| add_change(&mut transaction, *change, position.history));
+            rejected += self.commit(transaction, Some(position).filter(|_| part.reach != Reach::Amid)).await?;
         }
         Ok(rejected)
     }

@@ -2,7 +2,7 @@
 -- ARGV[3], ARGV[4]: the history and the sequence that the position must have, empty for none
 -- ARGV[5]: rows that may be rejected, ARGV[6]: entries of the stream
 -- ARGV[7], ARGV[8], ARGV[9]: history, sequence and time of the new position, empty where it stays
--- ARGV[10]: `1` where a copy of everything ends with it
+-- ARGV[10]: `rebuilt` where a copy of everything ends with it, `part` where some of the entries may be there already
 -- Then rows: a name, then commands, each the number of its words and the words, until a number of 0; an empty name
 -- ends the rows. Then entries: sequence, index, the number of words and the words; an empty sequence ends them.
 if held and held ~= ARGV[1] then
@@ -49,25 +49,38 @@ local function id(sequence, index)
     return string.format('%.0f-%s', tonumber(sequence) + offset, index)
 end
 
-local sequence = take()
-while sequence ~= '' do
-    local entry, words = id(sequence, take()), tonumber(take())
-    redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], entry, unpack(ARGV, at + 1, at + words))
-    at = at + words
-    sequence = take()
-end
-
-if ARGV[10] == '1' then
-    local last = -1
+-- The two numbers of the stream's last id.
+local function last_id()
     if redis.call('EXISTS', events) == 1 then
         local info = redis.call('XINFO', 'STREAM', events)
         for index = 1, #info, 2 do
             if info[index] == 'last-generated-id' then
-                last = tonumber(string.match(info[index + 1], '^%d+'))
+                local first, second = string.match(info[index + 1], '^(%d+)-(%d+)$')
+                return tonumber(first), tonumber(second)
             end
         end
     end
-    offset = math.max(0, last + 1 - tonumber(ARGV[8]))
+    return -1, -1
+end
+
+-- A record that is written in parts begins anew where the mirror lost the connection amid it.
+local last, last_index = -1, -1
+if ARGV[10] == 'part' then
+    last, last_index = last_id()
+end
+local sequence = take()
+while sequence ~= '' do
+    local index, words = take(), tonumber(take())
+    local first = tonumber(sequence) + offset
+    if first > last or (first == last and tonumber(index) > last_index) then
+        redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], id(sequence, index), unpack(ARGV, at + 1, at + words))
+    end
+    at = at + words
+    sequence = take()
+end
+
+if ARGV[10] == 'rebuilt' then
+    offset = math.max(0, last_id() + 1 - tonumber(ARGV[8]))
     redis.call('DEL', position)
     redis.call('HSET', position, 'stream_offset', string.format('%.0f', offset), 'sweeping', '1')
     redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], id(ARGV[8], '1'),

@@ -31,6 +31,10 @@ pub(super) enum Leaves {
     Same,
     /// The next one.
     Next(Position, Timestamp),
+    /// The one that it found, amid the changes of a record, which may be in the stream already.
+    Amid,
+    /// The next one, with the last changes of such a record.
+    End(Position, Timestamp),
     /// The first one after a copy of everything.
     Rebuilt(Position, Timestamp),
 }
@@ -108,12 +112,16 @@ impl Transaction {
         let mut command = script(TRANSACTION, keys, token);
         command.arg(&known[..]).arg(REDIS_REJECTED).arg(REDIS_STREAM_ENTRIES);
         match leaves {
-            Leaves::Same => command.arg(&["", "", "", ""]),
-            Leaves::Next(position, at) | Leaves::Rebuilt(position, at) => {
-                command.arg(position.history.to_string()).arg(position.sequence).arg(at.to_string());
-                command.arg(if matches!(leaves, Leaves::Rebuilt(..)) { "1" } else { "" })
+            Leaves::Same | Leaves::Amid => command.arg(&["", "", ""]),
+            Leaves::Next(position, at) | Leaves::End(position, at) | Leaves::Rebuilt(position, at) => {
+                command.arg(position.history.to_string()).arg(position.sequence).arg(at.to_string())
             }
         };
+        command.arg(match leaves {
+            Leaves::Same | Leaves::Next(..) => "",
+            Leaves::Amid | Leaves::End(..) => "part",
+            Leaves::Rebuilt(..) => "rebuilt",
+        });
         Self { command, words: Words::default(), has_entries: false }
     }
 
