@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::past::{Past, trims};
 use crate::harness::{Client, Launch, Server, eventually, order_id};
 
 /// Rows by number, each with its fields as texts; an empty text is none.
@@ -249,6 +250,72 @@ pub(crate) async fn everything_is_copied_where_the_position_says_nothing<T: Targ
     place(&server, product, 10).await;
     assert_equal(&target, &server).await;
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+}
+
+/// A server with days of history behind the position of a target that is away. It keeps so many records for it, and
+/// trims all others.
+async fn long_away<T: Target>(target: &mut T, kept: u32) -> Server {
+    let launch = with(target, target.port());
+    let past = Past::open(&launch, 4);
+    let (product, deleted) = (past.create(10_000).await, past.create(5).await);
+    past.place(product, 30).await;
+    past.close().await;
+    let mut server = launch.start().await;
+    assert_equal(target, &server).await;
+    server.terminate().await;
+    target.kill().await;
+    let past = Past::open(&server.launch, 3);
+    past.delete(deleted).await;
+    let added = past.create(100).await;
+    for _ in 0..20 {
+        past.place(product, 3).await;
+        past.place(added, 1).await;
+    }
+    past.close().await;
+    trims(&mut server.launch, kept);
+    server.restart().await;
+    // Each record lets up to eight go.
+    for _ in 0..30 {
+        place(&server, product, 1).await;
+    }
+    server
+}
+
+/// The words of a server that has let records go for a target that is away.
+pub(crate) const LET_GO: &str = "the journal keeps nothing for it any more";
+
+/// A target that was away for longer than the journal keeps records for it gets everything.
+pub(crate) async fn a_target_behind_which_the_journal_was_trimmed_gets_everything<T: Target>() {
+    let mut target = T::start().await;
+    let mut server = long_away(&mut target, 20).await;
+    eventually("the journal to be let go", async || server.output().contains(LET_GO).then_some(())).await;
+    place(&server, 1, 20).await;
+    for _ in 0..30 {
+        place(&server, 1, 1).await;
+    }
+    target.run().await;
+    let said = "the history was trimmed up to record";
+    eventually("the reason for a copy", async || server.output().contains(said).then_some(())).await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+    place(&server, 1, 20).await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+    // There are more records than are kept, and the target lacks none of them.
+    server.restart().await;
+    place(&server, 1, 20).await;
+    assert_equal(&target, &server).await;
+    assert!(!server.output().contains(LET_GO), "{}", server.output());
+}
+
+/// What a target lacks that is away is kept, however old it is.
+pub(crate) async fn what_a_target_lacks_is_not_trimmed<T: Target>() {
+    let mut target = T::start().await;
+    let server = long_away(&mut target, 5_000_000).await;
+    target.run().await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 0.0);
+    assert!(!server.output().contains(LET_GO), "{}", server.output());
 }
 
 /// A proxy that loses responses when it is asked to.

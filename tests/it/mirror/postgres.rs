@@ -130,6 +130,16 @@ async fn everything_is_copied_where_the_position_says_nothing() {
     conformance::everything_is_copied_where_the_position_says_nothing::<Postgres>().await;
 }
 
+#[tokio::test]
+async fn a_database_behind_which_the_journal_was_trimmed_gets_everything() {
+    conformance::a_target_behind_which_the_journal_was_trimmed_gets_everything::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn what_a_database_lacks_is_not_trimmed() {
+    conformance::what_a_target_lacks_is_not_trimmed::<Postgres>().await;
+}
+
 /// A server that mirrors into the database `sale`, which exists.
 async fn mirrored(postgres: &Postgres) -> Launch {
     let launch = Server::with().env("DATABASE_URL", &postgres.url("sale"));

@@ -142,6 +142,8 @@ conforms! {
     a_slow_target_delays_no_order,
     a_rejected_row_is_put_aside,
     everything_is_copied_where_the_position_says_nothing,
+    a_target_behind_which_the_journal_was_trimmed_gets_everything,
+    what_a_target_lacks_is_not_trimmed,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
