@@ -1,7 +1,7 @@
 //! What every mirror with rows must do, whatever it copies to.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -154,10 +154,11 @@ pub(crate) async fn a_killed_target_gets_all<T: Target>() {
     place(&server, product, 1).await;
     assert_equal(&target, &server).await;
     let rebuilds = figure::<T>(&server, "rebuilds_total").await;
-    for _ in 0..3 {
-        let (client, orders) = (server.client(), 10);
+    let outage = std::env::var("OUTAGE_SECONDS").map_or(0, |seconds| seconds.parse().expect("whole seconds"));
+    for seconds in [0, 0, outage] {
+        let client = server.client();
         let load = tokio::spawn(async move {
-            for _ in 0..orders {
+            for _ in 0..10 {
                 assert_eq!(place(&client, product, 200).await.len(), 200);
             }
         });
@@ -166,13 +167,35 @@ pub(crate) async fn a_killed_target_gets_all<T: Target>() {
         eventually("the loss of the target", async || (figure::<T>(&server, "connected").await == 0.0).then_some(()))
             .await;
         assert!(figure::<T>(&server, "lag_records").await > 0.0);
-        let seconds = std::env::var("OUTAGE_SECONDS").map_or(0, |seconds| seconds.parse().expect("whole seconds"));
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let end = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            orders_wait_for_no_target::<T>(&server, product).await;
+            if Instant::now() >= end {
+                break;
+            }
+            tokio::time::sleep(OUTAGE_PAUSE).await;
+        }
         target.run().await;
         assert_equal(&target, &server).await;
     }
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, rebuilds);
     assert_eq!(server.get_root("/readyz").await.status, 200);
+}
+
+/// Between the orders of a long outage, so that the comparison of all rows stays short.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Orders one by one and together are accepted and confirmed, each at its first attempt, and in all that time the
+/// target has got nothing.
+async fn orders_wait_for_no_target<T: Target>(server: &Server, product: u64) {
+    let lag = figure::<T>(server, "lag_records").await;
+    let one = order_id(&server.order(product, "ada", 1).await.expect(201));
+    let many = place(server, product, 20).await;
+    for order in [one, many[0], many[19]] {
+        server.order_becomes(order, "confirmed").await;
+    }
+    assert_eq!(figure::<T>(server, "connected").await, 0.0);
+    assert!(figure::<T>(server, "lag_records").await >= lag + 2.0, "something waited for the target, or was copied");
 }
 
 /// A batch whose reply is lost is written once.
