@@ -5,6 +5,7 @@
 //! of that costs together. The processor time of each mirror is given for an order, that of its thread in the server
 //! and that of its service, until the mirror has caught up after the round.
 //!
+//! Then come rounds with the services stopped, each after one with them: what an outage does to orders.
 //! Then PostgreSQL is suspended for a round and continues: how fast the mirror catches up, with nothing else to do.
 //! In the end both services must have every order, confirmed, and the stock of the store.
 #![allow(
@@ -92,7 +93,7 @@ impl Mirror {
 async fn main() -> ExitCode {
     let options = Options::parse();
     let round = Duration::from_secs(options.seconds) * 2 + CATCH_UP;
-    run::bounded(compare(&options), round * (options.rounds + 2)).await
+    run::bounded(compare(&options), round * (2 * options.rounds + 2)).await
 }
 
 async fn compare(options: &Options) -> ExitCode {
@@ -126,6 +127,7 @@ async fn compare(options: &Options) -> ExitCode {
         pairs.push(pair);
     }
     let ratio = summarise(&pairs);
+    with.outages(options).await;
     let rate = with.catch_up(options.connections).await;
     with.check().await;
     println!("\nevery order is in each mirror, confirmed, with the stock of the store");
@@ -251,6 +253,54 @@ impl Side {
         while figure("mirror_connected").await != Some(1) || figure("mirror_lag_records").await != Some(0) {
             assert!(start.elapsed() < CATCH_UP, "the mirror in {} is not up to date", mirror.name());
             sleep(POLL_EVERY).await;
+        }
+    }
+
+    /// Rounds with all services stopped, each after one with them; prints what they gave.
+    async fn outages(&mut self, options: &Options) {
+        let time = Duration::from_secs(options.seconds);
+        println!("\n| outage | orders/s before | meanwhile | ratio | records behind at the end | caught up after s |");
+        println!("|---|---|---|---|---|---|");
+        let mut ratios = Vec::new();
+        for round in 1..=options.rounds {
+            let before = self.round(time, options.connections).await.orders_per_second;
+            self.stop_services().await;
+            let (orders, elapsed) = self.drive(time, options.connections).await;
+            let meanwhile = orders as f64 / elapsed.as_secs_f64();
+            self.server.drain().await;
+            let mut behind = 0;
+            for &mirror in &self.mirrors {
+                assert_eq!(self.figure("mirror_connected", mirror).await, Some(0), "its service is away");
+                behind = behind.max(self.figure("mirror_lag_records", mirror).await.expect("a mirror"));
+            }
+            let start = Instant::now();
+            self.run_services().await;
+            futures_util::future::join_all(self.mirrors.iter().map(|&mirror| self.caught_up(mirror))).await;
+            let (ratio, seconds) = (meanwhile / before, start.elapsed().as_secs_f64());
+            println!("| {round} | {before:.0} | {meanwhile:.0} | {ratio:.3} | {behind} | {seconds:.2} |");
+            ratios.push(ratio);
+        }
+        let Spread { min, median, max } = Spread::of(ratios);
+        println!("\norders/s while the services are away, of those before: {median:.3} ({min:.3} to {max:.3})");
+    }
+
+    /// Stops the services; returns when the mirrors know.
+    async fn stop_services(&mut self) {
+        self.postgres.iter_mut().for_each(Postgres::stop);
+        self.redis.iter_mut().for_each(Redis::stop);
+        for &mirror in &self.mirrors {
+            while self.figure("mirror_connected", mirror).await != Some(0) {
+                sleep(POLL_EVERY).await;
+            }
+        }
+    }
+
+    async fn run_services(&mut self) {
+        if let Some(postgres) = &mut self.postgres {
+            postgres.run().await;
+        }
+        if let Some(redis) = &mut self.redis {
+            redis.run().await;
         }
     }
 

@@ -61,7 +61,7 @@ pub struct Config {
 }
 
 /// What follows the store outside of this process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MirrorsConfig {
     /// The PostgreSQL database.
     pub database: Option<DatabaseConfig>,
@@ -69,6 +69,8 @@ pub struct MirrorsConfig {
     pub redis: Option<RedisConfig>,
     /// Where events are posted.
     pub events: Option<EventsConfig>,
+    /// Journal records that are kept from being trimmed for each of these while it is away.
+    pub kept_records: u64,
 }
 
 /// How to reach a PostgreSQL database.

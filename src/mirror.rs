@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::MirrorsConfig;
-use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
+use crate::limits::{MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
 use crate::store::lower_priority;
 
 mod causes;
@@ -57,7 +57,7 @@ pub struct Mirrors {
 impl Mirrors {
     /// Starts those that are set. Whether their targets are there does not matter.
     pub fn start(deps: Deps, config: &MirrorsConfig) -> Result<Self, MirrorError> {
-        let source = Source { deps, most_kept: MIRROR_KEPT_RECORDS, linger: MIRROR_LINGER };
+        let source = Source { deps, most_kept: config.kept_records, linger: MIRROR_LINGER };
         let mut mirrors = Self { source, stop: watch::Sender::new(false), running: Vec::new() };
         if let Some(database) = &config.database {
             let target = Postgres::new(postgres::Settings::new(database)?, mirrors.source.clone());

@@ -42,9 +42,10 @@ const SETTINGS: [&str; 14] = [
 
 /// A database server, stopped when this is dropped.
 pub(crate) struct Postgres {
-    process: Service,
+    /// None while it is stopped.
+    process: Option<Service>,
     sockets: TempDir,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Postgres {
@@ -55,14 +56,30 @@ impl Postgres {
         make.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "-D"]).arg(data.path().join("data"));
         let made = make.output().expect("initdb");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut server = Self { process: None, sockets, data };
+        server.run().await;
+        server
+    }
+
+    /// Starts it with the data that it has.
+    pub(crate) async fn run(&mut self) {
         let mut postgres = command("postgres");
-        postgres.arg("-D").arg(data.path().join("data")).arg("-k").arg(sockets.path());
+        postgres.arg("-D").arg(self.data.path().join("data")).arg("-k").arg(self.sockets.path());
         SETTINGS.iter().for_each(|setting| _ = postgres.args(["-c", setting]));
         // Fast shutdown: ends the sessions, and writes what it has.
-        let mut process = Service::start(postgres, &data.path().join("log"), Signal::INT);
-        let directory = sockets.path();
+        let mut process = Service::start(postgres, &self.data.path().join("log"), Signal::INT);
+        let directory = self.sockets.path();
         process.wait_for(async || connect(directory).await.ok()).await;
-        Self { process, sockets, _data: data }
+        self.process = Some(process);
+    }
+
+    /// Stops it; its data stay.
+    pub(crate) fn stop(&mut self) {
+        self.process = None;
+    }
+
+    fn process(&self) -> &Service {
+        self.process.as_ref().expect("a database server that runs")
     }
 
     /// The directory of the socket, which is what a client gets as host.
@@ -75,16 +92,16 @@ impl Postgres {
     }
 
     pub(crate) fn cpu(&self) -> Duration {
-        self.process.cpu()
+        self.process().cpu()
     }
 
     /// Suspends all of it: whatever is asked of it waits.
     pub(crate) fn suspend(&self) {
-        self.process.signal_all(Signal::STOP);
+        self.process().signal_all(Signal::STOP);
     }
 
     pub(crate) fn resume(&self) {
-        self.process.signal_all(Signal::CONT);
+        self.process().signal_all(Signal::CONT);
     }
 }
 

@@ -28,10 +28,11 @@ const SETTINGS: [&str; 10] = [
 
 /// A Redis server, stopped when this is dropped.
 pub(crate) struct Redis {
-    process: Service,
+    /// None while it is stopped.
+    process: Option<Service>,
     sockets: TempDir,
     port: u16,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Redis {
@@ -39,14 +40,26 @@ impl Redis {
     pub(crate) async fn start(parent: &Path) -> Self {
         let data = TempDir::new_in(parent).expect("a directory");
         let sockets = TempDir::new().expect("a directory");
-        let (socket, port) = (sockets.path().join("redis"), free_port());
+        let mut server = Self { process: None, sockets, port: free_port(), data };
+        server.run().await;
+        server
+    }
+
+    /// Starts it with the data that it has.
+    pub(crate) async fn run(&mut self) {
+        let (socket, data) = (self.socket(), self.data.path());
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--unixsocket").arg(&socket);
-        command.arg("--dir").arg(data.path()).args(SETTINGS);
-        let mut process = Service::start(command, &data.path().join("log"), Signal::TERM);
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).arg("--unixsocket").arg(&socket);
+        command.arg("--dir").arg(data).args(SETTINGS);
+        let mut process = Service::start(command, &data.join("log"), Signal::TERM);
         let ready = || redis::cmd("PING").exec(&mut connect(&socket)?).ok();
         process.wait_for(async || ready()).await;
-        Self { process, sockets, port, _data: data }
+        self.process = Some(process);
+    }
+
+    /// Stops it; its data stay.
+    pub(crate) fn stop(&mut self) {
+        self.process = None;
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -58,7 +71,7 @@ impl Redis {
     }
 
     pub(crate) fn cpu(&self) -> Duration {
-        self.process.cpu()
+        self.process.as_ref().expect("a Redis that runs").cpu()
     }
 
     /// What it responds to a command, given as words.

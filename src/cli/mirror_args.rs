@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use crate::config::{self, ConfigError, DatabaseConfig, DatabaseTls, EventsConfig, MirrorsConfig, RedisConfig, Secret};
+use crate::limits::DEFAULT_MIRROR_KEPT_RECORDS;
 
 use super::values::within;
 
@@ -124,6 +125,13 @@ pub(super) struct MirrorArgs {
     /// opposites
     #[arg(long, env = "EVENTS_ALLOW_PRIVATE", value_parser = BoolishValueParser::new())]
     events_allow_private: bool,
+    /// Journal records kept from being trimmed for a mirror, or a receiver of events, that is away; one that is behind
+    /// by more is copied to anew
+    #[arg(
+        long, env = "MIRROR_KEEP_RECORDS", default_value_t = DEFAULT_MIRROR_KEPT_RECORDS, value_name = "N",
+        value_parser = within::<u32>(0..=1_000_000_000)
+    )]
+    mirror_keep_records: u32,
 }
 
 impl MirrorArgs {
@@ -151,6 +159,7 @@ impl MirrorArgs {
         }
         let allow_private = self.events_allow_private;
         let events = url.map(|url| EventsConfig { url: Secret::new(url), secret, allow_private });
-        Ok(MirrorsConfig { database: self.database.resolve()?, redis: server, events })
+        let kept_records = self.mirror_keep_records.into();
+        Ok(MirrorsConfig { database: self.database.resolve()?, redis: server, events, kept_records })
     }
 }

@@ -36,7 +36,8 @@ pub const MIRROR_DRAIN: Duration = Duration::from_secs(1);
 pub const MIRROR_RETRY: Duration = Duration::from_secs(10);
 /// Bytes of one migration.
 pub const MAX_MIGRATION_BYTES: usize = 1024 * 1024;
-/// Changes that are written to Redis in one transaction, which Redis runs alone; one record can have more.
+/// Changes that are written to Redis in one transaction, which Redis runs alone; a record with more is written in
+/// several.
 pub const REDIS_CHANGES: usize = 1_000;
 /// Keys that Redis looks through, removes or is given anew in one command.
 pub const REDIS_KEYS: usize = 1_000;
@@ -70,5 +71,5 @@ pub const EVENTS_MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
 pub const EVENTS_ASIDE_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of the file with the position of events.
 pub const EVENTS_POSITION_BYTES: usize = 256;
-/// Records that are kept from being trimmed for a target that is away.
-pub const MIRROR_KEPT_RECORDS: u64 = 5_000_000;
+/// Records that are kept from being trimmed for a target that is away, unless another number is set.
+pub const DEFAULT_MIRROR_KEPT_RECORDS: u32 = 5_000_000;

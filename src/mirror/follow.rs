@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::domain::change::Record;
+use crate::domain::mirror::Mirror;
 use crate::domain::order::OrderId;
 use crate::limits::{
     MIRROR_BATCH_CHANGES, MIRROR_DRAIN, MIRROR_FIRST_DELAY, MIRROR_MAX_DELAY, MIRROR_RECORDS, MIRROR_TICK,
@@ -47,19 +48,20 @@ pub(super) async fn follow<T: Target>(target: &mut T, source: &Source, mut stopp
                 false => tracing::debug!(%mirror, "{fault}"),
             }
             figures.fail(&fault.to_string());
+            kept.miss();
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(MIRROR_MAX_DELAY);
         }
     };
     tokio::select! {
         () = copy => {}
-        () = look_after(source, &kept, figures) => {}
+        () = look_after(mirror, source, &kept, figures) => {}
         () = drained(&mut stopped, source, figures) => {}
     }
 }
 
 /// Notes how far the mirror is behind, and lets records go that are kept for a target that is away for too long.
-async fn look_after(source: &Source, kept: &Kept, figures: &MirrorFigures) {
+async fn look_after(mirror: Mirror, source: &Source, kept: &Kept, figures: &MirrorFigures) {
     let mut ticks = interval(MIRROR_TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -69,6 +71,7 @@ async fn look_after(source: &Source, kept: &Kept, figures: &MirrorFigures) {
         }
         if kept.has_let_go() {
             tracing::warn!(
+                %mirror,
                 most = source.most_kept,
                 "the target of a mirror is too far behind; the journal keeps nothing for it any more, and what was \
                  trimmed meanwhile is made up for by a copy of everything"
@@ -196,7 +199,8 @@ impl<T: Target> Follower<'_, T> {
         self.figures.rebuild();
         if !T::HAS_ROWS {
             let head = self.source.head();
-            tracing::info!(%mirror, "{why}; the mirror begins with what comes now");
+            let gap = "nothing that happened until now is posted any more";
+            tracing::warn!(%mirror, record = head.sequence, "{why}; {gap}, and the mirror begins with what comes");
             within::<T, _>(self.target.finish(head)).await?;
             return Ok(head);
         }

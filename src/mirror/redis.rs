@@ -34,7 +34,7 @@ use fault::{away, fault};
 use info::Info;
 use keys::{About, Keys, RowName};
 use part::{PartRows, parts};
-use rows::{add_changes, put_order, put_product, remove_product};
+use rows::{add_change, put_order, put_product, remove_product};
 use seen::{Known, Seen, Token};
 use transaction::{Leaves, Transaction, millis};
 
@@ -255,8 +255,9 @@ impl Target for Redis {
             let position = Position { sequence: part.last.sequence, ..batch.position };
             let mut transaction = Transaction::default();
             self.put(&mut transaction, &part.rows);
-            part.records.iter().for_each(|record| add_changes(&mut transaction, record, position));
-            rejected += self.commit(transaction, Leaves::Next(position, part.last.at)).await?;
+            part.changes.iter().for_each(|change| add_change(&mut transaction, *change, position.history));
+            let leaves = if part.ends_record { Leaves::Next(position, part.last.at) } else { Leaves::Same };
+            rejected += self.commit(transaction, leaves).await?;
         }
         Ok(rejected)
     }

@@ -2,5 +2,6 @@
 
 mod conformance;
 mod events;
+mod past;
 mod postgres;
 mod redis;

@@ -3,12 +3,12 @@
 use std::fmt::Display;
 
 use super::keys::{Keys, RowName};
+use super::part::Numbered;
 use super::transaction::{Transaction, Words};
-use crate::domain::change::Record;
+use crate::domain::change::HistoryId;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Order;
 use crate::domain::product::{Product, ProductId};
-use crate::mirror::position::Position;
 use crate::view::change::ChangeView;
 
 /// A value that may be missing, to be shown.
@@ -88,14 +88,12 @@ pub(super) fn remove_product(transaction: &mut Transaction, keys: &Keys, id: Pro
     });
 }
 
-/// Adds the changes of a record to the stream.
-pub(super) fn add_changes(transaction: &mut Transaction, record: &Record, position: Position) {
-    for (index, change) in (1..).zip(&record.changes) {
-        transaction.entry(record.sequence, index, |words| {
-            words.field("history", Some(&position.history));
-            words.field("sequence", Some(&record.sequence));
-            words.field("at", Some(&record.at));
-            ChangeView::of(change).each_text(|name, value| words.field(name, value));
-        });
-    }
+/// Adds a change of a record to the stream.
+pub(super) fn add_change(transaction: &mut Transaction, (record, number, change): Numbered<'_>, history: HistoryId) {
+    transaction.entry(record.sequence, number, |words| {
+        words.field("history", Some(&history));
+        words.field("sequence", Some(&record.sequence));
+        words.field("at", Some(&record.at));
+        ChangeView::of(change).each_text(|name, value| words.field(name, value));
+    });
 }

@@ -178,7 +178,11 @@ impl Transaction {
         }
         let offset = offset(seen, &self.entries, leaves);
         for Entry { sequence, index, fields } in self.entries {
-            all.add_command(add(keys, (sequence + offset, index), &fields));
+            let id = (sequence + offset, index);
+            // A large record that was written in part, when the connection was lost, begins again.
+            if seen.last_entry < Some(id) {
+                all.add_command(add(keys, id, &fields));
+            }
         }
         leave(&mut all, keys, leaves, offset, seen.stream_offset);
         all
@@ -191,7 +195,7 @@ fn offset(seen: &Seen, entries: &[Entry], leaves: Leaves) -> u64 {
     let beyond = |sequence: u64| seen.last_entry.map_or(0, |(last, _)| (last + 1).saturating_sub(sequence));
     match (leaves, entries.first()) {
         (Leaves::Rebuilt(position, _), _) => beyond(position.sequence),
-        (_, Some(first)) if seen.last_entry >= Some((first.sequence + seen.stream_offset, first.index)) => {
+        (_, Some(first)) if seen.last_entry.is_some_and(|(last, _)| last > first.sequence + seen.stream_offset) => {
             beyond(first.sequence)
         }
         _ => seen.stream_offset,
@@ -209,6 +213,9 @@ fn add(keys: &Keys, (first, second): (u64, u64), fields: &Words) -> Cmd {
 /// Leaves the position.
 fn leave(all: &mut Pipeline, keys: &Keys, leaves: Leaves, offset: u64, known_offset: u64) {
     let key = keys.position().to_string();
+    if offset != known_offset {
+        all.cmd("HSET").arg(&key).arg("stream_offset").arg(offset);
+    }
     let (position, at) = match leaves {
         Leaves::Same => return,
         Leaves::Next(position, at) | Leaves::Rebuilt(position, at) => (position, at.to_string()),
@@ -221,8 +228,6 @@ fn leave(all: &mut Pipeline, keys: &Keys, leaves: Leaves, offset: u64, known_off
         all.cmd("DEL").arg(&key);
         all.cmd("HSET").arg(&key).arg("stream_offset").arg(offset).arg("sweeping").arg(1);
         all.add_command(add(keys, (position.sequence + offset, 1), &fields));
-    } else if offset != known_offset {
-        all.cmd("HSET").arg(&key).arg("stream_offset").arg(offset);
     }
     all.cmd("HSET").arg(&key).arg("history").arg(history).arg("sequence").arg(position.sequence).arg("at").arg(at);
 }
@@ -247,7 +252,8 @@ mod tests {
             |last, sequence, index| offset(&seen(last, &[]), &[entry(sequence, index)], Leaves::Next(position, at));
         assert_eq!(next(None, 5, 1), 10);
         assert_eq!(next(Some((15, 2)), 5, 3), 10);
-        assert_eq!(next(Some((15, 2)), 5, 2) + 5, 16);
+        // Amid a record that was written in part.
+        assert_eq!(next(Some((15, 2)), 5, 1), 10);
         assert_eq!(next(Some((99, 0)), 5, 1) + 5, 100);
         let rebuilt = |last| offset(&seen(last, &[]), &[], Leaves::Rebuilt(position, at));
         assert_eq!((rebuilt(None), rebuilt(Some((3, 1))), rebuilt(Some((20, 1)))), (0, 0, 14));

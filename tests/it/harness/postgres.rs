@@ -15,6 +15,9 @@ use super::{Process, eventually};
 /// Where Debian puts the programs of the server, by version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 
+/// Names a directory with the programs `initdb` and `postgres` of another version.
+const NAMED_PROGRAMS: &str = "FLASHSALE_TEST_POSTGRES";
+
 /// A database server, and its directory, which lives as long as this does.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -24,8 +27,11 @@ pub(crate) struct Postgres {
     process: Option<Process>,
 }
 
-/// The directory of the newest server's programs.
+/// The directory of the server's programs: the one that is named, or that of the newest server.
 fn programs() -> PathBuf {
+    if let Some(named) = std::env::var_os(NAMED_PROGRAMS).filter(|named| !named.is_empty()) {
+        return named.into();
+    }
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
     let versions = fs::read_dir(PROGRAMS).into_iter().flatten().flatten().map(|entry| entry.path());
     let newest = versions.filter(|path| path.join("bin/postgres").exists()).max_by_key(|path| version(path));

@@ -1,5 +1,6 @@
 //! A Redis server of a test's own, in a temporary directory.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,15 @@ pub(crate) struct Redis {
     port: u16,
     settings: Vec<String>,
     process: Option<Process>,
+}
+
+/// Names the program of another version, or of another server that speaks as Redis does.
+const NAMED_PROGRAM: &str = "FLASHSALE_TEST_REDIS";
+
+/// The program of the server: the one that is named, or that of the system.
+fn program() -> OsString {
+    let named = std::env::var_os(NAMED_PROGRAM).filter(|named| !named.is_empty());
+    named.unwrap_or_else(|| "redis-server".into())
 }
 
 fn free_port() -> u16 {
@@ -51,13 +61,13 @@ impl Redis {
 
     /// Starts it, with the data that it has.
     pub(crate) async fn run(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         let data = self.directory().join("data");
         fs::create_dir_all(&data).unwrap();
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]);
         command.arg("--unixsocket").arg(self.socket()).arg("--dir").arg(data).args(&self.settings);
-        let found = Command::new("redis-server").arg("--version").output();
-        assert!(found.is_ok(), "redis-server is not installed: install the package redis-server");
+        let found = Command::new(program()).arg("--version").output();
+        assert!(found.is_ok(), "{:?} is not installed: install the package redis-server", program());
         let mut process = Process::spawn(&mut command, None);
         eventually("Redis", async || {
             let exited = process.try_exit();

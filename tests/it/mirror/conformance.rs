@@ -1,7 +1,7 @@
 //! What every mirror with rows must do, whatever it copies to.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::past::{Past, trims};
 use crate::harness::{Client, Launch, Server, eventually, order_id};
 
 /// Rows by number, each with its fields as texts; an empty text is none.
@@ -113,6 +114,8 @@ macro_rules! conforms {
             a_slow_target_delays_no_order,
             a_rejected_row_is_put_aside,
             everything_is_copied_where_the_position_says_nothing,
+            a_target_behind_which_the_journal_was_trimmed_gets_everything,
+            what_a_target_lacks_is_not_trimmed,
         );
     };
     ($target:ty: $($fact:ident),* $(,)?) => {$(
@@ -177,10 +180,11 @@ pub(crate) async fn a_killed_target_gets_all<T: Target>() {
     place(&server, product, 1).await;
     assert_equal(&target, &server).await;
     let rebuilds = figure::<T>(&server, "rebuilds_total").await;
-    for _ in 0..3 {
-        let (client, orders) = (server.client(), 10);
+    let outage = std::env::var("OUTAGE_SECONDS").map_or(0, |seconds| seconds.parse().expect("whole seconds"));
+    for seconds in [0, 0, outage] {
+        let client = server.client();
         let load = tokio::spawn(async move {
-            for _ in 0..orders {
+            for _ in 0..10 {
                 assert_eq!(place(&client, product, 200).await.len(), 200);
             }
         });
@@ -189,13 +193,35 @@ pub(crate) async fn a_killed_target_gets_all<T: Target>() {
         eventually("the loss of the target", async || (figure::<T>(&server, "connected").await == 0.0).then_some(()))
             .await;
         assert!(figure::<T>(&server, "lag_records").await > 0.0);
-        let seconds = std::env::var("OUTAGE_SECONDS").map_or(0, |seconds| seconds.parse().expect("whole seconds"));
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let end = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            orders_wait_for_no_target::<T>(&server, product).await;
+            if Instant::now() >= end {
+                break;
+            }
+            tokio::time::sleep(OUTAGE_PAUSE).await;
+        }
         target.run().await;
         assert_equal(&target, &server).await;
     }
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, rebuilds);
     assert_eq!(server.get_root("/readyz").await.status, 200);
+}
+
+/// Between the orders of a long outage, so that the comparison of all rows stays short.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Orders one by one and together are accepted and confirmed, each at its first attempt, and in all that time the
+/// target has got nothing.
+async fn orders_wait_for_no_target<T: Target>(server: &Server, product: u64) {
+    let lag = figure::<T>(server, "lag_records").await;
+    let one = order_id(&server.order(product, "ada", 1).await.expect(201));
+    let many = place(server, product, 20).await;
+    for order in [one, many[0], many[19]] {
+        server.order_becomes(order, "confirmed").await;
+    }
+    assert_eq!(figure::<T>(server, "connected").await, 0.0);
+    assert!(figure::<T>(server, "lag_records").await >= lag + 2.0, "something waited for the target, or was copied");
 }
 
 /// A batch whose reply is lost is written once.
@@ -273,6 +299,72 @@ pub(crate) async fn everything_is_copied_where_the_position_says_nothing<T: Targ
     place(&server, product, 10).await;
     assert_equal(&target, &server).await;
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+}
+
+/// A server with days of history behind the position of a target that is away. It keeps so many records for it, and
+/// trims all others.
+async fn long_away<T: Target>(target: &mut T, kept: u32) -> Server {
+    let launch = with(target, target.port());
+    let past = Past::open(&launch, 4);
+    let (product, deleted) = (past.create(10_000).await, past.create(5).await);
+    past.place(product, 30).await;
+    past.close().await;
+    let mut server = launch.start().await;
+    assert_equal(target, &server).await;
+    server.terminate().await;
+    target.kill().await;
+    let past = Past::open(&server.launch, 3);
+    past.delete(deleted).await;
+    let added = past.create(100).await;
+    for _ in 0..20 {
+        past.place(product, 3).await;
+        past.place(added, 1).await;
+    }
+    past.close().await;
+    trims(&mut server.launch, kept);
+    server.restart().await;
+    // Each record lets up to eight go.
+    for _ in 0..30 {
+        place(&server, product, 1).await;
+    }
+    server
+}
+
+/// The words of a server that has let records go for a target that is away.
+pub(crate) const LET_GO: &str = "the journal keeps nothing for it any more";
+
+/// A target that was away for longer than the journal keeps records for it gets everything.
+pub(crate) async fn a_target_behind_which_the_journal_was_trimmed_gets_everything<T: Target>() {
+    let mut target = T::start().await;
+    let mut server = long_away(&mut target, 20).await;
+    eventually("the journal to be let go", async || server.output().contains(LET_GO).then_some(())).await;
+    place(&server, 1, 20).await;
+    for _ in 0..30 {
+        place(&server, 1, 1).await;
+    }
+    target.run().await;
+    let said = "the history was trimmed up to record";
+    eventually("the reason for a copy", async || server.output().contains(said).then_some(())).await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+    place(&server, 1, 20).await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
+    // There are more records than are kept, and the target lacks none of them.
+    server.restart().await;
+    place(&server, 1, 20).await;
+    assert_equal(&target, &server).await;
+    assert!(!server.output().contains(LET_GO), "{}", server.output());
+}
+
+/// What a target lacks that is away is kept, however old it is.
+pub(crate) async fn what_a_target_lacks_is_not_trimmed<T: Target>() {
+    let mut target = T::start().await;
+    let server = long_away(&mut target, 5_000_000).await;
+    target.run().await;
+    assert_equal(&target, &server).await;
+    assert_eq!(figure::<T>(&server, "rebuilds_total").await, 0.0);
+    assert!(!server.output().contains(LET_GO), "{}", server.output());
 }
 
 /// A proxy that loses responses when it is asked to.

@@ -5,8 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use flashsale::domain::clock::Clock;
+use flashsale::limits::EVENTS_AT_ONCE;
 use serde_json::{Value, json};
 
+use super::conformance::LET_GO;
+use super::past::{Past, trims};
 use crate::harness::{Delivery, Endpoint, Launch, Reply, Server, assert_time, eventually, order_id};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -220,8 +223,9 @@ async fn a_receiver_that_is_away_under_load_delays_events_and_gets_each_once_whe
         (figure(&server, "flash_sale_mirror_connected").await? == "0").then_some(())
     })
     .await;
-    let before = endpoint.deliveries().len();
+    // In this order: what is still rejected meanwhile comes again.
     endpoint.script([], Reply::Status(200));
+    let before = endpoint.deliveries().len();
     let deliveries = await_both_events(&endpoint, &orders).await;
     let since = &deliveries[before..];
     assert_eq!(ids(since).len(), since.len(), "an event that was taken came again");
@@ -242,8 +246,9 @@ async fn what_was_taken_before_a_failure_is_not_posted_again() {
     endpoint.script(vec![Reply::Status(200); 50], Reply::Status(503));
     let orders = place(&server, product, 100).await;
     endpoint.await_deliveries(1 + 50 + 1).await;
-    let before = endpoint.deliveries().len();
+    // In this order: what is still rejected meanwhile comes again.
     endpoint.script([], Reply::Status(200));
+    let before = endpoint.deliveries().len();
     let deliveries = await_both_events(&endpoint, &orders).await;
     let since = &deliveries[before..];
     assert!(since.len() <= 200 - 50, "{} came since", since.len());
@@ -356,6 +361,52 @@ async fn a_restored_store_is_another_history_and_posts_what_comes() {
     assert_eq!(by_order(&deliveries[5..]).into_keys().collect::<Vec<_>>(), [order]);
     assert_ne!(deliveries[5].body["history"], deliveries[4].body["history"]);
     assert_eq!(ids(&deliveries).len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_behind_which_the_journal_was_trimmed_gets_what_comes_and_the_log_says_so() {
+    let endpoint = Endpoint::start().await;
+    let launch = with(&endpoint);
+    let past = Past::open(&launch, 4);
+    let product = past.create(10_000).await;
+    past.place(product, 10).await;
+    past.close().await;
+    let mut server = launch.start().await;
+    eventually("the position", async || server.launch.data_dir().join("events-position").exists().then_some(())).await;
+    server.terminate().await;
+    endpoint.script([], Reply::Status(503));
+    let past = Past::open(&server.launch, 3);
+    // More than is derived at once: those are in memory, and are posted once they can be.
+    let derived = past.place(product, EVENTS_AT_ONCE).await;
+    let lost = past.place(product, 100).await;
+    past.close().await;
+    trims(&mut server.launch, 2);
+    server.restart().await;
+    endpoint.await_deliveries(1).await;
+    eventually("the journal to be let go", async || server.output().contains(LET_GO).then_some(())).await;
+    // Each record lets up to eight go.
+    for _ in 0..10 {
+        server.order(product, "ada", 1).await.expect(201);
+    }
+    endpoint.script([], Reply::Status(200));
+    let said = "nothing that happened until now is posted any more";
+    eventually("the gap to be said", async || server.output().contains(said).then_some(())).await;
+    let line = server.output().lines().find(|line| line.contains(said)).unwrap().to_owned();
+    assert!(line.contains("WARN") && line.contains("the history was trimmed up to record"), "{line}");
+    eventually("a mirror that is not behind", async || {
+        (figure(&server, "flash_sale_mirror_lag_records").await? == "0").then_some(())
+    })
+    .await;
+    assert_eq!(figure(&server, "flash_sale_mirror_rebuilds_total").await.unwrap(), "1");
+    let new = order_id(&server.order(product, "bob", 1).await.expect(201));
+    let orders = eventually("the new events", async || {
+        let orders = by_order(&endpoint.deliveries());
+        (orders.get(&new)?.len() == 2).then_some(orders)
+    })
+    .await;
+    assert_eq!(orders[&new], ["order.placed", "order.confirmed"]);
+    assert!(derived.iter().all(|order| orders[order][0] == "order.placed"));
+    assert!(lost.iter().all(|order| !orders.contains_key(order)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Command;
 
+use flashsale::limits::REDIS_CHANGES;
 use serde_json::Value;
 
 use super::conformance::{Lossy, Rows, Target, assert_equal, conforms, figure, place, with};
@@ -145,6 +146,12 @@ async fn every_change_is_in_the_stream_once_and_in_order_through_lost_replies_an
     place(&server, product, 100).await;
     assert_equal(&redis, &server).await;
     server.terminate().await;
+    assert_stream_is_journal(&redis, &server).await;
+    server.restart().await;
+}
+
+/// Fails unless the stream has every change that the journal has since the first one in it, once and in its order.
+async fn assert_stream_is_journal(redis: &Redis, server: &Server) {
     let journal = server.launch.command(&["export", "journal", "--format", "ndjson"]).await;
     assert_eq!(journal.code, Some(0), "{journal:?}");
     let changes = journal.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -152,7 +159,7 @@ async fn every_change_is_in_the_stream_once_and_in_order_through_lost_replies_an
     let changes = changes.map(|change| {
         ["sequence", "kind", "orderId", "productId", "quantity", "heldDelta", "at"].map(|field| text(&change[field]))
     });
-    let mut events = events(&redis);
+    let mut events = events(redis);
     assert_eq!(events.remove(0).1["type"], "mirror_rebuilt");
     let first: u64 = events[0].1["sequence"].parse().unwrap();
     let found: Vec<_> = events
@@ -164,6 +171,29 @@ async fn every_change_is_in_the_stream_once_and_in_order_through_lost_replies_an
         .collect();
     let wanted: Vec<_> = changes.filter(|change| change[0].parse::<u64>().unwrap() >= first).collect();
     assert_eq!(found, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_more_changes_than_one_transaction_takes_is_in_the_stream_once_through_lost_replies() {
+    const PRODUCTS: usize = REDIS_CHANGES + 50;
+    let redis = Redis::start(&[]).await;
+    let lossy = Lossy::start(redis.port()).await;
+    let mut server = with(&redis, lossy.port).start().await;
+    for _ in 0..PRODUCTS {
+        server.create(1).await;
+    }
+    assert_equal(&redis, &server).await;
+    // Each is one record. Most of the replies that are lost are that of its first part; others are of live figures.
+    for act in ["stop", "start", "stop", "start", "stop"] {
+        server.act(&format!("/inventory/{act}")).await.expect(200);
+        lossy.lose().await;
+        assert_equal(&redis, &server).await;
+    }
+    server.terminate().await;
+    assert_stream_is_journal(&redis, &server).await;
+    let mut changes = BTreeMap::<String, usize>::new();
+    events(&redis).iter().for_each(|(_, event)| *changes.entry(event["sequence"].clone()).or_default() += 1);
+    assert_eq!(changes.values().filter(|changes| **changes == PRODUCTS).count(), 5);
     server.restart().await;
 }
 

@@ -137,7 +137,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         rate_limits: flashsale::config::RateLimitConfig::default(),
         pages: flashsale::config::PagesConfig::default(),
         alerts: flashsale::config::AlertConfig::default(),
-        mirrors: flashsale::config::MirrorsConfig::default(),
+        mirrors: flashsale::config::MirrorsConfig { database: None, redis: None, events: None, kept_records: 0 },
     };
     let (app, banner) = App::start_on(disk.medium(), config).await.unwrap();
     (app, Client::new(&banner.address.to_string()))
