@@ -88,14 +88,15 @@ impl Mirrors {
             .max_blocking_threads(MIRROR_LOOK_UPS)
             .thread_name("mirror-names")
             .build()?;
-        source.deps.metrics.mirrors().of(T::MIRROR).set();
+        source.deps.metrics.mirrors().of(T::MIRROR).set(source.now());
         let (ended, running) = oneshot::channel();
         std::thread::Builder::new().name(format!("mirror-{}", T::MIRROR)).spawn(move || {
             lower_priority();
             let mut follow = || runtime.block_on(follow(&mut target, &source, stopped.clone()));
             while catch_unwind(AssertUnwindSafe(&mut follow)).is_err() {
                 tracing::error!(mirror = %T::MIRROR, "a mirror panicked and begins anew");
-                source.deps.metrics.mirrors().of(T::MIRROR).fail("the mirror panicked, which is a defect");
+                let figures = source.deps.metrics.mirrors().of(T::MIRROR);
+                figures.fail("the mirror panicked, which is a defect", source.now());
                 runtime.block_on(tokio::time::sleep(MIRROR_MAX_DELAY));
             }
             // A name that is just being looked up is not waited for.

@@ -17,6 +17,20 @@ impl Mirror {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::Events];
 
+    /// The mirror of a word on the wire.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mirror| mirror.as_str() == word)
+    }
+
+    /// Its name, as people read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
+            Self::Events => "Events",
+        }
+    }
+
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,4 +45,15 @@ impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A mirror that is set: where it goes, without a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorPlace {
+    /// Which one.
+    pub mirror: Mirror,
+    /// Its target: host, port and what is used there.
+    pub target: String,
+    /// What lists the rows or events that the target rejected: a statement, a command or a file.
+    pub aside: String,
 }

@@ -44,7 +44,7 @@ pub(super) async fn follow<T: Target>(target: &mut T, source: &Source, mut stopp
                 true => tracing::warn!(%mirror, "{fault}; orders are not affected, and the mirror tries again"),
                 false => tracing::debug!(%mirror, "{fault}"),
             }
-            figures.fail(&fault.to_string());
+            figures.fail(&fault.to_string(), source.now());
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(MIRROR_MAX_DELAY);
         }

@@ -6,6 +6,7 @@ use crate::committer::Status;
 use crate::domain::alert::AlertCode;
 use crate::domain::clock::{MAX_TIMESTAMP, Timestamp};
 use crate::domain::digits::grouped;
+use crate::domain::mirror::Mirror;
 use crate::domain::product::{NotOnSale, Product};
 use crate::view::metrics::MetricsView;
 use crate::view::readiness::{ReadinessCheckView, ReadinessStatus, ReadinessView};
@@ -245,7 +246,8 @@ fn mirrors(seen: &Seen<'_>) -> ReadinessCheckView {
     }
     let mut status = Ready;
     let mut said = Vec::new();
-    for (name, mirror) in mirrors {
+    for (word, mirror) in mirrors {
+        let name = Mirror::from_word(word).map_or(*word, Mirror::name);
         let (state, is_good) = match (&mirror.last_error, mirror.connected) {
             (Some(error), false) => (format!("away ({error})"), false),
             (None, false) => ("not there yet".to_owned(), false),
