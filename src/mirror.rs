@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::config::MirrorsConfig;
 use crate::limits::{MIRROR_KEPT_RECORDS, MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
 use crate::store::lower_priority;
 
@@ -26,11 +25,13 @@ mod redis;
 mod rows;
 mod source;
 mod target;
+mod targets;
 
 pub use deps::Deps;
 pub use error::MirrorError;
 pub use postgres::database::{Copied, Database, DatabaseError, DatabaseStatus};
 pub use postgres::{Migration, MigrationFileError, Step, generate};
+pub use targets::Targets;
 
 use events::Events;
 use follow::follow;
@@ -38,10 +39,6 @@ use postgres::Postgres;
 use redis::Redis;
 use source::Source;
 use target::Target;
-
-fn settings(error: impl std::fmt::Display) -> MirrorError {
-    MirrorError::Settings(error.to_string())
-}
 
 /// The mirrors that run.
 #[derive(Debug)]
@@ -52,31 +49,20 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    /// Starts those that are set. Whether their targets are there does not matter.
-    pub fn start(deps: Deps, config: &MirrorsConfig) -> Result<Self, MirrorError> {
+    /// Starts one for each target. Whether the targets are there does not matter.
+    pub fn start(deps: Deps, targets: Targets) -> Result<Self, MirrorError> {
         let source = Source { deps, most_kept: MIRROR_KEPT_RECORDS, linger: MIRROR_LINGER };
         let mut mirrors = Self { source, stop: watch::Sender::new(false), running: Vec::new() };
-        if let Some(database) = &config.database {
-            let target = Postgres::new(postgres::Settings::new(database)?, mirrors.source.clone());
-            mirrors.run(target)?;
+        if let Some(settings) = targets.postgres {
+            mirrors.run(Postgres::new(settings, mirrors.source.clone()))?;
         }
-        if let Some(config) = &config.events {
-            let events = Events::new(mirrors.source.clone(), events::webhook(config).map_err(settings)?);
-            mirrors.run(events)?;
+        if let Some(webhook) = targets.events {
+            mirrors.run(Events::new(mirrors.source.clone(), webhook))?;
         }
-        if let Some(redis) = &config.redis {
-            let target = Redis::new(redis::Settings::new(redis).map_err(settings)?, mirrors.source.clone());
-            mirrors.run(target)?;
+        if let Some(settings) = targets.redis {
+            mirrors.run(Redis::new(settings, mirrors.source.clone()))?;
         }
         Ok(mirrors)
-    }
-
-    /// Checks what can be checked of the settings without a target.
-    pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
-        config.database.as_ref().map(postgres::Settings::new).transpose()?;
-        config.events.as_ref().map(events::webhook).transpose().map_err(settings)?;
-        config.redis.as_ref().map(redis::Settings::new).transpose().map_err(settings)?;
-        Ok(())
     }
 
     /// Runs a mirror on a thread of its own. One that panics is a defect, and no reason to end the server: it begins

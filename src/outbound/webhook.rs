@@ -150,6 +150,15 @@ impl Webhook {
         Ok(Self { to, client, secrets, url: target.url, signer, timeout: config.timeout, stopped })
     }
 
+    /// Where it posts to, without the path and what else may be secret: scheme, host and port, and whether posts are
+    /// signed.
+    pub fn place(&self) -> String {
+        let scheme = self.url.scheme_str().unwrap_or_default();
+        let host = self.url.authority().map_or("", |authority| authority.as_str());
+        let signed = if self.signer.is_some() { "signed" } else { "unsigned" };
+        format!("{scheme}://{host}, {signed}")
+    }
+
     /// Makes no more connections. What waits for one ends at once, as an attempt that was not made; what was sent is
     /// still awaited.
     pub fn stop(&self) {
