@@ -237,6 +237,7 @@ impl App {
                 metrics: Arc::clone(&engine.metrics),
                 alerts: Arc::clone(&alerts),
                 monitor: Arc::clone(&monitor),
+                mirrors: in_force.mirrors.clone(),
             })
         });
         let feed = feed::Deps {
