@@ -46,7 +46,7 @@ function charts() {
   const group = new ChartGroup(section.querySelector(".readout"), { now: range });
   const rest = "max";
   group.add(figure("answers"), {
-    title: "Answers per second", fmt: "n", unit: "/s", rest, labels: true,
+    title: "Responses per second", fmt: "n", unit: "/s", rest, labels: true,
     series: [{ name: "answers", label: "all", c: "s1", area: true }],
   });
   const goal = Number(figure("latency").dataset.limit);

@@ -178,7 +178,7 @@ export function timeTicks(from, to, step) {
 // ---- points
 
 /** Takes points `{min, mean, max}` (or null) together so that at most `most` remain; keeps the least and the
- * greatest. Answers `[{i, min, mean, max} | null]`, `i` being the place among the points given. */
+ * greatest. Gives `[{i, min, mean, max} | null]`, `i` being the place among the points given. */
 export function downSample(points, most) {
   const per = Math.max(1, Math.ceil(points.length / most));
   const out = [];
@@ -226,7 +226,7 @@ export function gaps(series, points) {
 }
 
 /** Places the labels of events on two rows, right or left of their lines, so that none overlaps another nor is
- * crossed by another's line. `events` have `x` and `width`; answers `{row, side}` or null for each, in order. */
+ * crossed by another's line. `events` have `x` and `width`; gives `{row, side}` or null for each, in order. */
 export function placeLabels(events, left, right) {
   const used = [];
   return events.map(({ x, width }) => {
@@ -274,7 +274,7 @@ export class Series {
     return Math.floor(at / this.step);
   }
 
-  /** Takes what `GET /monitoring/metrics/history` answers. */
+  /** Takes what `GET /monitoring/metrics/history` responds with. */
   load(history) {
     if (history.stepSeconds * 1000 !== this.step) this.clear(history.stepSeconds);
     const from = Date.parse(history.from);

@@ -233,7 +233,7 @@ impl Webhook {
                 return Err(Verdict::retry(format!("{name} cannot be reached: {text}")));
             }
             if stale == MAX_IDLE_CONNECTIONS || !is_stale(&error) {
-                return Err(Verdict::retry(format!("{name} gave no usable answer: {text}")));
+                return Err(Verdict::retry(format!("{name} gave no usable response: {text}")));
             }
             stale += 1;
         }
@@ -242,7 +242,7 @@ impl Webhook {
     /// What a response other than a success means.
     fn verdict(&self, status: StatusCode, quoted: &str, after: Option<Duration>) -> Verdict {
         let separator = if quoted.is_empty() { "" } else { ": " };
-        let error = format!("{} answered {}{separator}{quoted}", self.to.name, words(status));
+        let error = format!("{} responded with {}{separator}{quoted}", self.to.name, words(status));
         match FINAL.contains(&status) {
             true => Verdict::Rejected(error),
             false => Verdict::Retry { error, after },
