@@ -15,7 +15,7 @@ export function signOf(m) {
 export function stateOf(m, moment) {
   if (m.connected) return m.rebuilding ? "Connected; everything is copied." : "Connected.";
   const away = m.awaySince ? `Away since ${moment(Date.parse(m.awaySince))}.` : "Away.";
-  return `${away} Orders go on; ${waiting(m)}.`;
+  return `${away} Orders are not affected; ${waiting(m)}.`;
 }
 
 function waiting({ position, lagEvents }) {

@@ -86,7 +86,7 @@ fn state(view: &MirrorView, now: Timestamp) -> String {
         },
         None => "what it lacks is copied once it is there".to_owned(),
     };
-    format!("{away} Orders go on; {waits}.")
+    format!("{away} Orders are not affected; {waits}.")
 }
 
 /// What the target counts itself.
@@ -130,11 +130,11 @@ mod tests {
     fn a_mirror_that_is_away_says_since_when_and_that_orders_go_on() {
         let now = Timestamp::from_millis(86_400_000 + 60_000);
         let today = state(&away(86_400_000 + 31_000, Some(7)), now);
-        assert_eq!(today, spaced("Away since 00:00:31. Orders go on; 12_403 records wait."));
+        assert_eq!(today, spaced("Away since 00:00:31. Orders are not affected; 12_403 records wait."));
         let before = state(&MirrorView { lag_events: 1, ..away(31_000, Some(7)) }, now);
-        assert_eq!(before, "Away since 1970-01-01 00:00:31. Orders go on; 1 record waits.");
+        assert_eq!(before, "Away since 1970-01-01 00:00:31. Orders are not affected; 1 record waits.");
         let new = state(&away(86_400_000, None), now);
-        assert_eq!(new, "Away since 00:00:00. Orders go on; what it lacks is copied once it is there.");
+        assert_eq!(new, "Away since 00:00:00. Orders are not affected; what it lacks is copied once it is there.");
     }
 
     #[test]

@@ -78,7 +78,7 @@ export default function register(shared) {
         const before = await row(tab, 'redis');
         await tab.run(() => { window.shifted = []; window.same = true; });
         await redis.kill();
-        const { icon, height } = await says(tab, 'redis', /^Away since \d\d:\d\d:\d\d\. Orders go on; [\d\u202f ]+ records? waits?\. .*refused/i);
+        const { icon, height } = await says(tab, 'redis', /^Away since \d\d:\d\d:\d\d\. Orders are not affected; [\d\u202f ]+ records? waits?\. .*refused/i);
         assert.deepEqual([icon, height], ['#i-warning', before.height]);
         const { awaySince } = (await mirrors()).redis;
         assert.match((await row(tab, 'redis')).text, new RegExp(awaySince.slice(11, 19)));
@@ -118,7 +118,7 @@ export default function register(shared) {
         await lonely.place([{ productId: 1, userId: 'a', quantity: 1 }]);
         const tab = await shared.chromium.open(lonely);
         await tab.go('/');
-        const seen = await says(tab, 'redis', /Orders go on; what it lacks is copied once it is there\./);
+        const seen = await says(tab, 'redis', /Orders are not affected; what it lacks is copied once it is there\./);
         assert.deepEqual([seen.cells[1], seen.values.behind], ['–', '']);
         await isClean(tab, 'never there');
         await tab.close();

@@ -13,11 +13,11 @@ const THERE = {
 const AWAY = { ...THERE, connected: false, awaySince: "2026-11-26T12:00:31.250Z", lagEvents: 12_403, lastError: "gone" };
 
 test("a mirror that is away says since when, that orders go on, and what waits", () => {
-  assert.equal(stateOf(AWAY, moment), n("Away since 12:00:31. Orders go on; 12_403 records wait."));
-  assert.equal(stateOf({ ...AWAY, lagEvents: 1 }, moment), "Away since 12:00:31. Orders go on; 1 record waits.");
-  assert.equal(stateOf({ ...AWAY, lagEvents: 0 }, moment), "Away since 12:00:31. Orders go on; nothing waits.");
+  assert.equal(stateOf(AWAY, moment), n("Away since 12:00:31. Orders are not affected; 12_403 records wait."));
+  assert.equal(stateOf({ ...AWAY, lagEvents: 1 }, moment), "Away since 12:00:31. Orders are not affected; 1 record waits.");
+  assert.equal(stateOf({ ...AWAY, lagEvents: 0 }, moment), "Away since 12:00:31. Orders are not affected; nothing waits.");
   const unknown = stateOf({ ...AWAY, position: null }, moment);
-  assert.equal(unknown, "Away since 12:00:31. Orders go on; what it lacks is copied once it is there.");
+  assert.equal(unknown, "Away since 12:00:31. Orders are not affected; what it lacks is copied once it is there.");
   assert.deepEqual(signOf(AWAY), ["warning", "warn"]);
 });
 
