@@ -3,7 +3,7 @@ import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
 import { clock, parse } from "./dom.js";
 import { localTimes, serverNow } from "./frame.js";
-import { gaps } from "./math.js";
+import { gaps, measured } from "./math.js";
 
 const HISTORY = at("/api/v1/monitoring/metrics/history");
 
@@ -18,6 +18,8 @@ function sum(one, other) {
   });
 }
 
+const LATE_MS = 3000; // The history is this late at most while the data is not stale.
+
 /** What the charts show, from the history as the API gives it. */
 export function viewOf(history, now) {
   const read = (name) => rows(history.series[name]);
@@ -28,13 +30,16 @@ export function viewOf(history, now) {
     p50: read("responseP50"),
     connections: read("connections"),
   };
+  const step = history.stepSeconds * 1000;
+  const missing = gaps([data.answers, data.connections], history.points);
+  const [known, points] = measured(missing, history.points, Math.ceil(LATE_MS / step));
   return {
     from: Date.parse(history.from),
-    to: Date.parse(history.to),
-    step: history.stepSeconds * 1000,
+    to: Date.parse(history.to) - (history.points - points) * step,
+    step,
     now,
     data,
-    gaps: gaps([data.answers, data.connections], history.points),
+    gaps: known,
     events: history.events.map((e) => ({ at: Date.parse(e.at), label: e.message })),
   };
 }

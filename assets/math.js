@@ -225,6 +225,14 @@ export function gaps(series, points) {
   return all;
 }
 
+/** Without a gap at the end of at most `late` points: the last moments are not measured yet, and not missing. Gives
+ * `[gaps, points]`. */
+export function measured(all, points, late) {
+  const last = all.at(-1);
+  const isLate = last && last[1] === points && last[0] > 0 && points - last[0] <= late;
+  return isLate ? [all.slice(0, -1), last[0]] : [all, points];
+}
+
 /** Places the labels of events on two rows, right or left of their lines, so that none overlaps another nor is
  * crossed by another's line. `events` have `x` and `width`; gives `{row, side}` or null for each, in order. */
 export function placeLabels(events, left, right) {

@@ -14,8 +14,7 @@ export function signOf(m) {
 /** What a mirror does, and what its absence means for orders: nothing. `moment` writes a time. */
 export function stateOf(m, moment) {
   if (m.connected) return m.rebuilding ? "Connected; everything is copied." : "Connected.";
-  const away = m.awaySince ? `Away since ${moment(Date.parse(m.awaySince))}.` : "Away.";
-  return `${away} Orders are not affected; ${waiting(m)}.`;
+  return `Away since ${moment(Date.parse(m.awaySince))}. Orders are not affected; ${waiting(m)}.`;
 }
 
 function waiting({ position, lagEvents }) {
@@ -39,6 +38,12 @@ export function asideOf(name, n) {
   return name === "events" ? `${counted(n, "event", "events")} rejected, kept in` : `${counted(n, "row", "rows")} rejected, listed by`;
 }
 
+/** Why it is away, without its name, which is above. */
+export function reasonOf(m, name) {
+  if (m.connected || !m.lastError) return "";
+  return m.lastError.startsWith(`${name}: `) ? m.lastError.slice(name.length + 2) : m.lastError;
+}
+
 /**
  * Draws the rows of `table` with what the metrics say. `tools` writes to a page: `number`, `put`, `set` and `icon` as
  * the other lists use them, and `moment`.
@@ -60,7 +65,7 @@ export function drawMirrors(table, mirrors, { number, put, set, icon, moment }) 
     const aside = asideOf(name, m.putAside);
     put(cell("aside"), aside);
     cell("rejected").hidden = aside === "";
-    const error = m.connected ? "" : (m.lastError ?? "");
+    const error = reasonOf(m, part.dataset.name);
     put(cell("error"), error);
     set(cell("error"), "title", error);
   }

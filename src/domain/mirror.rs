@@ -31,6 +31,11 @@ impl Mirror {
         }
     }
 
+    /// Why it is away, without its name, with which its errors may begin.
+    pub fn reason(self, error: &str) -> &str {
+        error.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(error)
+    }
+
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,4 +61,22 @@ pub struct MirrorPlace {
     pub target: String,
     /// What lists the rows or events that the target rejected: a statement, a command or a file.
     pub aside: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_mirror_is_away_begins_with_what_happened() {
+        assert_eq!(Mirror::Redis.reason("Redis: no connection"), "no connection");
+        assert_eq!(Mirror::Redis.reason("PostgreSQL: no connection"), "PostgreSQL: no connection");
+        assert_eq!(Mirror::Events.reason("Events"), "Events");
+    }
+
+    #[test]
+    fn each_mirror_has_a_word_of_its_own() {
+        assert_eq!(Mirror::ALL.map(|mirror| Mirror::from_word(mirror.as_str())), Mirror::ALL.map(Some));
+        assert_eq!(Mirror::from_word("mysql"), None);
+    }
 }

@@ -50,6 +50,7 @@ impl MirrorRow {
             true => ("check", "dim"),
             false => ("warning", "warn"),
         };
+        let error = view.last_error.as_deref().filter(|_| !view.connected);
         let behind = view.position.map(|_| view.lag_events as f64);
         Self {
             word: place.mirror.as_str(),
@@ -64,7 +65,7 @@ impl MirrorRow {
             own: own(view),
             aside: aside(place.mirror, view.put_aside),
             list: place.aside.clone(),
-            error: if view.connected { String::new() } else { view.last_error.clone().unwrap_or_default() },
+            error: error.map_or("", |error| place.mirror.reason(error)).to_owned(),
         }
     }
 }
@@ -74,10 +75,8 @@ fn state(view: &MirrorView, now: Timestamp) -> String {
     if view.connected {
         return if view.rebuilding { "Connected; everything is copied." } else { "Connected." }.to_owned();
     }
-    let away = match view.away_since {
-        Some(since) => format!("Away since {}.", text::moment(since.0, now)),
-        None => "Away.".to_owned(),
-    };
+    // In the first second of a server there is no sample that has it.
+    let Some(since) = view.away_since else { return "Not looked at yet.".to_owned() };
     let waits = match view.position {
         Some(_) => match view.lag_events {
             0 => "nothing waits".to_owned(),
@@ -86,7 +85,7 @@ fn state(view: &MirrorView, now: Timestamp) -> String {
         },
         None => "what it lacks is copied once it is there".to_owned(),
     };
-    format!("{away} Orders are not affected; {waits}.")
+    format!("Away since {}. Orders are not affected; {waits}.", text::moment(since.0, now))
 }
 
 /// What the target counts itself.
@@ -134,6 +133,7 @@ mod tests {
         let before = state(&MirrorView { lag_events: 1, ..away(31_000, Some(7)) }, now);
         assert_eq!(before, "Away since 1970-01-01 00:00:31. Orders are not affected; 1 record waits.");
         let new = state(&away(86_400_000, None), now);
+        assert_eq!(state(&MirrorView::default(), now), "Not looked at yet.");
         assert_eq!(new, "Away since 00:00:00. Orders are not affected; what it lacks is copied once it is there.");
     }
 

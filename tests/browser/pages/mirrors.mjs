@@ -20,7 +20,7 @@ export default function register(shared) {
         await server.must('/inventory/4', { flashSaleActive: true }, { method: 'PUT' });
         await server.must('/inventory/4/restock', { quantity: 1_000_000 });
         load = Load.start(server, { perSecond: 500, products: [4] });
-        await until('Redis is mirrored into', async () => (await mirrors()).redis.connected, 15_000);
+        await until('Redis is mirrored into', async () => (await mirrors()).redis?.connected, 15_000);
     });
     after(async () => {
         await load?.stop();

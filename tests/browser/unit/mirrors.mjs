@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NNBSP } from "../../../assets/math.js";
-import { asideOf, drawMirrors, ownOf, signOf, stateOf } from "../../../assets/mirrors.js";
+import { asideOf, drawMirrors, ownOf, reasonOf, signOf, stateOf } from "../../../assets/mirrors.js";
 
 const n = (text) => text.replaceAll("_", NNBSP);
 const moment = (ms) => new Date(ms).toISOString().slice(11, 19);
@@ -10,7 +10,7 @@ const THERE = {
   connected: true, awaySince: null, position: 7, lagEvents: 0, lagSeconds: 0, rebuilding: false, changes: 0,
   changesPerSecond: 0, putAside: 0, rebuilds: 0, connections: null, hits: null, misses: null, lastError: null,
 };
-const AWAY = { ...THERE, connected: false, awaySince: "2026-11-26T12:00:31.250Z", lagEvents: 12_403, lastError: "gone" };
+const AWAY = { ...THERE, connected: false, awaySince: "2026-11-26T12:00:31.250Z", lagEvents: 12_403, lastError: "Redis: gone" };
 
 test("a mirror that is away says since when, that orders go on, and what waits", () => {
   assert.equal(stateOf(AWAY, moment), n("Away since 12:00:31. Orders are not affected; 12_403 records wait."));
@@ -36,9 +36,14 @@ test("what was rejected is counted with where it is", () => {
   assert.deepEqual(said, ["", "1 row rejected, listed by", n("1_200 events rejected, kept in")]);
 });
 
+test("why a mirror is away begins with what happened", () => {
+  const reasons = [AWAY, { ...AWAY, lastError: "the receiver said 500" }, { ...AWAY, lastError: null }, { ...AWAY, connected: true }];
+  assert.deepEqual(reasons.map((m) => reasonOf(m, "Redis")), ["gone", "the receiver said 500", "", ""]);
+});
+
 /** As much of a row as drawing it needs. */
 class Row {
-  dataset = { mirror: "redis" };
+  dataset = { mirror: "redis", name: "Redis" };
   parts = {};
   sign = { href: "#i-check", querySelector: () => ({ getAttribute: () => this.sign.href }), replaceWith: (e) => { this.sign = e; } };
 
