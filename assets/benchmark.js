@@ -33,9 +33,10 @@ export function viewOf(history, now) {
   const step = history.stepSeconds * 1000;
   const missing = gaps([data.answers, data.connections], history.points);
   const [known, points] = measured(missing, history.points, Math.ceil(LATE_MS / step));
+  const from = Date.parse(history.from);
   return {
-    from: Date.parse(history.from),
-    to: Date.parse(history.to) - (history.points - points) * step,
+    from,
+    to: points < history.points ? from + (points - 1) * step : Date.parse(history.to),
     step,
     now,
     data,
