@@ -257,8 +257,7 @@ fn mirrors(seen: &Seen<'_>) -> ReadinessCheckView {
     found("mirrors", "Mirrors", status, said.join(" ")).mended(AlertCode::MirrorAway.action(), None)
 }
 
-/// Whether a mirror is well, and a sentence about it. It is slow when it is more than `slow` seconds behind, unless that
-/// is 0.
+/// Whether a mirror is well, and a sentence about it. More than `slow` seconds behind is not well; 0 is no bound.
 fn one_mirror(mirror: Mirror, view: &MirrorView, slow: f64) -> (bool, String) {
     let (state, is_good) = match (&view.last_error, view.connected) {
         (Some(error), false) => (format!("away: {}", mirror.reason(error)), false),
