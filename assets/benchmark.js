@@ -3,7 +3,7 @@ import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
 import { clock, parse } from "./dom.js";
 import { localTimes, serverNow } from "./frame.js";
-import { gaps } from "./math.js";
+import { gaps, measured } from "./math.js";
 
 const HISTORY = at("/api/v1/monitoring/metrics/history");
 
@@ -18,6 +18,8 @@ function sum(one, other) {
   });
 }
 
+const LATE_MS = 3000; // The history is this late at most while the data is not stale.
+
 /** What the charts show, from the history as the API gives it. */
 export function viewOf(history, now) {
   const read = (name) => rows(history.series[name]);
@@ -28,13 +30,17 @@ export function viewOf(history, now) {
     p50: read("responseP50"),
     connections: read("connections"),
   };
+  const step = history.stepSeconds * 1000;
+  const missing = gaps([data.answers, data.connections], history.points);
+  const [known, points] = measured(missing, history.points, Math.ceil(LATE_MS / step));
+  const from = Date.parse(history.from);
   return {
-    from: Date.parse(history.from),
-    to: Date.parse(history.to),
-    step: history.stepSeconds * 1000,
+    from,
+    to: points < history.points ? from + (points - 1) * step : Date.parse(history.to),
+    step,
     now,
     data,
-    gaps: gaps([data.answers, data.connections], history.points),
+    gaps: known,
     events: history.events.map((e) => ({ at: Date.parse(e.at), label: e.message })),
   };
 }
@@ -46,7 +52,7 @@ function charts() {
   const group = new ChartGroup(section.querySelector(".readout"), { now: range });
   const rest = "max";
   group.add(figure("answers"), {
-    title: "Answers per second", fmt: "n", unit: "/s", rest, labels: true,
+    title: "Responses per second", fmt: "n", unit: "/s", rest, labels: true,
     series: [{ name: "answers", label: "all", c: "s1", area: true }],
   });
   const goal = Number(figure("latency").dataset.limit);

@@ -25,6 +25,13 @@ export function clock(ms, millis = false) {
   return millis ? `${text}.${String(at.getMilliseconds()).padStart(3, "0")}` : text;
 }
 
+/** A moment with its day, unless that is today. */
+export function moment(ms, now) {
+  const isLocal = document.documentElement.dataset.zone === "local";
+  const day = (at) => (isLocal ? new Date(at).toLocaleDateString("sv-SE") : new Date(at).toISOString().slice(0, 10));
+  return day(ms) === day(now) ? clock(ms) : `${day(ms)} ${clock(ms)}`;
+}
+
 /** The bar of a product: sold solid, held hatched, left outlined. */
 export function drawBar(svg, p) {
   if (!svg) return;

@@ -6,7 +6,7 @@
 import { at } from "./base.js";
 
 const STALE_MS = 3000; // Data older than this is stale,
-const DOWN_MS = 30000; // and older than this is no answer.
+const DOWN_MS = 30000; // and older than this is no response.
 const SILENT_MS = 10000; // An open connection that is silent for so long is given up.
 const WAITS = [1, 2, 4, 8, 10]; // Seconds between tries.
 

@@ -139,7 +139,7 @@ async function act(form, button) {
     replaceStrip(page, true);
     say(page.getElementById("said")?.textContent ?? "");
   } catch {
-    failed("No answer. It is not known whether that was done; look again when the server is back.");
+    failed("No response. It is not known whether that was done; look again when the server is back.");
   } finally {
     if (button?.isConnected) button.disabled = false;
   }

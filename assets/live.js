@@ -1,11 +1,13 @@
 // The Live page: takes the feed, and draws once a second.
 
+import { icon } from "./alerts.js";
 import { at } from "./base.js";
 import { ChartGroup } from "./charts.js";
-import { clock, parse, put, thisPage } from "./dom.js";
+import { clock, moment, parse, put, set, thisPage } from "./dom.js";
 import { feed } from "./feed.js";
 import { sayState } from "./frame.js";
 import { AlertList, Stock, Stream, drawReadiness, drawRefused, keepSlot, number } from "./live_rows.js";
+import { drawMirrors } from "./mirrors.js";
 import { NNBSP, Series, fmt, group, money } from "./math.js";
 import { alerts } from "./strip.js";
 
@@ -61,6 +63,7 @@ const valuesOf = (m) => ({
   visitors: m.visitors,
 });
 
+const TOOLS = { number, put, set, icon, moment: (ms) => moment(ms, feed.now()) };
 const $ = (selector) => document.querySelector(selector);
 const json = async (path) => {
   const response = await fetch(API + path, { headers: { accept: "application/json" } });
@@ -163,7 +166,10 @@ class Live {
     if (this.held) return this.group.cursor === null && put($(".readout"), this.heldWords());
     if (this.metrics) this.figures(this.metrics);
     this.stock.draw();
-    if (this.metrics) drawRefused($(".whys"), this.metrics);
+    if (this.metrics) {
+      drawRefused($(".whys"), this.metrics);
+      drawMirrors($("table.mirrors"), this.metrics.mirrors, TOOLS);
+    }
     this.stream.draw(this.metrics?.ordersPerSecond);
     this.charts();
   }

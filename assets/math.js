@@ -178,7 +178,7 @@ export function timeTicks(from, to, step) {
 // ---- points
 
 /** Takes points `{min, mean, max}` (or null) together so that at most `most` remain; keeps the least and the
- * greatest. Answers `[{i, min, mean, max} | null]`, `i` being the place among the points given. */
+ * greatest. Gives `[{i, min, mean, max} | null]`, `i` being the place among the points given. */
 export function downSample(points, most) {
   const per = Math.max(1, Math.ceil(points.length / most));
   const out = [];
@@ -225,8 +225,16 @@ export function gaps(series, points) {
   return all;
 }
 
+/** Without a gap at the end of at most `late` points: the last moments are not measured yet, and not missing. Gives
+ * `[gaps, points]`. */
+export function measured(all, points, late) {
+  const last = all.at(-1);
+  const isLate = last && last[1] === points && last[0] > 0 && points - last[0] <= late;
+  return isLate ? [all.slice(0, -1), last[0]] : [all, points];
+}
+
 /** Places the labels of events on two rows, right or left of their lines, so that none overlaps another nor is
- * crossed by another's line. `events` have `x` and `width`; answers `{row, side}` or null for each, in order. */
+ * crossed by another's line. `events` have `x` and `width`; gives `{row, side}` or null for each, in order. */
 export function placeLabels(events, left, right) {
   const used = [];
   return events.map(({ x, width }) => {
@@ -274,7 +282,7 @@ export class Series {
     return Math.floor(at / this.step);
   }
 
-  /** Takes what `GET /monitoring/metrics/history` answers. */
+  /** Takes what `GET /monitoring/metrics/history` responds with. */
   load(history) {
     if (history.stepSeconds * 1000 !== this.step) this.clear(history.stepSeconds);
     const from = Date.parse(history.from);

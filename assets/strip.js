@@ -18,11 +18,11 @@ let status = feed.status();
 let held = false;
 let shown = null; // what the slot shows, so that it is written only when it changes
 let noticeSince = Date.now();
-let before = null; // the phase as it was when the server last answered
+let before = null; // the phase as it was when the server last responded
 let sale = null;
 
 const STATES = {
-  live: ["dot", "Live"], stale: ["half", "Stale"], down: ["cross", "No answer"], held: ["pause", "Held"],
+  live: ["dot", "Live"], stale: ["half", "Stale"], down: ["cross", "No response"], held: ["pause", "Held"],
 };
 
 function drawFeed() {
@@ -51,7 +51,7 @@ function message() {
   const last = clock(lastAt ?? feed.now() - status.age * 1000);
   if (state === "down") {
     const more = `Every order it acknowledged is on disk. Tried ${tries} times, ${next}.`;
-    return ["critical", "critical", `The server has not answered for ${old}.`, more, null, ""];
+    return ["critical", "critical", `The server has not responded for ${old}.`, more, null, ""];
   }
   if (state === "stale") {
     const broke = brokeAt ? `The feed broke at ${clock(brokeAt)}; ${next}.` : "The feed is silent.";

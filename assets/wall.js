@@ -56,7 +56,7 @@ function time() {
   const now = feed.now();
   put($("[data-v=clock]"), hms(now));
   const live = status.state === "live";
-  const words = { live: `data ${age(status.age)} old`, stale: `stale ${age(status.age)}`, down: `no answer ${age(status.age)}` };
+  const words = { live: `data ${age(status.age)} old`, stale: `stale ${age(status.age)}`, down: `no response ${age(status.age)}` };
   const e = $("[data-v=feed]");
   set(e, "data-state", status.state);
   set(e.querySelector("use"), "href", live ? "#i-dot" : status.state === "stale" ? "#i-half" : "#i-cross");
@@ -83,7 +83,7 @@ function alert() {
   if (status.state !== "live") {
     severity = status.state === "down" ? "critical" : "warning";
     const old = `${group(Math.floor(status.age))}${NNBSP}s`;
-    head = status.state === "down" ? `The server has not answered for ${old}` : `Data is ${old} old`;
+    head = status.state === "down" ? `The server has not responded for ${old}` : `Data is ${old} old`;
     more = `Numbers in grey are those of ${hms(status.lastAt ?? feed.now() - status.age * 1000)}. Orders that were acknowledged are on disk.`;
   } else if (worst) {
     severity = worst.severity;

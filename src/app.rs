@@ -16,7 +16,7 @@ use crate::domain::clock::Clock;
 use crate::engine::{Engine, EngineConfig, EngineError, Found, OpenedStore};
 use crate::feed::{self, Feed, FeedTask};
 use crate::http::{self, AdminToken, PublicUrl, ServeConfig, StorefrontToken, Tokens};
-use crate::mirror::{self, MirrorError, Mirrors};
+use crate::mirror::{self, MirrorError, Mirrors, Targets};
 use crate::monitor::{self, ClockWatch, Facts, History, LastRun, Monitor, WindowWatch};
 use crate::outbound::WebhookConfigError;
 use crate::sample;
@@ -151,10 +151,10 @@ impl App {
 
     /// The same with the store in `medium`, which is in the data directory if it is a file.
     pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
-        let in_force = InForce::of(&config);
+        let targets = Targets::new(&config.mirrors)?;
+        let in_force = InForce::of(&config, &targets);
         let clock = Clock::system();
         let method = method(config.fulfillment.as_ref())?;
-        Mirrors::check(&config.mirrors)?;
         // Before the store is opened, so that one who cannot listen has made nothing; nobody can connect yet.
         let socket = bind(config.address)?;
         let kept_in = matches!(medium, Medium::File(_)).then(|| config.data_dir.clone());
@@ -204,7 +204,7 @@ impl App {
             live: Arc::new(move || serde_json::to_string(&*live.latest()).unwrap_or_default()),
             kept_in: kept_in.clone(),
         };
-        let mirrors = Mirrors::start(mirrors, &config.mirrors)?;
+        let mirrors = Mirrors::start(mirrors, targets, config.mirrors.kept_records)?;
         let token = config.admin_token.as_ref().map(Secret::expose);
         let public = PublicUrl::new(config.public_url.clone());
         if in_force.is_open_by_proxy() {
@@ -237,6 +237,7 @@ impl App {
                 metrics: Arc::clone(&engine.metrics),
                 alerts: Arc::clone(&alerts),
                 monitor: Arc::clone(&monitor),
+                mirrors: in_force.mirrors.clone(),
             })
         });
         let feed = feed::Deps {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::config::MirrorsConfig;
 use crate::limits::{MIRROR_LINGER, MIRROR_LOOK_UPS, MIRROR_MAX_DELAY};
 use crate::store::lower_priority;
 
@@ -29,11 +28,13 @@ mod redis;
 mod rows;
 mod source;
 mod target;
+mod targets;
 
 pub use deps::Deps;
 pub use error::MirrorError;
 pub use postgres::database::{Copied, Database, DatabaseError, DatabaseStatus};
 pub use postgres::{Migration, MigrationFileError, Step, generate};
+pub use targets::Targets;
 
 use events::Events;
 use follow::follow;
@@ -41,10 +42,6 @@ use postgres::Postgres;
 use redis::Redis;
 use source::Source;
 use target::Target;
-
-fn settings(error: impl std::fmt::Display) -> MirrorError {
-    MirrorError::Settings(error.to_string())
-}
 
 /// The mirrors that run.
 #[derive(Debug)]
@@ -55,31 +52,21 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    /// Starts those that are set. Whether their targets are there does not matter.
-    pub fn start(deps: Deps, config: &MirrorsConfig) -> Result<Self, MirrorError> {
-        let source = Source { deps, most_kept: config.kept_records, linger: MIRROR_LINGER };
+    /// Starts one for each target. The journal keeps at most `most_kept` records for one that is away. Whether the
+    /// targets are there does not matter.
+    pub fn start(deps: Deps, targets: Targets, most_kept: u64) -> Result<Self, MirrorError> {
+        let source = Source { deps, most_kept, linger: MIRROR_LINGER };
         let mut mirrors = Self { source, stop: watch::Sender::new(false), running: Vec::new() };
-        if let Some(database) = &config.database {
-            let target = Postgres::new(postgres::Settings::new(database)?, mirrors.source.clone());
-            mirrors.run(target)?;
+        if let Some(settings) = targets.postgres {
+            mirrors.run(Postgres::new(settings, mirrors.source.clone()))?;
         }
-        if let Some(config) = &config.events {
-            let events = Events::new(mirrors.source.clone(), events::webhook(config).map_err(settings)?);
-            mirrors.run(events)?;
+        if let Some(webhook) = targets.events {
+            mirrors.run(Events::new(mirrors.source.clone(), webhook))?;
         }
-        if let Some(redis) = &config.redis {
-            let target = Redis::new(redis::Settings::new(redis).map_err(settings)?, mirrors.source.clone());
-            mirrors.run(target)?;
+        if let Some(settings) = targets.redis {
+            mirrors.run(Redis::new(settings, mirrors.source.clone()))?;
         }
         Ok(mirrors)
-    }
-
-    /// Checks what can be checked of the settings without a target.
-    pub fn check(config: &MirrorsConfig) -> Result<(), MirrorError> {
-        config.database.as_ref().map(postgres::Settings::new).transpose()?;
-        config.events.as_ref().map(events::webhook).transpose().map_err(settings)?;
-        config.redis.as_ref().map(redis::Settings::new).transpose().map_err(settings)?;
-        Ok(())
     }
 
     /// Runs a mirror on a thread of its own. One that panics is a defect, and no reason to end the server: it begins
@@ -91,14 +78,15 @@ impl Mirrors {
             .max_blocking_threads(MIRROR_LOOK_UPS)
             .thread_name("mirror-names")
             .build()?;
-        source.deps.metrics.mirrors().of(T::MIRROR).set();
+        source.deps.metrics.mirrors().of(T::MIRROR).set(source.now());
         let (ended, running) = oneshot::channel();
         std::thread::Builder::new().name(format!("mirror-{}", T::MIRROR)).spawn(move || {
             lower_priority();
             let mut follow = || runtime.block_on(follow(&mut target, &source, stopped.clone()));
             while catch_unwind(AssertUnwindSafe(&mut follow)).is_err() {
                 tracing::error!(mirror = %T::MIRROR, "a mirror panicked and begins anew");
-                source.deps.metrics.mirrors().of(T::MIRROR).fail("the mirror panicked, which is a defect");
+                let figures = source.deps.metrics.mirrors().of(T::MIRROR);
+                figures.fail("the mirror panicked, which is a defect", source.now());
                 runtime.block_on(tokio::time::sleep(MIRROR_MAX_DELAY));
             }
             // A name that is just being looked up is not waited for.

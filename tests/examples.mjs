@@ -5,7 +5,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { fitsItsWidth, isAccessible, isClean } from './browser/harness/checks.mjs';
 import { Chromium, PHONE, WIDE } from './browser/harness/chromium.mjs';
 import { Server } from './browser/harness/server.mjs';
+import { Redis, freePort } from './browser/harness/targets.mjs';
 import { until } from './browser/harness/wait.mjs';
 
 const examples = fileURLToPath(new URL('../examples/', import.meta.url));
@@ -76,31 +76,6 @@ class Program {
     }
 }
 
-async function freePort() {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address();
-    server.close();
-    await once(server, 'close');
-    return port;
-}
-
-/** A Redis of this test's own. */
-class Redis {
-    static async start() {
-        const redis = new Redis();
-        redis.port = await freePort();
-        const data = mkdtempSync(path.join(folder, 'redis-'));
-        redis.child = spawn('redis-server', ['--port', `${redis.port}`, '--bind', '127.0.0.1', '--save', '', '--dir', data]);
-        redis.url = `redis://127.0.0.1:${redis.port}`;
-        return redis;
-    }
-
-    stop() {
-        this.child.kill('SIGKILL');
-    }
-}
-
 let chromium;
 let redis;
 let server;
@@ -137,7 +112,7 @@ after(async () => {
     await chromium?.stop();
     for (const program of [storefront, payments, receiver]) await program?.kill();
     await server?.stop();
-    redis?.stop();
+    await redis?.stop();
     rmSync(folder, { recursive: true, force: true });
 });
 

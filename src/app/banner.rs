@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::config::DocsAccess;
 use crate::domain::change::HistoryId;
+use crate::domain::mirror::Mirror;
 use crate::engine::Found;
 use crate::maintenance::counted;
 
@@ -57,6 +58,9 @@ impl Banner {
             rate_limit_per_user = in_force.rate_per_user,
             rate_limit_per_ip = in_force.rate_per_address,
             journal_keep_days = in_force.journal_keep_days,
+            mirror_postgres = in_force.mirror(Mirror::Postgres),
+            mirror_redis = in_force.mirror(Mirror::Redis),
+            mirror_events = in_force.mirror(Mirror::Events),
             "started"
         );
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::config::{AlertConfig, Config, CorsOrigins};
 use crate::domain::digits::with_commas;
+use crate::mirror::Targets;
 use crate::store::{check_writable, file_in, free_bytes};
 
 use super::in_force::{InForce, bytes};
@@ -26,15 +27,18 @@ pub struct Checked {
 
 /// Looks at the settings and at the machine. Opens no store, and takes no port longer than it needs to see that it can.
 pub fn check(config: &Config) -> Checked {
-    let in_force = InForce::of(config);
+    let (targets, errors) = Targets::read(&config.mirrors);
+    let in_force = InForce::of(config, &targets);
     let blocking = [
         method(config.fulfillment.as_ref()).err().map(|error| error.to_string()),
         bind(config.address).err().map(|error| error.to_string()),
         directory(&config.data_dir),
     ];
-    let trips = trips(config, &in_force);
+    let mut trips = trips(config, &in_force);
+    trips.extend(targets.obstacle().map(|obstacle| format!("{obstacle}.")));
     let has_store = file_in(&config.data_dir).exists();
-    Checked { in_force, has_store, blocking: blocking.into_iter().flatten().collect(), trips }
+    let blocking = blocking.into_iter().flatten().chain(errors.iter().map(ToString::to_string)).collect();
+    Checked { in_force, has_store, blocking, trips }
 }
 
 /// Why the data directory cannot be used, if it cannot.
@@ -51,7 +55,7 @@ fn nearest(directory: &Path) -> Option<&Path> {
 }
 
 fn trips(config: &Config, in_force: &InForce) -> Vec<String> {
-    let all = [access_of_buyers, tokens, origins, proxies, files, memory, backlog, rates, disk, service];
+    let all = [access_of_buyers, tokens, origins, proxies, files, memory, backlog, rates, disk, service, events];
     all.into_iter().filter_map(|trip| trip(config, in_force)).collect()
 }
 
@@ -138,4 +142,13 @@ fn service(config: &Config, in_force: &InForce) -> Option<String> {
         }
         Some(true) => None,
     }
+}
+
+fn events(config: &Config, _: &InForce) -> Option<String> {
+    config
+        .mirrors
+        .events
+        .as_ref()
+        .filter(|events| events.secret.is_none())
+        .map(|_| "The receiver of events cannot tell our posts from others': set EVENTS_SECRET.".to_owned())
 }

@@ -7,8 +7,10 @@ use sysinfo::System;
 
 use crate::config::{Config, CorsOrigins, DocsAccess, ServerUrl};
 use crate::domain::digits::with_commas;
+use crate::domain::mirror::{Mirror, MirrorPlace};
 use crate::limits::CONNECTION_BYTES;
 use crate::maintenance::counted;
+use crate::mirror::Targets;
 use crate::open_files;
 
 /// The settings as they are in force on this machine, without a secret.
@@ -41,11 +43,14 @@ pub struct InForce {
     pub(super) attempts: u32,
     pub(super) journal_keep_days: Option<u64>,
     pub(super) docs: DocsAccess,
+    /// Where the mirrors go.
+    pub(super) mirrors: Vec<MirrorPlace>,
 }
 
 impl InForce {
-    /// What these settings come to on this machine. Raises the limit of open files as far as the system allows.
-    pub fn of(config: &Config) -> Self {
+    /// What these settings come to on this machine, with mirrors into these targets. Raises the limit of open files as
+    /// far as the system allows.
+    pub fn of(config: &Config, targets: &Targets) -> Self {
         let max_open_files = open_files::raise();
         let max_connections = open_files::connections(config.max_connections, max_open_files, config.workers);
         let half = max_connections.div_ceil(2);
@@ -71,6 +76,7 @@ impl InForce {
             attempts: config.fulfillment.as_ref().map_or(0, |service| service.attempts),
             journal_keep_days: config.journal_keep.map(|age| age.as_secs() / 86_400),
             docs: config.pages.docs,
+            mirrors: targets.places(),
         }
     }
 
@@ -101,6 +107,11 @@ impl InForce {
             Some(CorsOrigins::Any) => "*".to_owned(),
             Some(CorsOrigins::Exact(origins)) => origins.join(", "),
         }
+    }
+
+    /// Where a mirror goes; `None` if it is not set.
+    pub(super) fn mirror(&self, mirror: Mirror) -> Option<&str> {
+        self.mirrors.iter().find(|place| place.mirror == mirror).map(|place| place.target.as_str())
     }
 
     fn orders(&self) -> String {
@@ -193,7 +204,13 @@ impl fmt::Display for InForce {
         writeln!(f, "  behind them {}", self.behind())?;
         writeln!(f, "  queue       {}", self.queue())?;
         writeln!(f, "  rates       {}", self.rates())?;
-        write!(f, "  journal     {}", self.journal())
+        write!(f, "  journal     {}", self.journal())?;
+        let mut title = "mirrors";
+        for MirrorPlace { mirror, target, .. } in &self.mirrors {
+            write!(f, "\n  {title:<11} {}: {target}", mirror.name())?;
+            title = "";
+        }
+        Ok(())
     }
 }
 

@@ -30,6 +30,11 @@ impl Figure {
         Self { name: ("data-v", column), kind: Kind::Count, value: Some(value as f64) }
     }
 
+    /// A number in a row, by its column; unknown if it is `None`.
+    pub(super) fn column(column: &'static str, kind: Kind, value: Option<f64>) -> Self {
+        Self { name: ("data-v", column), kind, value }
+    }
+
     /// A rate in a row, by its column.
     pub(super) fn rate(column: &'static str, value: f64) -> Self {
         Self { name: ("data-v", column), kind: Kind::Count, value: Some(value) }

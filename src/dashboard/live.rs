@@ -22,6 +22,7 @@ mod alerts;
 mod asked;
 mod before;
 mod during;
+mod mirrors;
 mod stock;
 mod wall;
 
@@ -29,6 +30,7 @@ use after::After;
 use asked::Asked;
 use before::Before;
 use during::During;
+use mirrors::MirrorRow;
 
 #[derive(Template)]
 #[template(path = "live.html")]
@@ -40,6 +42,7 @@ struct LivePage {
     starts_at: String,
     now: String,
     view: View,
+    mirrors: Vec<MirrorRow>,
 }
 
 /// What the page shows.
@@ -83,5 +86,6 @@ async fn show(State(shared): State<Shared>, visit: Visit, uri: Uri) -> Result<Re
         starts_at: sale.starts_at.map(|at| at.0.to_string()).unwrap_or_default(),
         now: text::clock(Timestamp::from_millis(metrics.timestamp)),
         view,
+        mirrors: mirrors::rows(&shared),
     })
 }

@@ -9,6 +9,7 @@ use crate::alerts::Alerts;
 use crate::committer::Intake;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::job_id::JobIds;
+use crate::domain::mirror::MirrorPlace;
 use crate::domain::product::ProductId;
 use crate::http::{AdminToken, Cursors, PublicUrl};
 use crate::inventory::Inventory;
@@ -46,6 +47,8 @@ pub struct Deps {
     pub alerts: Arc<Alerts>,
     /// The figures of the moment.
     pub monitor: Arc<Monitor>,
+    /// Where the mirrors go that are set.
+    pub mirrors: Vec<MirrorPlace>,
 }
 
 /// The rooms as requests share them. Handlers reach a room by its field: `shared.store`.

@@ -7,9 +7,14 @@
 use crate::domain::order::Failure;
 use crate::limits::MAX_ERROR_GROUP_CHARS;
 
-/// What the errors of fulfilment begin with, and what says nothing where all do; longest first.
-const PREFIXES: [&str; 3] =
-    ["the fulfilment service answered ", "the fulfilment service gave ", "the fulfilment service "];
+/// What the errors of fulfilment begin with, and what says nothing where all do; longest first. Stores from before have
+/// `answered` for `responded with`.
+const PREFIXES: [&str; 4] = [
+    "the fulfilment service responded with ",
+    "the fulfilment service answered ",
+    "the fulfilment service gave ",
+    "the fulfilment service ",
+];
 /// Characters that a word may have inside, and that are punctuation at its ends.
 const JOINTS: [char; 7] = ['-', '_', '.', ':', '@', '/', '%'];
 /// From so many hexadecimal digits on, a word is a hash even if they are all letters.
@@ -146,7 +151,8 @@ mod tests {
     fn errors_that_differ_only_by_ids_numbers_and_addresses_are_the_same() {
         for (error, group) in [
             ("the fulfilment service answered 503 Service Unavailable", "503 Service Unavailable"),
-            ("the fulfilment service answered 503 Service Unavailable: order 4711", "503 Service Unavailable: order #"),
+            ("the fulfilment service responded with 503 Service Unavailable", "503 Service Unavailable"),
+            ("the fulfilment service responded with 503 Busy: order 4711", "503 Busy: order #"),
             ("the fulfilment service gave no response within 10s", "no response within 10s"),
             ("no response within 1.5s after 84 ms", "no response within 1.5s after # ms"),
             (
@@ -173,7 +179,7 @@ mod tests {
         ] {
             assert_eq!(normalised(error), group, "{error}");
         }
-        let refused = Failure::Rejected("the fulfilment service answered 422 Unprocessable Entity".to_owned());
+        let refused = Failure::Rejected("the fulfilment service responded with 422 Unprocessable Entity".to_owned());
         assert_eq!(of(&refused), "rejected: 422 Unprocessable Entity");
     }
 
@@ -182,7 +188,7 @@ mod tests {
         #[test]
         fn a_normalised_error_is_short_and_normalises_to_itself(
             error in concat!(
-                "((the fulfilment service )?(answered )?[0-9]{0,3} ?)?",
+                "((the fulfilment service )?(responded with |answered )?[0-9]{0,3} ?)?",
                 r#"([a-f0-9]{0,14}|within|[ #,.:/@"\n-]|\PC{0,9}){0,60}"#,
             ),
         ) {

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_dead_letter_is_kept_that_failed_in_time_and_was_picked_by_its_group_or_by_itself() {
         let at = Timestamp::from_millis;
-        let failure = Some(Failure::AttemptsExhausted("no answer after 84 ms".to_owned()));
+        let failure = Some(Failure::AttemptsExhausted("no response after 84 ms".to_owned()));
         let letter = Order { failure, finished_at: Some(at(5)), ..Order::example(OrderId(7), "ada", at(1)) };
         let keeps = |failed_before: Option<Timestamp>, picked: Option<(&[&str], &[u64])>| {
             let picked = picked.map(|(groups, orders)| Picked {
@@ -121,7 +121,7 @@ mod tests {
             DeadLetterFilter { failed_before, picked, ..DeadLetterFilter::default() }.keeps(&letter)
         };
         assert!(keeps(None, None) && keeps(Some(at(5)), None) && !keeps(Some(at(4)), None));
-        assert!(keeps(None, Some((&["no answer after # ms"], &[]))) && !keeps(None, Some((&["no answer"], &[]))));
+        assert!(keeps(None, Some((&["no response after # ms"], &[]))) && !keeps(None, Some((&["no response"], &[]))));
         assert!(
             keeps(None, Some((&["another"], &[7])))
                 && !keeps(None, Some((&[], &[8])))

@@ -14,7 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::mirror::Mirror;
 use crate::limits::MAX_ERROR_CHARS;
 use crate::view::metrics::{MirrorLagView, MirrorView};
-use crate::view::text::hundredths;
+use crate::view::text::{AsText, hundredths};
 
 /// The figures of each mirror. Those that are not set have none.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct MirrorFigures {
     is_set: AtomicBool,
     is_connected: AtomicBool,
     is_rebuilding: AtomicBool,
+    /// Milliseconds since 1970 at which the target was last there, or the mirror began; 0 while it is there.
+    away_since: AtomicI64,
     /// The last record that the target has; 0 while that is not known.
     position: AtomicU64,
     /// Milliseconds since 1970 at which the oldest change was made that the target lacks; 0 where it lacks none.
@@ -56,6 +58,7 @@ impl Default for MirrorFigures {
             is_set: AtomicBool::default(),
             is_connected: AtomicBool::default(),
             is_rebuilding: AtomicBool::default(),
+            away_since: AtomicI64::default(),
             position: AtomicU64::default(),
             behind_since: AtomicI64::default(),
             changes: AtomicU64::default(),
@@ -78,6 +81,10 @@ impl Default for MirrorFigures {
 pub struct MirrorState {
     /// Whether its target is there.
     pub connected: bool,
+    /// Since when its target is not there; `None` while it is.
+    pub away_since: Option<Timestamp>,
+    /// The last record that the target has; `None` while that is not known.
+    pub position: Option<u64>,
     /// Whether everything is being copied.
     pub rebuilding: bool,
     /// Records of the history that the target lacks.
@@ -92,6 +99,10 @@ pub struct MirrorState {
     pub rebuilds: u64,
     /// What went wrong last, since the target was last there.
     pub last_error: Option<String>,
+    /// Connections of ours in the target; `None` for a target that counts none.
+    pub connections: Option<u64>,
+    /// Reads of all clients of the target that found a key, and that found none; `None` for a target that counts none.
+    pub reads: Option<[u64; 2]>,
 }
 
 impl MirrorState {
@@ -101,17 +112,32 @@ impl MirrorState {
         MirrorLagView { connected: self.connected, lag_events: self.lag_records, lag_seconds }
     }
 
-    /// All of it, as it goes out.
-    pub fn view(self) -> MirrorView {
+    /// All of it, as it goes out, with the changes that the target took in the last second.
+    pub fn view(self, changes_per_second: f64) -> MirrorView {
         let MirrorLagView { connected, lag_events, lag_seconds } = self.lag_view();
-        let Self { rebuilding, changes, put_aside, rebuilds, last_error, .. } = self;
-        MirrorView { connected, lag_events, lag_seconds, rebuilding, changes, put_aside, rebuilds, last_error }
+        MirrorView {
+            connected,
+            away_since: self.away_since.map(AsText),
+            position: self.position,
+            lag_events,
+            lag_seconds,
+            rebuilding: self.rebuilding,
+            changes: self.changes,
+            changes_per_second: hundredths(changes_per_second),
+            put_aside: self.put_aside,
+            rebuilds: self.rebuilds,
+            connections: self.connections,
+            hits: self.reads.map(|[hits, _]| hits),
+            misses: self.reads.map(|[_, misses]| misses),
+            last_error: self.last_error,
+        }
     }
 }
 
 impl MirrorFigures {
-    /// Notes that the mirror is set.
-    pub fn set(&self) {
+    /// Notes that the mirror is set, and begins now.
+    pub fn set(&self, now: Timestamp) {
+        self.away_since.store(now.millis(), Ordering::Relaxed);
         self.is_set.store(true, Ordering::Relaxed);
     }
 
@@ -120,18 +146,21 @@ impl MirrorFigures {
         self.position.store(position, Ordering::Relaxed);
         self.is_rebuilding.store(false, Ordering::Relaxed);
         self.is_connected.store(true, Ordering::Relaxed);
+        self.away_since.store(0, Ordering::Relaxed);
         *self.last_error.lock() = None;
     }
 
     /// Notes that everything is copied into a target, which is there.
     pub fn rebuild(&self) {
         self.is_connected.store(true, Ordering::Relaxed);
+        self.away_since.store(0, Ordering::Relaxed);
         self.is_rebuilding.store(true, Ordering::Relaxed);
         self.rebuilds.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that the target failed, or is not there.
-    pub fn fail(&self, error: &str) {
+    /// Notes that the target failed, or is not there, unless it was away before: then only why.
+    pub fn fail(&self, error: &str, now: Timestamp) {
+        let _ = self.away_since.compare_exchange(0, now.millis(), Ordering::Relaxed, Ordering::Relaxed);
         self.is_connected.store(false, Ordering::Relaxed);
         self.is_rebuilding.store(false, Ordering::Relaxed);
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -180,14 +209,17 @@ impl MirrorFigures {
     }
 
     /// How far it is, where the last record of the history is `last`; `None` if it is not set.
-    pub fn state(&self, last: u64, now: Timestamp) -> Option<MirrorState> {
+    fn state(&self, mirror: Mirror, last: u64, now: Timestamp) -> Option<MirrorState> {
+        let connected = self.is_connected();
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let lag_records = last.saturating_sub(self.position());
         let since = self.behind_since.load(Ordering::Relaxed);
         let lag =
             if lag_records == 0 || since == 0 { Duration::ZERO } else { now.since(Timestamp::from_millis(since)) };
         self.is_set.load(Ordering::Relaxed).then(|| MirrorState {
-            connected: self.is_connected.load(Ordering::Relaxed),
+            connected,
+            away_since: Some(get_time(&self.away_since)).filter(|_| !connected),
+            position: Some(self.position()).filter(|position| connected || *position > 0),
             rebuilding: self.is_rebuilding.load(Ordering::Relaxed),
             lag_records,
             lag,
@@ -195,6 +227,8 @@ impl MirrorFigures {
             put_aside: get(&self.put_aside),
             rebuilds: get(&self.rebuilds),
             last_error: self.last_error.lock().clone(),
+            connections: (mirror == Mirror::Postgres).then(|| get(&self.connections)),
+            reads: (mirror == Mirror::Redis).then(|| [get(&self.hits), get(&self.misses)]),
         })
     }
 }
@@ -207,7 +241,13 @@ impl Mirrors {
 
     /// Those that are set, and how far they are; the last record of the history is `last`.
     pub fn states(&self, last: u64, now: Timestamp) -> Vec<(Mirror, MirrorState)> {
-        Mirror::ALL.into_iter().filter_map(|mirror| Some((mirror, self.of(mirror).state(last, now)?))).collect()
+        let state = |mirror| Some((mirror, self.of(mirror).state(mirror, last, now)?));
+        Mirror::ALL.into_iter().filter_map(state).collect()
+    }
+
+    /// Changes that each target took since the start, in the order of [`Mirror::ALL`].
+    pub fn changes(&self) -> [u64; 3] {
+        Mirror::ALL.map(|mirror| self.of(mirror).changes.load(Ordering::Relaxed))
     }
 
     /// The metrics of those that are set.
@@ -264,6 +304,10 @@ impl Mirrors {
     }
 }
 
+fn get_time(millis: &AtomicI64) -> Timestamp {
+    Timestamp::from_millis(millis.load(Ordering::Relaxed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,23 +316,57 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    fn redis(mirrors: &Mirrors, last: u64, now: i64) -> MirrorState {
+        mirrors.states(last, at(now)).into_iter().find(|(mirror, _)| *mirror == Mirror::Redis).unwrap().1
+    }
+
     #[test]
     fn a_mirror_lags_by_the_age_of_the_oldest_change_that_its_target_lacks() {
         let mirrors = Mirrors::default();
         assert!(mirrors.states(9, at(5_000)).is_empty(), "none is set");
-        let redis = mirrors.of(Mirror::Redis);
-        redis.set();
-        redis.connect(7);
-        redis.fall_behind(at(1_000));
-        redis.fall_behind(at(3_000));
-        let state = redis.state(9, at(5_000)).unwrap();
+        let figures = mirrors.of(Mirror::Redis);
+        figures.set(at(500));
+        figures.connect(7);
+        figures.fall_behind(at(1_000));
+        figures.fall_behind(at(3_000));
+        let state = redis(&mirrors, 9, 5_000);
         assert_eq!((state.connected, state.lag_records, state.lag), (true, 2, Duration::from_secs(4)));
-        redis.advance(9, 12, Duration::from_millis(2));
-        let state = redis.state(9, at(6_000)).unwrap();
+        figures.advance(9, 12, Duration::from_millis(2));
+        let state = redis(&mirrors, 9, 6_000);
         assert_eq!((state.lag_records, state.lag, state.changes), (0, Duration::ZERO, 12));
-        redis.fail("gone");
-        let state = redis.state(9, at(6_000)).unwrap();
+        assert_eq!(mirrors.changes(), [0, 12, 0]);
+        figures.fail("gone", at(6_000));
+        let state = redis(&mirrors, 9, 6_000);
         assert_eq!((state.connected, state.last_error.as_deref()), (false, Some("gone")));
         assert_eq!(mirrors.states(9, at(6_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_mirror_is_away_since_it_was_last_there_however_often_it_was_tried() {
+        let mirrors = Mirrors::default();
+        let figures = mirrors.of(Mirror::Redis);
+        figures.set(at(500));
+        figures.fail("not there yet", at(700));
+        let state = redis(&mirrors, 9, 800);
+        assert_eq!((state.away_since, state.position), (Some(at(500)), None), "what it has is not known");
+        figures.connect(7);
+        let state = redis(&mirrors, 9, 900);
+        assert_eq!((state.away_since, state.position), (None, Some(7)));
+        figures.fail("gone", at(6_000));
+        figures.fail("still gone", at(7_000));
+        let state = redis(&mirrors, 9, 8_000);
+        assert_eq!((state.away_since, state.position), (Some(at(6_000)), Some(7)));
+        figures.rebuild();
+        assert_eq!(redis(&mirrors, 9, 9_000).away_since, None);
+    }
+
+    #[test]
+    fn each_target_has_the_figures_that_it_counts_and_no_others() {
+        let mirrors = Mirrors::default();
+        Mirror::ALL.into_iter().for_each(|mirror| mirrors.of(mirror).set(at(1)));
+        mirrors.of(Mirror::Postgres).set_connections(2);
+        mirrors.of(Mirror::Redis).set_reads(30, 4);
+        let own = mirrors.states(0, at(2)).into_iter().map(|(_, state)| (state.connections, state.reads));
+        assert_eq!(own.collect::<Vec<_>>(), [(Some(2), None), (None, Some([30, 4])), (None, None)]);
     }
 }

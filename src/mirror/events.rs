@@ -21,7 +21,7 @@ use super::position::Position;
 use super::source::{Source, Start};
 use super::target::{Batch, Fault, Target};
 
-mod aside;
+pub(super) mod aside;
 mod derive;
 mod event;
 mod outgoing;

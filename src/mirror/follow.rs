@@ -34,7 +34,7 @@ pub(super) async fn follow<T: Target>(target: &mut T, source: &Source, mut stopp
     let pace = Pace::new(T::BUSY_CHANGES);
     let mut follower = Follower { target, source, figures, kept: &kept, pace };
     let copy = async {
-        let (mut pause, mut reached) = (MIRROR_FIRST_DELAY, 0);
+        let (mut pause, mut reached, mut known) = (MIRROR_FIRST_DELAY, 0, String::new());
         loop {
             let Err(fault) = follower.copy().await;
             if matches!(fault, Fault::Closed) {
@@ -43,11 +43,13 @@ pub(super) async fn follow<T: Target>(target: &mut T, source: &Source, mut stopp
             if figures.position() > reached {
                 (reached, pause) = (figures.position(), MIRROR_FIRST_DELAY);
             }
-            match pause <= MIRROR_FIRST_DELAY {
+            let fault = fault.to_string();
+            match pause <= MIRROR_FIRST_DELAY || fault != known {
                 true => tracing::warn!(%mirror, "{fault}; orders are not affected, and the mirror tries again"),
                 false => tracing::debug!(%mirror, "{fault}"),
             }
-            figures.fail(&fault.to_string());
+            figures.fail(&fault, source.now());
+            known = fault;
             kept.miss();
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(MIRROR_MAX_DELAY);

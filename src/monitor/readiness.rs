@@ -6,8 +6,10 @@ use crate::committer::Status;
 use crate::domain::alert::AlertCode;
 use crate::domain::clock::{MAX_TIMESTAMP, Timestamp};
 use crate::domain::digits::grouped;
+use crate::domain::mirror::Mirror;
 use crate::domain::product::{NotOnSale, Product};
-use crate::view::metrics::MetricsView;
+use crate::drawing::text;
+use crate::view::metrics::{MetricsView, MirrorView};
 use crate::view::readiness::{ReadinessCheckView, ReadinessStatus, ReadinessView};
 
 use super::deps::Deps;
@@ -101,13 +103,15 @@ fn window(seen: &Seen<'_>) -> ReadinessCheckView {
         .map(|product| (product.terms.sale_starts_at, product.terms.sale_ends_at.unwrap_or(MAX_TIMESTAMP)))
         .collect();
     let count = grouped(seen.on_sale.len() as u64);
+    let moment = |at| format!("{} UTC", text::moment(at, seen.now));
     let said = |(starts, ends): (Option<Timestamp>, Timestamp)| {
         let from = match starts {
             None => "open now".to_owned(),
-            Some(starts) if starts <= seen.now => format!("open since {starts}"),
-            Some(starts) => format!("from {starts}"),
+            Some(starts) if starts <= seen.now => format!("open since {}", moment(starts)),
+            Some(starts) => format!("from {}", moment(starts)),
         };
-        if ends == MAX_TIMESTAMP { format!("{from}, without an end") } else { format!("{from} to {ends}") }
+        let until = if ends == MAX_TIMESTAMP { "without an end".to_owned() } else { format!("until {}", moment(ends)) };
+        format!("{from}, {until}")
     };
     let (status, evidence) = match (windows.len(), windows.first()) {
         (_, None) if seen.all.iter().any(|product| product.terms.flash_sale_active) => {
@@ -193,13 +197,13 @@ fn fulfillment(seen: &Seen<'_>) -> ReadinessCheckView {
 fn rate_limits(seen: &Seen<'_>) -> ReadinessCheckView {
     let facts = &seen.deps.facts;
     let limit = |rate: u32, what: &str| match rate {
-        0 => format!("no limit of {what}"),
+        0 => format!("any number of {what}"),
         rate => format!("{} {what}", grouped(rate.into())),
     };
-    let user = limit(facts.rate_per_user, "orders/s a user");
-    let address = limit(facts.rate_per_address, "requests/s an address");
+    let user = limit(facts.rate_per_user, "orders/s from a user");
+    let address = limit(facts.rate_per_address, "requests/s from an address");
     let status = if facts.rate_per_user == 0 || facts.rate_per_address == 0 { Look } else { Ready };
-    let evidence = format!("Set: {user}, {address}.");
+    let evidence = format!("Allowed: {user}, {address}.");
     let action = "Set RATE_LIMIT_PER_USER and RATE_LIMIT_PER_IP, and start the server again.";
     found("rate_limits", "Rate limits", status, evidence).mended(action, None)
 }
@@ -207,7 +211,7 @@ fn rate_limits(seen: &Seen<'_>) -> ReadinessCheckView {
 fn clock(seen: &Seen<'_>) -> ReadinessCheckView {
     let raised = seen.deps.alerts.alerts().into_iter().find(|alert| alert.code == AlertCode::ClockStepped);
     let (status, evidence) = match raised {
-        None => (Ready, format!("It was not set since the server started; it says {}.", seen.now)),
+        None => (Ready, format!("It was not set since the server started; it says {} UTC.", text::clock(seen.now))),
         Some(alert) => (Look, format!("{}.", alert.message.trim_end_matches('.'))),
     };
     found("clock", "Clock", status, evidence).mended(AlertCode::ClockStepped.action(), None)
@@ -243,30 +247,34 @@ fn mirrors(seen: &Seen<'_>) -> ReadinessCheckView {
     if mirrors.is_empty() {
         return found("mirrors", "Mirrors", Ready, "None is set.".to_owned());
     }
-    let mut status = Ready;
-    let mut said = Vec::new();
-    for (name, mirror) in mirrors {
-        let (state, is_good) = match (&mirror.last_error, mirror.connected) {
-            (Some(error), false) => (format!("away ({error})"), false),
-            (None, false) => ("not there yet".to_owned(), false),
-            (_, true) if mirror.rebuilding => ("copying everything".to_owned(), false),
-            (_, true) if mirror.lag_events == 0 => ("up to date".to_owned(), true),
-            (_, true) => {
-                let slow = f64::from(seen.deps.thresholds.mirror_lag_seconds);
-                let behind = format!("{} records and {} s behind", grouped(mirror.lag_events), mirror.lag_seconds);
-                (behind, slow == 0.0 || mirror.lag_seconds <= slow)
-            }
-        };
-        let aside = match mirror.put_aside {
-            0 => String::new(),
-            rows => format!(", {} rejected", grouped(rows)),
-        };
-        if !is_good || mirror.put_aside > 0 {
-            status = Look;
+    let slow = f64::from(seen.deps.thresholds.mirror_lag_seconds);
+    let of = |mirror: Mirror| Some(one_mirror(mirror, mirrors.get(mirror.as_str())?, slow));
+    let mut said: Vec<_> = Mirror::ALL.into_iter().filter_map(of).collect();
+    // What needs a look comes first.
+    said.sort_by_key(|(is_good, _)| *is_good);
+    let status = if said.iter().all(|(is_good, _)| *is_good) { Ready } else { Look };
+    let said: Vec<_> = said.into_iter().map(|(_, sentence)| sentence).collect();
+    found("mirrors", "Mirrors", status, said.join(" ")).mended(AlertCode::MirrorAway.action(), None)
+}
+
+/// Whether a mirror is well, and a sentence about it. More than `slow` seconds behind is not well; 0 is no bound.
+fn one_mirror(mirror: Mirror, view: &MirrorView, slow: f64) -> (bool, String) {
+    let (state, is_good) = match (&view.last_error, view.connected) {
+        (Some(error), false) => (format!("away: {}", mirror.reason(error)), false),
+        (None, false) => ("not there yet".to_owned(), false),
+        (_, true) if view.rebuilding => ("copying everything".to_owned(), false),
+        (_, true) if view.lag_events == 0 => ("up to date".to_owned(), true),
+        (_, true) => {
+            let behind = format!("{} records and {} s behind", grouped(view.lag_events), view.lag_seconds);
+            (behind, slow == 0.0 || view.lag_seconds <= slow)
         }
-        said.push(format!("{name}: {state}{aside}"));
-    }
-    found("mirrors", "Mirrors", status, format!("{}.", said.join("; "))).mended(AlertCode::MirrorAway.action(), None)
+    };
+    let aside = match view.put_aside {
+        0 => String::new(),
+        rows => format!("; {} rejected", grouped(rows)),
+    };
+    let is = if mirror == Mirror::Events { "are" } else { "is" };
+    (is_good && view.put_aside == 0, format!("{} {is} {state}{aside}.", mirror.name()))
 }
 
 fn bytes(bytes: u64) -> String {

@@ -12,6 +12,7 @@ use crate::alerts::Alerts;
 use crate::config::AlertConfig;
 use crate::domain::alert::{Alert, AlertCode};
 use crate::domain::clock::{Moment, Steady};
+use crate::domain::mirror::Mirror;
 use crate::domain::product::{Product, ProductId};
 use crate::domain::sale::Phase;
 use crate::limits::{DEAD_LETTERS_WINDOW, SUSPEND_AFTER};
@@ -137,7 +138,7 @@ const RULES: [Rule; 12] = [
         },
         say: |look| {
             let away = look.metrics.mirrors.0.iter().filter(|(_, mirror)| !mirror.connected);
-            let names: Vec<_> = away.map(|(name, _)| *name).collect();
+            let names: Vec<_> = away.map(|(word, _)| Mirror::from_word(word).map_or(*word, Mirror::name)).collect();
             format!("The target of a mirror is away: {}.", names.join(", "))
         },
     },

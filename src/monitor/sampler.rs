@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::domain::clock::{Moment, Timestamp};
+use crate::domain::mirror::Mirror;
 use crate::domain::money::Money;
 use crate::domain::order::OrderStatus;
 use crate::domain::product::Product;
 use crate::domain::sale::{Levels, Phase, Sale};
-use crate::metrics::{Commits, Latencies, OUTCOME_COUNT, OUTCOMES, ProcessFigures};
+use crate::metrics::{Commits, Latencies, MirrorState, OUTCOME_COUNT, OUTCOMES, ProcessFigures};
 use crate::queue::SlotKind;
 use crate::view::benchmark::BenchmarkView;
 use crate::view::metrics::{
@@ -58,6 +59,8 @@ struct Counts {
     processing: Duration,
     /// In hundredths; it falls where a confirmed order is cancelled.
     revenue: i128,
+    /// Changes that the target of each mirror took.
+    mirrored: [u64; 3],
 }
 
 /// What happened in the last second.
@@ -70,6 +73,7 @@ struct Rates {
     dead_lettered: f64,
     rejected: [f64; OUTCOME_COUNT],
     failed_percent: Option<f64>,
+    mirrored: [f64; 3],
 }
 
 impl Rates {
@@ -85,6 +89,7 @@ impl Rates {
             dead_lettered: rate(before.dead_lettered, now.dead_lettered),
             rejected: std::array::from_fn(|at| rate(before.rejected[at], now.rejected[at])),
             failed_percent: percent(failed, confirmed + failed),
+            mirrored: std::array::from_fn(|at| rate(before.mirrored[at], now.mirrored[at])),
         }
     }
 }
@@ -160,7 +165,7 @@ impl Sampler {
         let commits = metrics.drain_commits(Commits::default());
         let (processed, processing) = metrics.processing();
         let completed = self.deps.store.head().totals.completed_jobs;
-        let (rejected, outcomes) = (metrics.rejected(), times.outcomes);
+        let (rejected, outcomes, mirrored) = (metrics.rejected(), times.outcomes, metrics.mirrors().changes());
         let counts = self.follower.with(|tally| Counts {
             outcomes,
             rejected,
@@ -172,6 +177,7 @@ impl Sampler {
             processed,
             processing,
             revenue: tally.revenue,
+            mirrored,
         });
         let passed = now.steady.since(self.taken.steady);
         let rates = Rates::between(&self.counts, &counts, commits.latencies.count(), passed);
@@ -269,7 +275,9 @@ impl Sampler {
 
     fn fill_mirrors(&self, view: &mut MetricsView) {
         let states = self.deps.metrics.mirrors().states(view.latest.sequence, self.taken.wall);
-        view.mirrors = Mirrors(states.into_iter().map(|(mirror, state)| (mirror.as_str(), state.view())).collect());
+        let view_of = |state: MirrorState, mirror: Mirror| state.view(self.rates.mirrored[mirror as usize]);
+        view.mirrors =
+            Mirrors(states.into_iter().map(|(mirror, state)| (mirror.as_str(), view_of(state, mirror))).collect());
     }
 
     fn fill_stock(&mut self, view: &mut MetricsView) {

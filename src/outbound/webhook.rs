@@ -150,6 +150,15 @@ impl Webhook {
         Ok(Self { to, client, secrets, url: target.url, signer, timeout: config.timeout, stopped })
     }
 
+    /// Where it posts to, without the path and what else may be secret: scheme, host and port, and whether posts are
+    /// signed.
+    pub fn place(&self) -> String {
+        let scheme = self.url.scheme_str().unwrap_or_default();
+        let host = self.url.authority().map_or("", |authority| authority.as_str());
+        let signed = if self.signer.is_some() { "signed" } else { "unsigned" };
+        format!("{scheme}://{host}, {signed}")
+    }
+
     /// Makes no more connections. What waits for one ends at once, as an attempt that was not made; what was sent is
     /// still awaited.
     pub fn stop(&self) {
@@ -224,7 +233,7 @@ impl Webhook {
                 return Err(Verdict::retry(format!("{name} cannot be reached: {text}")));
             }
             if stale == MAX_IDLE_CONNECTIONS || !is_stale(&error) {
-                return Err(Verdict::retry(format!("{name} gave no usable answer: {text}")));
+                return Err(Verdict::retry(format!("{name} gave no usable response: {text}")));
             }
             stale += 1;
         }
@@ -233,7 +242,7 @@ impl Webhook {
     /// What a response other than a success means.
     fn verdict(&self, status: StatusCode, quoted: &str, after: Option<Duration>) -> Verdict {
         let separator = if quoted.is_empty() { "" } else { ": " };
-        let error = format!("{} answered {}{separator}{quoted}", self.to.name, words(status));
+        let error = format!("{} responded with {}{separator}{quoted}", self.to.name, words(status));
         match FINAL.contains(&status) {
             true => Verdict::Rejected(error),
             false => Verdict::Retry { error, after },

@@ -46,7 +46,7 @@ keyed! {
     RatesByCode, "RatesByCode", &'static str => f64;
     /// Counts by status and code.
     ByStatusAndCode, "CountsByStatusAndCode", String => u64;
-    /// The databases that follow the store, by name.
+    /// What follows the store outside of this process, by name: `postgres`, `redis`, `events`.
     Mirrors, "Mirrors", &'static str => MirrorView;
     /// How far the mirrors are, by name.
     MirrorLags, "MirrorLags", &'static str => MirrorLagView;
@@ -158,7 +158,7 @@ pub struct MetricsView {
     pub(crate) rejected: ByCode,
     /// The same in the last second.
     pub(crate) rejected_rates: RatesByCode,
-    /// The databases that follow the store, by name.
+    /// What follows the store outside of this process, by name: `postgres`, `redis`, `events`.
     pub(crate) mirrors: Mirrors,
     pub(crate) sale: SaleView,
     pub(crate) latest: LatestView,
@@ -194,13 +194,20 @@ pub struct CommitView {
     pub(crate) p99: Option<f64>,
 }
 
-/// A database that follows the store.
+/// What follows the store outside of this process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MirrorState)]
 pub struct MirrorView {
     /// Whether its target is there.
     pub(crate) connected: bool,
+    /// Since when its target is not there; null while it is.
+    #[schema(required)]
+    pub(crate) away_since: Option<AsText<Timestamp>>,
+    /// The last record of the history that the target has; null while that is not known, which is before its target
+    /// was first there: then all records count as those that it lacks.
+    #[schema(required)]
+    pub(crate) position: Option<u64>,
     /// Records of the history that the target lacks.
     pub(crate) lag_events: u64,
     /// Age of the oldest change that the target lacks.
@@ -210,10 +217,22 @@ pub struct MirrorView {
     pub(crate) rebuilding: bool,
     /// Changes that the target took since the start of the server.
     pub(crate) changes: u64,
+    /// The same in the last second.
+    #[schema(minimum = 0)]
+    pub(crate) changes_per_second: f64,
     /// Rows or events that the target rejected since the start; they are kept aside.
     pub(crate) put_aside: u64,
     /// How often everything was copied since the start.
     pub(crate) rebuilds: u64,
+    /// Connections of this server to PostgreSQL; null for the others.
+    #[schema(required)]
+    pub(crate) connections: Option<u64>,
+    /// Reads of all clients of Redis that found their key, as Redis counts them; null for the others.
+    #[schema(required)]
+    pub(crate) hits: Option<u64>,
+    /// Reads that did not find it.
+    #[schema(required)]
+    pub(crate) misses: Option<u64>,
     /// What went wrong last, if the target is not there.
     #[schema(required)]
     pub(crate) last_error: Option<String>,

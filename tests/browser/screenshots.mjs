@@ -105,6 +105,8 @@ async function take(chromium, server, scene, theme, size) {
     await tab.go(await scene.go(server));
     await sleep(2_500);
     await scene.then?.(tab);
+    // A page that was just opened has no feed yet; some have none at all.
+    await tab.page.waitForSelector('#feed[data-state=live]', { timeout: 2_000 }).catch(() => null);
     await sleep(300);
     const png = await tab.page.screenshot({ fullPage: false });
     for (const complaint of await tab.complaints()) console.log(`  complaint: ${complaint}`);

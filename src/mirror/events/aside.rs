@@ -10,8 +10,8 @@ use crate::regular_file;
 
 use super::event::Event;
 
-/// The file, and the one before it.
-const FILE_NAME: &str = "events-rejected.jsonl";
+/// The file in the data directory, and the one before it.
+pub(in crate::mirror) const FILE_NAME: &str = "events-rejected.jsonl";
 const OLD_FILE_NAME: &str = "events-rejected.old.jsonl";
 
 /// The events that were put aside; none are kept for a store without a directory.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,6 +13,11 @@ use crate::limits::MIRROR_CONNECT_TIMEOUT;
 use crate::mirror::causes::with_causes;
 use crate::mirror::certificates;
 use crate::mirror::error::MirrorError;
+
+use super::migrations::{self, MigrationFileError};
+
+/// The port of a database whose URL has none.
+const DEFAULT_PORT: u16 = 5432;
 
 /// How a database is reached: settings that were checked.
 #[derive(Clone)]
@@ -87,6 +92,30 @@ impl Settings {
         self.config.get_dbname().unwrap_or_default()
     }
 
+    /// Where the database is, without a secret.
+    pub(crate) fn place(&self) -> String {
+        let ports = self.config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
+        let host = |(at, host): (usize, &Host)| match host {
+            Host::Tcp(host) if host.contains(':') => format!("[{host}]:{}", port(at)),
+            Host::Tcp(host) => format!("{host}:{}", port(at)),
+            #[cfg(unix)]
+            Host::Unix(directory) => directory.display().to_string(),
+        };
+        let hosts: Vec<_> = self.config.get_hosts().iter().enumerate().map(host).collect();
+        let encrypted = match self.config.get_ssl_mode() {
+            SslMode::Disable => "not encrypted",
+            SslMode::Prefer => "encrypted if the server offers it",
+            _ => "encrypted",
+        };
+        format!("{}, database {}, {encrypted}", hosts.join(" or "), self.database())
+    }
+
+    /// Why migrations of one's own cannot be applied, if they cannot be read.
+    pub(crate) fn check_migrations(&self) -> Result<(), MigrationFileError> {
+        migrations::all(self.migrations.as_deref()).map(drop)
+    }
+
     /// Connects. A certificate that cannot be trusted is an error, never a reason to connect without encryption.
     pub(crate) async fn connect(&self) -> Result<Connection, tokio_postgres::Error> {
         // Names are looked up on threads of the runtime that runs this.
@@ -148,4 +177,39 @@ fn connector(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, MirrorError> {
 
 const fn settings_error(text: String) -> MirrorError {
     MirrorError::Settings(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn settings(url: Option<&str>) -> Settings {
+        let database = DatabaseConfig {
+            url: url.map(|url| Secret::new(url.to_owned())),
+            host: "db.example".to_owned(),
+            port: 6543,
+            name: "flashsale".to_owned(),
+            user: "ada".to_owned(),
+            password: Some(Secret::new("hunter2".to_owned())),
+            tls: DatabaseTls::Require,
+            migrations: None,
+            ca_file: None,
+        };
+        Settings::new(&database).unwrap()
+    }
+
+    #[test]
+    fn a_place_has_host_and_database_and_no_password() {
+        let offered = "encrypted if the server offers it";
+        for (url, place) in [
+            (None, "db.example:6543, database flashsale, encrypted".to_owned()),
+            (Some("postgres://ada:hunter2@db.example/shop"), format!("db.example:5432, database shop, {offered}")),
+            (Some("postgres://db.example:1?sslmode=disable"), "db.example:1, database flashsale, not encrypted".into()),
+            (Some("postgres://a,b:7/shop"), format!("a:5432 or b:7, database shop, {offered}")),
+            (Some("host=/run/postgresql user=ada"), format!("/run/postgresql, database flashsale, {offered}")),
+        ] {
+            assert_eq!(settings(url).place(), place);
+        }
+    }
 }

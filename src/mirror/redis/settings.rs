@@ -54,6 +54,22 @@ impl Settings {
         Ok(Self { client, keys })
     }
 
+    /// Where Redis is, and what is used there, without a secret.
+    pub(crate) fn place(&self) -> String {
+        let info = self.client.get_connection_info();
+        let encrypted = match info.addr() {
+            ConnectionAddr::TcpTls { .. } => "encrypted",
+            _ => "not encrypted",
+        };
+        let (database, prefix) = (info.redis_settings().db(), self.keys.prefix());
+        format!("{}, database {database}, keys {prefix}*, {encrypted}", info.addr())
+    }
+
+    /// What lists the rows that Redis rejected.
+    pub(crate) fn aside(&self) -> String {
+        format!("HGETALL {}", self.keys.rejected())
+    }
+
     /// Connects.
     pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         // How long a response may take, the loop of the mirrors says.
@@ -117,5 +133,17 @@ mod tests {
             let error = settings(url, tls).expect_err(url);
             assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_place_has_host_database_and_keys_and_no_password() {
+        for (url, place) in [
+            ("redis://cache.example", "cache.example:6379, database 0, keys flashsale:*, not encrypted"),
+            ("rediss://ada:hunter2@10.0.0.7:6380/3", "10.0.0.7:6380, database 3, keys flashsale:*, encrypted"),
+            ("unix:///run/redis.sock?pass=hunter2", "/run/redis.sock, database 0, keys flashsale:*, not encrypted"),
+        ] {
+            assert_eq!(settings(url, false).unwrap().place(), place);
+        }
+        assert_eq!(settings("redis://cache.example", false).unwrap().aside(), "HGETALL flashsale:rejected");
     }
 }

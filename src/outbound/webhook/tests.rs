@@ -113,7 +113,7 @@ const URL: &str = "http://127.0.0.1:PORT/orders?key=s3cret";
 
 #[tokio::test]
 async fn the_status_decides_and_the_error_quotes_the_answer() {
-    let said = |text: &str| format!("the fulfilment service answered {text}");
+    let said = |text: &str| format!("the fulfilment service responded with {text}");
     for (status, body, expected) in [
         ("200 OK", "", Verdict::Accepted),
         ("204 No Content", "", Verdict::Accepted),
@@ -148,7 +148,7 @@ async fn the_status_decides_and_the_error_quotes_the_answer() {
 
 #[tokio::test]
 async fn exchanges_that_do_not_come_to_an_end_are_retried() {
-    let unusable = "the fulfilment service gave no usable answer";
+    let unusable = "the fulfilment service gave no usable response";
     let huge = format!("HTTP/1.1 200 OK\r\nx-filler: {}\r\n\r\n", "x".repeat(2 * MAX_RESPONSE_HEAD_BYTES));
     for (answer, then, timeout, error) in [
         ("", Then::Hang, SHORT, "the fulfilment service gave no response within 200ms"),
@@ -166,7 +166,7 @@ async fn exchanges_that_do_not_come_to_an_end_are_retried() {
 
 #[tokio::test]
 async fn the_status_decides_whatever_becomes_of_the_body() {
-    let error = |status: &str, body: &str| format!("the fulfilment service answered {status}: {body}");
+    let error = |status: &str, body: &str| format!("the fulfilment service responded with {status}: {body}");
     for (status, expected) in [
         ("200 OK", Verdict::Accepted),
         ("400 Bad Request", Verdict::Rejected(error("400 Bad Request", "only this"))),

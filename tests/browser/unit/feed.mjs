@@ -27,7 +27,7 @@ function start() {
   return { feed, sockets, seen, frame, lose };
 }
 
-test("data is stale after three seconds and there is no answer after thirty", (t) => {
+test("data is stale after three seconds and there is no response after thirty", (t) => {
   t.after(() => mock.timers.reset());
   const { feed, frame } = start();
   frame("h", 1_000_500);

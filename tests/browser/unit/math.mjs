@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  NNBSP, Series, YScale, age, countdown, downSample, fmt, gaps, group, money, pace, placeLabels, runs, sample, shares,
+  NNBSP, Series, YScale, age, countdown, downSample, fmt, gaps, group, measured, money, pace, placeLabels, runs, sample, shares,
   show, stopwatch, ticks, timeStep, timeTicks, untilSoldOut,
 } from "../../../assets/math.js";
 
@@ -160,4 +160,11 @@ test("a series is bounded", () => {
   for (let i = 0; i < 5000; i++) series.push(i * 1000, { a: i });
   assert.ok(series.slots.size <= 361);
   assert.equal(series.view(4880_000, 4999_000).gaps.length, 0);
+});
+
+test("the last moments that are not measured yet are no gap, a longer silence is", () => {
+  assert.deepEqual(measured([[2, 4], [8, 10]], 10, 3), [[[2, 4]], 8]);
+  assert.deepEqual(measured([[6, 10]], 10, 3), [[[6, 10]], 10], "a silence");
+  assert.deepEqual(measured([[2, 4]], 10, 3), [[[2, 4]], 10], "not at the end");
+  assert.deepEqual(measured([[0, 2]], 2, 3), [[[0, 2]], 2], "nothing was measured at all");
 });

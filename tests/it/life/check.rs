@@ -78,3 +78,73 @@ async fn a_check_names_all_that_keeps_a_server_from_starting_and_all_that_a_sale
         assert!(trips.contains(words), "{words}: {checked:?}");
     }
 }
+
+/// The settings of all three mirrors, with a secret in each. Nothing is at these places.
+fn mirrored(launch: Launch) -> Launch {
+    let postgres = launch.env("DATABASE_URL", "postgres://ada:hunter2@127.0.0.1:1/shop?sslmode=disable");
+    let redis = postgres.env("REDIS_URL", "redis://:hunter2@127.0.0.1:1/3").env("REDIS_PREFIX", "shop:");
+    let events = redis.env("EVENTS_URL", "http://127.0.0.1:1/hooks/hunter2?key=hunter2");
+    events.env("EVENTS_SECRET", "whsec_aHVudGVyMg==").env("EVENTS_ALLOW_PRIVATE", "true")
+}
+
+/// Where these mirrors go.
+const PLACES: [(&str, &str); 3] = [
+    ("mirror_postgres", "127.0.0.1:1, database shop, not encrypted"),
+    ("mirror_redis", "127.0.0.1:1, database 3, keys shop:*, not encrypted"),
+    ("mirror_events", "http://127.0.0.1:1, signed"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_and_a_check_name_the_mirrors_without_their_secrets() {
+    let launch = mirrored(Server::with());
+    let checked = launch.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let output = launch.start().await.output();
+    for (name, (_, place)) in ["mirrors     PostgreSQL", "Redis", "Events"].into_iter().zip(PLACES) {
+        let line = format!("  {name}: {place}\n");
+        assert!(checked.stdout.contains(&line), "{line}: {checked:?}");
+        assert!(output.contains(&line), "{line}: {output}");
+    }
+    for secret in ["hunter2", "aHVudGVyMg"] {
+        assert!(!output.contains(secret) && !checked.stdout.contains(secret), "a secret is shown: {output}");
+    }
+    let output = mirrored(Server::with()).env("LOG_FORMAT", "json").start().await.output();
+    let started = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let started = started.into_iter().find(|line| line["message"] == "started").unwrap();
+    for (field, place) in PLACES {
+        assert_eq!(started[field], place, "{started}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_names_all_settings_of_mirrors_that_cannot_be_used_as_a_start_names_the_first() {
+    let wrong = |launch: Launch| {
+        let postgres = launch.env("DATABASE_HOST", "db.example").env("DATABASE_CA_FILE", "/nowhere/ca.pem");
+        let redis = postgres.env("REDIS_URL", "http://:hunter2@cache.example");
+        redis.env("EVENTS_URL", "https://shop.example/#hunter2")
+    };
+    let checked = wrong(Server::with()).command(&["check"]).await;
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let blocking = checked.stdout.split_once("Why it could not start:").unwrap().1;
+    for words in ["DATABASE_CA_FILE /nowhere/ca.pem has no cert", "REDIS_URL is not a URL", "the events URL must not"] {
+        assert!(blocking.contains(words), "{words}: {checked:?}");
+    }
+    assert!(!checked.stdout.contains("hunter2"), "{checked:?}");
+    let launch = wrong(Server::with());
+    let data_dir = launch.data_dir();
+    let started = launch.run().await;
+    assert_eq!(started.code, Some(1), "{started:?}");
+    assert!(started.stderr.contains("DATABASE_CA_FILE /nowhere/ca.pem") && !data_dir.exists(), "{started:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_names_what_keeps_a_mirror_away_and_what_its_receiver_cannot_tell() {
+    let launch = Server::with().env("DATABASE_HOST", "127.0.0.1").env("DATABASE_MIGRATIONS", "/nowhere/migrations");
+    let checked = launch.env("EVENTS_URL", "https://shop.example/hooks").command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for words in
+        ["PostgreSQL would stay away: cannot read /nowhere/migrations", "posts from others': set EVENTS_SECRET"]
+    {
+        assert!(checked.stdout.contains(words), "{words}: {checked:?}");
+    }
+}
