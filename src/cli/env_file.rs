@@ -53,10 +53,18 @@ enum Fault {
 pub(super) fn load() -> Result<EnvFile, EnvFileError> {
     let text = match regular_file::read_text(Path::new(NAME), MAX_SETTING_FILE_BYTES) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(EnvFile::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || is_closed(&error) => return Ok(EnvFile::new()),
         Err(error) => return Err(EnvFileError::Read(error)),
     };
     Ok(parse(&text)?)
+}
+
+/// Whether the working directory itself is closed to this user, so that no file in it can be meant: `sudo -u flashsale`
+/// keeps the directory of whom it was started by. A file that is seen and cannot be read remains an error.
+fn is_closed(error: &io::Error) -> bool {
+    let denied = io::ErrorKind::PermissionDenied;
+    let found = std::fs::symlink_metadata(NAME);
+    error.kind() == denied && found.is_err_and(|error| error.kind() == denied)
 }
 
 fn parse(text: &str) -> Result<EnvFile, LineError> {
