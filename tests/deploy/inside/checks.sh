@@ -94,17 +94,26 @@ stops_in_time() {
 
 # nothing_forbidden: it needs no system call that the unit forbids: with this drop-in, one would kill it.
 nothing_forbidden() {
-    local dir pid
+    local dir held=0
     for dir in /run/systemd/system/flashsale{,-backup}.service.d; do
         mkdir -p "$dir" && printf '[Service]\nSystemCallErrorNumber=kill\n' >"$dir/kill.conf" || return 1
     done
-    systemctl daemon-reload && systemctl restart flashsale && ready || return 1
+    systemctl daemon-reload
+    survives || held=1
+    rm -r /run/systemd/system/flashsale{,-backup}.service.d
+    systemctl daemon-reload
+    systemctl reset-failed flashsale flashsale-backup
+    systemctl start flashsale && ready && [ "$held" = 0 ]
+}
+
+# survives: one process serves all kinds of requests and a backup, and stops well.
+survives() {
+    local pid
+    systemctl restart flashsale && ready || return 1
     pid=$(main_pid)
     code 201 order strict && pages && feed && sleep 2 && systemctl start flashsale-backup || return 1
     [ "$(main_pid)" = "$pid" ] || { echo "it was killed"; return 1; }
-    systemctl stop flashsale && property flashsale Result success || return 1
-    rm -r /run/systemd/system/flashsale{,-backup}.service.d
-    systemctl daemon-reload && systemctl start flashsale && ready
+    systemctl stop flashsale && property flashsale Result success
 }
 
 # backed_up: the newest backup is whole, and nobody else's to read.
