@@ -92,6 +92,7 @@ impl<'b> Batch<'b> {
     ) -> Self {
         let forecast = deps.queue.forecast();
         effects.queue.reserve(rows);
+        draft.expect(rows);
         Self { books, deps, draft, at: now.wall, now, changes: Vec::with_capacity(rows), effects, forecast }
     }
 
