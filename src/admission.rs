@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use crate::committer::{Claimed, Intake, KeyClaim, KeyClaims, OrderPermit, PendingOrder, PendingReply, Receipt};
+use crate::committer::{
+    BatchClaims, Claimed, Intake, KeyClaim, KeyClaims, OrderPermit, PendingOrder, PendingReply, Receipt, Taken,
+};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
@@ -82,10 +84,10 @@ impl Admission {
             Err(NotAdmitted::Uncounted(uncounted)) => Box::pin(self.count_and_admit(*uncounted, epoch)).await,
         };
         let (order, permit) = match admitted {
-            Ok((order, permit)) => (PendingOrder { key, ..order }, permit),
+            Ok(admitted) => admitted,
             Err(refusal) => return Err(rejected(key, refusal)),
         };
-        let receipt = self.intake.place(order, permit);
+        let receipt = self.intake.place(order, key, permit);
         let receipt = self.intake.receipt(receipt).await??;
         Ok(Accepted::first(receipt))
     }
@@ -105,8 +107,10 @@ impl Admission {
         let claim = loop {
             match claimed {
                 Claimed::First(claim) => break claim,
-                Claimed::Same(reply) => return self.intake.unless_stalled(idempotency::repeated(reply)).await?,
-                Claimed::Other(reply) => self.intake.unless_stalled(reply.ended()).await?,
+                Claimed::Taken(Taken::Same(reply)) => {
+                    return self.intake.unless_stalled(idempotency::repeated(reply)).await?;
+                }
+                Claimed::Taken(Taken::Other(reply)) => self.intake.unless_stalled(reply.ended()).await?,
             }
             claimed = self.claims.begin(key.hash(), &request.asked());
         };
@@ -135,8 +139,8 @@ impl Admission {
     async fn place_batch(self, requests: Vec<OrderRequest>) -> Vec<Result<Accepted, Refusal>> {
         let epoch = self.intake.epoch();
         let count = requests.len();
-        let mut entries: Vec<Entry> = requests.iter().map(|request| self.begin(request)).collect();
-        if let Err(refusal) = self.resolve_stored(&requests, &mut entries).await {
+        let (mut keys, mut entries) = self.begin_batch(&requests);
+        if let Err(refusal) = self.resolve_stored(&requests, &mut keys, &mut entries).await {
             return vec![Err(refusal); count];
         }
         let mut results = vec![Err(Refusal::Internal); count];
@@ -145,40 +149,40 @@ impl Admission {
         let permit = self.intake.order_permit(count);
         let (mut found, now) = (None, self.clock.now());
         for (at, (request, entry)) in requests.into_iter().zip(entries).enumerate() {
-            let key = match entry {
-                Entry::New(key) => key,
-                Entry::Same(reply) => {
+            match entry {
+                Entry::New => {}
+                Entry::Taken(Taken::Same(reply)) => {
                     same.push((at, reply));
                     continue;
                 }
-                Entry::Other(reply, key) => {
-                    others.push((at, request, key, reply));
+                Entry::Taken(Taken::Other(reply)) => {
+                    others.push((at, request, reply));
                     continue;
                 }
                 Entry::Known(result) => {
                     results[at] = result.map(Accepted::again);
                     continue;
                 }
-            };
+            }
             let taken = match self.check(&mut found, &request, now) {
                 Ok(_) if permit.is_none() => Err(self.overloaded(SlotKind::Work)),
                 Ok(checked) => self.take(checked, request, epoch),
                 Err(Denied::Refused(refusal)) => Err(refusal),
                 Err(Denied::Uncounted(_)) => {
-                    uncounted.push((at, request, key));
+                    uncounted.push((at, request, keys.take(at)));
                     continue;
                 }
             };
             match taken {
                 Ok(order) => {
-                    orders.push(PendingOrder { key, ..order });
+                    orders.push(order);
                     placed.push(at);
                 }
-                Err(refusal) => results[at] = Err(rejected(key, refusal)),
+                Err(refusal) => results[at] = Err(rejected(keys.take(at), refusal)),
             }
         }
         if let Some(permit) = permit.filter(|_| !orders.is_empty()) {
-            let receipts = self.intake.receipt(self.intake.place_many(orders, permit));
+            let receipts = self.intake.receipt(self.intake.place_many(orders, keys.take_all(&placed), permit));
             let receipts = self.intake.unless_stalled(receipts).await.flatten();
             let mut receipts = receipts.unwrap_or_else(|refusal| vec![Err(refusal); placed.len()]);
             for (at, receipt) in placed.into_iter().zip(receipts.drain(..)) {
@@ -189,47 +193,59 @@ impl Admission {
         for (at, request, key) in uncounted {
             results[at] = self.place_new(request, key, epoch).await;
         }
-        // Not before its own claims have ended, or two batches could wait for each other.
-        for (at, reply) in same {
-            results[at] = self.intake.unless_stalled(idempotency::repeated(reply)).await.flatten();
-        }
-        for (at, request, key, reply) in others {
-            results[at] = Box::pin(self.place_again(request, key, Claimed::Other(reply))).await;
-        }
+        self.place_taken(same, others, &mut results).await;
         results
     }
 
-    /// Claims the key of an entry of a batch.
-    fn begin(&self, request: &OrderRequest) -> Entry {
-        let Some(key) = request.key else { return Entry::New(None) };
-        match self.claims.begin(key.hash(), &request.asked()) {
-            Claimed::First(claim) => Entry::New(Some(claim)),
-            Claimed::Same(reply) => Entry::Same(reply),
-            Claimed::Other(reply) => Entry::Other(reply, key),
+    /// Ends a batch with those of its orders whose keys other requests had. Not before the batch's own claims have
+    /// ended, or two batches could wait for each other.
+    async fn place_taken(
+        &self,
+        same: Vec<(usize, PendingReply)>,
+        others: Vec<(usize, OrderRequest, PendingReply)>,
+        results: &mut [Result<Accepted, Refusal>],
+    ) {
+        for (at, reply) in same {
+            results[at] = self.intake.unless_stalled(idempotency::repeated(reply)).await.flatten();
+        }
+        for (at, request, reply) in others {
+            let Some(key) = request.key else { continue };
+            results[at] = Box::pin(self.place_again(request, key, Claimed::Taken(Taken::Other(reply)))).await;
         }
     }
 
+    /// Claims the keys of a batch.
+    fn begin_batch(&self, requests: &[OrderRequest]) -> (BatchClaims, Vec<Entry>) {
+        let keyed = requests.iter().map(|request| (request.key.map(IdempotencyKey::hash), request.asked()));
+        let (keys, taken) = self.claims.begin_batch(keyed);
+        let mut entries: Vec<Entry> = requests.iter().map(|_| Entry::New).collect();
+        taken.into_iter().for_each(|(at, taken)| entries[at] = Entry::Taken(taken));
+        (keys, entries)
+    }
+
     /// Resolves those entries of a batch whose responses are stored already.
-    async fn resolve_stored(&self, requests: &[OrderRequest], entries: &mut [Entry]) -> Result<(), Refusal> {
-        let claimed = entries.iter().enumerate().filter_map(|(at, entry)| match entry {
-            Entry::New(Some(claim)) => Some((at, claim.key())),
-            _ => None,
-        });
-        let (places, keys): (Vec<usize>, Vec<u128>) = claimed.unzip();
-        if keys.is_empty() {
+    async fn resolve_stored(
+        &self,
+        requests: &[OrderRequest],
+        keys: &mut BatchClaims,
+        entries: &mut [Entry],
+    ) -> Result<(), Refusal> {
+        let hashes: Vec<u128> = keys.keys().map(|(_, key)| key).collect();
+        if hashes.is_empty() {
             return Ok(());
         }
-        let asked = self.store.keys_to_look_up(&keys).map_err(|_| Refusal::StorageUnavailable)?;
+        let asked = self.store.keys_to_look_up(&hashes).map_err(|_| Refusal::StorageUnavailable)?;
         if asked.is_empty() {
             return Ok(());
         }
-        let places: Vec<usize> = asked.into_iter().map(|at| places[at]).collect();
+        let claimed: Vec<usize> = keys.keys().map(|(at, _)| at).collect();
+        let places: Vec<usize> = asked.into_iter().map(|at| claimed[at]).collect();
         let kept = self.stored_responses(places.iter().map(|at| requests[*at].clone()).collect()).await?;
         for (at, kept) in places.into_iter().zip(kept) {
-            if let Some(result) = kept
-                && let Entry::New(Some(claim)) = std::mem::replace(&mut entries[at], Entry::Known(result.clone()))
-            {
+            let Some(result) = kept else { continue };
+            if let Some(claim) = keys.take(at) {
                 claim.finish(&result);
+                entries[at] = Entry::Known(result);
             }
         }
         Ok(())
@@ -321,7 +337,7 @@ impl Admission {
             item.note_missed(quantity.get());
             Refusal::SoldOut
         })?;
-        Ok(PendingOrder { user, attached, priority, reservation, slot, claim, key: None, epoch })
+        Ok(PendingOrder { user, attached, priority, reservation, slot, claim, epoch })
     }
 
     fn overloaded(&self, kind: SlotKind) -> Refusal {
@@ -352,12 +368,10 @@ fn rejected(key: Option<KeyClaim>, refusal: Refusal) -> Refusal {
 
 /// One order of a batch under way.
 enum Entry {
-    /// To be placed, with the claim on its key.
-    New(Option<KeyClaim>),
-    /// The same request is under way, in this batch or in another.
-    Same(PendingReply),
-    /// Another request with its key is under way.
-    Other(PendingReply, IdempotencyKey),
+    /// To be placed, with the claim on its key if it has one.
+    New,
+    /// A request with its key is under way, in this batch or in another.
+    Taken(Taken),
     /// Its response is stored.
     Known(Result<Receipt, Refusal>),
 }

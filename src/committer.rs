@@ -34,7 +34,7 @@ mod intake;
 mod reply;
 
 pub use crate::domain::receipt::Receipt;
-pub use claims::{Claimed, KeyClaim, KeyClaims, PendingReply};
+pub use claims::{BatchClaims, Claimed, KeyClaim, KeyClaims, PendingReply, Taken};
 pub use command::{Edit, OperatorMove, PendingOrder, ProductPatch, Settlement};
 pub use count::Counts;
 pub use deps::Deps;

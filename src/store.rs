@@ -231,9 +231,8 @@ impl Store {
     /// none. From memory: nobody waits, also while the store is opened again.
     pub fn keys_to_look_up(&self, keys: &[u128]) -> Result<Vec<usize>, StoreError> {
         self.current.try_read(|reader| {
-            let index = reader.backlog.keys.read();
-            let places = keys.iter().enumerate().filter(|(_, key)| index.may_have(of_key(**key)));
-            places.map(|(place, _)| place).collect()
+            let hashes: Vec<u64> = keys.iter().map(|key| of_key(*key)).collect();
+            reader.backlog.keys.read().may_have_of(&hashes)
         })
     }
 

@@ -113,13 +113,12 @@ impl Request {
         let count = self.digits_at.len() / self.digits_each;
         let first = orders.next_user.fetch_add(count as u64, Ordering::Relaxed);
         for (user, all) in (first..).zip(self.digits_at.chunks_exact(self.digits_each)) {
-            for at in all {
-                let mut rest = user;
-                for digit in self.bytes[*at..][..USER_DIGITS].iter_mut().rev() {
-                    *digit = b'0' + (rest % 10) as u8;
-                    rest /= 10;
-                }
+            let (mut digits, mut rest) = ([0; USER_DIGITS], user);
+            for digit in digits.iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
             }
+            all.iter().for_each(|at| self.bytes[*at..][..USER_DIGITS].copy_from_slice(&digits));
         }
         &self.bytes
     }

@@ -92,22 +92,20 @@ impl<'b> Batch<'b> {
     ) -> Self {
         let forecast = deps.queue.forecast();
         effects.queue.reserve(rows);
+        draft.expect(rows);
         Self { books, deps, draft, at: now.wall, now, changes: Vec::with_capacity(rows), effects, forecast }
     }
 
     /// Applies one command; its permit ends here, as its place on the way in is free again.
     pub(super) fn apply(&mut self, command: Command) -> Result<(), StoreError> {
         let reply = match command {
-            Command::Place { mut order, reply, _permit } => {
-                let key = order.key.take();
-                Reply::Placed(reply, reply_of(self.place(order, key.as_ref()))?, key)
+            Command::Place { order, key, reply, _permit } => {
+                Reply::Placed(reply, reply_of(self.place(order, key.as_ref().map(KeyClaim::key)))?, key)
             }
-            Command::PlaceMany { orders, reply, _permit } => {
-                let (mut receipts, mut keys) = (Vec::with_capacity(orders.len()), Vec::new());
-                for (at, mut order) in orders.into_iter().enumerate() {
-                    let key = order.key.take();
-                    receipts.push(reply_of(self.place(order, key.as_ref()))?);
-                    keys.extend(key.map(|key| (at, key)));
+            Command::PlaceMany { orders, keys, reply, _permit } => {
+                let mut receipts = Vec::with_capacity(orders.len());
+                for (at, order) in orders.into_iter().enumerate() {
+                    receipts.push(reply_of(self.place(order, keys.key(at)))?);
                 }
                 Reply::PlacedMany(reply, receipts, keys)
             }
@@ -156,8 +154,8 @@ impl<'b> Batch<'b> {
     }
 
     /// Stores an admitted order, and its response if it has a key. Its stock stays taken from here on.
-    fn place(&mut self, pending: PendingOrder, key: Option<&KeyClaim>) -> Applied<Receipt> {
-        let PendingOrder { user, attached, priority, reservation, slot, claim, key: _, epoch } = pending;
+    fn place(&mut self, pending: PendingOrder, key: Option<u128>) -> Applied<Receipt> {
+        let PendingOrder { user, attached, priority, reservation, slot, claim, epoch } = pending;
         if epoch != self.books.epoch {
             // Checked against a store that has failed since: neither its stock nor its responses are known to be right.
             return Err(Refusal::StorageUnavailable.into());
@@ -200,7 +198,7 @@ impl<'b> Batch<'b> {
         }
         reservation.keep();
         let receipt = self.receipt(&order);
-        let response = key.map(|key| stored_response(key.key(), &receipt));
+        let response = key.map(|key| stored_response(key, &receipt));
         let order = Arc::new(order);
         self.effects.note(&order);
         let job = Job::of(&order, self.now);

@@ -2,8 +2,12 @@
 //!
 //! The first request with a key has a claim on it, which goes with its order to the committer and ends with the reply:
 //! so a caller who hangs up does not take the reply from those who repeat the request.
+//!
+//! The requests of a batch claim their keys together. Beside a look into a map, a lock and a counted reference for each
+//! key are what costs: both keep the processor from going on with the next key meanwhile.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
@@ -18,30 +22,43 @@ use crate::domain::refusal::Refusal;
 const SHARDS: usize = 16;
 
 type Outcome = Result<Receipt, Refusal>;
+/// By half of the key's hash. Two keys that share it, which practically never happens, wait for each other.
+type Shard = HashMap<u64, UnderWay, RandomState>;
 
 /// The keys of the requests under way, by their hashes. Bounded by these requests.
 #[derive(Debug, Default)]
 pub struct KeyClaims {
-    shards: [Mutex<HashMap<u128, UnderWay, RandomState>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     asked: RandomState,
 }
 
 /// A request under way.
 #[derive(Debug)]
 struct UnderWay {
-    /// The hash of what was asked for; it is compared with those of this process only.
+    /// The hash of the key and of what was asked for; it is compared with those of this process only.
     asked: u64,
-    waiting: Vec<oneshot::Sender<Outcome>>,
+    /// Mostly nobody.
+    waiting: Option<Box<Waiting>>,
 }
+
+/// Those who repeat a request that is under way.
+type Waiting = (oneshot::Sender<Outcome>, Vec<oneshot::Sender<Outcome>>);
 
 /// What a request with a key finds.
 #[derive(Debug)]
 pub enum Claimed {
     /// It is the first.
     First(KeyClaim),
-    /// The same request is under way.
+    /// Another one is under way.
+    Taken(Taken),
+}
+
+/// A request with the same key is under way.
+#[derive(Debug)]
+pub enum Taken {
+    /// The same one.
     Same(PendingReply),
-    /// Another request with this key is under way. Which of the two the key belongs to is known when it has ended.
+    /// Another one. Which of the two the key belongs to is known when it has ended.
     Other(PendingReply),
 }
 
@@ -54,6 +71,15 @@ pub struct KeyClaim {
     submitted: bool,
 }
 
+/// The claims of requests that go together, each at the place of its request; as [`KeyClaim`] for each of them.
+#[derive(Debug)]
+pub struct BatchClaims {
+    claims: Arc<KeyClaims>,
+    /// None at the place of a request without a claim, or whose claim has ended. Empty if no request has one.
+    keys: Vec<Option<u128>>,
+    submitted: bool,
+}
+
 /// The reply to a request that is under way.
 #[derive(Debug)]
 pub struct PendingReply(oneshot::Receiver<Outcome>);
@@ -61,22 +87,100 @@ pub struct PendingReply(oneshot::Receiver<Outcome>);
 impl KeyClaims {
     /// Claims a key for a request that asks for `asked`.
     pub fn begin(self: &Arc<Self>, key: u128, asked: &impl Hash) -> Claimed {
-        let asked = self.asked.hash_one(asked);
-        let mut shard = self.shard(key).lock();
-        let Some(first) = shard.get_mut(&key) else {
-            shard.insert(key, UnderWay { asked, waiting: Vec::new() });
-            return Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false });
-        };
-        let (sender, reply) = oneshot::channel();
-        first.waiting.push(sender);
-        let reply = PendingReply(reply);
-        if first.asked == asked { Claimed::Same(reply) } else { Claimed::Other(reply) }
+        let asked = self.asked.hash_one((key, asked));
+        match claim(&mut self.shards[shard_of(key)].lock(), half(key), asked) {
+            None => Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false }),
+            Some(taken) => Claimed::Taken(taken),
+        }
     }
 
-    /// By other bits than those that the map looks at first.
-    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, UnderWay, RandomState>> {
-        &self.shards[(key >> 124) as usize % SHARDS]
+    /// Claims the keys of requests that go together, each given by its key, if it has one, and what it asks for. Of
+    /// those with the same key the first one gets the claim. The others come with their places.
+    pub fn begin_batch(
+        self: &Arc<Self>,
+        requests: impl ExactSizeIterator<Item = (Option<u128>, impl Hash)>,
+    ) -> (BatchClaims, Vec<(usize, Taken)>) {
+        let mut batch = BatchClaims { claims: Arc::clone(self), keys: Vec::new(), submitted: false };
+        let (mut asked, mut taken) = (Vec::new(), Vec::new());
+        let count = requests.len();
+        for (at, (key, asks)) in requests.enumerate() {
+            if key.is_some() && batch.keys.is_empty() {
+                batch.keys.resize(count, None);
+                asked.resize(count, 0);
+            }
+            if let Some(key) = key {
+                (batch.keys[at], asked[at]) = (Some(key), self.asked.hash_one((key, asks)));
+            }
+        }
+        let places = by_shard(&batch.keys);
+        for (shard, places) in self.shards.iter().zip(&places).filter(|(_, places)| !places.is_empty()) {
+            let mut shard = shard.lock();
+            for (at, key) in places {
+                if let Some(by) = claim(&mut shard, *key, asked[*at]) {
+                    batch.keys[*at] = None;
+                    taken.push((*at, by));
+                }
+            }
+        }
+        (batch, taken)
     }
+}
+
+/// By other bits than those that the map looks at first.
+const fn shard_of(key: u128) -> usize {
+    (key >> 124) as usize % SHARDS
+}
+
+/// What the map has of a key.
+const fn half(key: u128) -> u64 {
+    key as u64
+}
+
+/// The halves of the keys with their places, by their shards.
+fn by_shard(keys: &[Option<u128>]) -> [Vec<(usize, u64)>; SHARDS] {
+    let mut places: [Vec<(usize, u64)>; SHARDS] = Default::default();
+    if keys.is_empty() {
+        return places;
+    }
+    // Hashes fall evenly into them: most of these vectors never grow.
+    places.iter_mut().for_each(|places| places.reserve(keys.len() / SHARDS + keys.len() / (2 * SHARDS) + 1));
+    for (at, key) in keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key))) {
+        places[shard_of(key)].push((at, half(key)));
+    }
+    places
+}
+
+/// Claims a key if it is free; else waits for the request that has it.
+fn claim(shard: &mut Shard, key: u64, asked: u64) -> Option<Taken> {
+    let first = match shard.entry(key) {
+        Entry::Occupied(first) => first.into_mut(),
+        Entry::Vacant(free) => {
+            free.insert(UnderWay { asked, waiting: None });
+            return None;
+        }
+    };
+    let (sender, reply) = oneshot::channel();
+    match &mut first.waiting {
+        Some(waiting) => waiting.1.push(sender),
+        None => first.waiting = Some(Box::new((sender, Vec::new()))),
+    }
+    let reply = PendingReply(reply);
+    Some(if first.asked == asked { Taken::Same(reply) } else { Taken::Other(reply) })
+}
+
+/// Replies to those who wait for a request that has ended.
+fn reply_to(under_way: Option<UnderWay>, outcome: Option<&Outcome>) {
+    let (Some(waiting), Some(outcome)) = (under_way.and_then(|under_way| under_way.waiting), outcome) else { return };
+    let (first, others) = *waiting;
+    for waiting in std::iter::once(first).chain(others) {
+        // The caller may have gone.
+        let _ = waiting.send(outcome.clone());
+    }
+}
+
+/// What those who wait learn of a claim that is dropped.
+fn unknown(submitted: bool) -> Option<Outcome> {
+    submitted.then_some(Err(Refusal::StorageUnavailable))
 }
 
 impl KeyClaim {
@@ -97,19 +201,71 @@ impl KeyClaim {
 
     fn end(&mut self, outcome: Option<&Outcome>) {
         let Some(claims) = self.claims.take() else { return };
-        let under_way = claims.shard(self.key).lock().remove(&self.key);
-        let (Some(UnderWay { waiting, .. }), Some(outcome)) = (under_way, outcome) else { return };
-        for waiting in waiting {
-            // The caller may have gone.
-            let _ = waiting.send(outcome.clone());
-        }
+        let under_way = claims.shards[shard_of(self.key)].lock().remove(&half(self.key));
+        reply_to(under_way, outcome);
     }
 }
 
 impl Drop for KeyClaim {
     fn drop(&mut self) {
-        let unavailable = Err(Refusal::StorageUnavailable);
-        self.end(self.submitted.then_some(&unavailable));
+        self.end(unknown(self.submitted).as_ref());
+    }
+}
+
+impl BatchClaims {
+    /// The hash of the key on which the request at this place has a claim.
+    pub fn key(&self, at: usize) -> Option<u128> {
+        self.keys.get(at).copied().flatten()
+    }
+
+    /// All that there are, with their places.
+    pub fn keys(&self) -> impl Iterator<Item = (usize, u128)> {
+        self.keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key)))
+    }
+
+    /// Takes the claim of one request out.
+    pub fn take(&mut self, at: usize) -> Option<KeyClaim> {
+        let key = self.keys.get_mut(at)?.take()?;
+        Some(KeyClaim { claims: Some(Arc::clone(&self.claims)), key, submitted: self.submitted })
+    }
+
+    /// Takes the claims of the requests at these places, which grow, out; they have the places 0, 1, 2 and so on there.
+    pub fn take_all(&mut self, places: &[usize]) -> Self {
+        // Mostly all of them, or none has a key.
+        let keys = match self.keys.is_empty() || self.keys.len() == places.len() {
+            true => std::mem::take(&mut self.keys),
+            false => places.iter().map(|at| self.keys[*at].take()).collect(),
+        };
+        Self { claims: Arc::clone(&self.claims), keys, submitted: self.submitted }
+    }
+
+    /// See [`KeyClaim::submit`].
+    pub(super) const fn submit(&mut self) {
+        self.submitted = true;
+    }
+
+    /// Gives all keys back and replies to those who wait, with the outcome at the place of each. Called when later
+    /// requests find the responses in the store.
+    pub fn finish(mut self, outcomes: &[Outcome]) {
+        self.end(|at| outcomes.get(at));
+    }
+
+    fn end<'o>(&mut self, outcome: impl Fn(usize) -> Option<&'o Outcome>) {
+        let places = by_shard(&std::mem::take(&mut self.keys));
+        for (shard, places) in self.claims.shards.iter().zip(&places).filter(|(_, places)| !places.is_empty()) {
+            let mut shard = shard.lock();
+            for (at, key) in places {
+                // Sending wakes a task and waits for nothing, so it may be done under the lock.
+                reply_to(shard.remove(key), outcome(*at));
+            }
+        }
+    }
+}
+
+impl Drop for BatchClaims {
+    fn drop(&mut self) {
+        let outcome = unknown(self.submitted);
+        self.end(|_| outcome.as_ref());
     }
 }
 
@@ -140,7 +296,7 @@ mod tests {
 
     fn same(claims: &Arc<KeyClaims>) -> PendingReply {
         match claims.begin(7, &1_u8) {
-            Claimed::Same(reply) => reply,
+            Claimed::Taken(Taken::Same(reply)) => reply,
             other => panic!("{other:?}"),
         }
     }
@@ -150,7 +306,7 @@ mod tests {
         let claims = Arc::new(KeyClaims::default());
         let claim = first(&claims, 1);
         let (one, two) = (same(&claims), same(&claims));
-        let Claimed::Other(other) = claims.begin(7, &2_u8) else { panic!("it asks for something else") };
+        let Claimed::Taken(Taken::Other(other)) = claims.begin(7, &2_u8) else { panic!("it asks for other things") };
         let receipt = Receipt { order: OrderId(1), queue_position: 1, estimated_wait: 0, expires_at: None };
         claim.finish(&Ok(receipt));
         assert_eq!((one.wait().await, two.wait().await), (Ok(receipt), Ok(receipt)));
@@ -170,6 +326,58 @@ mod tests {
         claim.submit();
         drop(claim);
         assert_eq!(waiting.wait().await, Err(Refusal::StorageUnavailable));
+        drop(first(&claims, 1));
+    }
+
+    fn begin(claims: &Arc<KeyClaims>, keys: &[Option<u128>]) -> (BatchClaims, Vec<(usize, Taken)>) {
+        claims.begin_batch(keys.iter().map(|key| (*key, 1_u8)))
+    }
+
+    fn receipt(order: u64) -> Outcome {
+        Ok(Receipt { order: OrderId(order), queue_position: order, estimated_wait: 0, expires_at: None })
+    }
+
+    #[tokio::test]
+    async fn requests_that_go_together_get_their_own_replies_and_all_keys_are_free_again() {
+        let claims = Arc::new(KeyClaims::default());
+        // One shard each, and one shard for all.
+        for shift in [124, 0] {
+            let key = |n: u128| Some(n << shift);
+            let (mut batch, taken) = begin(&claims, &[key(1), None, key(2), key(1), key(3), key(4)]);
+            let [(3, Taken::Same(own))] = <[_; 1]>::try_from(taken).unwrap() else { panic!("the first one has it") };
+            assert_eq!(batch.keys().map(|(at, _)| at).collect::<Vec<_>>(), [0, 2, 4, 5]);
+            batch.take(4).unwrap().finish(&Err(Refusal::SoldOut));
+            let (again, taken) = begin(&claims, &[key(3), key(4), key(2)]);
+            assert_eq!((again.key(0), taken.len()), (key(3), 2), "one is free again");
+            let replies = taken.into_iter().map(|(at, taken)| match taken {
+                Taken::Same(reply) => (at, reply),
+                Taken::Other(_) => panic!("it asks for the same"),
+            });
+            let replies: Vec<_> = replies.collect();
+            let placed = batch.take_all(&[0, 1, 2, 5]);
+            assert_eq!((placed.key(3), batch.keys().count()), (key(4), 0));
+            placed.finish(&[1, 2, 3, 4].map(receipt));
+            assert_eq!(own.wait().await, receipt(1));
+            for (at, reply) in replies {
+                assert_eq!(reply.wait().await, receipt(if at == 1 { 4 } else { 3 }));
+            }
+            drop(again);
+            assert!(claims.shards.iter().all(|shard| shard.lock().is_empty()));
+        }
+    }
+
+    #[tokio::test]
+    async fn claims_that_are_dropped_together_say_what_is_known() {
+        let claims = Arc::new(KeyClaims::default());
+        for (submitted, learns) in [(false, Refusal::RequestInFlight), (true, Refusal::StorageUnavailable)] {
+            let (mut batch, _) = begin(&claims, &[None, Some(7)]);
+            let waiting = same(&claims);
+            if submitted {
+                batch.submit();
+            }
+            drop(batch);
+            assert_eq!(waiting.wait().await, Err(learns));
+        }
         drop(first(&claims, 1));
     }
 }

@@ -17,7 +17,7 @@ use crate::inventory::{PurchaseClaim, Reservation};
 use crate::limits::{MAX_ATTACHED_FRAME_BYTES, MAX_ROW_BYTES};
 use crate::queue::Slot;
 
-use super::claims::KeyClaim;
+use super::claims::{BatchClaims, KeyClaim};
 use super::gate::OrderPermit;
 
 /// An admitted order that is not stored yet. Dropping it gives back its stock, its slot and its claims.
@@ -35,8 +35,6 @@ pub struct PendingOrder {
     pub slot: Slot,
     /// The units counted for the user, where the product limits them.
     pub claim: Option<PurchaseClaim>,
-    /// The claim on its idempotency key, if it has one.
-    pub key: Option<KeyClaim>,
     /// The epoch of the store in which its checks began: see `Intake::epoch`.
     pub epoch: u64,
 }
@@ -142,11 +140,15 @@ impl ProductPatch {
 pub(super) enum Command {
     Place {
         order: PendingOrder,
+        /// The claim on its idempotency key, if it has one.
+        key: Option<KeyClaim>,
         reply: oneshot::Sender<Result<Receipt, Refusal>>,
         _permit: OrderPermit,
     },
     PlaceMany {
         orders: Vec<PendingOrder>,
+        /// The claims on their idempotency keys.
+        keys: BatchClaims,
         reply: oneshot::Sender<Vec<Result<Receipt, Refusal>>>,
         _permit: OrderPermit,
     },

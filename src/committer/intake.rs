@@ -16,7 +16,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 use crate::limits::{INTAKE_COMMANDS, INTAKE_ORDERS};
 
-use super::claims::KeyClaim;
+use super::claims::{BatchClaims, KeyClaim};
 use super::command::{Command, Edit, OperatorMove, PendingOrder, Settlement};
 use super::count::Counts;
 use super::gate::{Gate, OrderPermit, Status};
@@ -104,23 +104,29 @@ impl Intake {
 
     /// Hands an order over and returns where its receipt will come. From here on the committer owns it. A receipt that
     /// never comes means that the store is unavailable.
-    pub fn place(&self, mut order: PendingOrder, permit: OrderPermit) -> oneshot::Receiver<Result<Receipt, Refusal>> {
-        order.key.iter_mut().for_each(KeyClaim::submit);
+    pub fn place(
+        &self,
+        order: PendingOrder,
+        mut key: Option<KeyClaim>,
+        permit: OrderPermit,
+    ) -> oneshot::Receiver<Result<Receipt, Refusal>> {
+        key.iter_mut().for_each(KeyClaim::submit);
         let (reply, receipt) = oneshot::channel();
         // A send that fails drops the command: the order returns its stock, and the receipt says "unavailable".
-        let _ = self.sender.try_send(Command::Place { order, reply, _permit: permit });
+        let _ = self.sender.try_send(Command::Place { order, key, reply, _permit: permit });
         receipt
     }
 
-    /// Hands many orders over at once; the receipts come in the same order.
+    /// Hands many orders over at once, with the claims on their keys in the same order, in which the receipts come.
     pub fn place_many(
         &self,
-        mut orders: Vec<PendingOrder>,
+        orders: Vec<PendingOrder>,
+        mut keys: BatchClaims,
         permit: OrderPermit,
     ) -> oneshot::Receiver<Vec<Result<Receipt, Refusal>>> {
-        orders.iter_mut().flat_map(|order| &mut order.key).for_each(KeyClaim::submit);
+        keys.submit();
         let (reply, receipts) = oneshot::channel();
-        let _ = self.sender.try_send(Command::PlaceMany { orders, reply, _permit: permit });
+        let _ = self.sender.try_send(Command::PlaceMany { orders, keys, reply, _permit: permit });
         receipts
     }
 

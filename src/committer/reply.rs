@@ -9,13 +9,12 @@ use crate::domain::product::Product;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 
-use super::claims::KeyClaim;
+use super::claims::{BatchClaims, KeyClaim};
 
 /// A reply that waits for the commit.
 pub(super) enum Reply {
     Placed(oneshot::Sender<Result<Receipt, Refusal>>, Result<Receipt, Refusal>, Option<KeyClaim>),
-    /// The claims with the indices of their orders.
-    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, Vec<(usize, KeyClaim)>),
+    PlacedMany(oneshot::Sender<Vec<Result<Receipt, Refusal>>>, Vec<Result<Receipt, Refusal>>, BatchClaims),
     Moved(oneshot::Sender<Vec<Result<Arc<Order>, Refusal>>>, Vec<Result<Arc<Order>, Refusal>>),
     Edited(oneshot::Sender<Result<Box<Product>, Refusal>>, Result<Box<Product>, Refusal>),
     Deleted(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
@@ -44,7 +43,7 @@ impl Reply {
                 drop(reply.send(result));
             }
             Self::PlacedMany(reply, results, keys) => {
-                keys.into_iter().for_each(|(at, key)| key.finish(&results[at]));
+                keys.finish(&results);
                 drop(reply.send(results));
             }
             Self::Moved(reply, results) => drop(reply.send(results)),

@@ -21,6 +21,8 @@ use super::tables::index::entry::of_user;
 pub struct Draft {
     reader: Reader,
     changes: Memtable,
+    /// How many orders there may be.
+    expected: usize,
     /// Once it is concluded.
     record: Option<Arc<Record>>,
 }
@@ -36,7 +38,7 @@ pub struct Committed {
 impl Draft {
     /// A draft on what `reader` sees.
     pub(in crate::store) fn new(reader: Reader) -> Self {
-        Self { reader, changes: Memtable::default(), record: None }
+        Self { reader, changes: Memtable::default(), expected: 0, record: None }
     }
 
     /// What is to be committed; none where nothing was concluded.
@@ -44,9 +46,20 @@ impl Draft {
         self.record.map(|record| Committed { changes: self.changes, record })
     }
 
+    /// Says that `orders` orders at most are to come, so that room for them is made once.
+    pub const fn expect(&mut self, orders: usize) {
+        self.expected = orders;
+    }
+
     /// Takes the rows that a change writes. Orders come in the order of their numbers.
     pub fn apply(&mut self, effect: Effect<'_>) {
-        if let Effect::Order(OrderEffect { order, before: None, .. }) = &effect {
+        if let Effect::Order(OrderEffect { order, before: None, response, .. }) = &effect {
+            if self.changes.placed.is_empty() {
+                self.changes.reserve(self.expected);
+            }
+            if response.is_some() && self.changes.responses.is_empty() {
+                self.changes.responses.reserve(self.expected - self.changes.placed.len().min(self.expected));
+            }
             self.changes.placed.push((of_user(order.user.as_str()), order.id.0));
         }
         self.changes.apply(effect);
@@ -82,7 +95,7 @@ impl Draft {
     pub fn conclude(&mut self, head: &mut Head, at: Timestamp, changes: Vec<Change>) -> Result<(), StoreError> {
         let previous = head.hash;
         // Most changes take less; a vector that grows is copied again and again.
-        let mut row = Vec::with_capacity(64 + 64 * changes.len());
+        let mut row = Vec::with_capacity(64 + 64 * changes.len() + 24 * self.changes.responses.len());
         let sequence = record::append(head, at, &changes, &mut row)?;
         self.changes.records.push((sequence, row));
         self.changes.head = Some(head.clone());

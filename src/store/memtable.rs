@@ -24,8 +24,8 @@ pub(in crate::store) struct Memtable {
     pub(in crate::store) attempts: BTreeMap<u64, Vec<AttemptError>>,
     /// Whether an order's job is on the list of dead letters.
     pub(in crate::store) dead_letters: BTreeMap<u64, bool>,
-    /// The responses to those who gave a key, by the number of the order.
-    pub(in crate::store) responses: Vec<(OrderId, StoredResponse)>,
+    /// The responses to those who gave a key.
+    pub(in crate::store) responses: Responses,
     /// Rows of the index by user for new orders.
     pub(in crate::store) placed: Vec<Entry>,
     /// Sequences and records, in order.
@@ -113,7 +113,57 @@ impl Orders {
     }
 }
 
+/// Stored responses by the numbers of their orders, which grow. Those of each commit stay where they were written:
+/// putting them together would copy them again and again.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Responses(Vec<Vec<(OrderId, StoredResponse)>>);
+
+impl Responses {
+    /// Makes room for so many of one commit.
+    pub(in crate::store) fn reserve(&mut self, responses: usize) {
+        self.0.push(Vec::with_capacity(responses));
+    }
+
+    /// Adds one, behind all others.
+    fn push(&mut self, order: OrderId, response: StoredResponse) {
+        match self.0.last_mut() {
+            Some(last) => last.push((order, response)),
+            None => self.0.push(vec![(order, response)]),
+        }
+    }
+
+    /// Adds those that came later.
+    fn merge(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    fn get(&self, order: OrderId) -> Option<StoredResponse> {
+        let part = self.0.partition_point(|part| part.last().is_some_and(|(last, _)| *last < order));
+        let part = self.0.get(part)?;
+        let at = part.binary_search_by_key(&order, |(order, _)| *order).ok()?;
+        Some(part[at].1)
+    }
+
+    pub(in crate::store) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+
+    pub(in crate::store) fn iter(&self) -> impl Iterator<Item = &(OrderId, StoredResponse)> {
+        self.0.iter().flatten()
+    }
+}
+
 impl Memtable {
+    /// Makes room for so many new orders.
+    pub(in crate::store) fn reserve(&mut self, orders: usize) {
+        self.orders.placed.reserve(orders);
+        self.placed.reserve(orders);
+    }
+
     /// How much it is: rows, roughly.
     pub(in crate::store) fn rows(&self) -> usize {
         self.orders.len() + self.products.len() + self.attempts.len() + self.records.len()
@@ -140,7 +190,7 @@ impl Memtable {
             self.attempts.entry(order).or_default().extend(attempts);
         }
         self.dead_letters.extend(later.dead_letters);
-        self.responses.extend(later.responses);
+        self.responses.merge(later.responses);
         self.placed.extend(later.placed);
         self.records.extend(later.records);
         self.gone.extend(later.gone);
@@ -172,7 +222,7 @@ impl Memtable {
             self.list_dead_letter(id, listed);
         }
         if let Some(response) = response {
-            self.responses.push((id, response));
+            self.responses.push(id, response);
         }
         match before {
             None => self.orders.place(order),
@@ -193,11 +243,34 @@ impl Memtable {
     }
 
     pub(in crate::store) fn response(&self, order: OrderId) -> Option<StoredResponse> {
-        let at = self.responses.binary_search_by_key(&order, |(order, _)| *order).ok()?;
-        Some(self.responses[at].1)
+        self.responses.get(order)
     }
 
     pub(in crate::store) fn order(&self, id: OrderId) -> Option<&Arc<Order>> {
         self.orders.get(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_response_is_found_among_those_of_its_commit() {
+        let response = |order: u64| StoredResponse { key: order.into(), queue_position: order, estimated_wait: 0 };
+        let mut all = Responses::default();
+        assert!(all.is_empty() && all.get(OrderId(1)).is_none());
+        // Some orders have no key, and some commits have none that has.
+        for first in [1, 20, 40] {
+            let mut commit = Responses::default();
+            commit.reserve(8);
+            (first..first + 5).step_by(2).for_each(|order| commit.push(OrderId(order), response(order)));
+            all.merge(commit);
+            all.merge(Responses::default());
+        }
+        let found: Vec<u64> = (0..60).filter(|order| all.get(OrderId(*order)) == Some(response(*order))).collect();
+        assert_eq!(found, [1, 3, 5, 20, 22, 24, 40, 42, 44]);
+        assert_eq!((0..60).filter(|order| all.get(OrderId(*order)).is_some()).count(), all.len());
+        assert!(all.iter().map(|(order, _)| order.0).eq(found));
     }
 }

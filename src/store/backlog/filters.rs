@@ -63,7 +63,7 @@ fn rebuild(
 ) -> Result<(), StoreError> {
     let mut before = u64::MAX;
     while index.read().next_bare(before).is_some() {
-        let (filter, mut runs, mut entries) = (Filter::new(), Vec::new(), 0);
+        let (mut filter, mut runs, mut entries) = (Filter::new(), Vec::new(), 0);
         loop {
             let next = index.read().next_bare(before);
             let Some(run) = next else { break };
@@ -76,7 +76,7 @@ fn rebuild(
             if !runs.is_empty() && entries + hashes.len() > FILTER_ENTRIES {
                 break;
             }
-            hashes.iter().for_each(|hash| filter.add(*hash));
+            filter.add(hashes.iter().copied());
             entries += hashes.len();
             runs.push(run);
             before = run;

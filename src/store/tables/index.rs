@@ -3,7 +3,7 @@
 //! A row for a random name touches a page of its own, which in a small commit costs more than the order itself. So the
 //! newest entries stay in memory: a run of them is sorted when it is full and written in key order, slice by slice, in
 //! the transactions that follow, where neighbours share pages (the idea of a log-structured merge tree: O'Neil et al.,
-//! 1996). Of the runs in the tables a filter in memory says which need not be read: for a name that is new, none.
+//! 1996). Filters in memory say which runs need not be read, and of most names that are new that there is nothing.
 //!
 //! The head says up to which order each index goes. What is above it is read again when the store is opened and, if it
 //! is enough, written as a run at once; a run that was begun is removed.
@@ -42,7 +42,6 @@ struct Sealed {
     run: u64,
     /// How many of `sorted` are in the tables.
     written: usize,
-    filter: Arc<Filter>,
 }
 
 /// What is due of an index.
@@ -55,7 +54,6 @@ pub(in crate::store) struct Slice {
     pub(in crate::store) rows: Vec<Entry>,
     /// The number up to which all orders are in the index with these rows, if that moves.
     pub(in crate::store) through: Option<u64>,
-    filter: Option<Arc<Filter>>,
 }
 
 /// What is due of both.
@@ -83,14 +81,16 @@ impl Candidates {
 impl Index {
     /// Starts over with the entries that are not in whole runs, and with the runs, oldest first.
     pub(in crate::store) fn recovered(entries: Vec<Entry>, runs: Vec<u64>) -> Self {
-        let mut recent = Recent::default();
-        recent.add(entries);
-        Self { recent, filters: Filters::none_of(runs), ..Self::default() }
+        let mut index = Self { filters: Filters::none_of(runs), ..Self::default() };
+        index.add(entries);
+        index
     }
 
-    /// Orders that were just accepted.
+    /// Orders that were just accepted, by their numbers.
     pub(in crate::store) fn add(&mut self, placed: impl IntoIterator<Item = Entry>) {
+        let before = self.recent.len();
         self.recent.add(placed);
+        self.filters.add(&self.recent.entries()[before..]);
     }
 
     /// The next rows to write: as many as have come in, so that a run is on disk before the next one is full, but none
@@ -108,25 +108,24 @@ impl Index {
             first: sealed.written == 0,
             rows: sealed.sorted[sealed.written..end].to_vec(),
             through: (end == all).then_some(sealed.run),
-            filter: Some(Arc::clone(&sealed.filter)),
         }
     }
 
-    /// So many more rows of the run are in the tables, and in its filter. Returns the entries of the next run if there
-    /// is one to be sorted.
+    /// So many more rows of the run are in the tables. Returns the entries of the next run if there is one to be
+    /// sorted.
     fn mark_written(&mut self, written: usize) -> Option<Arc<Recent>> {
         if let Some(sealed) = &mut self.sealed {
             sealed.written += written;
             if sealed.sorted.is_empty() || sealed.written < sealed.sorted.len() {
                 return None;
             }
-            self.filters.add_run(sealed.run, sealed.written);
+            let first = sealed.entries.entries().first().map_or(sealed.run, |entry| entry.1);
+            self.filters.add_run(first, sealed.run);
             self.sealed = None;
         }
         let (_, run) = self.recent.entries().last().copied().filter(|_| self.recent.len() >= INDEX_RUN)?;
         let entries = Arc::new(std::mem::take(&mut self.recent));
-        let filter = self.filters.of_next_run(entries.len());
-        self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted: Vec::new(), run, written: 0, filter });
+        self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted: Vec::new(), run, written: 0 });
         Some(entries)
     }
 
@@ -137,22 +136,24 @@ impl Index {
 
     /// Whether there may be orders of this name; false is sure.
     pub(in crate::store) fn may_have(&self, hash: u64) -> bool {
-        self.in_memory(hash).next().is_some() || self.filters.may_have(hash)
+        !self.may_have_of(&[hash]).is_empty()
+    }
+
+    /// The places of those of the names of which there may be orders; that there are none of the others is sure.
+    pub(in crate::store) fn may_have_of(&self, hashes: &[u64]) -> Vec<usize> {
+        self.filters.may_have(hashes)
     }
 
     /// Where orders of this name may be.
     pub(in crate::store) fn find(&self, hash: u64) -> Candidates {
-        Candidates { orders: self.in_memory(hash).collect(), runs: self.filters.runs_with(hash) }
+        let mut orders = self.recent.find(hash);
+        orders.extend(self.sealed.iter().flat_map(|sealed| sealed.entries.find(hash)));
+        Candidates { orders, runs: self.filters.runs_with(hash) }
     }
 
     /// A filter for these whole runs, oldest first, which had none.
     pub(in crate::store) fn add_filter(&mut self, filter: Filter, runs: Vec<u64>) {
         self.filters.add_filter(filter, runs);
-    }
-
-    fn in_memory(&self, hash: u64) -> impl Iterator<Item = u64> {
-        let sealed = self.sealed.iter().flat_map(move |sealed| sealed.entries.find(hash));
-        self.recent.find(hash).chain(sealed)
     }
 
     /// Entries in memory beside those of a run that is being written.
@@ -175,13 +176,11 @@ impl Index {
 
 /// Notes that a slice is in the tables. What takes long is done without the lock.
 pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
-    if let Some(filter) = &slice.filter {
-        slice.rows.iter().for_each(|(hash, _)| filter.add(*hash));
-    }
     let full = index.write().mark_written(slice.rows.len());
     if let Some(full) = full {
         let mut sorted = full.entries().to_vec();
-        sorted.sort_unstable();
+        // As one number each, which is compared without a branch.
+        sorted.sort_unstable_by_key(|(hash, order)| u128::from(*hash) << 64 | u128::from(*order));
         if let Some(sealed) = &mut index.write().sealed {
             sealed.sorted = sorted;
         }

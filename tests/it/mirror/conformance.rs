@@ -79,7 +79,9 @@ pub(crate) async fn assert_equal<T: Target>(target: &T, server: &Client) {
         let found = (target.orders().await, target.products().await);
         let differing = found.0.iter().find(|(id, row)| stored.get(id) != Some(row));
         difference = format!("{} of {} orders; {differing:?}", found.0.len(), stored.len());
-        (found == (stored, products)).then_some(())
+        // Rows are there before the position that says so.
+        let is_kept = figure::<T>(server, "connected").await == 1.0 && figure::<T>(server, "lag_records").await == 0.0;
+        (found == (stored, products) && is_kept).then_some(())
     });
     let waited = tokio::time::timeout(Duration::from_secs(90), equal).await;
     assert!(waited.is_ok(), "the target differs: {difference}");

@@ -1,7 +1,12 @@
 //! Entries in memory, found by their hash.
+//!
+//! Nearly all names are new, and the filters say so. So entries are only put into chains when someone looks for one:
+//! those that have come since the last look, which is little for each if looks are frequent.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+
+use parking_lot::Mutex;
 
 use super::entry::Entry;
 
@@ -9,9 +14,15 @@ use super::entry::Entry;
 const CHAINS: usize = 128 * 1024;
 
 /// The newest entries of an index, in the order of acceptance.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recent {
     entries: Vec<Entry>,
+    chains: Mutex<Chains>,
+}
+
+/// The first so many entries by their hashes.
+#[derive(Debug)]
+struct Chains {
     /// For each entry the place of the one before it in its chain, counted from 1; 0 where there is none.
     before: Vec<u32>,
     /// The last entry of each chain, counted in the same way; empty as long as there are no entries.
@@ -20,10 +31,10 @@ pub(super) struct Recent {
     multiplier: u64,
 }
 
-impl Default for Recent {
+impl Default for Chains {
     fn default() -> Self {
         let multiplier = RandomState::new().hash_one(0_u8) | 1;
-        Self { entries: Vec::new(), before: Vec::new(), last: Vec::new(), multiplier }
+        Self { before: Vec::new(), last: Vec::new(), multiplier }
     }
 }
 
@@ -37,24 +48,36 @@ impl Recent {
     }
 
     pub(super) fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
-        for entry in entries {
-            if self.last.is_empty() {
-                self.last = vec![0; CHAINS];
-            }
-            let chain = self.chain(entry.0);
-            self.entries.push(entry);
-            self.before.push(self.last[chain]);
-            // Far fewer than a `u32` can count: a run and what comes in while it is written.
-            self.last[chain] = self.entries.len() as u32;
-        }
+        self.entries.extend(entries);
     }
 
     /// The orders with this hash, newest first.
-    pub(super) fn find(&self, hash: u64) -> impl Iterator<Item = u64> {
+    pub(super) fn find(&self, hash: u64) -> Vec<u64> {
+        let mut chains = self.chains.lock();
+        chains.extend(&self.entries);
+        chains.find(hash).map(|at| self.entries[at]).filter(|entry| entry.0 == hash).map(|entry| entry.1).collect()
+    }
+}
+
+impl Chains {
+    /// Puts those of all entries that are not in chains yet into theirs.
+    fn extend(&mut self, entries: &[Entry]) {
+        if self.last.is_empty() && !entries.is_empty() {
+            self.last = vec![0; CHAINS];
+        }
+        for (hash, _) in &entries[self.before.len()..] {
+            let chain = self.chain(*hash);
+            self.before.push(self.last[chain]);
+            // Far fewer than a `u32` can count: a run and what comes in while it is written.
+            self.last[chain] = self.before.len() as u32;
+        }
+    }
+
+    /// The places of the entries in the chain of a hash, newest first.
+    fn find(&self, hash: u64) -> impl Iterator<Item = usize> {
         let first = if self.last.is_empty() { 0 } else { self.last[self.chain(hash)] };
         let place = |place: u32| (place as usize).checked_sub(1);
-        let chain = std::iter::successors(place(first), move |at| place(self.before[*at]));
-        chain.map(|at| self.entries[at]).filter(move |entry| entry.0 == hash).map(|entry| entry.1)
+        std::iter::successors(place(first), move |at| place(self.before[*at]))
     }
 
     fn chain(&self, hash: u64) -> usize {
@@ -69,13 +92,16 @@ mod tests {
     #[test]
     fn entries_are_found_by_their_hash_newest_first() {
         let mut recent = Recent::default();
-        assert_eq!(recent.find(3).count(), 0);
-        recent.add((1..=1_000).map(|order| (order % 7, order)));
-        for hash in 0..7 {
-            let found: Vec<u64> = recent.find(hash).collect();
-            assert_eq!(found, (1..=1_000).rev().filter(|order| order % 7 == hash).collect::<Vec<_>>());
+        assert!(recent.find(3).is_empty());
+        // Some are in chains when others come.
+        for last in [400, 400, 1_000] {
+            recent.add((recent.len() as u64 + 1..=last).map(|order| (order % 7, order)));
+            for hash in 0..7 {
+                let own = (1..=last).rev().filter(|order| order % 7 == hash);
+                assert_eq!(recent.find(hash), own.collect::<Vec<_>>());
+            }
         }
-        assert_eq!(recent.find(7).count(), 0);
+        assert!(recent.find(7).is_empty());
         assert_eq!(recent.len(), 1_000);
     }
 }
