@@ -274,6 +274,16 @@ mod tests {
     }
 
     #[test]
+    fn hashes_that_the_index_may_have_are_named_by_their_places_in_a_long_list() {
+        let mut filters = Filters::default();
+        let strange: Vec<u64> = (1_000..1_000 + 3 * AT_ONCE as u64).map(hash).collect();
+        let (one, other) = (AT_ONCE + 6, 2 * AT_ONCE + 1);
+        filters.add(&[(strange[other], 1), (strange[one], 2), (hash(0), 3)]);
+        assert_eq!(filters.may_have(&strange), [one, other]);
+        assert_eq!(Filters::none_of(vec![10]).may_have(&strange).len(), strange.len(), "runs without filters");
+    }
+
+    #[test]
     fn a_filter_stays_while_it_has_entries_in_memory_though_its_runs_are_gone() {
         let mut filters = Filters::default();
         let last = add_orders(&mut filters, 0, FILTER_ENTRIES - 1);
