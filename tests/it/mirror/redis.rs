@@ -363,6 +363,37 @@ async fn values_that_come_and_go_in_the_place_of_rows_lose_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_that_read_and_acknowledge_all_the_time_do_not_disturb_the_mirror() {
+    let redis = Redis::start(&[]).await;
+    let server = launch(&redis).start().await;
+    let product = server.create(1_000_000).await;
+    assert_equal(&redis, &server).await;
+    let _: () = redis.ask(&["XGROUP", "CREATE", "flashsale:events", "mail", "$"]);
+    let mut connection = redis.connect().expect("a connection to Redis");
+    let consuming = std::thread::spawn(move || {
+        let read = ::redis::cmd("XREADGROUP")
+            .arg("GROUP mail one COUNT 3 STREAMS flashsale:events >".split(' ').collect::<Vec<_>>())
+            .take();
+        let mut count = 0;
+        while count < 2_000 {
+            let Some(read) = read.query::<Option<Vec<(String, Vec<Entry>)>>>(&mut connection).unwrap() else {
+                continue;
+            };
+            for (id, _) in &read[0].1 {
+                ::redis::cmd("XACK").arg("flashsale:events").arg("mail").arg(id).query::<()>(&mut connection).unwrap();
+                count += 1;
+            }
+        }
+    });
+    while !consuming.is_finished() {
+        place(&server, product, 20).await;
+    }
+    consuming.join().unwrap();
+    assert_equal(&redis, &server).await;
+    assert!(!server.output().contains("the mirror tries again"), "{}", server.output());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_somebody_else_is_left_alone() {
     let redis = Redis::start(&[]).await;
     let _: () = redis.ask(&["SET", "flashsale:events", "mine"]);
