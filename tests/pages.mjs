@@ -346,7 +346,7 @@ test('pages name no setting and no metric that there is not', () => {
     const settings = execFileSync(binary, ['serve', '--help'], { encoding: 'utf8' });
     const metrics = read('docs/METRICS.md');
     for (const page of PAGES) {
-        const text = read(`docs/${page}.md`).replace(/\[[\w-]+\.md\]\([^)]*\)/g, '');
+        const text = read(`docs/${page}.md`).replace(/(\[[\w-]+\.md)?\]\([^)]*\)/g, '');
         for (const [, name] of text.matchAll(/(?<![\w$])([A-Z]+_[A-Z_]*[A-Z])\b/g)) {
             assert.ok(settings.includes(`[env: ${name}`), `${page}: ${name} is not a setting`);
         }

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use crate::driver::machine;
 
-/// How long a service may take from its start until it can be connected to.
-const START: Duration = Duration::from_secs(30);
+/// How long a service may take from its start until it can be connected to: Redis reads its whole file first.
+const START: Duration = Duration::from_mins(2);
 /// Between two attempts to connect.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 

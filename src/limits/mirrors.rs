@@ -16,8 +16,9 @@ pub const POSTGRES_BUSY_CHANGES: u32 = 20_000;
 pub const REDIS_BUSY_CHANGES: u32 = 10_000;
 /// The same of events, each of which is a request.
 pub const EVENTS_BUSY_CHANGES: u32 = 4_000;
-/// A machine is busy from this share of its processors' time on, in percent.
-pub const MIRROR_BUSY_PERCENT: f32 = 90.0;
+/// A machine is busy from this share of its processors' time on, in percent. Orders whose commits wait for a disk fill
+/// no more than 80 to 90.
+pub const MIRROR_BUSY_PERCENT: f32 = 75.0;
 /// How often a mirror looks whether the machine is busy; no less than what the clock of the processors' time resolves.
 pub const MIRROR_BUSY_SAMPLE: Duration = Duration::from_millis(250);
 /// How often a mirror notes how far it is behind, and looks after its target.

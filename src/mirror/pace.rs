@@ -1,5 +1,5 @@
 //! Mirrors give way to orders. Their targets often run on the processors of this server, and what a target takes,
-//! orders lack. So while orders come and the processors have no time left, a mirror copies no faster than its own
+//! orders lack. So while orders come and the processors are busy, a mirror copies no faster than its own
 //! measure and falls behind for a while; otherwise it copies as fast as it can.
 
 use std::time::{Duration, Instant};

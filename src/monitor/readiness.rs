@@ -10,7 +10,7 @@ use crate::domain::mirror::Mirror;
 use crate::domain::product::{NotOnSale, Product};
 use crate::drawing::text;
 use crate::view::metrics::{MetricsView, MirrorView};
-use crate::view::readiness::{ReadinessCheckView, ReadinessStatus, ReadinessView};
+use crate::view::readiness::{ANY_REQUESTS, ReadinessCheckView, ReadinessStatus, ReadinessView};
 
 use super::deps::Deps;
 
@@ -196,12 +196,14 @@ fn fulfillment(seen: &Seen<'_>) -> ReadinessCheckView {
 
 fn rate_limits(seen: &Seen<'_>) -> ReadinessCheckView {
     let facts = &seen.deps.facts;
-    let limit = |rate: u32, what: &str| match rate {
-        0 => format!("any number of {what}"),
-        rate => format!("{} {what}", grouped(rate.into())),
+    let user = match facts.rate_per_user {
+        0 => "any number of orders/s from a user".to_owned(),
+        rate => format!("{} orders/s from a user", grouped(rate.into())),
     };
-    let user = limit(facts.rate_per_user, "orders/s from a user");
-    let address = limit(facts.rate_per_address, "requests/s from an address");
+    let address = match facts.rate_per_address {
+        0 => ANY_REQUESTS.to_owned(),
+        rate => format!("{} requests/s from an address", grouped(rate.into())),
+    };
     let status = if facts.rate_per_user == 0 || facts.rate_per_address == 0 { Look } else { Ready };
     let evidence = format!("Allowed: {user}, {address}.");
     let action = "Set RATE_LIMIT_PER_USER and RATE_LIMIT_PER_IP, and start the server again.";

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Call, Calls, ClientError, Reply, jobs, pages_by};
 use crate::limits::{MAX_PAGE, PREPARE_LOOK, PREPARE_TIMEOUT};
+use crate::view::readiness::ANY_REQUESTS;
 
 use super::scenario::{ProductPlan, Scenario};
 
@@ -189,7 +190,7 @@ impl<'c> Preparation<'c> {
         let readiness = self.value(&Call::get("/monitoring/readiness"))?;
         let mut checks = readiness["checks"].as_array().into_iter().flatten();
         let evidence = checks.find(|check| check["name"] == "rate_limits").and_then(|it| it["evidence"].as_str());
-        Ok(evidence.filter(|text| !text.contains("no limit of requests")).map(str::to_owned))
+        Ok(evidence.filter(|text| !text.contains(ANY_REQUESTS)).map(str::to_owned))
     }
 
     /// Sends a request, again and again while the server asks for patience.

@@ -98,7 +98,9 @@ impl Run<'_> {
         let is_disturbed = |second: u64| {
             self.events.iter().any(|event| {
                 let until = event.until_ms.unwrap_or(event.at_ms) / 1_000;
-                (event.at_ms / 1_000..=until + AFTERMATH).contains(&second)
+                // What is counted for a second may be some milliseconds of the next one.
+                let from = (event.at_ms / 1_000).saturating_sub(1);
+                (from..=until + AFTERMATH).contains(&second)
             })
         };
         (0..).zip(&self.seconds).filter(|(at, _)| !is_disturbed(*at)).map(|(_, second)| second.failed).sum()

@@ -45,6 +45,10 @@ pub enum ReadinessStatus {
     Ready,
 }
 
+/// What the evidence of the check `rate_limits` has where there is no limit for an IP address. What prepares a load
+/// test looks for it.
+pub const ANY_REQUESTS: &str = "any number of requests/s from an address";
+
 /// One thing that a sale needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
