@@ -69,17 +69,7 @@ struct Sample {
 
 fn all() -> impl Iterator<Item = Sample> {
     PRODUCTS.into_iter().map(|(name, cents, units, flash_sale_active)| Sample {
-        terms: Terms {
-            name: name.to_owned(),
-            price: Money::from_cents(cents),
-            flash_sale_active,
-            per_user_limit: None,
-            sale_starts_at: None,
-            sale_ends_at: None,
-            sku: None,
-            hidden: false,
-            hold_seconds: None,
-        },
+        terms: Terms { name: name.to_owned(), price: Money::from_cents(cents), flash_sale_active, ..Terms::default() },
         units,
     })
 }

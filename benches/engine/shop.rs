@@ -47,11 +47,7 @@ impl Shop {
             price: Money::from_cents(99_999),
             flash_sale_active: true,
             per_user_limit,
-            sale_starts_at: None,
-            sale_ends_at: None,
-            sku: None,
-            hidden: false,
-            hold_seconds: None,
+            ..Terms::default()
         };
         let create = Edit::Create { terms, initial: MAX_STOCK, current: MAX_STOCK };
         self.runtime.block_on(self.engine.intake.edit(create)).expect("a product").id

@@ -18,12 +18,8 @@ fn held_product() -> Edit {
         name: "cap".to_owned(),
         price: Money::from_cents(999),
         flash_sale_active: true,
-        per_user_limit: None,
-        sale_starts_at: None,
-        sale_ends_at: None,
-        sku: None,
-        hidden: false,
         hold_seconds: Some(60),
+        ..Terms::default()
     };
     Edit::Create { terms, initial: 1, current: 1 }
 }

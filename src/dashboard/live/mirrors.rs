@@ -80,8 +80,7 @@ fn state(view: &MirrorView, now: Timestamp) -> String {
     let waits = match view.position {
         Some(_) => match view.lag_events {
             0 => "nothing waits".to_owned(),
-            1 => "1 record waits".to_owned(),
-            records => format!("{} records wait", text::whole(records)),
+            records => text::counted(records, "record waits", "records wait"),
         },
         None => "what it lacks is copied once it is there".to_owned(),
     };

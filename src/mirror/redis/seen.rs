@@ -50,12 +50,13 @@ impl Seen {
         token: &Token,
         written: &[&str],
     ) -> Result<Self, Fault> {
+        let own_keys = own_keys(keys);
         let replies: Vec<RedisResult<Value>> =
-            question(keys, written).query_async(connection).await.map_err(|error| fault(&error))?;
+            question(&own_keys, written).query_async(connection).await.map_err(|error| fault(&error))?;
         let mut replies = Replies(replies.into_iter());
         replies.next::<Value>()?;
         let own: [String; 4] = [replies.next()?, replies.next()?, replies.next()?, replies.next()?];
-        for ((key, kind), found) in own_keys(keys).into_iter().zip(&own) {
+        for ((key, kind), found) in own_keys.into_iter().zip(&own) {
             if found != "none" && found != kind {
                 return Err(away(format!(
                     "the key {key} is a {found} of somebody else; remove it, or set REDIS_PREFIX"
@@ -96,17 +97,16 @@ fn own_keys(keys: &Keys) -> [(String, &'static str); 4] {
     ]
 }
 
-fn question(keys: &Keys, written: &[&str]) -> Pipeline {
-    let own = own_keys(keys);
+fn question(own: &[(String, &str); 4], written: &[&str]) -> Pipeline {
     let mut all = Pipeline::with_capacity(9 + written.len());
     all.ignore_errors().cmd("WATCH");
     for key in own.iter().map(|(key, _)| key.as_str()).chain(written.iter().copied()) {
         all.arg(key);
     }
-    for (key, _) in &own {
+    for (key, _) in own {
         all.cmd("TYPE").arg(key);
     }
-    let [owner, position, rejected, events] = own.map(|(key, _)| key);
+    let [owner, position, rejected, events] = own.each_ref().map(|(key, _)| key);
     all.cmd("GET").arg(owner);
     all.cmd("HMGET").arg(position).arg(&["history", "sequence", "stream_offset", "sweeping"]);
     all.cmd("HLEN").arg(rejected);

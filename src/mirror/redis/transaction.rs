@@ -126,11 +126,8 @@ impl Transaction {
 
     /// The keys whose values must be of a certain type.
     pub(super) fn keys(&self) -> Vec<&str> {
-        self.typed().map(|(write, _)| write.key.as_str()).collect()
-    }
-
-    fn typed(&self) -> impl Iterator<Item = (&Writing, &'static str)> {
-        self.rows.iter().flat_map(|row| &row.writes).filter_map(|write| Some((write, write.kind?)))
+        let typed = self.rows.iter().flat_map(|row| &row.writes).filter(|write| write.kind.is_some());
+        typed.map(|write| write.key.as_str()).collect()
     }
 
     /// For each row what is in its way, if anything is.

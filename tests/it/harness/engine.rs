@@ -4,7 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flashsale::admission::{IdempotencyKey, OrderRequest};
 use flashsale::domain::clock::{Clock, Timestamp};
+use flashsale::domain::order::{Priority, Quantity, UserId};
+use flashsale::domain::product::ProductId;
 use flashsale::engine::{EngineConfig, OpenedStore};
 use flashsale::fulfillment::Method;
 use flashsale::store::Medium;
@@ -27,6 +30,19 @@ pub(crate) fn block_on<T>(test: impl Future<Output = Result<T, String>>) -> Resu
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
     outcome.unwrap_or_else(|_| Err("it is stuck".to_owned()))
+}
+
+/// An operator's order of one unit.
+pub(crate) fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
+    OrderRequest {
+        attached: None,
+        product,
+        user: UserId::new(user).unwrap(),
+        quantity: Quantity::new(1).unwrap(),
+        priority: Priority::Normal,
+        key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+        is_operators: true,
+    }
 }
 
 /// Trips to the committer within which workers must have drained a queue.

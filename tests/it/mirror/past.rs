@@ -1,15 +1,13 @@
 //! A history of some days ago, on the data of a server, so that a server of today trims it.
 
-use flashsale::admission::OrderRequest;
 use flashsale::committer::Edit;
 use flashsale::domain::clock::{Clock, Timestamp};
 use flashsale::domain::money::Money;
-use flashsale::domain::order::{Priority, Quantity, UserId};
 use flashsale::domain::product::{ProductId, Terms};
 use flashsale::domain::product_tag::Expected;
 use flashsale::store::{Medium, file_in};
 
-use crate::harness::engine::Engine;
+use crate::harness::engine::{Engine, request};
 use crate::harness::{Launch, eventually};
 
 /// The engine of a server that does not run, under a clock that is some days behind.
@@ -33,12 +31,7 @@ impl Past {
             name: "Lamp".to_owned(),
             price: Money::from_cents(999),
             flash_sale_active: true,
-            per_user_limit: None,
-            sale_starts_at: None,
-            sale_ends_at: None,
-            sku: None,
-            hidden: false,
-            hold_seconds: None,
+            ..Terms::default()
         };
         self.0.intake.edit(Edit::Create { terms, initial: stock, current: stock }).await.unwrap().id.0
     }
@@ -50,16 +43,8 @@ impl Past {
 
     /// Places orders in one record, and waits until all are confirmed; gives their numbers.
     pub(crate) async fn place(&self, product: u64, count: usize) -> Vec<u64> {
-        let request = |number: usize| OrderRequest {
-            attached: None,
-            product: ProductId(product),
-            user: UserId::new(&format!("user-{number}")).unwrap(),
-            quantity: Quantity::new(1).unwrap(),
-            priority: Priority::Normal,
-            key: None,
-            is_operators: true,
-        };
-        let placed = self.0.admission.place_many((0..count).map(request).collect()).await;
+        let order = |number: usize| request(ProductId(product), &format!("user-{number}"), None);
+        let placed = self.0.admission.place_many((0..count).map(order).collect()).await;
         let orders = placed.into_iter().map(|accepted| accepted.unwrap().receipt.order.0).collect();
         eventually("the workers to confirm them", async || {
             let counts = self.0.queue.counts();

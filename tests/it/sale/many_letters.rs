@@ -2,19 +2,18 @@
 
 use std::time::Instant;
 
-use flashsale::admission::OrderRequest;
 use flashsale::committer::{Edit, OperatorMove, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::filter::{DeadLetterFilter, Picked};
 use flashsale::domain::money::Money;
-use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
+use flashsale::domain::order::OrderId;
 use flashsale::domain::product::{ProductId, Terms};
 use flashsale::domain::transition::Transition;
 use flashsale::operator::dead_letters;
 use flashsale::operator::dead_letters::groups::groups;
 use flashsale::store::{Medium, file_in};
 
-use crate::harness::engine::{Engine, block_on, clock};
+use crate::harness::engine::{Engine, block_on, clock, request};
 
 const LETTERS: usize = 30_000;
 /// Less than the queue has slots.
@@ -22,17 +21,8 @@ const AT_ONCE: usize = 5_000;
 const PRODUCT: ProductId = ProductId(1);
 
 async fn create_product(engine: &Engine) -> Result<(), String> {
-    let terms = Terms {
-        name: "lamp".to_owned(),
-        price: Money::from_cents(999),
-        flash_sale_active: true,
-        per_user_limit: None,
-        sale_starts_at: None,
-        sale_ends_at: None,
-        sku: None,
-        hidden: false,
-        hold_seconds: None,
-    };
+    let terms =
+        Terms { name: "lamp".to_owned(), price: Money::from_cents(999), flash_sale_active: true, ..Terms::default() };
     let stock = LETTERS as u64;
     let made = engine.intake.edit(Edit::Create { terms, initial: stock, current: stock }).await;
     made.map(drop).map_err(|refusal| format!("a product: {refusal:?}"))
@@ -41,18 +31,10 @@ async fn create_product(engine: &Engine) -> Result<(), String> {
 /// Places orders and lets each fail: one in ten is rejected, the others are out of attempts.
 async fn fail(engine: &Engine, orders: usize) -> Result<(), String> {
     for first in (0..orders).step_by(AT_ONCE) {
-        let request = |number: usize| OrderRequest {
-            attached: None,
-            product: PRODUCT,
-            user: UserId::new(&format!("user-{number}")).unwrap(),
-            quantity: Quantity::new(1).unwrap(),
-            priority: Priority::Normal,
-            key: None,
-            is_operators: true,
-        };
+        let order = |number: usize| request(PRODUCT, &format!("user-{number}"), None);
         let mut settlements = Vec::new();
         for part in (first..(first + AT_ONCE).min(orders)).step_by(1_000) {
-            let placed = engine.admission.place_many((part..(part + 1_000).min(orders)).map(request).collect()).await;
+            let placed = engine.admission.place_many((part..(part + 1_000).min(orders)).map(order).collect()).await;
             for accepted in placed {
                 let order = accepted.map_err(|refusal| format!("an order: {refusal:?}"))?.receipt.order;
                 settlements.push(Settlement { order, transition: failure(order), actor: Actor::Worker });

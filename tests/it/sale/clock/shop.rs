@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flashsale::admission::{IdempotencyKey, OrderRequest};
 use flashsale::committer::{Edit, OperatorMove, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::clock::{Clock, Timestamp};
 use flashsale::domain::filter::Span;
 use flashsale::domain::money::Money;
-use flashsale::domain::order::{Order, OrderId, Priority, Quantity, UserId};
+use flashsale::domain::order::{Order, OrderId};
 use flashsale::domain::product::{ProductId, Terms};
 use flashsale::domain::refusal::Refusal;
 use flashsale::domain::transition::Transition;
@@ -17,7 +16,7 @@ use flashsale::metrics::{Format, Gauges};
 use flashsale::store::{Head, StoreError};
 
 use crate::harness::disk::Disk;
-use crate::harness::engine::{Engine, clock};
+use crate::harness::engine::{Engine, clock, request};
 use crate::harness::gate::Gate;
 
 /// Milliseconds.
@@ -107,16 +106,7 @@ impl Shop {
     }
 
     async fn place(&self, product: ProductId, user: &str, key: Option<&str>) -> Result<OrderId, Refusal> {
-        let request = OrderRequest {
-            attached: None,
-            product,
-            user: UserId::new(user).unwrap(),
-            quantity: Quantity::new(1).unwrap(),
-            priority: Priority::Normal,
-            key: key.map(|key| IdempotencyKey::new(key).unwrap()),
-            is_operators: true,
-        };
-        Ok(self.engine().admission.place(request).await?.receipt.order)
+        Ok(self.engine().admission.place(request(product, user, key)).await?.receipt.order)
     }
 
     pub(super) async fn confirm(&self, order: OrderId) -> Result<(), String> {

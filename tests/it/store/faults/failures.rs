@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flashsale::admission::{Accepted, IdempotencyKey, OrderRequest};
+use flashsale::admission::Accepted;
 use flashsale::committer::{Edit, OperatorMove, ProductPatch, Status};
-use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
+use flashsale::domain::order::OrderId;
 use flashsale::domain::product::ProductId;
 use flashsale::domain::refusal::Refusal;
 
@@ -13,7 +13,7 @@ use super::audit::audit;
 use super::ledger::{Fate, Ledger};
 use super::script::{self, HELD, PLENTY, SCARCE};
 use crate::harness::disk::{Disk, Fault, Loss, Until};
-use crate::harness::engine::{Engine, PATIENCE, block_on, clock};
+use crate::harness::engine::{Engine, PATIENCE, block_on, clock, request};
 use crate::harness::rng::Rng;
 
 /// Runs of each kind of failure. Each waits for a pause of the server's, so they all run at the same time.
@@ -207,18 +207,6 @@ pub(super) async fn start(seed: u64) -> Result<(Arc<Disk>, Engine), String> {
     let engine = Engine::start(&disk, &clock())?;
     script::create_products(&engine).await.map_err(|refusal| format!("{refusal:?}"))?;
     Ok((disk, engine))
-}
-
-pub(super) fn request(product: ProductId, user: &str, key: Option<&str>) -> OrderRequest {
-    OrderRequest {
-        attached: None,
-        product,
-        user: UserId::new(user).unwrap(),
-        quantity: Quantity::new(1).unwrap(),
-        priority: Priority::Normal,
-        key: key.map(|key| IdempotencyKey::new(key).unwrap()),
-        is_operators: true,
-    }
 }
 
 pub(super) async fn place(

@@ -12,10 +12,10 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::audit::audit;
-use super::failures::{FULL, expect, place, request, start, wait_until_open};
+use super::failures::{FULL, expect, place, start, wait_until_open};
 use super::script::PLENTY;
 use crate::harness::disk::{Disk, Fault, Until};
-use crate::harness::engine::block_on;
+use crate::harness::engine::{block_on, request};
 use crate::harness::{self, Client, assert_problem, eventually, order_id, within};
 
 /// Lets what hangs continue, also when a test fails: the runtime would wait for it.
