@@ -8,8 +8,6 @@ use std::thread::JoinHandle;
 use parking_lot::RwLock;
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use crate::limits::FILTER_ENTRIES;
-
 use crate::store::error::StoreError;
 use crate::store::tables::definitions::{self, BlockKey};
 use crate::store::tables::index::Index;
@@ -29,7 +27,7 @@ impl Rebuild {
     /// Starts the thread if there is anything to do.
     pub(in crate::store) fn start(backlog: &Arc<Backlog>, database: &Arc<Database>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let is_bare = |index: &RwLock<Index>| index.read().next_bare(u64::MAX).is_some();
+        let is_bare = |index: &RwLock<Index>| index.read().next_filter(u64::MAX).is_some();
         if !is_bare(&backlog.keys) && !is_bare(&backlog.users) {
             return Ok(Self { thread: None, stop });
         }
@@ -62,8 +60,10 @@ fn rebuild(
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     let mut before = u64::MAX;
-    while index.read().next_bare(before).is_some() {
-        let (mut filter, mut runs, mut entries) = (Filter::new(), Vec::new(), 0);
+    loop {
+        let next = index.read().next_filter(before);
+        let Some(capacity) = next else { return Ok(()) };
+        let (mut filter, mut runs, mut entries) = (Filter::for_entries(capacity), Vec::new(), 0);
         loop {
             let next = index.read().next_bare(before);
             let Some(run) = next else { break };
@@ -73,7 +73,7 @@ fn rebuild(
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if !runs.is_empty() && entries + hashes.len() > FILTER_ENTRIES {
+            if !runs.is_empty() && entries + hashes.len() > capacity {
                 break;
             }
             filter.add(hashes.iter().copied());
@@ -84,7 +84,6 @@ fn rebuild(
         runs.reverse();
         index.write().add_filter(filter, runs);
     }
-    Ok(())
 }
 
 fn hashes(

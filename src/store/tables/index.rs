@@ -168,7 +168,12 @@ impl Index {
         self.filters.run_count()
     }
 
-    /// The newest run without a filter that is older than `before`, if it can have one.
+    /// For how many entries the next filter of runs older than `before` is made, if there are runs without one, and room.
+    pub(in crate::store) fn next_filter(&self, before: u64) -> Option<usize> {
+        self.filters.next_capacity(before)
+    }
+
+    /// The newest run without a filter that is older than `before`.
     pub(in crate::store) fn next_bare(&self, before: u64) -> Option<u64> {
         self.filters.next_bare(before)
     }

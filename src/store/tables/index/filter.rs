@@ -1,55 +1,76 @@
 //! Filters in memory that say of most entries that they are not there, so that nobody looks for these.
 //!
 //! A filter is a split block Bloom filter (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters",
-//! 2007; the form is that of Apache Parquet): an entry sets one bit in each of the eight words of one block, so a look
-//! touches one cache line. Entries are added as they come, so a filter has those in memory as well, and one look says
-//! of a name that it is new. With [`FILTER_BITS`] bits an entry about one look in five thousand says "perhaps" of a
-//! filter that does not have the hash.
+//! 2007): an entry sets one bit in each of the eight words of one block, which is a line of the processor's cache, so a
+//! look touches one line. Entries are added as they come, so a filter has those in memory as well, and one look says
+//! of a name that it is new. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a
+//! full filter that does not have the hash. Each filter is larger than the one before it, so that there are few to look
+//! into.
 
-use crate::limits::{FILTER_BITS, FILTER_ENTRIES, MAX_FILTERS};
+use crate::limits::{FILTER_BITS, FILTER_ENTRIES, INDEX_RUN, MAX_FILTER_ENTRIES, MAX_FILTERED_ENTRIES};
 
 use super::entry::Entry;
 
 const WORDS: usize = 8;
-const BLOCKS: usize = FILTER_ENTRIES * FILTER_BITS / (WORDS * 32);
-/// Odd numbers, one for each word, that pick its bit.
-const SALTS: [u32; WORDS] =
-    [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d, 0x27d4_eb2f, 0x1656_67b1, 0xd3a2_646d, 0xfd70_46c5, 0xb55a_4f09];
+/// Entries for each block.
+const SHARE: usize = WORDS * 64 / FILTER_BITS;
+/// Odd, so that every bit of a hash has a part in the upper bits of the product.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// So many hashes are looked for or added at once: first where each is, then all of them. Where little is done between
-/// two looks into memory the processor has several of them under way.
+/// So many hashes are looked for or added at once: first where each is, then one word of each block, then all of them.
+/// Where little is done between two looks into memory the processor has many of them under way.
 const AT_ONCE: usize = 64;
 
-type Block = [u32; WORDS];
-
 /// One filter.
-pub(in crate::store) struct Filter(Vec<Block>);
+pub(in crate::store) struct Filter {
+    words: Vec<u64>,
+    /// Where the blocks begin, so that each is one line of the cache.
+    first: usize,
+}
 
 impl std::fmt::Debug for Filter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Filter")
+        write!(f, "Filter for {}", self.capacity())
     }
 }
 
 /// Where a hash is in any filter.
 #[derive(Clone, Copy)]
 struct Mark {
-    block: usize,
-    bits: Block,
+    /// Picks the block, whatever their number.
+    upper: u32,
+    bits: [u64; WORDS],
 }
 
 impl Mark {
     fn of(hash: u64) -> Self {
-        let low = hash as u32;
-        let block = (((hash >> 32) * BLOCKS as u64) >> 32) as usize;
-        Self { block, bits: SALTS.map(|salt| 1 << (low.wrapping_mul(salt) >> 27)) }
+        // The words take six bits each from the upper 48.
+        let spread = hash.wrapping_mul(SPREAD);
+        Self { upper: (hash >> 32) as u32, bits: std::array::from_fn(|word| 1 << ((spread >> (16 + 6 * word)) & 63)) }
+    }
+
+    /// Its block of so many.
+    fn place(&self, blocks: usize) -> usize {
+        ((u64::from(self.upper) * blocks as u64) >> 32) as usize
     }
 }
 
 impl Filter {
-    /// Its memory comes as zeros from the system and is taken page by page as entries come.
-    pub(in crate::store) fn new() -> Self {
-        Self(vec![[0; WORDS]; BLOCKS])
+    /// For so many entries, a multiple of [`FILTER_ENTRIES`]. Its memory comes as zeros from the system and is taken
+    /// page by page as entries come.
+    pub(in crate::store) fn for_entries(entries: usize) -> Self {
+        let words = vec![0; entries / SHARE * WORDS + WORDS - 1];
+        let first = words.as_ptr().align_offset(WORDS * 8).min(WORDS - 1);
+        Self { words, first }
+    }
+
+    fn blocks(&self) -> &[[u64; WORDS]] {
+        self.words[self.first..].as_chunks().0
+    }
+
+    /// How many entries it is for.
+    fn capacity(&self) -> usize {
+        self.blocks().len() * SHARE
     }
 
     pub(in crate::store) fn add(&mut self, hashes: impl Iterator<Item = u64>) {
@@ -58,15 +79,26 @@ impl Filter {
         while hashes.peek().is_some() {
             marks.clear();
             marks.extend(hashes.by_ref().take(AT_ONCE).map(Mark::of));
-            for Mark { block, bits } in &marks {
-                self.0[*block].iter_mut().zip(bits).for_each(|(word, bit)| *word |= bit);
+            self.fetch(&marks);
+            let blocks = self.words[self.first..].as_chunks_mut().0;
+            for mark in &marks {
+                let block: &mut [u64; WORDS] = &mut blocks[mark.place(blocks.len())];
+                block.iter_mut().zip(mark.bits).for_each(|(word, bit)| *word |= bit);
             }
         }
     }
 
+    /// Reads a word of each block, so that the processor fetches them, many at once.
+    fn fetch(&self, marks: &[Mark]) {
+        let blocks = self.blocks();
+        std::hint::black_box(marks.iter().fold(0, |all, mark| all ^ blocks[mark.place(blocks.len())][0]));
+    }
+
     /// Whether the hash may be in it; false is sure. Looks at all words: a branch for each would be guessed wrong.
-    fn may_have(&self, Mark { block, bits }: &Mark) -> bool {
-        self.0[*block].iter().zip(bits).fold(0, |missing, (word, bit)| missing | (bit & !word)) == 0
+    fn may_have(&self, mark: &Mark) -> bool {
+        let blocks = self.blocks();
+        let block = &blocks[mark.place(blocks.len())];
+        block.iter().zip(mark.bits).fold(0, |missing, (word, bit)| missing | (bit & !word)) == 0
     }
 }
 
@@ -84,12 +116,12 @@ struct Group {
 /// The filters of an index: of its whole runs, and of what is in memory.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
-    /// Full ones, the oldest first.
+    /// Those that take nothing more, the oldest first.
     full: Vec<Group>,
     /// The one that takes what comes.
     open: Option<Group>,
     /// Runs that have a part in no filter, oldest first: those that were there at the opening and whose filters are not
-    /// made yet, and those beyond [`MAX_FILTERS`].
+    /// made yet, and those beyond [`MAX_FILTERED_ENTRIES`].
     bare: Vec<u64>,
     /// The last whole run.
     through: u64,
@@ -105,11 +137,11 @@ impl Filters {
     /// Adds entries, which are in memory.
     pub(super) fn add(&mut self, mut entries: &[Entry]) {
         while let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-            if self.open.as_ref().is_none_or(|open| open.entries >= FILTER_ENTRIES) {
+            if self.open.as_ref().is_none_or(|open| open.entries >= open.filter.capacity()) {
                 self.open_next(first.1);
             }
             let Some(open) = &mut self.open else { return };
-            let (now, later) = entries.split_at(entries.len().min(FILTER_ENTRIES - open.entries));
+            let (now, later) = entries.split_at(entries.len().min(open.filter.capacity() - open.entries));
             open.filter.add(now.iter().map(|entry| entry.0));
             open.entries += now.len();
             open.orders.1 = now.last().unwrap_or(last).1;
@@ -117,14 +149,22 @@ impl Filters {
         }
     }
 
+    /// Opens a filter as large as all others and one more.
     fn open_next(&mut self, first: u64) {
         self.full.extend(self.open.take());
-        if self.full.len() >= MAX_FILTERS {
+        let capacity = (self.capacity() + FILTER_ENTRIES).min(MAX_FILTER_ENTRIES);
+        while self.capacity() + capacity > MAX_FILTERED_ENTRIES {
             self.bare.extend(self.full.remove(0).runs);
             self.bare.sort_unstable();
             self.bare.dedup();
         }
-        self.open = Some(Group { filter: Filter::new(), runs: Vec::new(), entries: 0, orders: (first, first) });
+        let filter = Filter::for_entries(capacity);
+        self.open = Some(Group { filter, runs: Vec::new(), entries: 0, orders: (first, first) });
+    }
+
+    /// How many entries all filters are for.
+    fn capacity(&self) -> usize {
+        self.groups().map(|group| group.filter.capacity()).sum()
     }
 
     /// A run of orders from `first` on is whole. Its entries are in one filter or in two that follow each other.
@@ -137,11 +177,22 @@ impl Filters {
         }
     }
 
-    /// The newest run without a filter below `before`, if there is room for a filter.
+    /// The newest run without a filter below `before`.
     pub(super) fn next_bare(&self, before: u64) -> Option<u64> {
-        let room = self.full.len() + usize::from(self.open.is_some()) < MAX_FILTERS;
-        let below = self.bare.partition_point(|run| *run < before);
-        self.bare[..below].last().copied().filter(|_| room)
+        self.bare_below(before).last().copied()
+    }
+
+    fn bare_below(&self, before: u64) -> &[u64] {
+        &self.bare[..self.bare.partition_point(|run| *run < before)]
+    }
+
+    /// For how many entries the next filter of runs below `before` is made, if there are such runs without one, and
+    /// room.
+    pub(super) fn next_capacity(&self, before: u64) -> Option<usize> {
+        // Runs are mostly little longer than they must be.
+        let wanted = (self.bare_below(before).len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
+        let room = (MAX_FILTERED_ENTRIES - self.capacity()) / FILTER_ENTRIES * FILTER_ENTRIES;
+        Some(wanted.min(room).min(MAX_FILTER_ENTRIES)).filter(|capacity| *capacity > 0)
     }
 
     /// A filter that has these runs, oldest first, which had none.
@@ -151,7 +202,8 @@ impl Filters {
         let (Some(first), Some(last)) = (runs.first().copied(), runs.last().copied()) else { return };
         self.bare.retain(|run| !runs.contains(run));
         let at = self.full.partition_point(|group| group.orders.0 < first);
-        self.full.insert(at, Group { filter, runs, entries: FILTER_ENTRIES, orders: (first, last) });
+        let entries = filter.capacity();
+        self.full.insert(at, Group { filter, runs, entries, orders: (first, last) });
     }
 
     /// Forgets the runs below this one, which are gone.
@@ -173,6 +225,7 @@ impl Filters {
         for (part, hashes) in hashes.chunks(AT_ONCE).enumerate() {
             marks.clear();
             marks.extend(hashes.iter().map(|hash| Mark::of(*hash)));
+            self.groups().for_each(|group| group.filter.fetch(&marks));
             for group in self.groups() {
                 let found = marks.iter().enumerate().filter(|(_, mark)| group.filter.may_have(mark));
                 places.extend(found.map(|(at, _)| part * AT_ONCE + at));
@@ -221,12 +274,12 @@ mod tests {
 
     #[test]
     fn a_full_filter_has_its_entries_and_hardly_any_other() {
-        let mut filter = Filter::new();
+        let mut filter = Filter::for_entries(FILTER_ENTRIES);
         filter.add((0..FILTER_ENTRIES as u64).map(hash));
         assert!((0..FILTER_ENTRIES as u64).all(|n| filter.may_have(&Mark::of(hash(n)))));
-        let others = FILTER_ENTRIES as u64..FILTER_ENTRIES as u64 + 200_000;
+        let others = FILTER_ENTRIES as u64..2 * FILTER_ENTRIES as u64;
         let wrong = others.filter(|n| filter.may_have(&Mark::of(hash(*n)))).count();
-        assert!(wrong < 200, "{wrong} of 200,000");
+        assert!(wrong < 60, "{wrong} of a million");
     }
 
     #[test]
@@ -238,7 +291,7 @@ mod tests {
         filters.add_run(21, 30);
         assert_eq!(filters.runs_with(hash(1)), [30, 20, 10]);
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
-        let mut filter = Filter::new();
+        let mut filter = Filter::for_entries(FILTER_ENTRIES);
         filter.add([hash(2)].into_iter());
         filters.add_filter(filter, vec![10, 20]);
         assert_eq!(filters.runs_with(hash(1)), [30]);
@@ -297,21 +350,34 @@ mod tests {
     fn a_filter_for_a_run_that_was_removed_meanwhile_is_not_kept() {
         let mut filters = Filters::none_of(vec![10]);
         filters.forget_below(11);
-        filters.add_filter(Filter::new(), vec![10]);
+        filters.add_filter(Filter::for_entries(FILTER_ENTRIES), vec![10]);
         assert_eq!(filters.full.len(), 0);
     }
 
     #[test]
-    fn filters_are_bounded_and_the_oldest_runs_go_without() {
+    fn filters_grow_to_a_bound_and_the_oldest_runs_go_without() {
         let mut filters = Filters::default();
-        let runs = MAX_FILTERS as u64 + 3;
-        for run in 1..=runs {
+        let (mut capacities, mut run) = (Vec::new(), 0);
+        while filters.bare.is_empty() {
+            run += 1;
             filters.add(&[(hash(run), run)]);
-            filters.open.as_mut().unwrap().entries = FILTER_ENTRIES;
+            let open = filters.open.as_mut().unwrap();
+            open.entries = open.filter.capacity();
+            capacities.push(open.entries / FILTER_ENTRIES);
             filters.add_run(run, run);
-            assert!(filters.full.len() <= MAX_FILTERS);
+            assert!(filters.capacity() <= MAX_FILTERED_ENTRIES);
         }
-        assert_eq!((filters.bare.as_slice(), filters.run_count() as u64), ([1, 2, 3].as_slice(), runs));
-        assert_eq!(filters.next_bare(u64::MAX), None, "there is no room for more");
+        assert_eq!(capacities, [1, 2, 4, 8, 8, 8, 8]);
+        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2, 3].as_slice(), capacities.len()));
+        assert_eq!(filters.next_capacity(u64::MAX), None, "there is no room for more");
+    }
+
+    #[test]
+    fn a_filter_of_runs_that_have_none_is_as_large_as_they_are_together() {
+        let capacity = |runs: u64| Filters::none_of((1..=runs).collect()).next_capacity(u64::MAX);
+        assert_eq!(capacity(0), None);
+        for (runs, of_the_first) in [(1, 1), (16, 1), (17, 2), (16 * 8, 8), (1_000, 8)] {
+            assert_eq!(capacity(runs), Some(of_the_first * FILTER_ENTRIES), "{runs}");
+        }
     }
 }
