@@ -94,7 +94,7 @@ impl Admission {
 
     /// Whether a key surely has no stored response; without waiting.
     fn is_new(&self, key: IdempotencyKey) -> bool {
-        self.store.keys_to_look_up(&[key.hash()]).is_ok_and(|may_have| may_have.is_empty())
+        self.store.keys_to_look_up([key.hash()]).is_ok_and(|may_have| may_have.is_empty())
     }
 
     /// The same for a request that may have come before.
@@ -230,11 +230,8 @@ impl Admission {
         keys: &mut BatchClaims,
         entries: &mut [Entry],
     ) -> Result<(), Refusal> {
-        let hashes: Vec<u128> = keys.keys().map(|(_, key)| key).collect();
-        if hashes.is_empty() {
-            return Ok(());
-        }
-        let asked = self.store.keys_to_look_up(&hashes).map_err(|_| Refusal::StorageUnavailable)?;
+        let asked =
+            self.store.keys_to_look_up(keys.keys().map(|(_, key)| key)).map_err(|_| Refusal::StorageUnavailable)?;
         if asked.is_empty() {
             return Ok(());
         }

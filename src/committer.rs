@@ -31,6 +31,7 @@ mod edit;
 mod effects;
 mod gate;
 mod intake;
+mod keys;
 mod reply;
 
 pub use crate::domain::receipt::Receipt;

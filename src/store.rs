@@ -229,11 +229,12 @@ impl Store {
 
     /// Which of these idempotency keys may have a stored response, by their places; those of the others surely have
     /// none. From memory: nobody waits, also while the store is opened again.
-    pub fn keys_to_look_up(&self, keys: &[u128]) -> Result<Vec<usize>, StoreError> {
-        self.current.try_read(|reader| {
-            let hashes: Vec<u64> = keys.iter().map(|key| of_key(*key)).collect();
-            reader.backlog.keys.read().may_have_of(&hashes)
-        })
+    pub fn keys_to_look_up(&self, keys: impl IntoIterator<Item = u128>) -> Result<Vec<usize>, StoreError> {
+        let hashes: Vec<u64> = keys.into_iter().map(of_key).collect();
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.current.try_read(|reader| reader.backlog.keys.read().may_have_of(&hashes))
     }
 
     /// Whether a user may have orders; false is sure. From memory: nobody waits, also while the store is opened again.

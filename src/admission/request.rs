@@ -1,6 +1,7 @@
 //! What is asked for, and what an accepted order gives.
 
 use std::hash::Hash;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::committer::Receipt;
@@ -49,7 +50,7 @@ impl Accepted {
 
 /// A key that names a request: the hash of 1 to 255 visible ASCII characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey(u128);
+pub struct IdempotencyKey(NonZero<u128>);
 
 impl IdempotencyKey {
     /// Checks a key; the error says what is wrong with it.
@@ -60,18 +61,20 @@ impl IdempotencyKey {
         }
         let mut half = [0; 16];
         half.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
-        Ok(Self(u128::from_le_bytes(half)))
+        Ok(Self(NonZero::new(u128::from_le_bytes(half)).unwrap_or(NonZero::<u128>::MIN)))
     }
 
     pub(super) const fn hash(self) -> u128 {
-        self.0
+        self.0.get()
     }
 }
 
 impl OrderRequest {
     /// What is asked for: in the same request all of it is the same.
     pub(super) fn asked(&self) -> impl Hash + '_ {
-        (self.product, self.quantity.get(), self.priority as u8, self.user.as_str(), self.attached.as_deref())
+        // One number is hashed faster than three.
+        let numbers = u128::from(self.product.0) << 64 | u128::from(self.quantity.get()) << 8 | self.priority as u128;
+        (numbers, self.user.as_str(), self.attached.as_deref())
     }
 
     /// Whether it made this order.

@@ -3,12 +3,12 @@
 //! The first request with a key has a claim on it, which goes with its order to the committer and ends with the reply:
 //! so a caller who hangs up does not take the reply from those who repeat the request.
 //!
-//! The requests of a batch claim their keys together. Beside a look into a map, a lock and a counted reference for each
-//! key are what costs: both keep the processor from going on with the next key meanwhile.
+//! The requests of a batch claim their keys together. What costs is to wait for memory, and a lock or a counted
+//! reference for each key keeps the processor from going on with the next one meanwhile.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -18,12 +18,12 @@ use tokio::sync::oneshot;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 
+use super::keys::Keys;
+
 /// Parts of the map, each with a lock of its own.
 const SHARDS: usize = 16;
 
 type Outcome = Result<Receipt, Refusal>;
-/// By half of the key's hash. Two keys that share it, which practically never happens, wait for each other.
-type Shard = HashMap<u64, UnderWay, RandomState>;
 
 /// The keys of the requests under way, by their hashes. Bounded by these requests.
 #[derive(Debug, Default)]
@@ -32,17 +32,14 @@ pub struct KeyClaims {
     asked: RandomState,
 }
 
-/// A request under way.
-#[derive(Debug)]
-struct UnderWay {
-    /// The hash of the key and of what was asked for; it is compared with those of this process only.
-    asked: u64,
-    /// Mostly nobody.
-    waiting: Option<Box<Waiting>>,
+/// The keys by half of their hashes. Two keys that share it, which practically never happens, wait for each other.
+#[derive(Debug, Default)]
+struct Shard {
+    /// With each, the hash of the key and of what was asked for; it is compared with those of this process only.
+    keys: Keys,
+    /// Those who repeat requests that are under way: mostly nobody.
+    waiting: HashMap<u64, Vec<oneshot::Sender<Outcome>>, RandomState>,
 }
-
-/// Those who repeat a request that is under way.
-type Waiting = (oneshot::Sender<Outcome>, Vec<oneshot::Sender<Outcome>>);
 
 /// What a request with a key finds.
 #[derive(Debug)]
@@ -76,7 +73,9 @@ pub struct KeyClaim {
 pub struct BatchClaims {
     claims: Arc<KeyClaims>,
     /// None at the place of a request without a claim, or whose claim has ended. Empty if no request has one.
-    keys: Vec<Option<u128>>,
+    keys: Vec<Option<NonZero<u128>>>,
+    /// The same by their shards, with those whose claims have ended.
+    by_shard: ByShard,
     submitted: bool,
 }
 
@@ -88,7 +87,7 @@ impl KeyClaims {
     /// Claims a key for a request that asks for `asked`.
     pub fn begin(self: &Arc<Self>, key: u128, asked: &impl Hash) -> Claimed {
         let asked = self.asked.hash_one((key, asked));
-        match claim(&mut self.shards[shard_of(key)].lock(), half(key), asked) {
+        match self.shards[shard_of(key)].lock().claim(half(key), asked) {
             None => Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false }),
             Some(taken) => Claimed::Taken(taken),
         }
@@ -100,29 +99,24 @@ impl KeyClaims {
         self: &Arc<Self>,
         requests: impl ExactSizeIterator<Item = (Option<u128>, impl Hash)>,
     ) -> (BatchClaims, Vec<(usize, Taken)>) {
-        let mut batch = BatchClaims { claims: Arc::clone(self), keys: Vec::new(), submitted: false };
-        let (mut asked, mut taken) = (Vec::new(), Vec::new());
+        let (mut keys, mut by_shard, mut taken) = (Vec::new(), ByShard::default(), Vec::new());
         let count = requests.len();
         for (at, (key, asks)) in requests.enumerate() {
-            if key.is_some() && batch.keys.is_empty() {
-                batch.keys.resize(count, None);
-                asked.resize(count, 0);
+            let Some(key) = key.and_then(NonZero::new) else { continue };
+            if keys.is_empty() {
+                keys.resize(count, None);
+                by_shard = ByShard::for_keys(count);
             }
-            if let Some(key) = key {
-                (batch.keys[at], asked[at]) = (Some(key), self.asked.hash_one((key, asks)));
-            }
+            keys[at] = Some(key);
+            by_shard.push(at, key.get(), self.asked.hash_one((key, asks)));
         }
-        let places = by_shard(&batch.keys);
-        for (shard, places) in self.shards.iter().zip(&places).filter(|(_, places)| !places.is_empty()) {
-            let mut shard = shard.lock();
-            for (at, key) in places {
-                if let Some(by) = claim(&mut shard, *key, asked[*at]) {
-                    batch.keys[*at] = None;
-                    taken.push((*at, by));
-                }
+        by_shard.each(&self.shards, |shard, Asking { at, key, asked }| {
+            if let Some(by) = shard.claim(key, asked) {
+                keys[at] = None;
+                taken.push((at, by));
             }
-        }
-        (batch, taken)
+        });
+        (BatchClaims { claims: Arc::clone(self), keys, by_shard, submitted: false }, taken)
     }
 }
 
@@ -131,50 +125,69 @@ const fn shard_of(key: u128) -> usize {
     (key >> 124) as usize % SHARDS
 }
 
-/// What the map has of a key.
+/// What the table has of a key; never 0.
 const fn half(key: u128) -> u64 {
-    key as u64
+    match key as u64 {
+        0 => 1,
+        half => half,
+    }
 }
 
-/// The halves of the keys with their places, by their shards.
-fn by_shard(keys: &[Option<u128>]) -> [Vec<(usize, u64)>; SHARDS] {
-    let mut places: [Vec<(usize, u64)>; SHARDS] = Default::default();
-    if keys.is_empty() {
-        return places;
-    }
-    // Hashes fall evenly into them: most of these vectors never grow.
-    places.iter_mut().for_each(|places| places.reserve(keys.len() / SHARDS + keys.len() / (2 * SHARDS) + 1));
-    for (at, key) in keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key))) {
-        places[shard_of(key)].push((at, half(key)));
-    }
-    places
+/// A request of a batch: its place, what the table has of its key, and the hash of the key and of what it asks for.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    at: usize,
+    key: u64,
+    asked: u64,
 }
 
-/// Claims a key if it is free; else waits for the request that has it.
-fn claim(shard: &mut Shard, key: u64, asked: u64) -> Option<Taken> {
-    let first = match shard.entry(key) {
-        Entry::Occupied(first) => first.into_mut(),
-        Entry::Vacant(free) => {
-            free.insert(UnderWay { asked, waiting: None });
-            return None;
+/// The requests of a batch by the shards of their keys; of no shard if none has a key.
+#[derive(Debug, Default)]
+struct ByShard(Box<[Vec<Asking>]>);
+
+impl ByShard {
+    /// Room for so many. Hashes fall evenly into the shards, so most of the vectors never grow.
+    fn for_keys(count: usize) -> Self {
+        let each = count / SHARDS + count / (2 * SHARDS) + 1;
+        Self((0..SHARDS).map(|_| Vec::with_capacity(each)).collect())
+    }
+
+    fn push(&mut self, at: usize, key: u128, asked: u64) {
+        self.0[shard_of(key)].push(Asking { at, key: half(key), asked });
+    }
+
+    /// Visits all of them, with one lock for each shard.
+    fn each(&self, shards: &[Mutex<Shard>], mut visit: impl FnMut(&mut Shard, Asking)) {
+        for (shard, asking) in shards.iter().zip(&self.0).filter(|(_, asking)| !asking.is_empty()) {
+            let mut shard = shard.lock();
+            shard.keys.fetch(asking.iter().map(|asking| asking.key));
+            asking.iter().for_each(|asking| visit(&mut shard, *asking));
         }
-    };
-    let (sender, reply) = oneshot::channel();
-    match &mut first.waiting {
-        Some(waiting) => waiting.1.push(sender),
-        None => first.waiting = Some(Box::new((sender, Vec::new()))),
     }
-    let reply = PendingReply(reply);
-    Some(if first.asked == asked { Taken::Same(reply) } else { Taken::Other(reply) })
 }
 
-/// Replies to those who wait for a request that has ended.
-fn reply_to(under_way: Option<UnderWay>, outcome: Option<&Outcome>) {
-    let (Some(waiting), Some(outcome)) = (under_way.and_then(|under_way| under_way.waiting), outcome) else { return };
-    let (first, others) = *waiting;
-    for waiting in std::iter::once(first).chain(others) {
-        // The caller may have gone.
-        let _ = waiting.send(outcome.clone());
+impl Shard {
+    /// Claims a key if it is free; else waits for the request that has it.
+    fn claim(&mut self, key: u64, asked: u64) -> Option<Taken> {
+        let first_asked = self.keys.insert(key, asked)?;
+        let (sender, reply) = oneshot::channel();
+        self.waiting.entry(key).or_default().push(sender);
+        let reply = PendingReply(reply);
+        Some(if first_asked == asked { Taken::Same(reply) } else { Taken::Other(reply) })
+    }
+
+    /// Gives a key back and replies to those who wait. Sending wakes a task and waits for nothing, so it may be done
+    /// under the lock.
+    fn end(&mut self, key: u64, outcome: Option<&Outcome>) {
+        self.keys.remove(key);
+        if self.waiting.is_empty() {
+            return;
+        }
+        let (Some(waiting), Some(outcome)) = (self.waiting.remove(&key), outcome) else { return };
+        for waiting in waiting {
+            // The caller may have gone.
+            let _ = waiting.send(outcome.clone());
+        }
     }
 }
 
@@ -201,8 +214,7 @@ impl KeyClaim {
 
     fn end(&mut self, outcome: Option<&Outcome>) {
         let Some(claims) = self.claims.take() else { return };
-        let under_way = claims.shards[shard_of(self.key)].lock().remove(&half(self.key));
-        reply_to(under_way, outcome);
+        claims.shards[shard_of(self.key)].lock().end(half(self.key), outcome);
     }
 }
 
@@ -215,28 +227,35 @@ impl Drop for KeyClaim {
 impl BatchClaims {
     /// The hash of the key on which the request at this place has a claim.
     pub fn key(&self, at: usize) -> Option<u128> {
-        self.keys.get(at).copied().flatten()
+        self.keys.get(at).copied().flatten().map(NonZero::get)
     }
 
     /// All that there are, with their places.
     pub fn keys(&self) -> impl Iterator<Item = (usize, u128)> {
-        self.keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key)))
+        self.keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key.get())))
     }
 
     /// Takes the claim of one request out.
     pub fn take(&mut self, at: usize) -> Option<KeyClaim> {
-        let key = self.keys.get_mut(at)?.take()?;
+        let key = self.keys.get_mut(at)?.take()?.get();
         Some(KeyClaim { claims: Some(Arc::clone(&self.claims)), key, submitted: self.submitted })
     }
 
     /// Takes the claims of the requests at these places, which grow, out; they have the places 0, 1, 2 and so on there.
     pub fn take_all(&mut self, places: &[usize]) -> Self {
-        // Mostly all of them, or none has a key.
-        let keys = match self.keys.is_empty() || self.keys.len() == places.len() {
-            true => std::mem::take(&mut self.keys),
-            false => places.iter().map(|at| self.keys[*at].take()).collect(),
+        let (keys, by_shard) = if self.keys.is_empty() || self.keys.len() == places.len() {
+            // Mostly all of them, or none has a key.
+            (std::mem::take(&mut self.keys), std::mem::take(&mut self.by_shard))
+        } else {
+            let keys: Vec<_> = places.iter().map(|at| self.keys[*at].take()).collect();
+            let mut by_shard = ByShard::for_keys(keys.len());
+            for (at, key) in keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key.get()))) {
+                // It has the claim already, so what it asks for is not looked at again.
+                by_shard.push(at, key, 0);
+            }
+            (keys, by_shard)
         };
-        Self { claims: Arc::clone(&self.claims), keys, submitted: self.submitted }
+        Self { claims: Arc::clone(&self.claims), keys, by_shard, submitted: self.submitted }
     }
 
     /// See [`KeyClaim::submit`].
@@ -251,14 +270,12 @@ impl BatchClaims {
     }
 
     fn end<'o>(&mut self, outcome: impl Fn(usize) -> Option<&'o Outcome>) {
-        let places = by_shard(&std::mem::take(&mut self.keys));
-        for (shard, places) in self.claims.shards.iter().zip(&places).filter(|(_, places)| !places.is_empty()) {
-            let mut shard = shard.lock();
-            for (at, key) in places {
-                // Sending wakes a task and waits for nothing, so it may be done under the lock.
-                reply_to(shard.remove(key), outcome(*at));
+        let keys = std::mem::take(&mut self.keys);
+        std::mem::take(&mut self.by_shard).each(&self.claims.shards, |shard, Asking { at, key, .. }| {
+            if keys[at].is_some() {
+                shard.end(key, outcome(at));
             }
-        }
+        });
     }
 }
 
@@ -362,7 +379,8 @@ mod tests {
                 assert_eq!(reply.wait().await, receipt(if at == 1 { 4 } else { 3 }));
             }
             drop(again);
-            assert!(claims.shards.iter().all(|shard| shard.lock().is_empty()));
+            let is_empty = |shard: &Shard| shard.keys.is_empty() && shard.waiting.is_empty();
+            assert!(claims.shards.iter().all(|shard| is_empty(&shard.lock())));
         }
     }
 

@@ -98,7 +98,7 @@ impl Shop {
 
     fn assert_finds(&self, orders: impl Iterator<Item = u64>) {
         for id in orders {
-            assert_eq!(self.store.keys_to_look_up(&[key_of(id)]).unwrap(), [0], "order {id}");
+            assert_eq!(self.store.keys_to_look_up([key_of(id)]).unwrap(), [0], "order {id}");
             let (order, response) = self.store.stored_response(key_of(id)).unwrap().unwrap();
             assert_eq!((order.id.0, response.key), (id, key_of(id)));
             let of_user = self.store.reader().unwrap().orders_of_user(&user_of(id), None, 10, |_| true).unwrap().rows;
@@ -129,7 +129,7 @@ fn over_many_openings_every_order_is_found_and_neither_memory_nor_runs_grow() {
     shop.wait_for_filters();
     shop.assert_finds((1..=last).step_by(997));
     let strange: Vec<u128> = (last + 1..last + 5_001).map(key_of).collect();
-    let looked_up = shop.store.keys_to_look_up(&strange).unwrap().len();
+    let looked_up = shop.store.keys_to_look_up(strange).unwrap().len();
     assert!(looked_up < 5, "{looked_up} of 5,000 strange keys are looked up");
     assert!((last + 1..last + 51).any(|order| !shop.store.may_have_orders(&user_of(order)).unwrap()));
     assert_eq!(shop.store.stored_response(key_of(last + 1)).unwrap(), None);

@@ -180,7 +180,7 @@ fn compare_rows(snapshot: &Snapshot, history: &History) -> Result<(), String> {
 fn compare_responses(store: &Store, history: &History) -> Result<(), String> {
     for (key, (order, response)) in &history.responses {
         ensure!(
-            store.keys_to_look_up(&[*key]).is_ok_and(|places| places == [0]),
+            store.keys_to_look_up([*key]).is_ok_and(|places| places == [0]),
             "the key of order {order} is said to be new"
         );
         let kept = store.stored_response(*key).map_err(|error| error.to_string())?;
