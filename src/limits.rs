@@ -127,8 +127,10 @@ pub const MAX_DELAYED_AT_ONCE: usize = 1_024;
 
 /// Orders kept in memory before they are written to an index, by user or by idempotency key.
 pub const INDEX_RUN: usize = 64 * 1024;
+/// Entries of an index in a row, at most: with its key and its length such a row fills a page of the tables.
+pub const INDEX_ROW: usize = 254;
 /// Entries that are written to an index at once, at least.
-pub const INDEX_SLICE: usize = 1024;
+pub const INDEX_SLICE: usize = 4 * INDEX_ROW;
 /// Orders that a start leaves in memory and does not write to an index.
 pub const INDEX_REMAINDER: usize = 4 * 1024;
 /// Entries of an index in the first of the filters that say what is not in it. Each filter is for as many as all before

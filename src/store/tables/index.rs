@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::limits::{INDEX_RUN, INDEX_SLICE};
+use crate::limits::{INDEX_ROW, INDEX_RUN, INDEX_SLICE};
 
 pub(in crate::store) mod entry;
 pub(in crate::store) mod filter;
@@ -98,7 +98,9 @@ impl Index {
     pub(in crate::store) fn slice_to_write(&self) -> Slice {
         let Some(sealed) = &self.sealed else { return Slice::default() };
         let all = sealed.sorted.len();
-        let end = all.min(self.recent.len() * all.div_ceil(INDEX_RUN)).max(sealed.written);
+        let wanted = self.recent.len() * all.div_ceil(INDEX_RUN);
+        // In whole rows, but for the last one.
+        let end = if wanted < all { (wanted / INDEX_ROW * INDEX_ROW).max(sealed.written) } else { all };
         let due = end - sealed.written;
         if due == 0 || (due < INDEX_SLICE && end < all) {
             return Slice::default();
@@ -146,8 +148,11 @@ impl Index {
 
     /// Where orders of this name may be.
     pub(in crate::store) fn find(&self, hash: u64) -> Candidates {
-        let mut orders = self.recent.find(hash);
-        orders.extend(self.sealed.iter().flat_map(|sealed| sealed.entries.find(hash)));
+        let mut orders = Vec::new();
+        if self.filters.may_be_in_memory(hash) {
+            orders = self.recent.find(hash);
+            orders.extend(self.sealed.iter().flat_map(|sealed| sealed.entries.find(hash)));
+        }
         Candidates { orders, runs: self.filters.runs_with(hash) }
     }
 
@@ -183,13 +188,39 @@ impl Index {
 pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
     let full = index.write().mark_written(slice.rows.len());
     if let Some(full) = full {
-        let mut sorted = full.entries().to_vec();
-        // As one number each, which is compared without a branch.
-        sorted.sort_unstable_by_key(|(hash, order)| u128::from(*hash) << 64 | u128::from(*order));
+        let sorted = sort(full.entries());
         if let Some(sealed) = &mut index.write().sealed {
             sealed.sorted = sorted;
         }
     }
+}
+
+/// The entries by their hashes, and those that share one by their orders. The hashes are spread evenly, as they are those
+/// of names: each goes to its part first, and what is in a part is near, and little.
+fn sort(entries: &[Entry]) -> Vec<Entry> {
+    /// Parts of which each mostly has some dozens of a run.
+    const PARTS: usize = 1024;
+    let part = |(hash, _): &Entry| (hash >> (u64::BITS - PARTS.ilog2())) as usize;
+    let mut ends = [0; PARTS];
+    entries.iter().for_each(|entry| ends[part(entry)] += 1);
+    let mut end = 0;
+    for part in &mut ends {
+        // Where the part begins, and when it is full, where it ends.
+        end += std::mem::replace(part, end);
+    }
+    let mut sorted = vec![(0, 0); entries.len()];
+    for entry in entries {
+        let at = &mut ends[part(entry)];
+        sorted[*at] = *entry;
+        *at += 1;
+    }
+    let mut begin = 0;
+    for end in ends {
+        // As one number each, which is compared without a branch.
+        sorted[begin..end].sort_unstable_by_key(|(hash, order)| u128::from(*hash) << 64 | u128::from(*order));
+        begin = end;
+    }
+    sorted
 }
 
 #[cfg(test)]

@@ -151,68 +151,50 @@ pub(in crate::store) fn put<R: Serialize>(
     orders: impl Iterator<Item = (OrderId, R)>,
 ) -> Result<(), StoreError> {
     let mut orders = orders.peekable();
-    let (mut changed, mut written) = (Group::default(), Vec::new());
+    let mut bytes = Vec::new();
     while let Some((first, _)) = orders.peek() {
         let group = group_of(*first);
-        changed.clear();
+        let (mut next, mut count) = (0, 0);
+        bytes.clear();
         while let Some((id, row)) = orders.next_if(|(id, _)| group_of(*id) == group) {
-            changed.set(id, &row)?;
+            let place = id.0 % GROUP;
+            (next..place).for_each(|_| bytes.extend([0, 0]));
+            append(&row, &mut bytes)?;
+            (next, count) = (place + 1, count + 1);
         }
-        if !changed.is_full()
+        if count < GROUP
             && let Some(before) = table.get(group)?
         {
-            rows(group, before.value()).for_each(|(id, row)| changed.fill((id % GROUP) as usize, row));
+            bytes = merged(group, before.value(), &bytes);
         }
-        changed.write(&mut written)?;
-        table.insert(group, written.as_slice())?;
+        table.insert(group, bytes.as_slice())?;
     }
     Ok(())
 }
 
-/// The rows of a group that is put together.
-#[derive(Default)]
-struct Group {
-    bytes: Vec<u8>,
-    /// Where in `bytes` each row is.
-    rows: [(usize, usize); GROUP as usize],
+/// Writes the row of one order behind those before it in its group.
+fn append(row: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+    let start = bytes.len();
+    bytes.extend([0, 0]);
+    encoding::append(row, bytes)?;
+    let length = u16::try_from(bytes.len() - start - 2);
+    let length = length.map_err(|_| StoreError::Damaged("a long order".to_owned()))?;
+    bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
+    Ok(())
 }
 
-impl Group {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.rows = Default::default();
+/// A group with these rows in the place of those that it had.
+fn merged(group: u64, before: &[u8], changed: &[u8]) -> Vec<u8> {
+    let mut all = [[].as_slice(); GROUP as usize];
+    rows(group, before).chain(rows(group, changed)).for_each(|(id, row)| all[(id % GROUP) as usize] = row);
+    let end = all.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+    let mut bytes = Vec::with_capacity(before.len() + changed.len());
+    for row in &all[..end] {
+        // No longer than it was.
+        bytes.extend((row.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(row);
     }
-
-    fn set(&mut self, id: OrderId, row: &impl Serialize) -> Result<(), StoreError> {
-        let start = self.bytes.len();
-        encoding::append(row, &mut self.bytes)?;
-        self.rows[(id.0 % GROUP) as usize] = (start, self.bytes.len());
-        Ok(())
-    }
-
-    /// Sets a row where there is none yet.
-    fn fill(&mut self, place: usize, row: &[u8]) {
-        if self.rows[place].1 == 0 {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(row);
-            self.rows[place] = (start, self.bytes.len());
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.rows.iter().all(|(_, end)| *end > 0)
-    }
-
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        out.clear();
-        let end = self.rows.iter().rposition(|(_, end)| *end > 0).map_or(0, |last| last + 1);
-        for (start, end) in &self.rows[..end] {
-            let length = u16::try_from(end - start).map_err(|_| StoreError::Damaged("a long order".to_owned()))?;
-            out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(&self.bytes[*start..*end]);
-        }
-        Ok(())
-    }
+    bytes
 }
 
 #[cfg(test)]

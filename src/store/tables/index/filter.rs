@@ -17,8 +17,8 @@ const SHARE: usize = WORDS * 64 / FILTER_BITS;
 /// Odd, so that every bit of a hash has a part in the upper bits of the product.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// So many hashes are looked for or added at once: first where each is, then one word of each block, then all of them.
-/// Where little is done between two looks into memory the processor has many of them under way.
+/// So many hashes are looked for or added at once: first one word of each block, then the rest. Where little is done
+/// between two looks into memory the processor has many of them under way.
 const AT_ONCE: usize = 64;
 
 /// One filter.
@@ -39,18 +39,22 @@ impl std::fmt::Debug for Filter {
 struct Mark {
     /// Picks the block, whatever their number.
     upper: u32,
-    bits: [u64; WORDS],
+    /// Picks the bits: six bits of it for each word, behind the lowest 16.
+    spread: u64,
 }
 
 impl Mark {
     fn of(hash: u64) -> Self {
-        // The words take six bits each from the upper 48.
-        let spread = hash.wrapping_mul(SPREAD);
-        Self { upper: (hash >> 32) as u32, bits: std::array::from_fn(|word| 1 << ((spread >> (16 + 6 * word)) & 63)) }
+        Self { upper: (hash >> 32) as u32, spread: hash.wrapping_mul(SPREAD) }
+    }
+
+    /// Its bit of a word.
+    const fn bit(self, word: usize) -> u64 {
+        1 << ((self.spread >> (16 + 6 * word)) & 63)
     }
 
     /// Its block of so many.
-    fn place(&self, blocks: usize) -> usize {
+    fn place(self, blocks: usize) -> usize {
         ((u64::from(self.upper) * blocks as u64) >> 32) as usize
     }
 }
@@ -83,7 +87,7 @@ impl Filter {
             let blocks = self.words[self.first..].as_chunks_mut().0;
             for mark in &marks {
                 let block: &mut [u64; WORDS] = &mut blocks[mark.place(blocks.len())];
-                block.iter_mut().zip(mark.bits).for_each(|(word, bit)| *word |= bit);
+                block.iter_mut().enumerate().for_each(|(at, word)| *word |= mark.bit(at));
             }
         }
     }
@@ -94,11 +98,23 @@ impl Filter {
         std::hint::black_box(marks.iter().fold(0, |all, mark| all ^ blocks[mark.place(blocks.len())][0]));
     }
 
-    /// Whether the hash may be in it; false is sure. Looks at all words: a branch for each would be guessed wrong.
-    fn may_have(&self, mark: &Mark) -> bool {
+    /// Whether the hash may be in it; false is sure.
+    fn may_have(&self, mark: Mark) -> bool {
         let blocks = self.blocks();
         let block = &blocks[mark.place(blocks.len())];
-        block.iter().zip(mark.bits).fold(0, |missing, (word, bit)| missing | (bit & !word)) == 0
+        block.iter().enumerate().all(|(at, word)| word & mark.bit(at) != 0)
+    }
+
+    /// Calls `found` with the places of those of the marks, at most [`AT_ONCE`], that it may have.
+    fn each_it_may_have(&self, marks: &[Mark], mut found: impl FnMut(usize)) {
+        let blocks = self.blocks();
+        // Most of those that it does not have miss their first bit. No branch, which would be guessed wrong at times.
+        let (mut left, mut count) = ([0; AT_ONCE], 0);
+        for (at, mark) in marks.iter().enumerate() {
+            left[count] = at;
+            count += usize::from(blocks[mark.place(blocks.len())][0] & mark.bit(0) != 0);
+        }
+        left[..count].iter().filter(|at| self.may_have(marks[**at])).for_each(|at| found(*at));
     }
 }
 
@@ -225,10 +241,8 @@ impl Filters {
         for (part, hashes) in hashes.chunks(AT_ONCE).enumerate() {
             marks.clear();
             marks.extend(hashes.iter().map(|hash| Mark::of(*hash)));
-            self.groups().for_each(|group| group.filter.fetch(&marks));
             for group in self.groups() {
-                let found = marks.iter().enumerate().filter(|(_, mark)| group.filter.may_have(mark));
-                places.extend(found.map(|(at, _)| part * AT_ONCE + at));
+                group.filter.each_it_may_have(&marks, |at| places.push(part * AT_ONCE + at));
             }
         }
         // A hash may be in several filters.
@@ -237,10 +251,16 @@ impl Filters {
         places
     }
 
+    /// Whether the hash may be in memory, behind the last whole run; false is sure.
+    pub(super) fn may_be_in_memory(&self, hash: u64) -> bool {
+        let mark = Mark::of(hash);
+        self.groups().any(|group| group.orders.1 > self.through && group.filter.may_have(mark))
+    }
+
     /// The whole runs that may have the hash, newest first.
     pub(super) fn runs_with(&self, hash: u64) -> Vec<u64> {
         let mark = Mark::of(hash);
-        let groups = self.groups().filter(|group| group.filter.may_have(&mark));
+        let groups = self.groups().filter(|group| group.filter.may_have(mark));
         let mut runs: Vec<u64> = groups.flat_map(|group| &group.runs).chain(&self.bare).copied().collect();
         runs.sort_unstable_by(|a, b| b.cmp(a));
         runs.dedup();
@@ -276,9 +296,9 @@ mod tests {
     fn a_full_filter_has_its_entries_and_hardly_any_other() {
         let mut filter = Filter::for_entries(FILTER_ENTRIES);
         filter.add((0..FILTER_ENTRIES as u64).map(hash));
-        assert!((0..FILTER_ENTRIES as u64).all(|n| filter.may_have(&Mark::of(hash(n)))));
+        assert!((0..FILTER_ENTRIES as u64).all(|n| filter.may_have(Mark::of(hash(n)))));
         let others = FILTER_ENTRIES as u64..2 * FILTER_ENTRIES as u64;
-        let wrong = others.filter(|n| filter.may_have(&Mark::of(hash(*n)))).count();
+        let wrong = others.filter(|n| filter.may_have(Mark::of(hash(*n)))).count();
         assert!(wrong < 60, "{wrong} of a million");
     }
 
@@ -288,8 +308,10 @@ mod tests {
         assert_eq!(filters.runs_with(hash(1)), [20, 10]);
         filters.add(&[(hash(1), 21)]);
         assert_eq!(filters.runs_with(hash(1)), [20, 10], "the run is not whole yet");
+        assert!(filters.may_be_in_memory(hash(1)) && !filters.may_be_in_memory(hash(2)));
         filters.add_run(21, 30);
         assert_eq!(filters.runs_with(hash(1)), [30, 20, 10]);
+        assert!(!filters.may_be_in_memory(hash(1)), "the run is whole");
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
         let mut filter = Filter::for_entries(FILTER_ENTRIES);
         filter.add([hash(2)].into_iter());

@@ -6,6 +6,7 @@
 
 use redb::{ReadableTable, Table};
 
+use crate::limits::INDEX_ROW;
 use crate::store::error::StoreError;
 use crate::store::tables::definitions::BlockKey;
 
@@ -14,22 +15,18 @@ use super::entry::Entry;
 /// The table of an index.
 pub(in crate::store) type Blocks<'t> = Table<'t, BlockKey, &'static [u8]>;
 
-/// Entries in a row. They share pages with others, so that little space is lost.
-const BLOCK: usize = 64;
-
 /// The entries of a row: 16 bytes each, both numbers little end first.
 pub(in crate::store) fn entries(row: &[u8]) -> impl DoubleEndedIterator<Item = Entry> {
     row.as_chunks::<16>().0.iter().map(|entry| {
-        let (hash, order) = entry.split_at(8);
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        (number(hash), number(order))
+        let both = u128::from_le_bytes(*entry);
+        (both as u64, (both >> 64) as u64)
     })
 }
 
 /// Adds sorted entries to a run.
 pub(in crate::store) fn write(table: &mut Blocks<'_>, run: u64, sorted: &[Entry]) -> Result<(), StoreError> {
-    let mut row = Vec::with_capacity(BLOCK * 16);
-    for block in sorted.chunks(BLOCK) {
+    let mut row = Vec::with_capacity(INDEX_ROW * 16);
+    for block in sorted.chunks(INDEX_ROW) {
         row.clear();
         for (hash, order) in block {
             row.extend_from_slice(&hash.to_le_bytes());
@@ -153,7 +150,7 @@ fn in_run(table: &impl ReadableTable<BlockKey, &'static [u8]>, run: u64, hash: u
 mod tests {
     use proptest::prelude::*;
     use redb::backends::InMemoryBackend;
-    use redb::{Builder, ReadableDatabase};
+    use redb::{Builder, ReadableDatabase, ReadableTableMetadata};
 
     use super::*;
     use crate::store::tables::definitions::ORDERS_BY_USER;
@@ -204,5 +201,18 @@ mod tests {
                 prop_assert!(!contains(&table, (entry.0 + 5, entry.1)).unwrap());
             }
         }
+    }
+
+    #[test]
+    fn a_full_row_fills_a_page() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let rows = 20;
+        let sorted: Vec<Entry> = (0..(rows * INDEX_ROW) as u64).map(|order| (order / 2, order)).collect();
+        write(&mut transaction.open_table(ORDERS_BY_USER).unwrap(), 1, &sorted).unwrap();
+        let stats = transaction.open_table(ORDERS_BY_USER).unwrap().stats().unwrap();
+        assert_eq!(stats.leaf_pages(), rows as u64);
+        let spare = stats.fragmented_bytes() / rows as u64;
+        assert!(spare < 512, "{spare} bytes of each page are not used");
     }
 }

@@ -21,6 +21,20 @@ fn a_name_is_found_in_the_new_and_in_the_sealed_run_newest_first() {
 }
 
 #[test]
+fn a_run_is_sorted_by_hashes_and_then_by_orders() {
+    let names: [fn(u64) -> u64; 4] =
+        [|order| of_user(&order.to_string()), |order| order % 7, |_| u64::MAX, |order| !order];
+    for name in names {
+        for length in [0, 1, 2_000] {
+            let entries = some(name, 1..=length);
+            let mut sorted = entries.clone();
+            sorted.sort();
+            assert_eq!(sort(&entries), sorted);
+        }
+    }
+}
+
+#[test]
 fn a_run_is_done_when_its_last_slice_is_written() {
     let index = RwLock::new(Index::default());
     let name = |order: u64| order % 7;
