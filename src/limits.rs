@@ -133,17 +133,15 @@ pub const INDEX_ROW: usize = 254;
 pub const INDEX_SLICE: usize = 4 * INDEX_ROW;
 /// Orders that a start leaves in memory and does not write to an index.
 pub const INDEX_REMAINDER: usize = 4 * 1024;
-/// Entries of an index in the first of the filters that say what is not in it. Each filter is for as many as all before
-/// it and so many more.
+/// Entries of an index in the first filter that says what is not there. Each is for those of all before it and so many.
 pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 /// Bits of a filter for each entry.
 pub const FILTER_BITS: usize = 32;
 /// Entries of one filter, at most.
 pub const MAX_FILTER_ENTRIES: usize = 8 * FILTER_ENTRIES;
-/// Entries that the filters of one index are for, at most, in 128 MiB: 33 million. The runs of older orders are read.
+/// Entries that the filters of one index are for, at most, in 128 MiB. The runs of older orders are read.
 pub const MAX_FILTERED_ENTRIES: usize = 32 * FILTER_ENTRIES;
-/// Bytes of each of the two segments of the write-ahead log. When one is full, the tables are synced and the other is
-/// filled.
+/// Bytes of each of the two segments of the write-ahead log: one is full, the tables are synced, the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a segment grows, until it has its full length.
 pub const WAL_GROWTH_BYTES: u64 = 1024 * 1024;
@@ -445,7 +443,6 @@ const _: () = assert!(
 const _: () =
     assert!((SHUTDOWN_TIMEOUT.as_millis() + SHUTDOWN_GRACE.as_millis()) + LOG_FLUSH_TIMEOUT.as_millis() < 10_000);
 const _: () = assert!(INDEX_SLICE <= INDEX_REMAINDER && INDEX_REMAINDER <= INDEX_RUN && INDEX_RUN <= FILTER_ENTRIES);
-// The oldest filters go for a new one, and others stay.
 const _: () = assert!(2 * MAX_FILTER_ENTRIES <= MAX_FILTERED_ENTRIES);
 
 const fn larger(a: usize, b: usize) -> usize {

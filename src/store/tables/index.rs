@@ -173,7 +173,7 @@ impl Index {
         self.filters.run_count()
     }
 
-    /// For how many entries the next filter of runs older than `before` is made, if there are runs without one, and room.
+    /// For how many entries the next filter of runs older than `before` is made, if there are such, and room.
     pub(in crate::store) fn next_filter(&self, before: u64) -> Option<usize> {
         self.filters.next_capacity(before)
     }
@@ -195,8 +195,8 @@ pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
     }
 }
 
-/// The entries by their hashes, and those that share one by their orders. The hashes are spread evenly, as they are those
-/// of names: each goes to its part first, and what is in a part is near, and little.
+/// The entries by their hashes, and those that share one by their orders. The hashes are spread evenly, as they are
+/// those of names: each goes to its part first, and what is in a part is near, and little.
 fn sort(entries: &[Entry]) -> Vec<Entry> {
     /// Parts of which each mostly has some dozens of a run.
     const PARTS: usize = 1024;
