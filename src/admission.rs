@@ -57,7 +57,7 @@ impl Admission {
         let key = match request.key {
             None => None,
             Some(key) => {
-                let claimed = self.claims.begin(key.hash(), &request.asked());
+                let claimed = self.claims.begin(key.hash().get(), &request.asked());
                 match claimed {
                     Claimed::First(claim) if self.is_new(key) => Some(claim),
                     // Boxed, as its state would otherwise be part of every order's.
@@ -94,7 +94,7 @@ impl Admission {
 
     /// Whether a key surely has no stored response; without waiting.
     fn is_new(&self, key: IdempotencyKey) -> bool {
-        self.store.keys_to_look_up([key.hash()]).is_ok_and(|may_have| may_have.is_empty())
+        self.store.keys_to_look_up([key.hash().get()]).is_ok_and(|may_have| may_have.is_empty())
     }
 
     /// The same for a request that may have come before.
@@ -112,7 +112,7 @@ impl Admission {
                 }
                 Claimed::Taken(Taken::Other(reply)) => self.intake.unless_stalled(reply.ended()).await?,
             }
-            claimed = self.claims.begin(key.hash(), &request.asked());
+            claimed = self.claims.begin(key.hash().get(), &request.asked());
         };
         let admission = self.clone();
         // A task of its own: a caller who hangs up must not take the reply from those who repeat the request.

@@ -21,6 +21,7 @@ pub mod product_tag;
 pub mod receipt;
 pub mod refusal;
 pub mod sale;
+pub mod scatter;
 pub mod series;
 pub mod totals;
 pub mod transition;

@@ -133,7 +133,7 @@ pub const INDEX_ROW: usize = 254;
 pub const INDEX_SLICE: usize = 4 * INDEX_ROW;
 /// Orders that a start leaves in memory and does not write to an index.
 pub const INDEX_REMAINDER: usize = 4 * 1024;
-/// Entries of an index in the first filter that says what is not there. Each is for those of all before it and so many.
+/// Entries of the first filter of an index. Each filter is for as many as all before it and so many more.
 pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 /// Bits of a filter for each entry.
 pub const FILTER_BITS: usize = 32;
@@ -141,7 +141,7 @@ pub const FILTER_BITS: usize = 32;
 pub const MAX_FILTER_ENTRIES: usize = 8 * FILTER_ENTRIES;
 /// Entries that the filters of one index are for, at most, in 128 MiB. The runs of older orders are read.
 pub const MAX_FILTERED_ENTRIES: usize = 32 * FILTER_ENTRIES;
-/// Bytes of each of the two segments of the write-ahead log: one is full, the tables are synced, the other is filled.
+/// Bytes of each of the two segments of the write-ahead log. If one is full, tables are synced and the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a segment grows, until it has its full length.
 pub const WAL_GROWTH_BYTES: u64 = 1024 * 1024;

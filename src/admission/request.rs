@@ -64,17 +64,15 @@ impl IdempotencyKey {
         Ok(Self(NonZero::new(u128::from_le_bytes(half)).unwrap_or(NonZero::<u128>::MIN)))
     }
 
-    pub(super) const fn hash(self) -> u128 {
-        self.0.get()
+    pub(super) const fn hash(self) -> NonZero<u128> {
+        self.0
     }
 }
 
 impl OrderRequest {
     /// What is asked for: in the same request all of it is the same.
     pub(super) fn asked(&self) -> impl Hash + '_ {
-        // One number is hashed faster than three.
-        let numbers = u128::from(self.product.0) << 64 | u128::from(self.quantity.get()) << 8 | self.priority as u128;
-        (numbers, self.user.as_str(), self.attached.as_deref())
+        (self.product, self.quantity.get(), self.priority as u8, self.user.as_str(), self.attached.as_deref())
     }
 
     /// Whether it made this order.

@@ -20,7 +20,7 @@ use crate::domain::refusal::Refusal;
 
 use super::keys::Keys;
 
-/// Parts of the map, each with a lock of its own.
+/// Parts of the table, each with a lock of its own.
 const SHARDS: usize = 16;
 
 type Outcome = Result<Receipt, Refusal>;
@@ -74,8 +74,6 @@ pub struct BatchClaims {
     claims: Arc<KeyClaims>,
     /// None at the place of a request without a claim, or whose claim has ended. Empty if no request has one.
     keys: Vec<Option<NonZero<u128>>>,
-    /// The same by their shards, with those whose claims have ended.
-    by_shard: ByShard,
     submitted: bool,
 }
 
@@ -97,30 +95,30 @@ impl KeyClaims {
     /// those with the same key the first one gets the claim. The others come with their places.
     pub fn begin_batch(
         self: &Arc<Self>,
-        requests: impl ExactSizeIterator<Item = (Option<u128>, impl Hash)>,
+        requests: impl ExactSizeIterator<Item = (Option<NonZero<u128>>, impl Hash)>,
     ) -> (BatchClaims, Vec<(usize, Taken)>) {
         let (mut keys, mut by_shard, mut taken) = (Vec::new(), ByShard::default(), Vec::new());
         let count = requests.len();
         for (at, (key, asks)) in requests.enumerate() {
-            let Some(key) = key.and_then(NonZero::new) else { continue };
+            let Some(key) = key else { continue };
             if keys.is_empty() {
                 keys.resize(count, None);
                 by_shard = ByShard::for_keys(count);
             }
             keys[at] = Some(key);
-            by_shard.push(at, key.get(), self.asked.hash_one((key, asks)));
+            by_shard.push(key, (at, self.asked.hash_one((key, asks))));
         }
-        by_shard.each(&self.shards, |shard, Asking { at, key, asked }| {
+        by_shard.each(&self.shards, |shard, key, (at, asked)| {
             if let Some(by) = shard.claim(key, asked) {
                 keys[at] = None;
                 taken.push((at, by));
             }
         });
-        (BatchClaims { claims: Arc::clone(self), keys, by_shard, submitted: false }, taken)
+        (BatchClaims { claims: Arc::clone(self), keys, submitted: false }, taken)
     }
 }
 
-/// By other bits than those that the map looks at first.
+/// By other bits than those that the table of a shard has.
 const fn shard_of(key: u128) -> usize {
     (key >> 124) as usize % SHARDS
 }
@@ -133,35 +131,26 @@ const fn half(key: u128) -> u64 {
     }
 }
 
-/// A request of a batch: its place, what the table has of its key, and the hash of the key and of what it asks for.
-#[derive(Clone, Copy, Debug)]
-struct Asking {
-    at: usize,
-    key: u64,
-    asked: u64,
-}
+/// What the table has of the keys of a batch, by their shards, each with something else.
+#[derive(Default)]
+struct ByShard<T>([Vec<(u64, T)>; SHARDS]);
 
-/// The requests of a batch by the shards of their keys; of no shard if none has a key.
-#[derive(Debug, Default)]
-struct ByShard(Box<[Vec<Asking>]>);
-
-impl ByShard {
+impl<T: Copy> ByShard<T> {
     /// Room for so many. Hashes fall evenly into the shards, so most of the vectors never grow.
     fn for_keys(count: usize) -> Self {
-        let each = count / SHARDS + count / (2 * SHARDS) + 1;
-        Self((0..SHARDS).map(|_| Vec::with_capacity(each)).collect())
+        Self(std::array::from_fn(|_| Vec::with_capacity(count / SHARDS + count / (2 * SHARDS) + 1)))
     }
 
-    fn push(&mut self, at: usize, key: u128, asked: u64) {
-        self.0[shard_of(key)].push(Asking { at, key: half(key), asked });
+    fn push(&mut self, key: NonZero<u128>, with: T) {
+        self.0[shard_of(key.get())].push((half(key.get()), with));
     }
 
     /// Visits all of them, with one lock for each shard.
-    fn each(&self, shards: &[Mutex<Shard>], mut visit: impl FnMut(&mut Shard, Asking)) {
-        for (shard, asking) in shards.iter().zip(&self.0).filter(|(_, asking)| !asking.is_empty()) {
+    fn each(&self, shards: &[Mutex<Shard>], mut visit: impl FnMut(&mut Shard, u64, T)) {
+        for (shard, keys) in shards.iter().zip(&self.0).filter(|(_, keys)| !keys.is_empty()) {
             let mut shard = shard.lock();
-            shard.keys.fetch(asking.iter().map(|asking| asking.key));
-            asking.iter().for_each(|asking| visit(&mut shard, *asking));
+            shard.keys.fetch(keys.iter().map(|(key, _)| *key));
+            keys.iter().for_each(|(key, with)| visit(&mut shard, *key, *with));
         }
     }
 }
@@ -243,19 +232,12 @@ impl BatchClaims {
 
     /// Takes the claims of the requests at these places, which grow, out; they have the places 0, 1, 2 and so on there.
     pub fn take_all(&mut self, places: &[usize]) -> Self {
-        let (keys, by_shard) = if self.keys.is_empty() || self.keys.len() == places.len() {
-            // Mostly all of them, or none has a key.
-            (std::mem::take(&mut self.keys), std::mem::take(&mut self.by_shard))
-        } else {
-            let keys: Vec<_> = places.iter().map(|at| self.keys[*at].take()).collect();
-            let mut by_shard = ByShard::for_keys(keys.len());
-            for (at, key) in keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key.get()))) {
-                // It has the claim already, so what it asks for is not looked at again.
-                by_shard.push(at, key, 0);
-            }
-            (keys, by_shard)
+        // Mostly all of them, or none has a key.
+        let keys = match self.keys.is_empty() || self.keys.len() == places.len() {
+            true => std::mem::take(&mut self.keys),
+            false => places.iter().map(|at| self.keys[*at].take()).collect(),
         };
-        Self { claims: Arc::clone(&self.claims), keys, by_shard, submitted: self.submitted }
+        Self { claims: Arc::clone(&self.claims), keys, submitted: self.submitted }
     }
 
     /// See [`KeyClaim::submit`].
@@ -270,12 +252,16 @@ impl BatchClaims {
     }
 
     fn end<'o>(&mut self, outcome: impl Fn(usize) -> Option<&'o Outcome>) {
-        let keys = std::mem::take(&mut self.keys);
-        std::mem::take(&mut self.by_shard).each(&self.claims.shards, |shard, Asking { at, key, .. }| {
-            if keys[at].is_some() {
-                shard.end(key, outcome(at));
+        if self.keys.is_empty() {
+            return;
+        }
+        let mut by_shard = ByShard::for_keys(self.keys.len());
+        for (at, key) in self.keys.drain(..).enumerate() {
+            if let Some(key) = key {
+                by_shard.push(key, at);
             }
-        });
+        }
+        by_shard.each(&self.claims.shards, |shard, key, at| shard.end(key, outcome(at)));
     }
 }
 
@@ -347,7 +333,7 @@ mod tests {
     }
 
     fn begin(claims: &Arc<KeyClaims>, keys: &[Option<u128>]) -> (BatchClaims, Vec<(usize, Taken)>) {
-        claims.begin_batch(keys.iter().map(|key| (*key, 1_u8)))
+        claims.begin_batch(keys.iter().map(|key| (key.and_then(NonZero::new), 1_u8)))
     }
 
     fn receipt(order: u64) -> Outcome {

@@ -4,28 +4,19 @@
 //! waits for memory key by key. It is open addressing with linear probing, where what is removed leaves no mark (Knuth,
 //! "The Art of Computer Programming", volume 3, section 6.4, algorithms L and R).
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use crate::domain::scatter::Scatter;
 
 /// No key is 0.
 const FREE: u64 = 0;
 const LEAST_SLOTS: usize = 64;
 
 /// Keys, each with a number. At most three quarters of the slots are taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Keys {
     /// A power of two of them, or none.
     slots: Vec<(u64, u64)>,
     taken: usize,
-    /// Odd, and chosen anew each time, so that nobody can choose keys that all fall into one place (multiply-shift:
-    /// Dietzfelbinger et al., "A Reliable Randomized Algorithm for the Closest-Pair Problem", 1997).
-    multiplier: u64,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { slots: Vec::new(), taken: 0, multiplier: RandomState::new().hash_one(0_u8) | 1 }
-    }
+    scatter: Scatter,
 }
 
 impl Keys {
@@ -100,7 +91,7 @@ impl Keys {
     }
 
     fn home(&self, key: u64) -> usize {
-        (key.wrapping_mul(self.multiplier) >> (u64::BITS - self.slots.len().ilog2())) as usize
+        self.scatter.place(key, self.slots.len())
     }
 
     fn next(&self, at: usize) -> usize {
@@ -127,9 +118,9 @@ mod tests {
         #[test]
         fn keys_come_and_go_as_in_a_map(
             steps in prop::collection::vec((1..90_u64, any::<bool>()), 1..600),
-            multiplier in prop_oneof![Just(1), Just(1 << 60 | 1), Just(1 << 58 | 1), any::<u64>().prop_map(|n| n | 1)],
+            multiplier in prop_oneof![Just(1), Just(1 << 60 | 1), Just(1 << 58 | 1), any::<u64>()],
         ) {
-            let mut keys = Keys { multiplier, ..Keys::default() };
+            let mut keys = Keys { scatter: Scatter::by(multiplier), ..Keys::default() };
             let mut model = HashMap::new();
             for ((key, comes), number) in steps.into_iter().zip(1..) {
                 if comes {

@@ -175,7 +175,7 @@ impl Index {
 
     /// For how many entries the next filter of runs older than `before` is made, if there are such, and room.
     pub(in crate::store) fn next_filter(&self, before: u64) -> Option<usize> {
-        self.filters.next_capacity(before)
+        self.filters.next_filter(before)
     }
 
     /// The newest run without a filter that is older than `before`.

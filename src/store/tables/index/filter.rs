@@ -165,7 +165,7 @@ impl Filters {
         }
     }
 
-    /// Opens a filter as large as all others and one more.
+    /// Opens a filter for as many entries as all others are for, and [`FILTER_ENTRIES`] more, up to a bound.
     fn open_next(&mut self, first: u64) {
         self.full.extend(self.open.take());
         let capacity = (self.capacity() + FILTER_ENTRIES).min(MAX_FILTER_ENTRIES);
@@ -204,7 +204,7 @@ impl Filters {
 
     /// For how many entries the next filter of runs below `before` is made, if there are such runs without one, and
     /// room.
-    pub(super) fn next_capacity(&self, before: u64) -> Option<usize> {
+    pub(super) fn next_filter(&self, before: u64) -> Option<usize> {
         // Runs are mostly little longer than they must be.
         let wanted = (self.bare_below(before).len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
         let room = (MAX_FILTERED_ENTRIES - self.capacity()) / FILTER_ENTRIES * FILTER_ENTRIES;
@@ -391,12 +391,12 @@ mod tests {
         }
         assert_eq!(capacities, [1, 2, 4, 8, 8, 8, 8]);
         assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2, 3].as_slice(), capacities.len()));
-        assert_eq!(filters.next_capacity(u64::MAX), None, "there is no room for more");
+        assert_eq!(filters.next_filter(u64::MAX), None, "there is no room for more");
     }
 
     #[test]
     fn a_filter_of_runs_that_have_none_is_as_large_as_they_are_together() {
-        let capacity = |runs: u64| Filters::none_of((1..=runs).collect()).next_capacity(u64::MAX);
+        let capacity = |runs: u64| Filters::none_of((1..=runs).collect()).next_filter(u64::MAX);
         assert_eq!(capacity(0), None);
         for (runs, of_the_first) in [(1, 1), (16, 1), (17, 2), (16 * 8, 8), (1_000, 8)] {
             assert_eq!(capacity(runs), Some(of_the_first * FILTER_ENTRIES), "{runs}");

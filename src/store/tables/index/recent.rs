@@ -3,10 +3,9 @@
 //! Nearly all names are new, and the filters say so. So entries are only put into chains when someone looks for one:
 //! those that have come since the last look, which is little for each if looks are frequent.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-
 use parking_lot::Mutex;
+
+use crate::domain::scatter::Scatter;
 
 use super::entry::Entry;
 
@@ -21,21 +20,13 @@ pub(super) struct Recent {
 }
 
 /// The first so many entries by their hashes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Chains {
     /// For each entry the place of the one before it in its chain, counted from 1; 0 where there is none.
     before: Vec<u32>,
     /// The last entry of each chain, counted in the same way; empty as long as there are no entries.
     last: Vec<u32>,
-    /// Odd, and chosen anew each time, so that no one can choose names that all fall into one chain.
-    multiplier: u64,
-}
-
-impl Default for Chains {
-    fn default() -> Self {
-        let multiplier = RandomState::new().hash_one(0_u8) | 1;
-        Self { before: Vec::new(), last: Vec::new(), multiplier }
-    }
+    scatter: Scatter,
 }
 
 impl Recent {
@@ -81,7 +72,7 @@ impl Chains {
     }
 
     fn chain(&self, hash: u64) -> usize {
-        (hash.wrapping_mul(self.multiplier) >> (64 - CHAINS.ilog2())) as usize
+        self.scatter.place(hash, CHAINS)
     }
 }
 
