@@ -11,6 +11,7 @@ use crate::committer::{
     BatchClaims, Claimed, Intake, KeyClaim, KeyClaims, OrderPermit, PendingOrder, PendingReply, Receipt, Taken,
 };
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::idempotency_key::{IdempotencyKey, KeyHasher};
 use crate::domain::product::Product;
 use crate::domain::refusal::Refusal;
 use crate::inventory::{Inventory, LimitError, Purchases, StockItem};
@@ -23,7 +24,7 @@ mod rate_limit;
 mod request;
 
 pub use rate_limit::{RateLimits, network};
-pub use request::{Accepted, IdempotencyKey, OrderRequest};
+pub use request::{Accepted, OrderRequest};
 
 /// The way in for orders. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,6 +51,11 @@ impl Admission {
         Self { inventory, queue, store, intake, rate_limits, clock, claims: Arc::default() }
     }
 
+    /// What makes the keys of requests.
+    pub fn key_hasher(&self) -> &KeyHasher {
+        self.store.key_hasher()
+    }
+
     /// Places one order. When this returns a receipt, the order is on disk.
     pub async fn place(&self, request: OrderRequest) -> Result<Accepted, Refusal> {
         // Before the key is looked up: a response that a failed store does not show yet is rejected as its order is.
@@ -57,7 +63,7 @@ impl Admission {
         let key = match request.key {
             None => None,
             Some(key) => {
-                let claimed = self.claims.begin(key.hash().get(), &request.asked());
+                let claimed = self.claims.begin(key, &request.asked());
                 match claimed {
                     Claimed::First(claim) if self.is_new(key) => Some(claim),
                     // Boxed, as its state would otherwise be part of every order's.
@@ -94,7 +100,7 @@ impl Admission {
 
     /// Whether a key surely has no stored response; without waiting.
     fn is_new(&self, key: IdempotencyKey) -> bool {
-        self.store.keys_to_look_up([key.hash().get()]).is_ok_and(|may_have| may_have.is_empty())
+        self.store.keys_to_look_up([key]).is_ok_and(|may_have| may_have.is_empty())
     }
 
     /// The same for a request that may have come before.
@@ -112,7 +118,7 @@ impl Admission {
                 }
                 Claimed::Taken(Taken::Other(reply)) => self.intake.unless_stalled(reply.ended()).await?,
             }
-            claimed = self.claims.begin(key.hash().get(), &request.asked());
+            claimed = self.claims.begin(key, &request.asked());
         };
         let admission = self.clone();
         // A task of its own: a caller who hangs up must not take the reply from those who repeat the request.
@@ -216,7 +222,7 @@ impl Admission {
 
     /// Claims the keys of a batch.
     fn begin_batch(&self, requests: &[OrderRequest]) -> (BatchClaims, Vec<Entry>) {
-        let keyed = requests.iter().map(|request| (request.key.map(IdempotencyKey::hash), request.asked()));
+        let keyed = requests.iter().map(|request| (request.key, request.asked()));
         let (keys, taken) = self.claims.begin_batch(keyed);
         let mut entries: Vec<Entry> = requests.iter().map(|_| Entry::New).collect();
         taken.into_iter().for_each(|(at, taken)| entries[at] = Entry::Taken(taken));

@@ -10,6 +10,7 @@ pub mod error_group;
 pub mod event;
 pub mod figures;
 pub mod filter;
+pub mod idempotency_key;
 pub mod job;
 pub mod job_id;
 pub mod mirror;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::change::StoredResponse;
+use crate::domain::idempotency_key::{IdempotencyKey, KeyHasher};
 use crate::domain::order::{Order, OrderId};
 
 pub mod archive;
@@ -62,6 +63,7 @@ pub use wal::frames::WAL_MAGIC;
 
 use current::Current;
 use open::files::{self, Files};
+use open::identity::Secrets;
 use read_threads::ReadThreads;
 use running::Running;
 use tables::index::entry::{of_key, of_user};
@@ -71,8 +73,7 @@ use tables::index::entry::{of_key, of_user};
 pub struct Store {
     medium: Medium,
     files: Files,
-    /// The secret that job numbers are made with.
-    secret: [u8; 32],
+    secrets: Secrets,
     current: Arc<Current>,
 }
 
@@ -81,10 +82,10 @@ impl Store {
     pub fn open(medium: Medium) -> Result<(Self, Recovered), OpenError> {
         let files = Files::default();
         let kept = Arc::default();
-        let (running, secret, recovered) = Running::open(&medium, &files, &kept)?;
+        let (running, secrets, recovered) = Running::open(&medium, &files, &kept)?;
         let threads = ReadThreads::start().map_err(|error| OpenError::Io("the readers' threads".to_owned(), error))?;
         let current = Arc::new(Current::new(running, recovered.head.clone(), kept, threads));
-        Ok((Self { medium, files, secret, current }, recovered))
+        Ok((Self { medium, files, secrets, current }, recovered))
     }
 
     /// Opens the store in `file` for reading, after every page of it was checked against its checksum, and leaves it as
@@ -96,7 +97,7 @@ impl Store {
         let current = Arc::new(Current::new(running, head, Arc::default(), ReadThreads::none()));
         // Nobody commits, and there is no thread to read older records for a tail.
         current.ring.close();
-        Ok(Self { medium: Medium::File(file.to_owned()), files: Files::default(), secret: identity.secret, current })
+        Ok(Self { medium: Medium::File(file.to_owned()), files: Files::default(), secrets: identity.secrets, current })
     }
 
     /// Closes what is left of a failed store and opens it again. While its disk is full, it can be read all the same.
@@ -157,7 +158,12 @@ impl Store {
 
     /// The secret of this store, made when it was created.
     pub const fn secret(&self) -> &[u8; 32] {
-        &self.secret
+        &self.secrets.general
+    }
+
+    /// What makes the numbers by which this store has idempotency keys.
+    pub const fn key_hasher(&self) -> &KeyHasher {
+        &self.secrets.keys
     }
 
     /// Builds one commit and puts it on disk; `None` if there was nothing to commit. After an error its outcome is
@@ -223,13 +229,13 @@ impl Store {
 
     /// The response that is stored under an idempotency key, and the order of its request; without waiting for the
     /// tables. Blocks on file reads.
-    pub fn stored_response(&self, key: u128) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
+    pub fn stored_response(&self, key: IdempotencyKey) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
         self.current.reader()?.stored_response(key)
     }
 
     /// Which of these idempotency keys may have a stored response, by their places; those of the others surely have
     /// none. From memory: nobody waits, also while the store is opened again.
-    pub fn keys_to_look_up(&self, keys: impl IntoIterator<Item = u128>) -> Result<Vec<usize>, StoreError> {
+    pub fn keys_to_look_up(&self, keys: impl IntoIterator<Item = IdempotencyKey>) -> Result<Vec<usize>, StoreError> {
         let hashes: Vec<u64> = keys.into_iter().map(of_key).collect();
         if hashes.is_empty() {
             return Ok(Vec::new());

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use flashsale::admission::{IdempotencyKey, OrderRequest};
+use flashsale::admission::OrderRequest;
 use flashsale::committer::{Edit, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::clock::Clock;
+use flashsale::domain::idempotency_key::KeyText;
 use flashsale::domain::money::Money;
 use flashsale::domain::order::{OrderId, Priority, Quantity, UserId};
 use flashsale::domain::product::{ProductId, Terms};
@@ -65,8 +66,9 @@ impl Shop {
     /// The same with an idempotency key each.
     pub(crate) fn keyed_requests(&mut self, product: ProductId, count: usize) -> Vec<OrderRequest> {
         let mut requests = self.requests(product, count);
+        let hasher = self.engine.admission.key_hasher();
         for request in &mut requests {
-            request.key = Some(IdempotencyKey::new(request.user.as_str()).expect("a key"));
+            request.key = Some(hasher.key(&KeyText::new(request.user.as_str()).expect("a key")));
         }
         requests
     }

@@ -23,7 +23,7 @@ pub(super) fn stored_response(
     now: Timestamp,
 ) -> Result<Option<Result<Receipt, Refusal>>, StoreError> {
     let Some(key) = request.key else { return Ok(None) };
-    let Some((order, kept)) = store.stored_response(key.hash().get())? else { return Ok(None) };
+    let Some((order, kept)) = store.stored_response(key)? else { return Ok(None) };
     if now.since(order.created_at) >= IDEMPOTENCY_AGE {
         return Ok(None);
     }

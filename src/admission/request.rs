@@ -1,13 +1,12 @@
 //! What is asked for, and what an accepted order gives.
 
 use std::hash::Hash;
-use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::committer::Receipt;
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::order::{Attached, Order, Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
-use crate::limits::MAX_IDEMPOTENCY_KEY_CHARS;
 
 /// An order as asked for: its shape was checked, nothing else.
 #[derive(Clone, Debug)]
@@ -45,27 +44,6 @@ impl Accepted {
 
     pub(super) const fn first(receipt: Receipt) -> Self {
         Self { receipt, replayed: false }
-    }
-}
-
-/// A key that names a request: the hash of 1 to 255 visible ASCII characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey(NonZero<u128>);
-
-impl IdempotencyKey {
-    /// Checks a key; the error says what is wrong with it.
-    pub fn new(key: &str) -> Result<Self, &'static str> {
-        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-        if !visible || !(1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) {
-            return Err("must be 1 to 255 visible ASCII characters without spaces");
-        }
-        let mut half = [0; 16];
-        half.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
-        Ok(Self(NonZero::new(u128::from_le_bytes(half)).unwrap_or(NonZero::<u128>::MIN)))
-    }
-
-    pub(super) const fn hash(self) -> NonZero<u128> {
-        self.0
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::change::{Actor, Change, StoredResponse};
 use crate::domain::clock::{Moment, Timestamp};
 use crate::domain::effect::{Effect, OrderEffect};
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::job::JobOutcome;
 use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::product::{NotOnSale, StockMove};
@@ -154,7 +155,7 @@ impl<'b> Batch<'b> {
     }
 
     /// Stores an admitted order, and its response if it has a key. Its stock stays taken from here on.
-    fn place(&mut self, pending: PendingOrder, key: Option<u128>) -> Applied<Receipt> {
+    fn place(&mut self, pending: PendingOrder, key: Option<IdempotencyKey>) -> Applied<Receipt> {
         let PendingOrder { user, attached, priority, reservation, slot, claim, epoch } = pending;
         if epoch != self.books.epoch {
             // Checked against a store that has failed since: neither its stock nor its responses are known to be right.
@@ -439,7 +440,7 @@ impl<'b> Batch<'b> {
     }
 }
 
-const fn stored_response(key: u128, receipt: &Receipt) -> StoredResponse {
+const fn stored_response(key: IdempotencyKey, receipt: &Receipt) -> StoredResponse {
     let Receipt { queue_position, estimated_wait, .. } = *receipt;
     StoredResponse { key, queue_position, estimated_wait }
 }

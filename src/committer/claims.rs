@@ -4,37 +4,38 @@
 //! so a caller who hangs up does not take the reply from those who repeat the request.
 //!
 //! The requests of a batch claim their keys together. What costs is to wait for memory, and a lock or a counted
-//! reference for each key keeps the processor from going on with the next one meanwhile.
+//! reference for each key keeps the processor from going on with the next one meanwhile. One lock is enough for all: it
+//! is held for some tens of nanoseconds for each key, and all orders go through the one committer in any case.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
-use std::num::NonZero;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::receipt::Receipt;
 use crate::domain::refusal::Refusal;
 
 use super::keys::Keys;
 
-/// Parts of the table, each with a lock of its own.
-const SHARDS: usize = 16;
+/// So many keys of a batch are claimed, or given back, under one lock: their places are fetched together.
+const AT_ONCE: usize = 64;
 
 type Outcome = Result<Receipt, Refusal>;
 
-/// The keys of the requests under way, by their hashes. Bounded by these requests.
+/// The keys of the requests under way. Bounded by these requests.
 #[derive(Debug, Default)]
 pub struct KeyClaims {
-    shards: [Mutex<Shard>; SHARDS],
+    under_way: Mutex<UnderWay>,
     asked: RandomState,
 }
 
-/// The keys by half of their hashes. Two keys that share it, which practically never happens, wait for each other.
+/// The keys by their hashes. Two keys that share one, which practically never happens, wait for each other.
 #[derive(Debug, Default)]
-struct Shard {
+struct UnderWay {
     /// With each, the hash of the key and of what was asked for; it is compared with those of this process only.
     keys: Keys,
     /// Those who repeat requests that are under way: mostly nobody.
@@ -64,7 +65,7 @@ pub enum Taken {
 pub struct KeyClaim {
     /// None when it has ended.
     claims: Option<Arc<KeyClaims>>,
-    key: u128,
+    key: IdempotencyKey,
     submitted: bool,
 }
 
@@ -73,7 +74,7 @@ pub struct KeyClaim {
 pub struct BatchClaims {
     claims: Arc<KeyClaims>,
     /// None at the place of a request without a claim, or whose claim has ended. Empty if no request has one.
-    keys: Vec<Option<NonZero<u128>>>,
+    keys: Vec<Option<IdempotencyKey>>,
     submitted: bool,
 }
 
@@ -83,9 +84,9 @@ pub struct PendingReply(oneshot::Receiver<Outcome>);
 
 impl KeyClaims {
     /// Claims a key for a request that asks for `asked`.
-    pub fn begin(self: &Arc<Self>, key: u128, asked: &impl Hash) -> Claimed {
+    pub fn begin(self: &Arc<Self>, key: IdempotencyKey, asked: &impl Hash) -> Claimed {
         let asked = self.asked.hash_one((key, asked));
-        match self.shards[shard_of(key)].lock().claim(half(key), asked) {
+        match self.under_way.lock().claim(key.hash().get(), asked) {
             None => Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false }),
             Some(taken) => Claimed::Taken(taken),
         }
@@ -95,67 +96,41 @@ impl KeyClaims {
     /// those with the same key the first one gets the claim. The others come with their places.
     pub fn begin_batch(
         self: &Arc<Self>,
-        requests: impl ExactSizeIterator<Item = (Option<NonZero<u128>>, impl Hash)>,
+        requests: impl Iterator<Item = (Option<IdempotencyKey>, impl Hash)> + Clone,
     ) -> (BatchClaims, Vec<(usize, Taken)>) {
-        let (mut keys, mut by_shard, mut taken) = (Vec::new(), ByShard::default(), Vec::new());
-        let count = requests.len();
-        for (at, (key, asks)) in requests.enumerate() {
-            let Some(key) = key else { continue };
-            if keys.is_empty() {
-                keys.resize(count, None);
-                by_shard = ByShard::for_keys(count);
-            }
-            keys[at] = Some(key);
-            by_shard.push(key, (at, self.asked.hash_one((key, asks))));
+        let (mut keys, mut taken) = (Vec::new(), Vec::new());
+        if requests.clone().any(|(key, _)| key.is_some()) {
+            keys.extend(requests.clone().map(|(key, _)| key));
         }
-        by_shard.each(&self.shards, |shard, key, (at, asked)| {
-            if let Some(by) = shard.claim(key, asked) {
-                keys[at] = None;
-                taken.push((at, by));
-            }
+        let wanted = requests.enumerate().filter_map(|(at, (key, asks))| {
+            let key = key?;
+            Some((key, (at, self.asked.hash_one((key, asks)))))
         });
+        self.each(wanted, |under_way, key, (at, asked)| taken.extend(Some(at).zip(under_way.claim(key, asked))));
+        taken.iter().for_each(|(at, _)| keys[*at] = None);
         (BatchClaims { claims: Arc::clone(self), keys, submitted: false }, taken)
     }
-}
 
-/// By other bits than those that the table of a shard has.
-const fn shard_of(key: u128) -> usize {
-    (key >> 124) as usize % SHARDS
-}
-
-/// What the table has of a key; never 0.
-const fn half(key: u128) -> u64 {
-    match key as u64 {
-        0 => 1,
-        half => half,
-    }
-}
-
-/// What the table has of the keys of a batch, by their shards, each with something else.
-#[derive(Default)]
-struct ByShard<T>([Vec<(u64, T)>; SHARDS]);
-
-impl<T: Copy> ByShard<T> {
-    /// Room for so many. Hashes fall evenly into the shards, so most of the vectors never grow.
-    fn for_keys(count: usize) -> Self {
-        Self(std::array::from_fn(|_| Vec::with_capacity(count / SHARDS + count / (2 * SHARDS) + 1)))
-    }
-
-    fn push(&mut self, key: NonZero<u128>, with: T) {
-        self.0[shard_of(key.get())].push((half(key.get()), with));
-    }
-
-    /// Visits all of them, with one lock for each shard.
-    fn each(&self, shards: &[Mutex<Shard>], mut visit: impl FnMut(&mut Shard, u64, T)) {
-        for (shard, keys) in shards.iter().zip(&self.0).filter(|(_, keys)| !keys.is_empty()) {
-            let mut shard = shard.lock();
-            shard.keys.fetch(keys.iter().map(|(key, _)| *key));
-            keys.iter().for_each(|(key, with)| visit(&mut shard, *key, *with));
+    /// Visits keys, each with something else, some under each lock.
+    fn each<T: Copy>(
+        &self,
+        mut keys: impl Iterator<Item = (IdempotencyKey, T)>,
+        mut visit: impl FnMut(&mut UnderWay, u64, T),
+    ) {
+        let mut some = Vec::with_capacity(AT_ONCE);
+        loop {
+            some.extend(keys.by_ref().take(AT_ONCE).map(|(key, with)| (key.hash().get(), with)));
+            if some.is_empty() {
+                return;
+            }
+            let mut under_way = self.under_way.lock();
+            under_way.keys.fetch(some.iter().map(|(key, _)| *key));
+            some.drain(..).for_each(|(key, with)| visit(&mut under_way, key, with));
         }
     }
 }
 
-impl Shard {
+impl UnderWay {
     /// Claims a key if it is free; else waits for the request that has it.
     fn claim(&mut self, key: u64, asked: u64) -> Option<Taken> {
         let first_asked = self.keys.insert(key, asked)?;
@@ -186,8 +161,8 @@ fn unknown(submitted: bool) -> Option<Outcome> {
 }
 
 impl KeyClaim {
-    /// The hash of the key.
-    pub const fn key(&self) -> u128 {
+    /// The key.
+    pub const fn key(&self) -> IdempotencyKey {
         self.key
     }
 
@@ -203,7 +178,7 @@ impl KeyClaim {
 
     fn end(&mut self, outcome: Option<&Outcome>) {
         let Some(claims) = self.claims.take() else { return };
-        claims.shards[shard_of(self.key)].lock().end(half(self.key), outcome);
+        claims.under_way.lock().end(self.key.hash().get(), outcome);
     }
 }
 
@@ -214,19 +189,19 @@ impl Drop for KeyClaim {
 }
 
 impl BatchClaims {
-    /// The hash of the key on which the request at this place has a claim.
-    pub fn key(&self, at: usize) -> Option<u128> {
-        self.keys.get(at).copied().flatten().map(NonZero::get)
+    /// The key on which the request at this place has a claim.
+    pub fn key(&self, at: usize) -> Option<IdempotencyKey> {
+        self.keys.get(at).copied().flatten()
     }
 
     /// All that there are, with their places.
-    pub fn keys(&self) -> impl Iterator<Item = (usize, u128)> {
-        self.keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key.get())))
+    pub fn keys(&self) -> impl Iterator<Item = (usize, IdempotencyKey)> {
+        self.keys.iter().enumerate().filter_map(|(at, key)| key.map(|key| (at, key)))
     }
 
     /// Takes the claim of one request out.
     pub fn take(&mut self, at: usize) -> Option<KeyClaim> {
-        let key = self.keys.get_mut(at)?.take()?.get();
+        let key = self.keys.get_mut(at)?.take()?;
         Some(KeyClaim { claims: Some(Arc::clone(&self.claims)), key, submitted: self.submitted })
     }
 
@@ -255,13 +230,9 @@ impl BatchClaims {
         if self.keys.is_empty() {
             return;
         }
-        let mut by_shard = ByShard::for_keys(self.keys.len());
-        for (at, key) in self.keys.drain(..).enumerate() {
-            if let Some(key) = key {
-                by_shard.push(key, at);
-            }
-        }
-        by_shard.each(&self.claims.shards, |shard, key, at| shard.end(key, outcome(at)));
+        let keys = std::mem::take(&mut self.keys);
+        let keys = keys.into_iter().enumerate().filter_map(|(at, key)| Some((key?, at)));
+        self.claims.each(keys, |under_way, key, at| under_way.end(key, outcome(at)));
     }
 }
 
@@ -290,15 +261,19 @@ mod tests {
 
     use super::*;
 
+    fn key(number: u128) -> IdempotencyKey {
+        IdempotencyKey::from_bytes(number.to_le_bytes())
+    }
+
     fn first(claims: &Arc<KeyClaims>, asked: u8) -> KeyClaim {
-        match claims.begin(7, &asked) {
+        match claims.begin(key(7), &asked) {
             Claimed::First(claim) => claim,
             other => panic!("{other:?}"),
         }
     }
 
     fn same(claims: &Arc<KeyClaims>) -> PendingReply {
-        match claims.begin(7, &1_u8) {
+        match claims.begin(key(7), &1_u8) {
             Claimed::Taken(Taken::Same(reply)) => reply,
             other => panic!("{other:?}"),
         }
@@ -309,7 +284,9 @@ mod tests {
         let claims = Arc::new(KeyClaims::default());
         let claim = first(&claims, 1);
         let (one, two) = (same(&claims), same(&claims));
-        let Claimed::Taken(Taken::Other(other)) = claims.begin(7, &2_u8) else { panic!("it asks for other things") };
+        let Claimed::Taken(Taken::Other(other)) = claims.begin(key(7), &2_u8) else {
+            panic!("it asks for other things")
+        };
         let receipt = Receipt { order: OrderId(1), queue_position: 1, estimated_wait: 0, expires_at: None };
         claim.finish(&Ok(receipt));
         assert_eq!((one.wait().await, two.wait().await), (Ok(receipt), Ok(receipt)));
@@ -333,7 +310,7 @@ mod tests {
     }
 
     fn begin(claims: &Arc<KeyClaims>, keys: &[Option<u128>]) -> (BatchClaims, Vec<(usize, Taken)>) {
-        claims.begin_batch(keys.iter().map(|key| (key.and_then(NonZero::new), 1_u8)))
+        claims.begin_batch(keys.iter().map(|number| (number.map(key), 1_u8)))
     }
 
     fn receipt(order: u64) -> Outcome {
@@ -343,31 +320,47 @@ mod tests {
     #[tokio::test]
     async fn requests_that_go_together_get_their_own_replies_and_all_keys_are_free_again() {
         let claims = Arc::new(KeyClaims::default());
-        // One shard each, and one shard for all.
-        for shift in [124, 0] {
-            let key = |n: u128| Some(n << shift);
-            let (mut batch, taken) = begin(&claims, &[key(1), None, key(2), key(1), key(3), key(4)]);
-            let [(3, Taken::Same(own))] = <[_; 1]>::try_from(taken).unwrap() else { panic!("the first one has it") };
-            assert_eq!(batch.keys().map(|(at, _)| at).collect::<Vec<_>>(), [0, 2, 4, 5]);
-            batch.take(4).unwrap().finish(&Err(Refusal::SoldOut));
-            let (again, taken) = begin(&claims, &[key(3), key(4), key(2)]);
-            assert_eq!((again.key(0), taken.len()), (key(3), 2), "one is free again");
-            let replies = taken.into_iter().map(|(at, taken)| match taken {
-                Taken::Same(reply) => (at, reply),
-                Taken::Other(_) => panic!("it asks for the same"),
-            });
-            let replies: Vec<_> = replies.collect();
-            let placed = batch.take_all(&[0, 1, 2, 5]);
-            assert_eq!((placed.key(3), batch.keys().count()), (key(4), 0));
-            placed.finish(&[1, 2, 3, 4].map(receipt));
-            assert_eq!(own.wait().await, receipt(1));
-            for (at, reply) in replies {
-                assert_eq!(reply.wait().await, receipt(if at == 1 { 4 } else { 3 }));
-            }
-            drop(again);
-            let is_empty = |shard: &Shard| shard.keys.is_empty() && shard.waiting.is_empty();
-            assert!(claims.shards.iter().all(|shard| is_empty(&shard.lock())));
+        let (mut batch, taken) = begin(&claims, &[Some(1), None, Some(2), Some(1), Some(3), Some(4)]);
+        let [(3, Taken::Same(own))] = <[_; 1]>::try_from(taken).unwrap() else { panic!("the first one has it") };
+        assert_eq!(batch.keys().map(|(at, _)| at).collect::<Vec<_>>(), [0, 2, 4, 5]);
+        batch.take(4).unwrap().finish(&Err(Refusal::SoldOut));
+        let (again, taken) = begin(&claims, &[Some(3), Some(4), Some(2)]);
+        assert_eq!((again.key(0), taken.len()), (Some(key(3)), 2), "one is free again");
+        let replies = taken.into_iter().map(|(at, taken)| match taken {
+            Taken::Same(reply) => (at, reply),
+            Taken::Other(_) => panic!("it asks for the same"),
+        });
+        let replies: Vec<_> = replies.collect();
+        let placed = batch.take_all(&[0, 1, 2, 5]);
+        assert_eq!((placed.key(3), batch.keys().count()), (Some(key(4)), 0));
+        placed.finish(&[1, 2, 3, 4].map(receipt));
+        assert_eq!(own.wait().await, receipt(1));
+        for (at, reply) in replies {
+            assert_eq!(reply.wait().await, receipt(if at == 1 { 4 } else { 3 }));
         }
+        drop(again);
+        assert_nobody_is_under_way(&claims);
+    }
+
+    fn assert_nobody_is_under_way(claims: &KeyClaims) {
+        let under_way = claims.under_way.lock();
+        assert!(under_way.keys.is_empty() && under_way.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_more_keys_than_are_claimed_at_once_has_all_of_them() {
+        let claims = Arc::new(KeyClaims::default());
+        let numbers: Vec<_> = (1..3 * AT_ONCE as u128).map(Some).collect();
+        let (batch, taken) = begin(&claims, &numbers);
+        assert!(taken.is_empty() && batch.keys().count() == numbers.len());
+        let (none, taken) = begin(&claims, &numbers);
+        assert!(none.keys().next().is_none());
+        batch.finish(&(1..).take(numbers.len()).map(receipt).collect::<Vec<_>>());
+        for (at, taken) in taken {
+            let Taken::Same(reply) = taken else { panic!("it asks for the same") };
+            assert_eq!(reply.wait().await, receipt(1 + at as u64));
+        }
+        assert_nobody_is_under_way(&claims);
     }
 
     #[tokio::test]

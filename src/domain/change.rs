@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::digits::push_hex;
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::{Product, ProductId, StockMove};
 use crate::domain::transition::Transition;
@@ -189,8 +190,8 @@ fn signed(units: u64) -> i64 {
 /// says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The hash of the key.
-    pub key: u128,
+    /// The key.
+    pub key: IdempotencyKey,
     /// The place in the queue, as the first response had it.
     pub queue_position: u64,
     /// The wait in seconds, as the first response had it.

@@ -4,8 +4,9 @@ use tokio::runtime::Handle;
 
 use super::poster::caught;
 use super::*;
-use crate::admission::{IdempotencyKey, OrderRequest};
+use crate::admission::OrderRequest;
 use crate::domain::clock::Clock;
+use crate::domain::idempotency_key::KeyText;
 use crate::domain::order::{OrderId, OrderStatus, Quantity, UserId};
 use crate::domain::product::ProductId;
 use crate::engine::{Engine, EngineConfig, OpenedStore};
@@ -50,13 +51,14 @@ impl Shop {
     }
 
     async fn order(&self, key: Option<&str>) -> OrderId {
+        let hasher = self.engine.admission.key_hasher();
         let request = OrderRequest {
             attached: None,
             product: ProductId(1),
             user: UserId::new("ada").unwrap(),
             quantity: Quantity::new(1).unwrap(),
             priority: Default::default(),
-            key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+            key: key.map(|key| hasher.key(&KeyText::new(key).unwrap())),
             is_operators: true,
         };
         let placed = tokio::time::timeout(LONG, self.engine.admission.place(request));

@@ -94,7 +94,7 @@ pub fn not_json(error: &serde_json::Error) -> Refusal {
 
 impl<'a> Reader<'a> {
     /// The value of a field, if it is there and right.
-    pub fn read<R: Rule>(&mut self, field: &Field<R>) -> Option<R::Value> {
+    pub fn read<R: Rule>(&mut self, field: &Field<R>) -> Option<R::Value<'a>> {
         let Some((_, value)) = self.form.fields.iter().find(|(name, _)| name == field.name) else {
             if self.object.requires(field.name) {
                 self.complain(field.name, "is missing");

@@ -253,11 +253,16 @@ impl Memtable {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::idempotency_key::IdempotencyKey;
+
     use super::*;
 
     #[test]
     fn a_stored_response_is_found_among_those_of_its_commit() {
-        let response = |order: u64| StoredResponse { key: order.into(), queue_position: order, estimated_wait: 0 };
+        let response = |order: u64| {
+            let key = IdempotencyKey::from_bytes([order as u8; 16]);
+            StoredResponse { key, queue_position: order, estimated_wait: 0 }
+        };
         let mut all = Responses::default();
         assert!(all.is_empty() && all.get(OrderId(1)).is_none());
         // Some orders have no key, and some commits have none that has.

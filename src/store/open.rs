@@ -25,7 +25,7 @@ pub(super) mod redo;
 pub(super) mod settle;
 
 use files::Files;
-use identity::Identity;
+use identity::{Identity, Secrets};
 use recover::{Recovered, recover};
 use settle::settle;
 
@@ -34,7 +34,7 @@ pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) users: Index,
     pub(super) keys: Index,
-    pub(super) secret: [u8; 32],
+    pub(super) secrets: Secrets,
     pub(super) recovered: Recovered,
     /// With nothing in it that the tables do not have.
     pub(super) wal: Wal,
@@ -75,7 +75,7 @@ pub(super) fn open(medium: &Medium, files: &Files) -> Result<Opened, OpenError> 
     let mark = started?;
     let (recovered, users, keys) = recover(&database, unclosed).map_err(reading)?;
     let (users, keys) = settle(&database, users, keys).map_err(reading)?;
-    Ok(Opened { database, users, keys, secret: identity.secret, recovered, wal, mark, lease })
+    Ok(Opened { database, users, keys, secrets: identity.secrets, recovered, wal, mark, lease })
 }
 
 /// What the tables say about themselves, made before in an empty file.

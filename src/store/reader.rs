@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase};
 
 use crate::domain::change::StoredResponse;
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::order::{Order, OrderFields, OrderId};
 use crate::limits::MAX_SCANNED_ORDERS;
 
@@ -88,7 +89,7 @@ impl Reader {
     /// The stored response under an idempotency key, and its order, without waiting for the tables.
     pub(in crate::store) fn stored_response(
         &self,
-        key: u128,
+        key: IdempotencyKey,
     ) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
         let hash = of_key(key);
         let Candidates { orders, runs } = self.backlog.keys.read().find(hash);
@@ -112,7 +113,7 @@ impl Reader {
     }
 
     /// An order and its stored response, if that is under this key.
-    fn response_of(&self, order: u64, key: u128) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
+    fn response_of(&self, order: u64, key: IdempotencyKey) -> Result<Option<(Arc<Order>, StoredResponse)>, StoreError> {
         let id = OrderId(order);
         let response = match self.backlog.find(|changes| changes.response(id)) {
             Some(response) => Some(response),

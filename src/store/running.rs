@@ -15,7 +15,7 @@ use super::journal::kept::KeptTails;
 use super::lease::Lease;
 use super::medium::Medium;
 use super::open::files::Files;
-use super::open::identity::Identity;
+use super::open::identity::{Identity, Secrets};
 use super::open::inspect::{self, Inspected};
 use super::open::own_wal;
 use super::open::recover::Recovered;
@@ -44,13 +44,13 @@ struct Writer {
 }
 
 impl Running {
-    /// Opens the store to write it: with its secret, and what a start needs. Trimming keeps what `kept` needs.
+    /// Opens the store to write it: with its secrets, and what a start needs. Trimming keeps what `kept` needs.
     pub(in crate::store) fn open(
         medium: &Medium,
         files: &Files,
         kept: &Arc<KeptTails>,
-    ) -> Result<(Self, [u8; 32], Recovered), OpenError> {
-        let Opened { database, users, keys, secret, recovered, wal, mark, lease } = open(medium, files)?;
+    ) -> Result<(Self, Secrets, Recovered), OpenError> {
+        let Opened { database, users, keys, secrets, recovered, wal, mark, lease } = open(medium, files)?;
         let database = Arc::new(database);
         let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
         let tables = TablesWriter::start(Arc::clone(&backlog), Arc::clone(&database), Arc::clone(kept));
@@ -58,7 +58,7 @@ impl Running {
         let filters = Rebuild::start(&backlog, &database);
         let filters = filters.map_err(|error| OpenError::Io("the filters' thread".to_owned(), error))?;
         let writer = Some(Mutex::new(Writer { wal, mark, tables, filters }));
-        Ok((Self { reader: Reader { backlog, database }, writer, lease: Some(lease) }, secret, recovered))
+        Ok((Self { reader: Reader { backlog, database }, writer, lease: Some(lease) }, secrets, recovered))
     }
 
     /// Opens the store in `file` to read it while its disk is full; ended by [`Self::give_up`] before the file is

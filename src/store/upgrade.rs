@@ -9,12 +9,13 @@ use redb::{Database, ReadableDatabase};
 
 use super::archive::ArchiveError;
 use super::error::{OpenError, StoreError};
-use super::format::{FORMAT, OLDEST_FORMAT};
+use super::format::OLDEST_FORMAT;
 use super::medium::{directory_of, sync_directory_of, wal_beside, with_suffix};
 use super::open::create::private_file;
 use super::open::files::free_bytes;
 use super::open::inspect;
 use super::snapshot::Snapshot;
+use super::tables::create;
 use super::tables::database::builder;
 use super::tables::definitions;
 
@@ -39,7 +40,7 @@ pub fn upgrade(file: &Path) -> Result<Upgraded, OpenError> {
     // It was read through an overlay: the file is still as it was.
     drop(database);
     let database = builder().open(file).map_err(|error| OpenError::database(&name, error))?;
-    set_format(&database).map_err(|error| OpenError::reading(&name, error))?;
+    set_format(&database, from).map_err(|error| OpenError::reading(&name, error))?;
     Ok(Upgraded { from, backup })
 }
 
@@ -75,11 +76,9 @@ fn back_up(database: &Database, backup: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Rows of all formats since [`OLDEST_FORMAT`] read the same, in the tables and in the log. So this is all that an
-/// upgrade changes.
-fn set_format(database: &Database) -> Result<(), StoreError> {
+fn set_format(database: &Database, from: u32) -> Result<(), StoreError> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
-    transaction.open_table(definitions::STATE)?.insert(definitions::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+    create::set_format(&mut transaction.open_table(definitions::STATE)?, from)?;
     Ok(transaction.commit()?)
 }

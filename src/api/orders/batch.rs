@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::admission::{Accepted, Admission, OrderRequest};
 use crate::api::route::{self, Route};
+use crate::domain::idempotency_key::KeyText;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
@@ -49,11 +50,11 @@ pub(super) fn route() -> Route {
 }
 
 /// An object with the one field `orders`.
-struct Batch {
-    orders: Entries,
+struct Batch<'de> {
+    orders: Entries<'de>,
 }
 
-impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Batch>
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Batch<'de>>
 where
     As<EXACT, Value<'de>>: Deserialize<'de>,
 {
@@ -63,13 +64,13 @@ where
         where
             As<EXACT, Value<'de>>: Deserialize<'de>,
         {
-            type Value = Batch;
+            type Value = Batch<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object with a list of orders")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Batch, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Batch<'de>, A::Error> {
                 let mut orders = None;
                 while let Some(Name(name)) = map.next_key()? {
                     match (&*name, &orders) {
@@ -90,16 +91,19 @@ where
 
 /// Each entry is read for itself: a wrong one does not hold up the others.
 #[derive(Default)]
-struct Entries {
+struct Entries<'de> {
     /// At most [`MAX_BATCH_ORDERS`].
-    read: Vec<Result<OrderRequest, Refusal>>,
+    read: Vec<Result<Keyed<'de>, Refusal>>,
     /// Whether there were more.
     more: bool,
 }
 
-struct Entry(Result<OrderRequest, Refusal>);
+/// An order without its key, and the key if it has one.
+type Keyed<'de> = (OrderRequest, Option<KeyText<'de>>);
 
-impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entry>
+struct Entry<'de>(Result<Keyed<'de>, Refusal>);
+
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entry<'de>>
 where
     As<EXACT, Value<'de>>: Deserialize<'de>,
 {
@@ -109,36 +113,36 @@ where
         where
             As<EXACT, Value<'de>>: Deserialize<'de>,
         {
-            type Value = Entry;
+            type Value = Entry<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON value")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry<'de>, A::Error> {
                 Form::of_map::<EXACT, A>(map).map(|form| Entry(read_entry(form)))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry<'de>, A::Error> {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(Entry::no_object())
             }
-            fn visit_unit<E>(self) -> Result<Entry, E> {
+            fn visit_unit<E>(self) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Entry, E> {
+            fn visit_bool<E>(self, _: bool) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
-            fn visit_u64<E>(self, _: u64) -> Result<Entry, E> {
+            fn visit_u64<E>(self, _: u64) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
-            fn visit_i64<E>(self, _: i64) -> Result<Entry, E> {
+            fn visit_i64<E>(self, _: i64) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
-            fn visit_f64<E>(self, _: f64) -> Result<Entry, E> {
+            fn visit_f64<E>(self, _: f64) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
-            fn visit_str<E>(self, _: &str) -> Result<Entry, E> {
+            fn visit_str<E>(self, _: &str) -> Result<Entry<'de>, E> {
                 Ok(Entry::no_object())
             }
         }
@@ -146,13 +150,13 @@ where
     }
 }
 
-impl Entry {
+impl Entry<'_> {
     fn no_object() -> Self {
         Self(Err(Refusal::invalid("body", "must be an object")))
     }
 }
 
-impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entries>
+impl<'de, const EXACT: bool> Deserialize<'de> for As<EXACT, Entries<'de>>
 where
     As<EXACT, Value<'de>>: Deserialize<'de>,
 {
@@ -162,13 +166,13 @@ where
         where
             As<EXACT, Value<'de>>: Deserialize<'de>,
         {
-            type Value = Entries;
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of orders")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries<'de>, A::Error> {
                 let mut entries = Entries::default();
                 while entries.read.len() < MAX_BATCH_ORDERS {
                     let Some(As::<EXACT, Entry>(Entry(entry))) = seq.next_element()? else { return Ok(entries) };
@@ -185,11 +189,10 @@ where
     }
 }
 
-fn read_entry(entry: Form<'_>) -> Result<OrderRequest, Refusal> {
+fn read_entry(entry: Form<'_>) -> Result<Keyed<'_>, Refusal> {
     let mut reader = entry.reader(&BATCH_ORDER);
     let key = reader.read(&KEY);
-    let request = read_order(reader)?;
-    Ok(OrderRequest { key: key.flatten(), ..request })
+    Ok((read_order(reader)?, key.flatten()))
 }
 
 async fn place(
@@ -209,8 +212,12 @@ async fn place(
     let most = if is_operator { Priority::Critical } else { Priority::Normal };
     let mut requests = Vec::with_capacity(orders.read.len());
     let allowed = orders.read.into_iter().map(|entry| match entry {
-        Ok(request) if request.priority > most => Err(Refusal::Unauthorized),
-        entry => entry.map(|request| OrderRequest { is_operators: is_operator, ..request }),
+        Ok((request, _)) if request.priority > most => Err(Refusal::Unauthorized),
+        entry => entry.map(|(request, key)| OrderRequest {
+            key: key.map(|key| admission.key_hasher().key(&key)),
+            is_operators: is_operator,
+            ..request
+        }),
     });
     let read = allowed.map(|entry| entry.map(|request| requests.push(request)));
     let read: Vec<Result<(), Refusal>> = read.collect();

@@ -1,6 +1,7 @@
 //! The fields of an order that a client sends, and how they become an order.
 
-use crate::admission::{IdempotencyKey, OrderRequest};
+use crate::admission::OrderRequest;
+use crate::domain::idempotency_key::KeyText;
 use crate::domain::names::check_reference;
 use crate::domain::order::{Attached, Metadata, Priority, Quantity, UserId};
 use crate::domain::product::ProductId;
@@ -77,7 +78,7 @@ pub(super) static BATCH_ORDER: Object = Object {
 struct User;
 
 impl Rule for User {
-    type Value = UserId;
+    type Value<'v> = UserId;
 
     fn read(&self, value: &Value<'_>) -> Result<UserId, Complaint> {
         UserId::new(value.text()?).map_err(Into::into)
@@ -92,7 +93,7 @@ impl Rule for User {
 struct Units;
 
 impl Rule for Units {
-    type Value = Quantity;
+    type Value<'v> = Quantity;
 
     fn read(&self, value: &Value<'_>) -> Result<Quantity, Complaint> {
         let units = value.whole(1, MAX_QUANTITY.into())?;
@@ -108,7 +109,7 @@ impl Rule for Units {
 struct Pairs;
 
 impl Rule for Pairs {
-    type Value = Option<Metadata>;
+    type Value<'v> = Option<Metadata>;
 
     fn read(&self, value: &Value<'_>) -> Result<Option<Metadata>, Complaint> {
         let Value::Object(fields) = value else { return Err("must be an object of strings".into()) };
@@ -128,10 +129,10 @@ impl Rule for Pairs {
 pub(super) struct Key;
 
 impl Rule for Key {
-    type Value = IdempotencyKey;
+    type Value<'v> = KeyText<'v>;
 
-    fn read(&self, value: &Value<'_>) -> Result<IdempotencyKey, Complaint> {
-        IdempotencyKey::new(value.text()?).map_err(Into::into)
+    fn read<'v>(&self, value: &Value<'v>) -> Result<KeyText<'v>, Complaint> {
+        KeyText::new(value.text()?.clone()).map_err(Into::into)
     }
 
     fn shape(&self) -> Shape {

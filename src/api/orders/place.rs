@@ -12,10 +12,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::admission::{Accepted, Admission, IdempotencyKey};
+use crate::admission::{Accepted, Admission};
 use crate::api::route::{self, Route};
 use crate::api::state::Shared;
 use crate::domain::digits::push_decimal;
+use crate::domain::idempotency_key::KeyText;
 use crate::domain::job_id::JobIds;
 use crate::domain::order::Priority;
 use crate::domain::refusal::Refusal;
@@ -121,7 +122,7 @@ impl PlaceOrder {
         let mut reader = Form::parse(&body)?.reader(&NEW_ORDER);
         let key = read_key(headers, &mut reader);
         let mut request = read_order(reader)?;
-        request.key = key;
+        request.key = key.map(|key| self.admission.key_hasher().key(&key));
         self.metrics.note_user(request.user.as_str());
         request.is_operators = self.tokens.admin.allows(&Method::POST, headers);
         // Priorities above normal are for operators.
@@ -157,7 +158,7 @@ impl PlaceOrder {
     }
 }
 
-fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyKey> {
+fn read_key<'h>(headers: &'h HeaderMap, reader: &mut Reader<'_>) -> Option<KeyText<'h>> {
     let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let key = given.next()?;
     if given.next().is_some() {
@@ -165,7 +166,7 @@ fn read_key(headers: &HeaderMap, reader: &mut Reader<'_>) -> Option<IdempotencyK
         return None;
     }
     // Bytes beyond ASCII have no text; the check of the key rejects them like other bad characters.
-    match IdempotencyKey::new(key.to_str().unwrap_or_default()) {
+    match KeyText::new(key.to_str().unwrap_or_default()) {
         Ok(key) => Some(key),
         Err(message) => {
             reader.complain("Idempotency-Key", message);

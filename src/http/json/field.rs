@@ -12,10 +12,10 @@ use super::value::{Complaint, Value};
 /// How the value of a field is read, and what the description says of it.
 pub trait Rule: Sync {
     /// What is read.
-    type Value;
+    type Value<'v>;
 
     /// Reads a value; the error follows the field's name.
-    fn read(&self, value: &Value<'_>) -> Result<Self::Value, Complaint>;
+    fn read<'v>(&self, value: &Value<'v>) -> Result<Self::Value<'v>, Complaint>;
 
     /// The shape of values that are read.
     fn shape(&self) -> Shape;
@@ -120,7 +120,7 @@ pub struct Whole {
 }
 
 impl Rule for Whole {
-    type Value = i64;
+    type Value<'v> = i64;
 
     fn read(&self, value: &Value<'_>) -> Result<i64, Complaint> {
         value.whole(self.least, self.most)
@@ -145,7 +145,7 @@ pub struct Delta {
 }
 
 impl Rule for Delta {
-    type Value = i64;
+    type Value<'v> = i64;
 
     fn read(&self, value: &Value<'_>) -> Result<i64, Complaint> {
         match value.whole(-self.most, self.most)? {
@@ -169,12 +169,12 @@ pub struct Text {
 }
 
 impl Rule for Text {
-    type Value = String;
+    type Value<'v> = String;
 
     fn read(&self, value: &Value<'_>) -> Result<String, Complaint> {
         let text = value.text()?;
         (self.check)(text)?;
-        Ok(text.to_owned())
+        Ok(text.clone().into_owned())
     }
 
     fn shape(&self) -> Shape {
@@ -187,7 +187,7 @@ impl Rule for Text {
 pub struct Price;
 
 impl Rule for Price {
-    type Value = Money;
+    type Value<'v> = Money;
 
     fn read(&self, value: &Value<'_>) -> Result<Money, Complaint> {
         value.price()
@@ -203,7 +203,7 @@ impl Rule for Price {
 pub struct Truth;
 
 impl Rule for Truth {
-    type Value = bool;
+    type Value<'v> = bool;
 
     fn read(&self, value: &Value<'_>) -> Result<bool, Complaint> {
         value.truth()
@@ -219,7 +219,7 @@ impl Rule for Truth {
 pub struct Moment;
 
 impl Rule for Moment {
-    type Value = Timestamp;
+    type Value<'v> = Timestamp;
 
     fn read(&self, value: &Value<'_>) -> Result<Timestamp, Complaint> {
         Timestamp::parse(value.text()?).map_err(|error| error.to_string().into())
@@ -235,9 +235,9 @@ impl Rule for Moment {
 pub struct Nullable<R>(pub R);
 
 impl<R: Rule> Rule for Nullable<R> {
-    type Value = Option<R::Value>;
+    type Value<'v> = Option<R::Value<'v>>;
 
-    fn read(&self, value: &Value<'_>) -> Result<Option<R::Value>, Complaint> {
+    fn read<'v>(&self, value: &Value<'v>) -> Result<Option<R::Value<'v>>, Complaint> {
         value.nullable(|value| self.0.read(value))
     }
 
@@ -254,7 +254,7 @@ pub struct OneOf<T> {
 }
 
 impl<T: Words + Sync> Rule for OneOf<T> {
-    type Value = T;
+    type Value<'v> = T;
 
     fn read(&self, value: &Value<'_>) -> Result<T, Complaint> {
         T::of_word(value.text()?).ok_or_else(|| format!("must be {}", T::listed()).into())

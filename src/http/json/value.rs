@@ -79,7 +79,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text.
-    pub fn text(&self) -> Result<&str, Complaint> {
+    pub fn text(&self) -> Result<&Cow<'a, str>, Complaint> {
         match self {
             Self::Text(text) => Ok(text),
             _ => Err("must be a string".into()),
@@ -197,9 +197,11 @@ where
     As<false, T>: Deserialize<'a>,
     As<true, T>: Deserialize<'a>,
 {
-    match serde_json::from_slice(json) {
-        Ok(As::<false, T>(read)) => Ok(read),
-        Err(_) => serde_json::from_slice(json).map(|As::<true, T>(read)| read),
+    // Looked at as a whole, which takes less than text by text.
+    let read = std::str::from_utf8(json).ok().and_then(|json| serde_json::from_str(json).ok());
+    match read {
+        Some(As::<false, T>(read)) => Ok(read),
+        None => serde_json::from_slice(json).map(|As::<true, T>(read)| read),
     }
 }
 

@@ -9,12 +9,12 @@ use crate::domain::change::Fork;
 use crate::domain::clock::Timestamp;
 
 use crate::store::error::StoreError;
-use crate::store::format::FORMAT;
 use crate::store::open::create::private_file;
 use crate::store::open::fork::{self, Given};
 use crate::store::open::own_wal;
 use crate::store::progress::OnProgress;
 use crate::store::random::random;
+use crate::store::tables::create::set_format;
 use crate::store::tables::database::builder;
 use crate::store::tables::definitions::{self, VisitTable};
 
@@ -51,20 +51,19 @@ pub fn build<R: Read>(
         ended = load_some(&mut reader, &database)?;
         progress("restoring", reader.rows_read(), total);
     }
-    Ok(make_own(&database, given, now)?)
+    Ok(make_own(&database, reader.contents().format, given, now)?)
 }
 
-/// Makes the store one of its own: with a history of its own, and without a log, as one that lies beside its place is
-/// another's.
-fn make_own(database: &Database, given: Given, now: Timestamp) -> Result<Fork, StoreError> {
+/// Makes the store, of a backup with this format, one of its own: with a history of its own, and without a log, as one
+/// that lies beside its place is another's.
+fn make_own(database: &Database, format: u32, given: Given, now: Timestamp) -> Result<Fork, StoreError> {
     let transaction = database.begin_write()?;
     let fork = fork::fork(&transaction, given, now)?;
     let instance: [u8; 8] = random()?;
     {
         let mut state = transaction.open_table(definitions::STATE)?;
         state.insert(definitions::STATE_INSTANCE, instance.as_slice())?;
-        // Rows of the formats that are read are the same: see `upgrade`.
-        state.insert(definitions::STATE_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        set_format(&mut state, format)?;
     }
     own_wal::forget(&transaction)?;
     transaction.commit()?;

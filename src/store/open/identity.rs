@@ -2,20 +2,29 @@
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableError};
 
+use crate::domain::idempotency_key::KeyHasher;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::format::FORMAT;
+use crate::store::format::{FORMAT, KEY_SECRET_FORMAT};
 use crate::store::head::Head;
 use crate::store::rows::encoding;
 use crate::store::rows::wal_mark::WalMark;
 use crate::store::tables::{definitions, head_row};
+
+/// What was made with the store, and stays.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Secrets {
+    /// The secret that all others are derived from.
+    pub(in crate::store) general: [u8; 32],
+    /// What makes the numbers of idempotency keys.
+    pub(in crate::store) keys: KeyHasher,
+}
 
 /// What the tables say about themselves.
 #[derive(Debug)]
 pub(in crate::store) struct Identity {
     /// The format of the tables.
     pub(in crate::store) format: u32,
-    /// The store's secret.
-    pub(in crate::store) secret: [u8; 32],
+    pub(in crate::store) secrets: Secrets,
     /// Tells this file from others that were or will be in its place.
     pub(in crate::store) instance: [u8; 8],
     /// The log that was started last; none where no log was ever started.
@@ -80,8 +89,14 @@ fn read(database: &Database, oldest: u32) -> Result<Found, StoreError> {
     }
     let mark = state.get(definitions::STATE_WAL)?.map(|row| encoding::decode(row.value())).transpose()?;
     let head = head_row::get(&state)?;
-    let (secret, instance) = (fixed(&state, definitions::STATE_SECRET)?, fixed(&state, definitions::STATE_INSTANCE)?);
-    Ok(Found::Ours(Box::new(Identity { format, secret, instance, mark, head })))
+    let keys = match state.get(definitions::STATE_KEY_SECRET)? {
+        None if format < KEY_SECRET_FORMAT => KeyHasher::Digest,
+        Some(none) if none.value().is_empty() => KeyHasher::Digest,
+        _ => KeyHasher::with_secret(&fixed(&state, definitions::STATE_KEY_SECRET)?),
+    };
+    let secrets = Secrets { general: fixed(&state, definitions::STATE_SECRET)?, keys };
+    let instance = fixed(&state, definitions::STATE_INSTANCE)?;
+    Ok(Found::Ours(Box::new(Identity { format, secrets, instance, mark, head })))
 }
 
 fn fixed<const N: usize>(

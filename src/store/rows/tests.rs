@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::change::{Actor, Change, Fork, HistoryId, Record, StoredResponse};
 use crate::domain::clock::Timestamp;
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::job::JobOutcome;
 use crate::domain::money::Money;
 use crate::domain::order::{Attached, Failure, Metadata, Order, OrderId, OrderStatus, Priority, UserId};
@@ -136,7 +137,7 @@ fn every_kind_of_change_reads_back_as_it_was_written() {
         transitions.into_iter().zip(actors.into_iter().cycle()).zip(moves).map(|((transition, actor), units)| {
             Change::OrderMoved { order: OrderId(7), product: ProductId(3), quantity: 2, transition, units, actor }
         });
-    let response = StoredResponse { key: u128::MAX, queue_position: 3, estimated_wait: 9 };
+    let response = StoredResponse { key: IdempotencyKey::from_bytes([255; 16]), queue_position: 3, estimated_wait: 9 };
     let mut changes = vec![
         Change::ProductCreated(Box::new(product())),
         Change::ProductEdited { before: Box::new(product()), after: Box::new(Product { orders: 10, ..product() }) },

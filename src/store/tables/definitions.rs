@@ -62,6 +62,8 @@ pub(in crate::store) const STATE_NUMBER: u8 = 0;
 pub(in crate::store) const STATE_FORMAT: &str = "format";
 /// The store's secret, 32 bytes.
 pub(in crate::store) const STATE_SECRET: &str = "secret";
+/// The secret that makes the numbers of idempotency keys, 16 bytes; empty in a store that was made before it had one.
+pub(in crate::store) const STATE_KEY_SECRET: &str = "key secret";
 /// Tells this file from others that were or will be in its place, 8 bytes: see `own_wal`.
 pub(in crate::store) const STATE_INSTANCE: &str = "instance";
 /// Which log was started last, and whether the tables may lack something of it: see `wal_mark`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::domain::change::{Change, StoredResponse};
 use crate::domain::clock::{Bounds, MAX_TIMESTAMP, Timestamp};
 use crate::domain::effect::{Effect, OrderEffect};
+use crate::domain::idempotency_key::IdempotencyKey;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::product::Product;
 use crate::limits::INDEX_RUN;
@@ -25,8 +26,8 @@ struct Shop {
     cautious: Timestamp,
 }
 
-fn key_of(order: u64) -> u128 {
-    u128::from_le_bytes(*blake3::hash(&order.to_le_bytes()).as_bytes().first_chunk().unwrap())
+fn key_of(order: u64) -> IdempotencyKey {
+    IdempotencyKey::from_bytes(*blake3::hash(&order.to_le_bytes()).as_bytes().first_chunk().unwrap())
 }
 
 fn user_of(order: u64) -> String {
@@ -128,7 +129,7 @@ fn over_many_openings_every_order_is_found_and_neither_memory_nor_runs_grow() {
     shop.assert_finds((1..=last).step_by(997));
     shop.wait_for_filters();
     shop.assert_finds((1..=last).step_by(997));
-    let strange: Vec<u128> = (last + 1..last + 5_001).map(key_of).collect();
+    let strange: Vec<IdempotencyKey> = (last + 1..last + 5_001).map(key_of).collect();
     let looked_up = shop.store.keys_to_look_up(strange).unwrap().len();
     assert!(looked_up < 5, "{looked_up} of 5,000 strange keys are looked up");
     assert!((last + 1..last + 51).any(|order| !shop.store.may_have_orders(&user_of(order)).unwrap()));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use redb::{Database, TableDefinition};
 
+use crate::domain::idempotency_key::{IdempotencyKey, KeyText};
 use crate::store::format::{FORMAT, OLDEST_FORMAT};
 use crate::store::tables::definitions;
 use crate::store::{Head, Medium, OpenError, Recovered, Store, file_in};
@@ -13,15 +14,59 @@ fn open(path: &Path) -> Result<(Store, Recovered), OpenError> {
 }
 
 #[test]
-fn a_new_store_is_empty_and_keeps_its_secret() {
+fn a_new_store_is_empty_and_keeps_its_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = file_in(dir.path());
     let (store, recovered) = open(&file).unwrap();
     assert_eq!(recovered.head, Head::of_new(recovered.head.history()));
     assert_ne!(recovered.head.history(), Default::default(), "its history has no id");
-    let secret = *store.secret();
+    let (secret, key) = (*store.secret(), key_in(&store));
     drop(store);
-    assert_eq!(*open(&file).unwrap().0.secret(), secret);
+    let again = open(&file).unwrap().0;
+    assert_eq!((*again.secret(), key_in(&again)), (secret, key));
+    let other = open(&file_in(tempfile::tempdir().unwrap().path())).unwrap().0;
+    assert!(*other.secret() != secret && key_in(&other) != key, "two stores share a secret");
+}
+
+/// The same text in every store.
+fn key_in(store: &Store) -> IdempotencyKey {
+    store.key_hasher().key(&KeyText::new("cart-7").unwrap())
+}
+
+/// Changes a single value of a closed store.
+fn set(file: &Path, name: &str, value: Option<&[u8]>) {
+    let database = Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut state = transaction.open_table(definitions::STATE).unwrap();
+    match value {
+        Some(value) => drop(state.insert(name, value).unwrap()),
+        None => drop(state.remove(name).unwrap()),
+    }
+    drop(state);
+    transaction.commit().unwrap();
+}
+
+/// Without its secrets it would take a repeated request for a new one.
+#[test]
+fn a_store_that_has_lost_a_value_of_its_own_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_in(dir.path());
+    drop(open(&file).unwrap());
+    for name in [
+        definitions::STATE_FORMAT,
+        definitions::STATE_SECRET,
+        definitions::STATE_KEY_SECRET,
+        definitions::STATE_INSTANCE,
+        definitions::STATE_HEAD,
+    ] {
+        let whole = std::fs::read(&file).unwrap();
+        for value in [None, Some([1, 2, 3].as_slice())] {
+            set(&file, name, value);
+            assert!(matches!(open(&file), Err(OpenError::Damaged(..))), "{name} {value:?}");
+            std::fs::write(&file, &whole).unwrap();
+        }
+    }
+    open(&file).unwrap();
 }
 
 #[test]
@@ -38,13 +83,7 @@ fn another_format_is_refused_and_left_as_it_is() {
     let file = file_in(dir.path());
     drop(open(&file).unwrap());
     let refused = |format: u32| {
-        let database = Database::open(&file).unwrap();
-        let transaction = database.begin_write().unwrap();
-        let mut state = transaction.open_table(definitions::STATE).unwrap();
-        state.insert(definitions::STATE_FORMAT, format.to_le_bytes().as_slice()).unwrap();
-        drop(state);
-        transaction.commit().unwrap();
-        drop(database);
+        set(&file, definitions::STATE_FORMAT, Some(format.to_le_bytes().as_slice()));
         open(&file).unwrap_err()
     };
     let newer = refused(FORMAT + 1);

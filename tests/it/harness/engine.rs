@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flashsale::admission::{IdempotencyKey, OrderRequest};
+use flashsale::admission::OrderRequest;
 use flashsale::domain::clock::{Clock, Timestamp};
+use flashsale::domain::idempotency_key::{IdempotencyKey, KeyHasher, KeyText};
 use flashsale::domain::order::{Priority, Quantity, UserId};
 use flashsale::domain::product::ProductId;
 use flashsale::engine::{EngineConfig, OpenedStore};
@@ -40,9 +41,14 @@ pub(crate) fn request(product: ProductId, user: &str, key: Option<&str>) -> Orde
         user: UserId::new(user).unwrap(),
         quantity: Quantity::new(1).unwrap(),
         priority: Priority::Normal,
-        key: key.map(|key| IdempotencyKey::new(key).unwrap()),
+        key: key.map(key_of),
         is_operators: true,
     }
+}
+
+/// The key of a text, the same in every store.
+pub(crate) fn key_of(text: &str) -> IdempotencyKey {
+    KeyHasher::Digest.key(&KeyText::new(text).unwrap())
 }
 
 /// Trips to the committer within which workers must have drained a queue.

@@ -8,7 +8,7 @@ use flashsale::store::{FORMAT, OLDEST_FORMAT};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
-use crate::harness::{Exited, Launch, Server};
+use crate::harness::{Exited, Launch, Server, place_keyed};
 
 /// Where the stores are, a directory for each format.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/store/fixtures");
@@ -59,18 +59,39 @@ fn lasting(mut rows: Value) -> Value {
     rows
 }
 
-/// What the program of the time said, in the words of this one.
-fn expected(format: u32) -> [Value; 2] {
+/// What the program of the time said.
+fn said(format: u32) -> Value {
     let path = format!("{FIXTURES}/format-{format}/expected.json");
-    let said: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The same in the words of this one.
+fn expected(format: u32) -> [Value; 2] {
+    let said = said(format);
     let (mut orders, mut products) = (said["orders"].clone(), said["products"].clone());
     for order in orders.as_array_mut().unwrap() {
-        order.as_object_mut().unwrap().extend([("reference".into(), Value::Null), ("metadata".into(), Value::Null)]);
+        add(order, [("reference", Value::Null), ("metadata", Value::Null)]);
     }
     for product in products.as_array_mut().unwrap() {
-        product.as_object_mut().unwrap().extend([("sku".into(), Value::Null), ("hidden".into(), json!(false))]);
+        add(product, [("sku", Value::Null), ("hidden", json!(false))]);
     }
     [lasting(orders), lasting(products)]
+}
+
+/// Adds what a later program says, where it is not said.
+fn add(row: &mut Value, fields: [(&str, Value); 2]) {
+    for (name, value) in fields {
+        row.as_object_mut().unwrap().entry(name).or_insert(value);
+    }
+}
+
+/// Sends the requests again that had keys: orders of 2099, so that a test finds their keys still kept.
+async fn assert_keys_are_kept(server: &Server, format: u32) {
+    for request in said(format)["keyed"].as_array().into_iter().flatten() {
+        let key = request["key"].as_str().unwrap();
+        let again = place_keyed(&server.client(), key, &request["order"]).await.expect(201);
+        assert_eq!((&again.body["jobId"], again.header("idempotency-replayed")), (&request["jobId"], "true"), "{key}");
+    }
 }
 
 async fn found(server: &Server) -> [Value; 2] {
@@ -90,6 +111,7 @@ async fn a_store_of_every_earlier_format_is_upgraded_after_a_backup_of_its_own()
         let mut server = launch.start().await;
         assert!(server.output().contains("upgraded the store's format"), "{}", server.output());
         assert_eq!(found(&server).await, expected(format), "{state}, format {format}");
+        assert_keys_are_kept(&server, format).await;
         let order = json!({"productId": 1, "userId": "ada", "quantity": 1, "reference": "cart-7"});
         server.put("/inventory/1", json!({"flashSaleActive": true})).await.expect(200);
         server.post("/orders", order).await.expect(201);
@@ -106,6 +128,7 @@ async fn a_store_of_every_earlier_format_is_upgraded_after_a_backup_of_its_own()
         let restored = server.launch.directory().join("restored");
         let other = Server::with().env("DATA_DIR", restored.to_str().unwrap()).start().await;
         assert_eq!(found(&other).await, expected(format), "the backup of {state}, format {format}");
+        assert_keys_are_kept(&other, format).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! An entry of an index, and the hashes that it is found by.
 
+use crate::domain::idempotency_key::IdempotencyKey;
+
 /// One entry of an index: the hash of a name, and an order's number.
 pub(in crate::store) type Entry = (u64, u64);
 
@@ -11,7 +13,7 @@ pub(in crate::store) fn of_user(user: &str) -> u64 {
     u64::from_le_bytes(first)
 }
 
-/// The part of a key's hash that is in the index. Who reads compares the whole.
-pub(in crate::store) const fn of_key(key: u128) -> u64 {
-    key as u64
+/// The part of a key that is in the index. Who reads compares the whole.
+pub(in crate::store) const fn of_key(key: IdempotencyKey) -> u64 {
+    key.hash().get()
 }

@@ -17,9 +17,9 @@ const SHARE: usize = WORDS * 64 / FILTER_BITS;
 /// Odd, so that every bit of a hash has a part in the upper bits of the product.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// So many hashes are looked for or added at once: first one word of each block, then the rest. Where little is done
-/// between two looks into memory the processor has many of them under way.
-const AT_ONCE: usize = 64;
+/// So many hashes are looked for or added at once: first one word of each block is read, then the rest. Where little is
+/// done between two looks into memory the processor has many of them under way.
+const AT_ONCE: usize = 128;
 
 /// One filter.
 pub(in crate::store) struct Filter {
@@ -83,7 +83,7 @@ impl Filter {
         while hashes.peek().is_some() {
             marks.clear();
             marks.extend(hashes.by_ref().take(AT_ONCE).map(Mark::of));
-            self.fetch(&marks);
+            std::hint::black_box(marks.iter().fold(0, |all, mark| all ^ self.first_word(*mark)));
             let blocks = self.words[self.first..].as_chunks_mut().0;
             for mark in &marks {
                 let block: &mut [u64; WORDS] = &mut blocks[mark.place(blocks.len())];
@@ -92,10 +92,10 @@ impl Filter {
         }
     }
 
-    /// Reads a word of each block, so that the processor fetches them, many at once.
-    fn fetch(&self, marks: &[Mark]) {
+    /// A word of the block of a mark.
+    fn first_word(&self, mark: Mark) -> u64 {
         let blocks = self.blocks();
-        std::hint::black_box(marks.iter().fold(0, |all, mark| all ^ blocks[mark.place(blocks.len())][0]));
+        blocks[mark.place(blocks.len())][0]
     }
 
     /// Whether the hash may be in it; false is sure.
@@ -103,18 +103,6 @@ impl Filter {
         let blocks = self.blocks();
         let block = &blocks[mark.place(blocks.len())];
         block.iter().enumerate().all(|(at, word)| word & mark.bit(at) != 0)
-    }
-
-    /// Calls `found` with the places of those of the marks, at most [`AT_ONCE`], that it may have.
-    fn each_it_may_have(&self, marks: &[Mark], mut found: impl FnMut(usize)) {
-        let blocks = self.blocks();
-        // Most of those that it does not have miss their first bit. No branch, which would be guessed wrong at times.
-        let (mut left, mut count) = ([0; AT_ONCE], 0);
-        for (at, mark) in marks.iter().enumerate() {
-            left[count] = at;
-            count += usize::from(blocks[mark.place(blocks.len())][0] & mark.bit(0) != 0);
-        }
-        left[..count].iter().filter(|at| self.may_have(marks[**at])).for_each(|at| found(*at));
     }
 }
 
@@ -241,8 +229,12 @@ impl Filters {
         for (part, hashes) in hashes.chunks(AT_ONCE).enumerate() {
             marks.clear();
             marks.extend(hashes.iter().map(|hash| Mark::of(*hash)));
+            // From all filters at once: what is waited for is memory.
+            let words = marks.iter().flat_map(|mark| self.groups().map(|group| group.filter.first_word(*mark)));
+            std::hint::black_box(words.fold(0, |all, word| all ^ word));
             for group in self.groups() {
-                group.filter.each_it_may_have(&marks, |at| places.push(part * AT_ONCE + at));
+                let found = marks.iter().enumerate().filter(|(_, mark)| group.filter.may_have(**mark));
+                places.extend(found.map(|(at, _)| part * AT_ONCE + at));
             }
         }
         // A hash may be in several filters.

@@ -1,9 +1,10 @@
 //! Does a store agree with itself? Its history is replayed, and every table is compared with the outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flashsale::domain::change::{Actor, Change, StoredResponse};
 use flashsale::domain::clock::Timestamp;
+use flashsale::domain::idempotency_key::IdempotencyKey;
 use flashsale::domain::job::{JobOutcome, JobState};
 use flashsale::domain::order::{Order, OrderId, OrderStatus};
 use flashsale::domain::product::{Product, ProductId, StockMove};
@@ -31,7 +32,7 @@ pub(super) struct History {
     pub(super) deeds: BTreeMap<Deed, u64>,
     /// Where orders have been, by an operator or not: one who asks for it again moves nothing.
     pub(super) reached: BTreeSet<Deed>,
-    responses: BTreeMap<u128, (OrderId, StoredResponse)>,
+    responses: HashMap<IdempotencyKey, (OrderId, StoredResponse)>,
     dead: BTreeSet<OrderId>,
     last_order: u64,
     paused: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flashsale::admission::{Accepted, IdempotencyKey, OrderRequest};
+use flashsale::admission::{Accepted, OrderRequest};
 use flashsale::committer::{Edit, OperatorMove, Settlement};
 use flashsale::domain::change::Actor;
 use flashsale::domain::money::Money;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::deed::{Deed, word};
 use super::ledger::{Fate, Ledger, Request};
-use crate::harness::engine::Engine;
+use crate::harness::engine::{Engine, key_of};
 use crate::harness::rng::Rng;
 
 /// Sold at once, with stock for everybody.
@@ -178,7 +178,7 @@ fn new_request(ledger: &mut Ledger, rng: &mut Rng) -> usize {
         user: UserId::new(&user).unwrap(),
         quantity: Quantity::new(1 + rng.below(3) as u32).unwrap(),
         priority: *rng.pick(&Priority::ALL),
-        key: keyed.then(|| IdempotencyKey::new(&format!("key-{number}")).unwrap()),
+        key: keyed.then(|| key_of(&format!("key-{number}"))),
         is_operators: true,
     };
     ledger.requests.push(Request { order, fate: Fate::Refused });
