@@ -99,9 +99,8 @@ pub fn run(config: Config, announce: impl FnOnce(&Banner)) -> Result<(), AppErro
     let runtime = runtime.enable_all().max_blocking_threads(limits::MAX_LOOK_UPS + 8).build()?;
     let ended = runtime.block_on(async {
         let mut ends = Ends::new()?;
-        let (mut app, banner) = App::start(config).await?;
+        let (mut app, banner) = App::start(config, || ends.in_order()).await?;
         announce(&banner);
-        ends.in_order();
         let ended = tokio::select! {
             signal = ends.next() => {
                 tracing::info!(signal, "stopping");
@@ -143,14 +142,18 @@ impl LastResort {
 }
 
 impl App {
-    /// Starts the rooms, from the store up to the listener.
-    pub async fn start(config: Config) -> Result<(Self, Banner), AppError> {
+    /// Starts the rooms, from the store up to the listener. `before_serving` is called before anybody gets a response.
+    pub async fn start(config: Config, before_serving: impl FnOnce()) -> Result<(Self, Banner), AppError> {
         let file = store::file_in(&config.data_dir);
-        Self::start_on(Medium::File(file), config).await
+        Self::start_on(Medium::File(file), config, before_serving).await
     }
 
     /// The same with the store in `medium`, which is in the data directory if it is a file.
-    pub async fn start_on(medium: Medium, config: Config) -> Result<(Self, Banner), AppError> {
+    pub async fn start_on(
+        medium: Medium,
+        config: Config,
+        before_serving: impl FnOnce(),
+    ) -> Result<(Self, Banner), AppError> {
         let targets = Targets::new(&config.mirrors)?;
         let in_force = InForce::of(&config, &targets);
         let clock = Clock::system();
@@ -284,6 +287,7 @@ impl App {
             cors: config.cors_origins.clone(),
             metrics: Arc::clone(&engine.metrics),
         };
+        before_serving();
         let server = tokio::spawn(http::serve(listener, site, serving, stopped));
         let nudges = tokio::spawn(nudge(engine.intake.stalls(), stop.clone()));
         let shutdown_timeout = config.shutdown_timeout;

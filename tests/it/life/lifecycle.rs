@@ -7,8 +7,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Answer, Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer, within,
-    write_all,
+    Answer, Client, Endpoint, Exited, Launch, Reply, Server, assert_problem, eventually, job_id, order_id, read_answer,
+    within, write_all,
 };
 
 /// Fails unless the process ended with this code and a sentence on standard error that mentions `about`.
@@ -95,8 +95,25 @@ async fn what_was_accepted_before_sigterm_is_there_after_it() {
     }
 }
 
+/// Also where it says only later that it listens. The moment between the two is short, so several servers try it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_has_responded_closes_its_store_at_sigterm() {
+    for _ in 0..12 {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let launch = Server::with().env("PORT", &port.to_string());
+        let mut process = launch.spawn();
+        let client = Client::new(&format!("127.0.0.1:{port}"));
+        let ready = || crate::harness::request(hyper::Method::GET, "/readyz", None, b"");
+        eventually("a response", async || client.try_send(ready()).await.ok()).await;
+        process.signal("TERM");
+        let exited = process.exit().await;
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+        assert!(!launch.data_dir().join("flashsale.redb.wal").exists(), "the store is open: {exited:?}");
+    }
+}
+
 /// Buys until the server does not answer any more, and gives the orders that were accepted.
-async fn buy_until_the_end(client: &crate::harness::Client, product: u64, buyer: u64) -> Vec<(u64, String)> {
+async fn buy_until_the_end(client: &Client, product: u64, buyer: u64) -> Vec<(u64, String)> {
     let mut accepted = Vec::new();
     loop {
         let body = json!({"productId": product, "userId": format!("buyer-{buyer}"), "quantity": 1}).to_string();

@@ -139,7 +139,7 @@ async fn serve(disk: &Arc<Disk>) -> (App, Client) {
         alerts: flashsale::config::AlertConfig::default(),
         mirrors: flashsale::config::MirrorsConfig { database: None, redis: None, events: None, kept_records: 0 },
     };
-    let (app, banner) = App::start_on(disk.medium(), config).await.unwrap();
+    let (app, banner) = App::start_on(disk.medium(), config, || {}).await.unwrap();
     (app, Client::new(&banner.address.to_string()))
 }
 
