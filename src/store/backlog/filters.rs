@@ -78,7 +78,7 @@ fn rebuild(
             }
             filter.add(hashes.iter().copied());
             entries += hashes.len();
-            runs.push(run);
+            runs.push((run, Filter::of_run(hashes.iter().copied())));
             before = run;
         }
         runs.reverse();

@@ -40,6 +40,8 @@ struct Sealed {
     sorted: Vec<Entry>,
     /// The last order.
     run: u64,
+    /// The run's own filter, made with them.
+    filter: Filter,
     /// How many of `sorted` are in the tables.
     written: usize,
 }
@@ -122,12 +124,13 @@ impl Index {
                 return None;
             }
             let first = sealed.entries.entries().first().map_or(sealed.run, |entry| entry.1);
-            self.filters.add_run(first, sealed.run);
+            self.filters.add_run(first, sealed.run, std::mem::take(&mut sealed.filter));
             self.sealed = None;
         }
         let (_, run) = self.recent.entries().last().copied().filter(|_| self.recent.len() >= INDEX_RUN)?;
         let entries = Arc::new(std::mem::take(&mut self.recent));
-        self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted: Vec::new(), run, written: 0 });
+        let (sorted, filter) = Default::default();
+        self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted, run, filter, written: 0 });
         Some(entries)
     }
 
@@ -156,8 +159,8 @@ impl Index {
         Candidates { orders, runs: self.filters.runs_with(hash) }
     }
 
-    /// A filter for these whole runs, oldest first, which had none.
-    pub(in crate::store) fn add_filter(&mut self, filter: Filter, runs: Vec<u64>) {
+    /// A filter for these whole runs, oldest first, which had none; each comes with its own.
+    pub(in crate::store) fn add_filter(&mut self, filter: Filter, runs: Vec<(u64, Filter)>) {
         self.filters.add_filter(filter, runs);
     }
 
@@ -189,8 +192,9 @@ pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
     let full = index.write().mark_written(slice.rows.len());
     if let Some(full) = full {
         let sorted = sort(full.entries());
+        let filter = Filter::of_run(sorted.iter().map(|entry| entry.0));
         if let Some(sealed) = &mut index.write().sealed {
-            sealed.sorted = sorted;
+            (sealed.sorted, sealed.filter) = (sorted, filter);
         }
     }
 }

@@ -6,6 +6,11 @@
 //! of a name that it is new. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a
 //! full filter that does not have the hash. Each filter is larger than the one before it, so that there are few to look
 //! into.
+//!
+//! Many runs share a filter, so each has a small one of its own beside it: of those runs that a filter points to, it
+//! says which to read. It has [`RUN_FILTER_BITS`] bits for each entry, and about one in thirty says "perhaps" in vain.
+
+use std::collections::BTreeMap;
 
 use crate::limits::{FILTER_BITS, FILTER_ENTRIES, INDEX_RUN, MAX_FILTER_ENTRIES, MAX_FILTERED_ENTRIES};
 
@@ -14,6 +19,8 @@ use super::entry::Entry;
 const WORDS: usize = 8;
 /// Entries for each block.
 const SHARE: usize = WORDS * 64 / FILTER_BITS;
+/// Bits for each entry of a run in the run's own filter.
+const RUN_FILTER_BITS: usize = 8;
 /// Odd, so that every bit of a hash has a part in the upper bits of the product.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -22,6 +29,7 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const AT_ONCE: usize = 128;
 
 /// One filter.
+#[derive(Default)]
 pub(in crate::store) struct Filter {
     words: Vec<u64>,
     /// Where the blocks begin, so that each is one line of the cache.
@@ -60,12 +68,20 @@ impl Mark {
 }
 
 impl Filter {
-    /// For so many entries, a multiple of [`FILTER_ENTRIES`]. Its memory comes as zeros from the system and is taken
+    /// For so many entries, a multiple of [`SHARE`]. Its memory comes as zeros from the system and is taken
     /// page by page as entries come.
     pub(in crate::store) fn for_entries(entries: usize) -> Self {
         let words = vec![0; entries / SHARE * WORDS + WORDS - 1];
         let first = words.as_ptr().align_offset(WORDS * 8).min(WORDS - 1);
         Self { words, first }
+    }
+
+    /// A small one for all entries of a run.
+    pub(in crate::store) fn of_run(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
+        let mut filter =
+            Self::for_entries((hashes.len() * RUN_FILTER_BITS).div_ceil(FILTER_BITS).next_multiple_of(SHARE));
+        filter.add(hashes);
+        filter
     }
 
     fn blocks(&self) -> &[[u64; WORDS]] {
@@ -127,6 +143,8 @@ pub(super) struct Filters {
     /// Runs that have a part in no filter, oldest first: those that were there at the opening and whose filters are not
     /// made yet, and those beyond [`MAX_FILTERED_ENTRIES`].
     bare: Vec<u64>,
+    /// The small filters of the runs that have a part in one of the others.
+    of_runs: BTreeMap<u64, Filter>,
     /// The last whole run.
     through: u64,
 }
@@ -161,6 +179,8 @@ impl Filters {
             self.bare.extend(self.full.remove(0).runs);
             self.bare.sort_unstable();
             self.bare.dedup();
+            // One that a later filter has a part of stays without its own as well.
+            self.bare.iter().for_each(|run| drop(self.of_runs.remove(run)));
         }
         let filter = Filter::for_entries(capacity);
         self.open = Some(Group { filter, runs: Vec::new(), entries: 0, orders: (first, first) });
@@ -171,9 +191,11 @@ impl Filters {
         self.groups().map(|group| group.filter.capacity()).sum()
     }
 
-    /// A run of orders from `first` on is whole. Its entries are in one filter or in two that follow each other.
-    pub(super) fn add_run(&mut self, first: u64, run: u64) {
+    /// A run of orders from `first` on is whole. Its entries are in one filter or in two that follow each other, and in
+    /// a small one of its own.
+    pub(super) fn add_run(&mut self, first: u64, run: u64, own: Filter) {
         self.through = run;
+        self.of_runs.insert(run, own);
         for group in self.full.iter_mut().chain(&mut self.open) {
             if group.orders.0 <= run && group.orders.1 >= first {
                 group.runs.push(run);
@@ -199,10 +221,13 @@ impl Filters {
         Some(wanted.min(room).min(MAX_FILTER_ENTRIES)).filter(|capacity| *capacity > 0)
     }
 
-    /// A filter that has these runs, oldest first, which had none.
-    pub(super) fn add_filter(&mut self, filter: Filter, mut runs: Vec<u64>) {
+    /// A filter that has these runs, oldest first, which had none; each comes with its own.
+    pub(super) fn add_filter(&mut self, filter: Filter, mut runs: Vec<(u64, Filter)>) {
         // Some may have been removed meanwhile.
-        runs.retain(|run| self.bare.contains(run));
+        runs.retain(|(run, _)| self.bare.contains(run));
+        let own = runs;
+        let runs: Vec<u64> = own.iter().map(|(run, _)| *run).collect();
+        self.of_runs.extend(own);
         let (Some(first), Some(last)) = (runs.first().copied(), runs.last().copied()) else { return };
         self.bare.retain(|run| !runs.contains(run));
         let at = self.full.partition_point(|group| group.orders.0 < first);
@@ -218,6 +243,7 @@ impl Filters {
         // One without a run may have entries that are in memory.
         self.full.retain(|group| !group.runs.is_empty() || group.orders.1 > self.through);
         self.bare.retain(|run| *run >= first);
+        self.of_runs = self.of_runs.split_off(&first);
     }
 
     /// The places of those of the hashes that the index may have, in memory or in a whole run; it surely has no other.
@@ -254,6 +280,7 @@ impl Filters {
         let mark = Mark::of(hash);
         let groups = self.groups().filter(|group| group.filter.may_have(mark));
         let mut runs: Vec<u64> = groups.flat_map(|group| &group.runs).chain(&self.bare).copied().collect();
+        runs.retain(|run| self.of_runs.get(run).is_none_or(|own| own.may_have(mark)));
         runs.sort_unstable_by(|a, b| b.cmp(a));
         runs.dedup();
         runs
@@ -301,13 +328,13 @@ mod tests {
         filters.add(&[(hash(1), 21)]);
         assert_eq!(filters.runs_with(hash(1)), [20, 10], "the run is not whole yet");
         assert!(filters.may_be_in_memory(hash(1)) && !filters.may_be_in_memory(hash(2)));
-        filters.add_run(21, 30);
+        filters.add_run(21, 30, own([1]));
         assert_eq!(filters.runs_with(hash(1)), [30, 20, 10]);
         assert!(!filters.may_be_in_memory(hash(1)), "the run is whole");
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
         let mut filter = Filter::for_entries(FILTER_ENTRIES);
         filter.add([hash(2)].into_iter());
-        filters.add_filter(filter, vec![10, 20]);
+        filters.add_filter(filter, vec![(10, own([2])), (20, own([2, 3]))]);
         assert_eq!(filters.runs_with(hash(1)), [30]);
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
         assert_eq!(filters.may_have(&[3, 2, 1, 3].map(hash)), [1, 2]);
@@ -315,6 +342,33 @@ mod tests {
         assert_eq!(filters.runs_with(hash(2)), [20]);
         filters.forget_below(31);
         assert_eq!((filters.run_count(), filters.full.len()), (0, 0));
+    }
+
+    /// The filter of a run that has these.
+    fn own<const N: usize>(numbers: [u64; N]) -> Filter {
+        Filter::of_run(numbers.into_iter().map(hash))
+    }
+
+    #[test]
+    fn of_the_runs_of_a_filter_hardly_any_is_read_that_does_not_have_the_hash() {
+        let (runs, each) = (16, INDEX_RUN as u64);
+        let mut filters = Filters::default();
+        for run in 1..=runs {
+            let numbers = (run - 1) * each..run * each;
+            filters.add(&numbers.clone().map(|number| (hash(number), 1 + number)).collect::<Vec<_>>());
+            let hashes: Vec<_> = numbers.map(hash).collect();
+            filters.add_run(1 + (run - 1) * each, run * each, Filter::of_run(hashes.into_iter()));
+        }
+        let numbers = (0..runs * each).step_by(997);
+        let read = numbers.clone().map(|number| {
+            let found = filters.runs_with(hash(number));
+            assert!(found.contains(&((number / each + 1) * each)), "{number}");
+            found.len()
+        });
+        let (read, all) = (read.sum::<usize>(), numbers.count());
+        assert!(read < 2 * all, "{read} runs for {all} hashes of {runs} runs");
+        filters.forget_below(runs * each);
+        assert_eq!((filters.of_runs.len(), filters.runs_with(hash(0)).len()), (1, 0));
     }
 
     /// Adds the entries of so many orders after `last`, which share a hash; its new last.
@@ -328,14 +382,14 @@ mod tests {
     fn a_run_that_begins_in_one_filter_and_ends_in_the_next_is_found_by_either() {
         let mut filters = Filters::default();
         let last = add_orders(&mut filters, 0, FILTER_ENTRIES - 2);
-        filters.add_run(1, last);
+        filters.add_run(1, last, own([0]));
         let (one, other) = (last + 1, last + INDEX_RUN as u64);
         filters.add(&[(hash(1), one)]);
         add_orders(&mut filters, one, INDEX_RUN - 2);
         filters.add(&[(hash(2), other)]);
         assert!(filters.full.len() == 1 && filters.may_have(&[1, 2].map(hash)) == [0, 1], "from memory");
-        filters.add_run(one, other);
-        assert_eq!(filters.runs_with(hash(1)), [other, last], "the first filter has both runs");
+        filters.add_run(one, other, own([0, 1, 2]));
+        assert_eq!(filters.runs_with(hash(1)), [other], "the first filter has both runs, and one of them has it");
         assert_eq!(filters.runs_with(hash(2)), [other]);
         assert_eq!(filters.runs_with(hash(0)), [other, last]);
     }
@@ -354,7 +408,7 @@ mod tests {
     fn a_filter_stays_while_it_has_entries_in_memory_though_its_runs_are_gone() {
         let mut filters = Filters::default();
         let last = add_orders(&mut filters, 0, FILTER_ENTRIES - 1);
-        filters.add_run(1, last);
+        filters.add_run(1, last, own([0]));
         filters.add(&[(hash(1), last + 1), (hash(0), last + 2)]);
         filters.forget_below(last + 1);
         assert!(filters.may_have(&[hash(1)]) == [0] && filters.run_count() == 0);
@@ -364,7 +418,7 @@ mod tests {
     fn a_filter_for_a_run_that_was_removed_meanwhile_is_not_kept() {
         let mut filters = Filters::none_of(vec![10]);
         filters.forget_below(11);
-        filters.add_filter(Filter::for_entries(FILTER_ENTRIES), vec![10]);
+        filters.add_filter(Filter::for_entries(FILTER_ENTRIES), vec![(10, own([1]))]);
         assert_eq!(filters.full.len(), 0);
     }
 
@@ -378,7 +432,7 @@ mod tests {
             let open = filters.open.as_mut().unwrap();
             open.entries = open.filter.capacity();
             capacities.push(open.entries / FILTER_ENTRIES);
-            filters.add_run(run, run);
+            filters.add_run(run, run, own([run]));
             assert!(filters.capacity() <= MAX_FILTERED_ENTRIES);
         }
         assert_eq!(capacities, [1, 2, 4, 8, 8, 8, 8]);
