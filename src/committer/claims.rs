@@ -22,7 +22,7 @@ use crate::domain::refusal::Refusal;
 use super::keys::Keys;
 
 /// So many keys of a batch are claimed, or given back, under one lock: their places are fetched together.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 128;
 
 type Outcome = Result<Receipt, Refusal>;
 
@@ -36,7 +36,7 @@ pub struct KeyClaims {
 /// The keys by their hashes. Two keys that share one, which practically never happens, wait for each other.
 #[derive(Debug, Default)]
 struct UnderWay {
-    /// With each, the hash of the key and of what was asked for; it is compared with those of this process only.
+    /// With each, the fingerprint of its request: of two with one key, it says whether they are the same.
     keys: Keys,
     /// Those who repeat requests that are under way: mostly nobody.
     waiting: HashMap<u64, Vec<oneshot::Sender<Outcome>>, RandomState>,
@@ -85,7 +85,7 @@ pub struct PendingReply(oneshot::Receiver<Outcome>);
 impl KeyClaims {
     /// Claims a key for a request that asks for `asked`.
     pub fn begin(self: &Arc<Self>, key: IdempotencyKey, asked: &impl Hash) -> Claimed {
-        let asked = self.asked.hash_one((key, asked));
+        let asked = self.fingerprint(key, asked);
         match self.under_way.lock().claim(key.hash().get(), asked) {
             None => Claimed::First(KeyClaim { claims: Some(Arc::clone(self)), key, submitted: false }),
             Some(taken) => Claimed::Taken(taken),
@@ -104,11 +104,16 @@ impl KeyClaims {
         }
         let wanted = requests.enumerate().filter_map(|(at, (key, asks))| {
             let key = key?;
-            Some((key, (at, self.asked.hash_one((key, asks)))))
+            Some((key, (at, self.fingerprint(key, &asks))))
         });
         self.each(wanted, |under_way, key, (at, asked)| taken.extend(Some(at).zip(under_way.claim(key, asked))));
         taken.iter().for_each(|(at, _)| keys[*at] = None);
         (BatchClaims { claims: Arc::clone(self), keys, submitted: false }, taken)
+    }
+
+    /// Of a request. That two under one key share it though they differ happens once in four thousand million.
+    fn fingerprint(&self, key: IdempotencyKey, asked: &impl Hash) -> u32 {
+        (self.asked.hash_one((key, asked)) >> 32) as u32
     }
 
     /// Visits keys, each with something else, some under each lock.
@@ -132,7 +137,7 @@ impl KeyClaims {
 
 impl UnderWay {
     /// Claims a key if it is free; else waits for the request that has it.
-    fn claim(&mut self, key: u64, asked: u64) -> Option<Taken> {
+    fn claim(&mut self, key: u64, asked: u32) -> Option<Taken> {
         let first_asked = self.keys.insert(key, asked)?;
         let (sender, reply) = oneshot::channel();
         self.waiting.entry(key).or_default().push(sender);

@@ -10,11 +10,14 @@ use crate::domain::scatter::Scatter;
 const FREE: u64 = 0;
 const LEAST_SLOTS: usize = 64;
 
-/// Keys, each with a number. At most three quarters of the slots are taken.
+/// Keys, each with a number. At most three quarters of the slots are taken. The numbers are beside the keys and not
+/// between them: to remove a key, only keys are looked at.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// A power of two of them, or none.
-    slots: Vec<(u64, u64)>,
+    slots: Vec<u64>,
+    /// The numbers of the keys in the slots.
+    numbers: Vec<u32>,
     taken: usize,
     scatter: Scatter,
 }
@@ -23,20 +26,20 @@ impl Keys {
     /// Reads the places of these keys, so that the processor fetches them, many at once.
     pub(super) fn fetch(&self, keys: impl Iterator<Item = u64>) {
         if !self.slots.is_empty() {
-            std::hint::black_box(keys.fold(0, |all, key| all ^ self.slots[self.home(key)].0));
+            std::hint::black_box(keys.fold(0, |all, key| all ^ self.slots[self.home(key)]));
         }
     }
 
     /// Adds a key with its number, or returns the number that it has.
-    pub(super) fn insert(&mut self, key: u64, number: u64) -> Option<u64> {
+    pub(super) fn insert(&mut self, key: u64, number: u32) -> Option<u32> {
         if 4 * (self.taken + 1) > 3 * self.slots.len() {
             self.grow();
         }
         let at = self.find(key);
-        if self.slots[at].0 == key {
-            return Some(self.slots[at].1);
+        if self.slots[at] == key {
+            return Some(self.numbers[at]);
         }
-        self.slots[at] = (key, number);
+        (self.slots[at], self.numbers[at]) = (key, number);
         self.taken += 1;
         None
     }
@@ -47,7 +50,7 @@ impl Keys {
             return;
         }
         let mut gap = self.find(key);
-        if self.slots[gap].0 == FREE {
+        if self.slots[gap] == FREE {
             return;
         }
         self.taken -= 1;
@@ -55,16 +58,16 @@ impl Keys {
         let mut at = gap;
         loop {
             at = self.next(at);
-            let (key, _) = self.slots[at];
+            let key = self.slots[at];
             if key == FREE {
                 break;
             }
             if self.distance(self.home(key), at) >= self.distance(gap, at) {
-                self.slots[gap] = self.slots[at];
+                (self.slots[gap], self.numbers[gap]) = (key, self.numbers[at]);
                 gap = at;
             }
         }
-        self.slots[gap] = (FREE, 0);
+        self.slots[gap] = FREE;
     }
 
     #[cfg(test)]
@@ -74,17 +77,18 @@ impl Keys {
 
     fn grow(&mut self) {
         let slots = (2 * self.slots.len()).max(LEAST_SLOTS);
-        let before = std::mem::replace(&mut self.slots, vec![(FREE, 0); slots]);
-        for slot in before.into_iter().filter(|slot| slot.0 != FREE) {
-            let at = self.find(slot.0);
-            self.slots[at] = slot;
+        let keys = std::mem::replace(&mut self.slots, vec![FREE; slots]);
+        let numbers = std::mem::replace(&mut self.numbers, vec![0; slots]);
+        for (key, number) in keys.into_iter().zip(numbers).filter(|(key, _)| *key != FREE) {
+            let at = self.find(key);
+            (self.slots[at], self.numbers[at]) = (key, number);
         }
     }
 
     /// Where a key is, or the free slot where it would be.
     fn find(&self, key: u64) -> usize {
         let mut at = self.home(key);
-        while self.slots[at].0 != key && self.slots[at].0 != FREE {
+        while self.slots[at] != key && self.slots[at] != FREE {
             at = self.next(at);
         }
         at
