@@ -4,7 +4,8 @@
 //! without HTTP. One client drives it in alternating rounds, closed loop, every answer after its orders are on disk:
 //! orders without and with a key, one by one and in batches. Every ratio is that of two rounds in a row, so a machine
 //! that is slow for a while is slow for both. Then both kinds at once, on half of the connections each: how long those
-//! without a key take beside those with one, and beside others without.
+//! without a key take beside those with one, and beside others without. In the end batches of the first keyed round are
+//! sent again, for what a repeated request costs.
 //!
 //! Bytes are those that the server has sent to the disk, draining the queue included, for each order. With `--server`
 //! another build is measured; it gets its kept keys over HTTP, in batches, as its store may be of another format.
@@ -34,7 +35,7 @@ use flashsale::store::{self, Medium};
 
 use driver::client::Connection;
 use driver::figures::{Spread, Used, us_each};
-use driver::load::{self, Keys, Load, Orders, Trip};
+use driver::load::{self, Expected, Keys, Load, Orders, Trip};
 use driver::run;
 use driver::server::{self, Server};
 use shop::Shop;
@@ -51,6 +52,8 @@ const ROUND_OVERHEAD: Duration = Duration::from_secs(10);
 /// For a case beyond its rounds: filling, starting, warming up and checking.
 const CASE_OVERHEAD: Duration = Duration::from_secs(900);
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Batches that are sent again in the end.
+const REPEATED: u64 = 50;
 
 /// Compares orders with an idempotency key with those without.
 #[derive(Parser)]
@@ -170,9 +173,10 @@ impl<'o> Case<'o> {
     /// All rounds; whether the ratios are what they must be.
     async fn run(mut self) -> bool {
         println!("  orders  keys     orders/s   p99 ms  server us  bytes each");
-        let mut met = true;
+        let (mut met, mut first_keyed) = (true, 0);
         for trip in [Trip::Single, Trip::Batch(BATCH)] {
             for keys in [Keys::None, Keys::Each] {
+                first_keyed = self.orders.next_user();
                 self.round(trip, keys, WARM_UP).await;
             }
             let time = Duration::from_secs(self.options.seconds);
@@ -196,6 +200,7 @@ impl<'o> Case<'o> {
             met &= rates.median >= TARGET_RATIO;
             self.beside(trip, time).await;
         }
+        self.repeat(first_keyed).await;
         let memory = self.server.resident_bytes();
         self.server.settle(self.acknowledged).await;
         println!("  the server had {:.0} MB resident at the end", memory as f64 / 1e6);
@@ -243,6 +248,23 @@ impl<'o> Case<'o> {
         let [beside_unkeyed, beside_keyed] = p99;
         Spread::of(beside_unkeyed).print("p99 ms beside unkeyed");
         Spread::of(beside_keyed).print("p99 ms beside keyed");
+    }
+
+    /// Sends batches of keyed orders again, from that of the user `first` on, one after the other.
+    async fn repeat(&self, first: u64) {
+        let expected = Expected { status: 200, text: "\"idempotencyReplayed\":true", times: BATCH };
+        let load =
+            Load { orders: self.orders.again_from(first), expected, ..self.load(Trip::Batch(BATCH), Keys::Each) };
+        let mut connection = Connection::open(self.server.port).await.expect("the server accepts a connection");
+        let mut request = load.orders.request_with(load.trip, load.keys);
+        let before = Used::by(&self.server);
+        for _ in 0..REPEATED {
+            let answer = connection.ask(request.next(&load.orders)).await;
+            load.expected.check(answer.status, answer.body);
+        }
+        let used = Used::by(&self.server).since(&before);
+        let each = us_each(used.server, REPEATED * load.orders_each());
+        println!("  a repeated order of a batch takes {each:.1} us of the server");
     }
 
     fn connections(&self, trip: Trip) -> u32 {

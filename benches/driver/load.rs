@@ -78,6 +78,16 @@ impl Orders {
         Arc::new(Self { product, next_user: AtomicU64::new(0) })
     }
 
+    /// The same orders again, from that of the user `first` on.
+    pub(crate) fn again_from(&self, first: u64) -> Arc<Self> {
+        Arc::new(Self { product: self.product, next_user: AtomicU64::new(first) })
+    }
+
+    /// The user of the next order.
+    pub(crate) fn next_user(&self) -> u64 {
+        self.next_user.load(Ordering::Relaxed)
+    }
+
     pub(crate) const fn product(&self) -> u64 {
         self.product
     }
