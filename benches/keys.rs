@@ -153,17 +153,20 @@ impl<'o> Case<'o> {
     }
 
     async fn fill_over_http(&self, kept: u64) -> u64 {
-        let load = self.load(Trip::Batch(BATCH), Keys::Each);
-        let mut connection = Connection::open(self.server.port).await.expect("the server accepts a connection");
-        let mut request = self.orders.request_with(load.trip, load.keys);
-        let mut sent = 0;
-        while sent < kept {
-            let answer = connection.ask(request.next(&self.orders)).await;
-            load.expected.check(answer.status, answer.body);
-            sent += BATCH as u64;
-        }
+        let batches = kept.div_ceil(BATCH as u64);
+        self.send(&self.load(Trip::Batch(BATCH), Keys::Each), batches).await;
         self.server.drain().await;
-        sent
+        batches * BATCH as u64
+    }
+
+    /// Sends requests on one connection, one after the other.
+    async fn send(&self, load: &Load, requests: u64) {
+        let mut connection = Connection::open(self.server.port).await.expect("the server accepts a connection");
+        let mut request = load.orders.request_with(load.trip, load.keys);
+        for _ in 0..requests {
+            let answer = connection.ask(request.next(&load.orders)).await;
+            load.expected.check(answer.status, answer.body);
+        }
     }
 
     fn load(&self, trip: Trip, keys: Keys) -> Load {
@@ -255,13 +258,8 @@ impl<'o> Case<'o> {
         let expected = Expected { status: 200, text: "\"idempotencyReplayed\":true", times: BATCH };
         let load =
             Load { orders: self.orders.again_from(first), expected, ..self.load(Trip::Batch(BATCH), Keys::Each) };
-        let mut connection = Connection::open(self.server.port).await.expect("the server accepts a connection");
-        let mut request = load.orders.request_with(load.trip, load.keys);
         let before = Used::by(&self.server);
-        for _ in 0..REPEATED {
-            let answer = connection.ask(request.next(&load.orders)).await;
-            load.expected.check(answer.status, answer.body);
-        }
+        self.send(&load, REPEATED).await;
         let used = Used::by(&self.server).since(&before);
         let each = us_each(used.server, REPEATED * load.orders_each());
         println!("  a repeated order of a batch takes {each:.1} us of the server");

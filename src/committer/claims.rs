@@ -104,9 +104,9 @@ impl KeyClaims {
         }
         let wanted = requests.enumerate().filter_map(|(at, (key, asks))| {
             let key = key?;
-            Some((key, (at, self.fingerprint(key, &asks))))
+            Some(((at, self.fingerprint(key, &asks)), key))
         });
-        self.each(wanted, |under_way, key, (at, asked)| taken.extend(Some(at).zip(under_way.claim(key, asked))));
+        self.each(wanted, |under_way, (at, asked), key| taken.extend(Some(at).zip(under_way.claim(key, asked))));
         taken.iter().for_each(|(at, _)| keys[*at] = None);
         (BatchClaims { claims: Arc::clone(self), keys, submitted: false }, taken)
     }
@@ -117,20 +117,20 @@ impl KeyClaims {
     }
 
     /// Visits keys, each with something else, some under each lock.
-    fn each<T: Copy>(
+    fn each<T>(
         &self,
-        mut keys: impl Iterator<Item = (IdempotencyKey, T)>,
-        mut visit: impl FnMut(&mut UnderWay, u64, T),
+        mut keys: impl Iterator<Item = (T, IdempotencyKey)>,
+        mut visit: impl FnMut(&mut UnderWay, T, u64),
     ) {
         let mut some = Vec::with_capacity(AT_ONCE);
         loop {
-            some.extend(keys.by_ref().take(AT_ONCE).map(|(key, with)| (key.hash().get(), with)));
+            some.extend(keys.by_ref().take(AT_ONCE).map(|(with, key)| (with, key.hash().get())));
             if some.is_empty() {
                 return;
             }
             let mut under_way = self.under_way.lock();
-            under_way.keys.fetch(some.iter().map(|(key, _)| *key));
-            some.drain(..).for_each(|(key, with)| visit(&mut under_way, key, with));
+            under_way.keys.fetch(some.iter().map(|(_, key)| *key));
+            some.drain(..).for_each(|(with, key)| visit(&mut under_way, with, key));
         }
     }
 }
@@ -232,12 +232,8 @@ impl BatchClaims {
     }
 
     fn end<'o>(&mut self, outcome: impl Fn(usize) -> Option<&'o Outcome>) {
-        if self.keys.is_empty() {
-            return;
-        }
-        let keys = std::mem::take(&mut self.keys);
-        let keys = keys.into_iter().enumerate().filter_map(|(at, key)| Some((key?, at)));
-        self.claims.each(keys, |under_way, key, at| under_way.end(key, outcome(at)));
+        self.claims.each(self.keys(), |under_way, at, key| under_way.end(key, outcome(at)));
+        self.keys.clear();
     }
 }
 

@@ -4,7 +4,7 @@
 //! waits for memory key by key. It is open addressing with linear probing, where what is removed leaves no mark (Knuth,
 //! "The Art of Computer Programming", volume 3, section 6.4, algorithms L and R).
 
-use crate::domain::scatter::Scatter;
+use crate::domain::scatter::{self, Scatter};
 
 /// No key is 0.
 const FREE: u64 = 0;
@@ -23,10 +23,10 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the places of these keys, so that the processor fetches them, many at once.
+    /// Fetches the places of these keys together.
     pub(super) fn fetch(&self, keys: impl Iterator<Item = u64>) {
         if !self.slots.is_empty() {
-            std::hint::black_box(keys.fold(0, |all, key| all ^ self.slots[self.home(key)]));
+            scatter::fetch(keys.map(|key| self.slots[self.home(key)]));
         }
     }
 

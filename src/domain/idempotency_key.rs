@@ -78,7 +78,7 @@ impl KeyHasher {
     pub fn key(&self, KeyText(text): &KeyText<'_>) -> IdempotencyKey {
         IdempotencyKey::from_bytes(match self {
             Self::Secret(hasher) => hasher.hash(text.as_bytes()).as_bytes(),
-            Self::Digest => half(blake3::hash(text.as_bytes()).as_bytes()),
+            Self::Digest => blake3::hash(text.as_bytes()).as_bytes().as_chunks().0[0],
         })
     }
 }
@@ -91,12 +91,6 @@ impl fmt::Debug for KeyHasher {
             Self::Digest => "Digest",
         })
     }
-}
-
-fn half(hash: &[u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash[..16]);
-    half
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Places of numbers in a table.
+//! Places of numbers in a table, and how to wait for many of them at once.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -9,6 +9,12 @@ use std::hash::BuildHasher;
 pub struct Scatter {
     /// Odd.
     multiplier: u64,
+}
+
+/// Reads these words of a table, so that the processor fetches what is around them. Where little is done between two of
+/// them it has many under way.
+pub fn fetch(words: impl Iterator<Item = u64>) {
+    std::hint::black_box(words.fold(0, |all, word| all ^ word));
 }
 
 impl Default for Scatter {

@@ -13,7 +13,7 @@ use crate::store::tables::{definitions, head_row};
 /// What was made with the store, and stays.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Secrets {
-    /// The secret that all others are derived from.
+    /// What job numbers are made with, and what the secrets of cursors and of sessions are derived from.
     pub(in crate::store) general: [u8; 32],
     /// What makes the numbers of idempotency keys.
     pub(in crate::store) keys: KeyHasher,

@@ -28,12 +28,8 @@ impl StoredResponseRow {
 
 /// Writes the bytes in two steps, and not in sixteen: postcard writes a float as the eight bytes that it is.
 fn at_once<S: Serializer>(key: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
-    let halves: [f64; 2] = std::array::from_fn(|half| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&key[8 * half..][..8]);
-        f64::from_le_bytes(bytes)
-    });
-    halves.serialize(serializer)
+    let (halves, _) = key.as_chunks();
+    [halves[0], halves[1]].map(f64::from_le_bytes).serialize(serializer)
 }
 
 #[cfg(test)]

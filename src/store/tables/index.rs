@@ -129,7 +129,7 @@ impl Index {
         }
         let (_, run) = self.recent.entries().last().copied().filter(|_| self.recent.len() >= INDEX_RUN)?;
         let entries = Arc::new(std::mem::take(&mut self.recent));
-        let (sorted, filter) = Default::default();
+        let (sorted, filter) = (Vec::new(), Filter::default());
         self.sealed = Some(Sealed { entries: Arc::clone(&entries), sorted, run, filter, written: 0 });
         Some(entries)
     }

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::scatter;
 use crate::limits::{FILTER_BITS, FILTER_ENTRIES, INDEX_RUN, MAX_FILTER_ENTRIES, MAX_FILTERED_ENTRIES};
 
 use super::entry::Entry;
@@ -24,8 +25,7 @@ const RUN_FILTER_BITS: usize = 8;
 /// Odd, so that every bit of a hash has a part in the upper bits of the product.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// So many hashes are looked for or added at once: first one word of each block is read, then the rest. Where little is
-/// done between two looks into memory the processor has many of them under way.
+/// So many hashes are looked for or added at once: first one word of each block is fetched, then the rest is read.
 const AT_ONCE: usize = 128;
 
 /// One filter.
@@ -99,7 +99,7 @@ impl Filter {
         while hashes.peek().is_some() {
             marks.clear();
             marks.extend(hashes.by_ref().take(AT_ONCE).map(Mark::of));
-            std::hint::black_box(marks.iter().fold(0, |all, mark| all ^ self.first_word(*mark)));
+            scatter::fetch(marks.iter().map(|mark| self.first_word(*mark)));
             let blocks = self.words[self.first..].as_chunks_mut().0;
             for mark in &marks {
                 let block: &mut [u64; WORDS] = &mut blocks[mark.place(blocks.len())];
@@ -256,8 +256,7 @@ impl Filters {
             marks.clear();
             marks.extend(hashes.iter().map(|hash| Mark::of(*hash)));
             // From all filters at once: what is waited for is memory.
-            let words = marks.iter().flat_map(|mark| self.groups().map(|group| group.filter.first_word(*mark)));
-            std::hint::black_box(words.fold(0, |all, word| all ^ word));
+            scatter::fetch(marks.iter().flat_map(|mark| self.groups().map(|group| group.filter.first_word(*mark))));
             for group in self.groups() {
                 let found = marks.iter().enumerate().filter(|(_, mark)| group.filter.may_have(**mark));
                 places.extend(found.map(|(at, _)| part * AT_ONCE + at));
