@@ -1,110 +1,123 @@
 //! A hash table of the keys of requests under way, each with one number.
 //!
-//! It does what a map of the standard library does, and lets who has many keys fetch their places first: such a map
-//! waits for memory key by key. It is open addressing with linear probing, where what is removed leaves no mark (Knuth,
-//! "The Art of Computer Programming", volume 3, section 6.4, algorithms L and R).
+//! It does what a map of the standard library does, and costs less where keys come and go by the thousand. Who has many
+//! fetches their places first; such a map waits for memory key by key. A key is in its bucket, which is one line of the
+//! processor's cache, and all places of a bucket are compared without a branch. A key that goes moves no other. The few
+//! that find their bucket full are kept outside (buckets with an overflow area: Knuth, "The Art of Computer
+//! Programming", volume 3, section 6.4).
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use crate::domain::scatter::{self, Scatter};
 
 /// No key is 0.
 const FREE: u64 = 0;
-const LEAST_SLOTS: usize = 64;
+/// Places of a bucket: with the count beside them they are a line of the cache.
+const PLACES: usize = 7;
+const LEAST_BUCKETS: usize = 8;
 
-/// Keys, each with a number. At most three quarters of the slots are taken. The numbers are beside the keys and not
-/// between them: to remove a key, only keys are looked at.
+/// A bucket.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Bucket {
+    keys: [u64; PLACES],
+    /// How many keys found it full.
+    outside: u64,
+}
+
+/// Keys, each with a number, for half of the places at most.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// A power of two of them, or none.
-    slots: Vec<u64>,
-    /// The numbers of the keys in the slots.
-    numbers: Vec<u32>,
-    taken: usize,
+    buckets: Vec<Bucket>,
+    /// The numbers of the keys, at their places. Apart from them, as to remove a key only keys are looked at.
+    numbers: Vec<[u32; PLACES]>,
+    /// The keys that found their buckets full: where half of the places are taken, about one in a hundred.
+    outside: HashMap<u64, u32, RandomState>,
+    count: usize,
     scatter: Scatter,
+}
+
+impl Bucket {
+    /// The first place with this key.
+    fn find(&self, key: u64) -> Option<usize> {
+        let found = self.keys.iter().rev().fold(0_u8, |found, other| found << 1 | u8::from(*other == key));
+        (found != 0).then(|| found.trailing_zeros() as usize)
+    }
 }
 
 impl Keys {
     /// Fetches the places of these keys together.
     pub(super) fn fetch(&self, keys: impl Iterator<Item = u64>) {
-        if !self.slots.is_empty() {
-            scatter::fetch(keys.map(|key| self.slots[self.home(key)]));
+        if !self.buckets.is_empty() {
+            scatter::fetch(keys.map(|key| self.buckets[self.home(key)].outside));
         }
     }
 
     /// Adds a key with its number, or returns the number that it has.
     pub(super) fn insert(&mut self, key: u64, number: u32) -> Option<u32> {
-        if 4 * (self.taken + 1) > 3 * self.slots.len() {
+        if 2 * (self.count + 1) > PLACES * self.buckets.len() {
             self.grow();
         }
-        let at = self.find(key);
-        if self.slots[at] == key {
-            return Some(self.numbers[at]);
+        let home = self.home(key);
+        let bucket = &mut self.buckets[home];
+        if let Some(at) = bucket.find(key) {
+            return Some(self.numbers[home][at]);
         }
-        (self.slots[at], self.numbers[at]) = (key, number);
-        self.taken += 1;
+        if bucket.outside > 0
+            && let Some(number) = self.outside.get(&key)
+        {
+            return Some(*number);
+        }
+        self.count += 1;
+        match bucket.find(FREE) {
+            Some(at) => (bucket.keys[at], self.numbers[home][at]) = (key, number),
+            None => {
+                bucket.outside += 1;
+                self.outside.insert(key, number);
+            }
+        }
         None
     }
 
     /// Removes a key, if it is there.
     pub(super) fn remove(&mut self, key: u64) {
-        if self.slots.is_empty() {
+        if self.buckets.is_empty() {
             return;
         }
-        let mut gap = self.find(key);
-        if self.slots[gap] == FREE {
-            return;
+        let home = self.home(key);
+        let bucket = &mut self.buckets[home];
+        match bucket.find(key) {
+            Some(at) => bucket.keys[at] = FREE,
+            None if bucket.outside > 0 && self.outside.remove(&key).is_some() => bucket.outside -= 1,
+            None => return,
         }
-        self.taken -= 1;
-        // Those behind it move up, where they do not come before their places.
-        let mut at = gap;
-        loop {
-            at = self.next(at);
-            let key = self.slots[at];
-            if key == FREE {
-                break;
-            }
-            if self.distance(self.home(key), at) >= self.distance(gap, at) {
-                (self.slots[gap], self.numbers[gap]) = (key, self.numbers[at]);
-                gap = at;
-            }
-        }
-        self.slots[gap] = FREE;
+        self.count -= 1;
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.taken == 0
+        self.count == 0
     }
 
     fn grow(&mut self) {
-        let slots = (2 * self.slots.len()).max(LEAST_SLOTS);
-        let keys = std::mem::replace(&mut self.slots, vec![FREE; slots]);
-        let numbers = std::mem::replace(&mut self.numbers, vec![0; slots]);
-        for (key, number) in keys.into_iter().zip(numbers).filter(|(key, _)| *key != FREE) {
-            let at = self.find(key);
-            (self.slots[at], self.numbers[at]) = (key, number);
+        let buckets = (2 * self.buckets.len()).max(LEAST_BUCKETS);
+        let before = std::mem::replace(&mut self.buckets, vec![Bucket::default(); buckets]);
+        let numbers = std::mem::replace(&mut self.numbers, vec![[0; PLACES]; buckets]);
+        let outside = std::mem::take(&mut self.outside);
+        self.count = 0;
+        let inside = before.iter().zip(&numbers).flat_map(|(bucket, numbers)| bucket.keys.iter().zip(numbers));
+        let inside = inside.map(|(key, number)| (*key, *number)).filter(|(key, _)| *key != FREE);
+        for (key, number) in inside.chain(outside) {
+            self.insert(key, number);
         }
     }
 
-    /// Where a key is, or the free slot where it would be.
-    fn find(&self, key: u64) -> usize {
-        let mut at = self.home(key);
-        while self.slots[at] != key && self.slots[at] != FREE {
-            at = self.next(at);
-        }
-        at
-    }
-
+    /// The bucket of a key.
     fn home(&self, key: u64) -> usize {
-        self.scatter.place(key, self.slots.len())
-    }
-
-    fn next(&self, at: usize) -> usize {
-        (at + 1) & (self.slots.len() - 1)
-    }
-
-    /// How many slots behind `from` the slot `to` is.
-    fn distance(&self, from: usize, to: usize) -> usize {
-        to.wrapping_sub(from) & (self.slots.len() - 1)
+        self.scatter.place(key, self.buckets.len())
     }
 }
 
@@ -137,7 +150,7 @@ mod tests {
                     keys.remove(key);
                     model.remove(&key);
                 }
-                prop_assert_eq!(keys.taken, model.len());
+                prop_assert_eq!(keys.count, model.len());
                 prop_assert_eq!(keys.is_empty(), model.is_empty());
             }
             for (key, number) in model {

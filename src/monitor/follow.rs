@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::domain::change::{Change, Record};
-use crate::domain::order::{Order, OrderId, OrderMap, OrderStatus};
+use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::transition::Transition;
 use crate::limits::{FOLLOWED_RECORDS, MAX_FOLLOWED_ORDERS, TAIL_RETRY};
 use crate::metrics::{Metrics, Sketch};
@@ -44,11 +44,12 @@ struct Bill {
     cents: u128,
 }
 
-/// The newest orders, so that few have to be read again. Bounded.
+/// The bills of the newest orders, so that few orders have to be read again: of numbers in a row, and bounded.
 #[derive(Debug, Default)]
 struct Bills {
-    by_order: OrderMap<Bill>,
-    oldest_first: VecDeque<OrderId>,
+    /// The number of the oldest order.
+    first: u64,
+    oldest_first: VecDeque<Bill>,
 }
 
 impl Follower {
@@ -101,13 +102,13 @@ impl Following {
                 self.bills.put(order.id, bill(order, &self.metrics));
             }
         }
-        let missing = changes().filter_map(billed).filter(|(order, _)| !self.bills.by_order.contains_key(order));
+        let missing = changes().filter_map(billed).filter(|(order, _)| self.bills.get(*order).is_none());
         let read = self.read(missing.map(|(order, _)| order).collect()).await;
         let mut tally = self.tally.lock();
         for change in changes() {
             tally.count(change);
             if let Some((order, is_sale)) = billed(change)
-                && let Some(bill) = self.bills.by_order.get(&order).or_else(|| read.get(&order))
+                && let Some(bill) = self.bills.get(order).or_else(|| read.get(&order))
             {
                 tally.add(*bill, is_sale);
                 let revenue = self.metrics.revenue();
@@ -151,14 +152,21 @@ fn billed(change: &Change) -> Option<(OrderId, bool)> {
 
 impl Bills {
     fn put(&mut self, order: OrderId, bill: Bill) {
-        if self.by_order.insert(order, bill).is_none() {
-            self.oldest_first.push_back(order);
+        // Numbers jump where a history forks, and where records were missed.
+        if order.0 != self.first + self.oldest_first.len() as u64 {
+            self.oldest_first.clear();
+            self.first = order.0;
         }
-        while self.oldest_first.len() > MAX_FOLLOWED_ORDERS {
-            if let Some(oldest) = self.oldest_first.pop_front() {
-                self.by_order.remove(&oldest);
-            }
+        if self.oldest_first.len() == MAX_FOLLOWED_ORDERS {
+            self.oldest_first.pop_front();
+            self.first += 1;
         }
+        self.oldest_first.push_back(bill);
+    }
+
+    fn get(&self, order: OrderId) -> Option<&Bill> {
+        let place = usize::try_from(order.0.checked_sub(self.first)?).ok()?;
+        self.oldest_first.get(place)
     }
 }
 
@@ -227,8 +235,22 @@ mod tests {
     fn the_newest_orders_are_kept() {
         let mut bills = Bills::default();
         let most = MAX_FOLLOWED_ORDERS as u64;
-        (1..=most + 10).for_each(|order| bills.put(OrderId(order), Bill { user: order, cents: 1 }));
-        assert_eq!(bills.by_order.len(), MAX_FOLLOWED_ORDERS);
-        assert!(!bills.by_order.contains_key(&OrderId(10)) && bills.by_order.contains_key(&OrderId(11)));
+        let bill = |order| Bill { user: order, cents: 1 };
+        (1..=most + 10).for_each(|order| bills.put(OrderId(order), bill(order)));
+        assert_eq!(bills.oldest_first.len(), MAX_FOLLOWED_ORDERS);
+        let found = |bills: &Bills, order| bills.get(OrderId(order)).copied();
+        for order in [0, 10, most + 11, u64::MAX] {
+            assert_eq!(found(&bills, order), None);
+        }
+        for order in [11, most, most + 10] {
+            assert_eq!(found(&bills, order), Some(bill(order)));
+        }
+        // A jump, with which none is taken for another.
+        let next = most + 100;
+        (next..next + 2).for_each(|order| bills.put(OrderId(order), bill(order)));
+        for order in [most + 10, next - 1, next + 2] {
+            assert_eq!(found(&bills, order), None);
+        }
+        assert_eq!([next, next + 1].map(|order| found(&bills, order)), [next, next + 1].map(|order| Some(bill(order))));
     }
 }

@@ -107,9 +107,10 @@ impl Orders {
 
     /// All of them by number.
     pub(in crate::store) fn sorted(&self) -> impl Iterator<Item = &Arc<Order>> {
-        let mut moved: Vec<_> = self.moved.values().collect();
-        moved.sort_unstable_by_key(|order| order.id);
-        moved.into_iter().chain(&self.placed)
+        // By numbers that are beside each other, as the orders themselves are far apart.
+        let mut moved: Vec<_> = self.moved.iter().map(|(id, order)| (*id, order)).collect();
+        moved.sort_unstable_by_key(|(id, _)| *id);
+        moved.into_iter().map(|(_, order)| order).chain(&self.placed)
     }
 }
 

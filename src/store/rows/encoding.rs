@@ -27,8 +27,12 @@ struct Behind<'b>(&'b mut Vec<u8>);
 impl Flavor for Behind<'_> {
     type Output = ();
 
+    /// Mostly one to three bytes of a number: a call to copy any count of bytes takes longer than to push those.
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        match bytes.len() {
+            ..8 => bytes.iter().for_each(|byte| self.0.push(*byte)),
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
 

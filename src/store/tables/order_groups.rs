@@ -4,7 +4,8 @@
 //! A group's row holds the rows of its orders one after the other, each behind its length in two bytes, little end
 //! first; a length of zero where there is no order.
 
-use std::ops::ControlFlow;
+use std::iter::Peekable;
+use std::ops::{Bound, ControlFlow};
 
 use redb::{ReadableTable, Table};
 use serde::Serialize;
@@ -152,24 +153,45 @@ pub(in crate::store) fn put<R: Serialize>(
 ) -> Result<(), StoreError> {
     let mut orders = orders.peekable();
     let mut bytes = Vec::new();
-    while let Some((first, _)) = orders.peek() {
-        let group = group_of(*first);
-        let (mut next, mut count) = (0, 0);
-        bytes.clear();
-        while let Some((id, row)) = orders.next_if(|(id, _)| group_of(*id) == group) {
-            let place = id.0 % GROUP;
-            (next..place).for_each(|_| bytes.extend([0, 0]));
-            append(&row, &mut bytes)?;
-            (next, count) = (place + 1, count + 1);
-        }
+    let last = table.last()?.map(|(group, _)| group.value());
+    let mut next = next_group(&mut orders, &mut bytes)?;
+    while let Some((group, count)) = next.filter(|(group, _)| Some(*group) <= last) {
         if count < GROUP
             && let Some(before) = table.get(group)?
         {
             bytes = merged(group, before.value(), &bytes);
         }
         table.insert(group, bytes.as_slice())?;
+        next = next_group(&mut orders, &mut bytes)?;
     }
-    Ok(())
+    if next.is_none() {
+        return Ok(());
+    }
+    // What comes behind all that is there goes in page by page, without a search for the place of each row.
+    let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
+    while let Some((group, _)) = next {
+        end.insert_before(group, bytes.as_slice())?;
+        next = next_group(&mut orders, &mut bytes)?;
+    }
+    Ok(end.close()?)
+}
+
+/// Writes the rows of the orders that come next and are in one group. The group, and how many they are.
+fn next_group<R: Serialize>(
+    orders: &mut Peekable<impl Iterator<Item = (OrderId, R)>>,
+    bytes: &mut Vec<u8>,
+) -> Result<Option<(u64, u64)>, StoreError> {
+    let Some((first, _)) = orders.peek() else { return Ok(None) };
+    let group = group_of(*first);
+    let (mut next, mut count) = (0, 0);
+    bytes.clear();
+    while let Some((id, row)) = orders.next_if(|(id, _)| group_of(*id) == group) {
+        let place = id.0 % GROUP;
+        (next..place).for_each(|_| bytes.extend([0, 0]));
+        append(&row, bytes)?;
+        (next, count) = (place + 1, count + 1);
+    }
+    Ok(Some((group, count)))
 }
 
 /// Writes the row of one order behind those before it in its group.
