@@ -254,9 +254,23 @@ impl Memtable {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::clock::Timestamp;
     use crate::domain::idempotency_key::IdempotencyKey;
 
     use super::*;
+
+    #[test]
+    fn changed_orders_come_by_their_numbers_also_where_these_jump() {
+        let order = |id| Arc::new(Order::example(OrderId(id), "ada", Timestamp::default()));
+        let (mut all, mut later) = (Orders::default(), Orders::default());
+        (101..=130).for_each(|id| all.place(order(id)));
+        (1..=60).rev().for_each(|id| all.put(order(id)));
+        (201..=230).for_each(|id| later.place(order(id)));
+        later.put(order(110));
+        all.merge(later);
+        let numbers: Vec<u64> = all.sorted().map(|order| order.id.0).collect();
+        assert_eq!(numbers, (1..=60).chain(101..=130).chain(201..=230).collect::<Vec<_>>());
+    }
 
     #[test]
     fn a_stored_response_is_found_among_those_of_its_commit() {

@@ -145,8 +145,8 @@ pub(in crate::store) const fn group_of(id: OrderId) -> u64 {
     id.0 / GROUP
 }
 
-/// Puts the rows of orders, which come in the order of their numbers. The orders beside them in their groups stay as
-/// they are.
+/// Puts the rows of orders, which must come in the order of their numbers. The orders beside them in their groups stay
+/// as they are.
 pub(in crate::store) fn put<R: Serialize>(
     table: &mut Groups<'_>,
     orders: impl Iterator<Item = (OrderId, R)>,
