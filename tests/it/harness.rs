@@ -247,6 +247,11 @@ impl Server {
         self.process.as_ref().expect("a running server").output()
     }
 
+    /// Waits until the server has written these words: what it logs comes after what it does.
+    pub(crate) async fn writes(&self, words: &str) {
+        eventually(words, async || self.output().contains(words).then_some(())).await;
+    }
+
     /// The number of the server's process.
     pub(crate) fn process_id(&self) -> u32 {
         self.process.as_ref().expect("a running server").id()

@@ -177,15 +177,15 @@ async fn a_server_that_cannot_listen_makes_no_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_store_is_announced_as_new_and_no_other() {
     let mut server = Server::start().await;
-    assert!(server.output().contains("(new; 0 products, 0 orders)"), "{}", server.output());
+    server.writes("(new; 0 products, 0 orders)").await;
     assert!(!server.output().contains("recovered"), "{}", server.output());
     server.create(1).await;
     server.restart().await;
-    assert!(server.output().contains("(1 product, 0 orders)"), "{}", server.output());
-    assert!(server.output().contains("recovery    clean shutdown; 0 open orders resumed"), "{}", server.output());
+    server.writes("(1 product, 0 orders)").await;
+    server.writes("recovery    clean shutdown; 0 open orders resumed").await;
     server.kill9().await;
     server.restart().await;
-    assert!(server.output().contains("recovery    unclean shutdown;"), "{}", server.output());
+    server.writes("recovery    unclean shutdown;").await;
 }
 
 /// Runs the binary with something of its own as standard output.

@@ -158,7 +158,7 @@ async fn a_server_without_the_service_keeps_what_is_undelivered_as_dead_letters(
     confirm(&server, order).await;
     server.launch.set("FULFILLMENT_URL", "");
     server.restart().await;
-    assert!(server.output().contains("this store was used with a fulfilment service"), "{}", server.output());
+    server.writes("this store was used with a fulfilment service").await;
     server.act("/queue/resume").await.expect(200);
     job_becomes(&server, &job, "failed").await;
     assert_eq!(server.all("/queue/dead-letter").await.len(), 1);

@@ -56,7 +56,7 @@ async fn a_damaged_history_is_put_aside_and_the_server_starts() {
     std::fs::write(&file, b"something else").unwrap();
     server.restart().await;
     assert_eq!(kinds(&server).await, ["start"]);
-    assert!(server.output().contains("put aside"), "{}", server.output());
+    server.writes("put aside").await;
     assert_eq!(std::fs::read(server.launch.data_dir().join("metrics-history.aside")).unwrap(), b"something else");
 }
 

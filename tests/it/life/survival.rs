@@ -67,7 +67,7 @@ async fn a_hang_up_ends_a_server_in_order() {
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     server.restart().await;
-    assert!(server.output().contains("clean shutdown;"), "{}", server.output());
+    server.writes("clean shutdown;").await;
 }
 
 /// A server with an order at a service that does not answer, for longer than a stop may take.
@@ -100,7 +100,7 @@ async fn a_stop_gives_up_what_takes_longer_than_it_may() {
 async fn a_second_signal_ends_a_server_at_once() {
     let (mut server, _endpoint) = busy_server().await;
     server.signal("TERM");
-    eventually("the word that it stops", async || server.output().contains("stopping").then_some(())).await;
+    server.writes("stopping").await;
     server.signal("INT");
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(128 + 2), "{exited:?}");
@@ -163,7 +163,7 @@ async fn a_server_whose_directory_is_renamed_takes_no_orders_until_it_is_back() 
     for file in std::fs::read_dir(&aside).unwrap().map(Result::unwrap) {
         std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
     }
-    eventually("a look at the copy", async || server.output().contains("replaced").then_some(())).await;
+    server.writes("replaced").await;
     server.get_root("/readyz").await.expect(503);
     std::fs::remove_dir_all(&data).unwrap();
     std::fs::rename(&aside, &data).unwrap();

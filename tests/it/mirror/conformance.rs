@@ -339,14 +339,14 @@ pub(crate) const LET_GO: &str = "the journal keeps nothing for it any more";
 pub(crate) async fn a_target_behind_which_the_journal_was_trimmed_gets_everything<T: Target>() {
     let mut target = T::start().await;
     let mut server = long_away(&mut target, 20).await;
-    eventually("the journal to be let go", async || server.output().contains(LET_GO).then_some(())).await;
+    server.writes(LET_GO).await;
     place(&server, 1, 20).await;
     for _ in 0..30 {
         place(&server, 1, 1).await;
     }
     target.run().await;
     let said = "the history was trimmed up to record";
-    eventually("the reason for a copy", async || server.output().contains(said).then_some(())).await;
+    server.writes(said).await;
     assert_equal(&target, &server).await;
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
     place(&server, 1, 20).await;

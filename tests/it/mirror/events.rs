@@ -292,7 +292,7 @@ async fn an_event_that_the_receiver_rejects_is_put_aside_and_the_others_go_out()
         assert!(error.contains(&status.to_string()) && error.contains("no such shop"), "{error}");
         assert_eq!(figure(&server, "flash_sale_mirror_put_aside_total").await.unwrap(), (count + 1).to_string());
     }
-    assert!(server.output().contains("the receiver rejected an event, order.placed"), "{}", server.output());
+    server.writes("the receiver rejected an event, order.placed").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -326,7 +326,7 @@ async fn a_position_that_is_damaged_is_said_and_events_begin_with_what_comes() {
     fs::write(&position, &damaged).unwrap();
     server.restart().await;
     let said = "the file events-position cannot be read: it is damaged, or of another version";
-    eventually("the warning", async || server.output().contains(said).then_some(())).await;
+    server.writes(said).await;
     eventually("a new file", async || (fs::read_to_string(&position).ok()? != damaged).then_some(())).await;
     let order = order_id(&server.order(product, "ada", 1).await.expect(201));
     let deliveries = endpoint.await_deliveries(3).await;
@@ -355,7 +355,7 @@ async fn a_restored_store_is_another_history_and_posts_what_comes() {
     server.launch.set("DATA_DIR", other.to_str().unwrap());
     server.restart().await;
     let said = "the target is of another history";
-    eventually("the warning", async || server.output().contains(said).then_some(())).await;
+    server.writes(said).await;
     let order = order_id(&server.order(product, "eve", 1).await.expect(201));
     let deliveries = endpoint.await_deliveries(7).await;
     assert_eq!(by_order(&deliveries[5..]).into_keys().collect::<Vec<_>>(), [order]);
@@ -383,14 +383,14 @@ async fn a_receiver_behind_which_the_journal_was_trimmed_gets_what_comes_and_the
     trims(&mut server.launch, 2);
     server.restart().await;
     endpoint.await_deliveries(1).await;
-    eventually("the journal to be let go", async || server.output().contains(LET_GO).then_some(())).await;
+    server.writes(LET_GO).await;
     // Each record lets up to eight go.
     for _ in 0..10 {
         server.order(product, "ada", 1).await.expect(201);
     }
     endpoint.script([], Reply::Status(200));
     let said = "nothing that happened until now is posted any more";
-    eventually("the gap to be said", async || server.output().contains(said).then_some(())).await;
+    server.writes(said).await;
     let line = server.output().lines().find(|line| line.contains(said)).unwrap().to_owned();
     assert!(line.contains("WARN") && line.contains("the history was trimmed up to record"), "{line}");
     eventually("a mirror that is not behind", async || {

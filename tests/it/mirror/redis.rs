@@ -120,11 +120,6 @@ fn launch(redis: &Redis) -> Launch {
     with(redis, redis.port())
 }
 
-/// Waits until the server has written this.
-async fn said(server: &Server, words: &str) {
-    eventually(words, async || server.output().contains(words).then_some(())).await;
-}
-
 conforms!(Redis);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,7 +251,7 @@ async fn a_second_server_is_noticed_and_has_its_own_place_below_another_prefix()
     first.create(10).await;
     assert_equal(&redis, &first).await;
     let mut second = launch(&redis).start().await;
-    said(&second, "another flashsale server mirrors into it below flashsale:").await;
+    second.writes("another flashsale server mirrors into it below flashsale:").await;
     second.launch.set("REDIS_PREFIX", "other:");
     second.restart().await;
     second.create(7).await;
@@ -272,10 +267,10 @@ async fn a_second_server_is_noticed_and_has_its_own_place_below_another_prefix()
 async fn what_is_wrong_with_redis_is_said_and_what_to_do_about_it() {
     let redis = Redis::start(&["--requirepass", "hunter2"]).await;
     let mut server = launch(&redis).start().await;
-    said(&server, "set REDIS_PASSWORD").await;
+    server.writes("set REDIS_PASSWORD").await;
     server.launch.set("REDIS_PASSWORD", "wrong");
     server.restart().await;
-    said(&server, "correct REDIS_PASSWORD").await;
+    server.writes("correct REDIS_PASSWORD").await;
     server.launch.set("REDIS_PASSWORD", "hunter2");
     server.restart().await;
     let product = server.create(1_000).await;
@@ -291,12 +286,12 @@ async fn what_is_wrong_with_redis_is_said_and_what_to_do_about_it() {
         };
         ask(wrong);
         place(&server, product, 10).await;
-        said(&server, words).await;
+        server.writes(words).await;
         ask(right);
         assert_equal(&redis, &server).await;
     }
     let other = Server::with().env("REDIS_URL", &format!("redis://{}", server.address())).start().await;
-    said(&other, "is not Redis").await;
+    other.writes("is not Redis").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -398,7 +393,7 @@ async fn a_stream_of_somebody_else_is_left_alone() {
     let redis = Redis::start(&[]).await;
     let _: () = redis.ask(&["SET", "flashsale:events", "mine"]);
     let server = launch(&redis).start().await;
-    said(&server, "the key flashsale:events is a string of somebody else").await;
+    server.writes("the key flashsale:events is a string of somebody else").await;
     assert_eq!(redis.ask::<String>(&["GET", "flashsale:events"]), "mine");
     let _: () = redis.ask(&["DEL", "flashsale:events"]);
     server.create(1).await;
@@ -432,7 +427,7 @@ async fn an_encrypted_connection_trusts_the_certificates_of_a_file_and_no_others
     .await;
     let url = format!("rediss://127.0.0.1:{tls_port}/3");
     let mut server = Server::with().env("REDIS_URL", &url).start().await;
-    said(&server, "invalid peer certificate").await;
+    server.writes("invalid peer certificate").await;
     server.launch.set("REDIS_CA_FILE", &file("ca.pem"));
     server.restart().await;
     server.create(7).await;

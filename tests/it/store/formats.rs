@@ -109,7 +109,7 @@ async fn a_store_of_every_earlier_format_is_upgraded_after_a_backup_of_its_own()
         fs::write(format!("{}.new", backup_of(&launch, format).display()), "half a backup").unwrap();
         fs::write(backup_of(&launch, format), "the backup of an earlier attempt").unwrap();
         let mut server = launch.start().await;
-        assert!(server.output().contains("upgraded the store's format"), "{}", server.output());
+        server.writes("upgraded the store's format").await;
         assert_eq!(found(&server).await, expected(format), "{state}, format {format}");
         assert_keys_are_kept(&server, format).await;
         let order = json!({"productId": 1, "userId": "ada", "quantity": 1, "reference": "cart-7"});

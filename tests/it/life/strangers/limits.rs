@@ -21,6 +21,7 @@ async fn idle_connections_up_to_the_limit_of_open_files_cost_no_order_its_fulfil
     let launch = Server::with().open_files(300).env("MAX_CONNECTIONS_PER_IP", "0").env("WORKERS", "4");
     let launch = launch.env("FULFILLMENT_URL", &endpoint.url()).env("FULFILLMENT_ALLOW_PRIVATE", "true");
     let server = launch.env("FULFILLMENT_ATTEMPTS", "1").start().await;
+    server.writes("far fewer than MAX_CONNECTIONS").await;
     assert_eq!(server.output().matches("far fewer than MAX_CONNECTIONS").count(), 1, "{}", server.output());
     let product = server.create(100).await;
     let _crowd = crowd(&server, 400).await;
