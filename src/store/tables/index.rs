@@ -202,7 +202,7 @@ pub(in crate::store) fn mark_written(index: &RwLock<Index>, slice: &Slice) {
 /// The entries by their hashes, and those that share one by their orders. The hashes are spread evenly, as they are
 /// those of names: each goes to its part first, and what is in a part is near, and little.
 fn sort(entries: &[Entry]) -> Vec<Entry> {
-    /// Parts of which each mostly has some dozen of a run.
+    /// So many that each mostly has a dozen or two entries of a run.
     const PARTS: usize = 4096;
     let part = |(hash, _): &Entry| (hash >> (u64::BITS - PARTS.ilog2())) as usize;
     let mut ends = [0; PARTS];

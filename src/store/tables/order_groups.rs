@@ -154,24 +154,20 @@ pub(in crate::store) fn put<R: Serialize>(
     let mut orders = orders.peekable();
     let mut bytes = Vec::new();
     let last = table.last()?.map(|(group, _)| group.value());
-    let mut next = next_group(&mut orders, &mut bytes)?;
-    while let Some((group, count)) = next.filter(|(group, _)| Some(*group) <= last) {
+    while orders.peek().is_some_and(|(id, _)| Some(group_of(*id)) <= last)
+        && let Some((group, count)) = next_group(&mut orders, &mut bytes)?
+    {
         if count < GROUP
             && let Some(before) = table.get(group)?
         {
             bytes = merged(group, before.value(), &bytes);
         }
         table.insert(group, bytes.as_slice())?;
-        next = next_group(&mut orders, &mut bytes)?;
-    }
-    if next.is_none() {
-        return Ok(());
     }
     // What comes behind all that is there goes in page by page, without a search for the place of each row.
     let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
-    while let Some((group, _)) = next {
+    while let Some((group, _)) = next_group(&mut orders, &mut bytes)? {
         end.insert_before(group, bytes.as_slice())?;
-        next = next_group(&mut orders, &mut bytes)?;
     }
     Ok(end.close()?)
 }

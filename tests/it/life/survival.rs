@@ -67,7 +67,7 @@ async fn a_hang_up_ends_a_server_in_order() {
     let exited = server.exit().await;
     assert_eq!(exited.code, Some(0), "{exited:?}");
     server.restart().await;
-    server.writes("clean shutdown;").await;
+    server.writes("recovery    clean shutdown;").await;
 }
 
 /// A server with an order at a service that does not answer, for longer than a stop may take.

@@ -345,8 +345,7 @@ pub(crate) async fn a_target_behind_which_the_journal_was_trimmed_gets_everythin
         place(&server, 1, 1).await;
     }
     target.run().await;
-    let said = "the history was trimmed up to record";
-    server.writes(said).await;
+    server.writes("the history was trimmed up to record").await;
     assert_equal(&target, &server).await;
     assert_eq!(figure::<T>(&server, "rebuilds_total").await, 1.0);
     place(&server, 1, 20).await;

@@ -325,8 +325,7 @@ async fn a_position_that_is_damaged_is_said_and_events_begin_with_what_comes() {
     let damaged = text.replacen(' ', "  ", 1);
     fs::write(&position, &damaged).unwrap();
     server.restart().await;
-    let said = "the file events-position cannot be read: it is damaged, or of another version";
-    server.writes(said).await;
+    server.writes("the file events-position cannot be read: it is damaged, or of another version").await;
     eventually("a new file", async || (fs::read_to_string(&position).ok()? != damaged).then_some(())).await;
     let order = order_id(&server.order(product, "ada", 1).await.expect(201));
     let deliveries = endpoint.await_deliveries(3).await;
@@ -354,8 +353,7 @@ async fn a_restored_store_is_another_history_and_posts_what_comes() {
     fs::copy(server.launch.data_dir().join("events-position"), other.join("events-position")).unwrap();
     server.launch.set("DATA_DIR", other.to_str().unwrap());
     server.restart().await;
-    let said = "the target is of another history";
-    server.writes(said).await;
+    server.writes("the target is of another history").await;
     let order = order_id(&server.order(product, "eve", 1).await.expect(201));
     let deliveries = endpoint.await_deliveries(7).await;
     assert_eq!(by_order(&deliveries[5..]).into_keys().collect::<Vec<_>>(), [order]);
