@@ -133,14 +133,14 @@ pub const INDEX_ROW: usize = 254;
 pub const INDEX_SLICE: usize = 4 * INDEX_ROW;
 /// Orders that a start leaves in memory and does not write to an index.
 pub const INDEX_REMAINDER: usize = 4 * 1024;
-/// Entries of the first filter of an index. Each filter is for as many as all before it and so many more.
+/// Entries of the first filter of an index.
 pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 /// Bits of a filter for each entry.
 pub const FILTER_BITS: usize = 32;
-/// Entries of one filter, at most.
-pub const MAX_FILTER_ENTRIES: usize = 8 * FILTER_ENTRIES;
-/// Entries that the filters of one index are for, at most, in 160 MiB. The runs of older orders are read.
-pub const MAX_FILTERED_ENTRIES: usize = 32 * FILTER_ENTRIES;
+/// Entries of a later one, at most: it takes 64 MiB.
+pub const MAX_FILTER_ENTRIES: usize = 16 * FILTER_ENTRIES;
+/// Entries that the filters of one index are for, at most, in 165 MiB. The runs of older orders are read.
+pub const MAX_FILTERED_ENTRIES: usize = 2 * MAX_FILTER_ENTRIES + FILTER_ENTRIES;
 /// Bytes of each of the two segments of the write-ahead log. If one is full, tables are synced and the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a segment grows, until it has its full length.
@@ -443,7 +443,6 @@ const _: () = assert!(
 const _: () =
     assert!((SHUTDOWN_TIMEOUT.as_millis() + SHUTDOWN_GRACE.as_millis()) + LOG_FLUSH_TIMEOUT.as_millis() < 10_000);
 const _: () = assert!(INDEX_SLICE <= INDEX_REMAINDER && INDEX_REMAINDER <= INDEX_RUN && INDEX_RUN <= FILTER_ENTRIES);
-const _: () = assert!(2 * MAX_FILTER_ENTRIES <= MAX_FILTERED_ENTRIES);
 
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }

@@ -14,8 +14,8 @@ use crate::domain::scatter::{self, Scatter};
 
 /// No key is 0.
 const FREE: u64 = 0;
-/// Places of a bucket: with the count beside them they are a line of the cache.
-const PLACES: usize = 7;
+/// Places of a bucket: with their numbers and the count they are a line of the cache.
+const PLACES: usize = 5;
 const LEAST_BUCKETS: usize = 8;
 
 /// A bucket.
@@ -23,8 +23,10 @@ const LEAST_BUCKETS: usize = 8;
 #[repr(align(64))]
 struct Bucket {
     keys: [u64; PLACES],
+    /// The numbers of the keys, at their places.
+    numbers: [u32; PLACES],
     /// How many keys found it full.
-    outside: u64,
+    outside: u32,
 }
 
 /// Keys, each with a number, for half of the places at most.
@@ -32,8 +34,6 @@ struct Bucket {
 pub(super) struct Keys {
     /// A power of two of them, or none.
     buckets: Vec<Bucket>,
-    /// The numbers of the keys, at their places. Apart from them, as to remove a key only keys are looked at.
-    numbers: Vec<[u32; PLACES]>,
     /// The keys that found their buckets full: where half of the places are taken, about one in a hundred.
     outside: HashMap<u64, u32, RandomState>,
     count: usize,
@@ -52,7 +52,7 @@ impl Keys {
     /// Fetches the places of these keys together.
     pub(super) fn fetch(&self, keys: impl Iterator<Item = u64>) {
         if !self.buckets.is_empty() {
-            scatter::fetch(keys.map(|key| self.buckets[self.home(key)].outside));
+            scatter::fetch(keys.map(|key| self.buckets[self.home(key)].keys[0]));
         }
     }
 
@@ -64,7 +64,7 @@ impl Keys {
         let home = self.home(key);
         let bucket = &mut self.buckets[home];
         if let Some(at) = bucket.find(key) {
-            return Some(self.numbers[home][at]);
+            return Some(bucket.numbers[at]);
         }
         if bucket.outside > 0
             && let Some(number) = self.outside.get(&key)
@@ -73,7 +73,7 @@ impl Keys {
         }
         self.count += 1;
         match bucket.find(FREE) {
-            Some(at) => (bucket.keys[at], self.numbers[home][at]) = (key, number),
+            Some(at) => (bucket.keys[at], bucket.numbers[at]) = (key, number),
             None => {
                 bucket.outside += 1;
                 self.outside.insert(key, number);
@@ -105,11 +105,10 @@ impl Keys {
     fn grow(&mut self) {
         let buckets = (2 * self.buckets.len()).max(LEAST_BUCKETS);
         let before = std::mem::replace(&mut self.buckets, vec![Bucket::default(); buckets]);
-        let numbers = std::mem::replace(&mut self.numbers, vec![[0; PLACES]; buckets]);
         let outside = std::mem::take(&mut self.outside);
         self.count = 0;
-        let inside = before.iter().zip(&numbers).flat_map(|(bucket, numbers)| bucket.keys.iter().zip(numbers));
-        let inside = inside.map(|(key, number)| (*key, *number)).filter(|(key, _)| *key != FREE);
+        let inside = before.iter().flat_map(|bucket| bucket.keys.into_iter().zip(bucket.numbers));
+        let inside = inside.filter(|(key, _)| *key != FREE);
         for (key, number) in inside.chain(outside) {
             self.insert(key, number);
         }

@@ -16,6 +16,9 @@ use crate::store::tables::index::runs;
 
 use super::shared::Backlog;
 
+/// So many entries are added under one lock: some ten microseconds.
+const AT_ONCE: usize = 1_024;
+
 /// The running thread; it ends by itself.
 #[derive(Debug)]
 pub(in crate::store) struct Rebuild {
@@ -27,7 +30,7 @@ impl Rebuild {
     /// Starts the thread if there is anything to do.
     pub(in crate::store) fn start(backlog: &Arc<Backlog>, database: &Arc<Database>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let is_bare = |index: &RwLock<Index>| index.read().next_filter(u64::MAX).is_some();
+        let is_bare = |index: &RwLock<Index>| index.read().next_bare(u64::MAX).is_some();
         if !is_bare(&backlog.keys) && !is_bare(&backlog.users) {
             return Ok(Self { thread: None, stop });
         }
@@ -52,7 +55,7 @@ impl Rebuild {
     }
 }
 
-/// Makes filters of several runs each, the newest first, as long as there is room for one more.
+/// Adds the runs to the filters, the newest first, as long as there is room.
 fn rebuild(
     index: &RwLock<Index>,
     database: &Database,
@@ -61,28 +64,19 @@ fn rebuild(
 ) -> Result<(), StoreError> {
     let mut before = u64::MAX;
     loop {
-        let next = index.read().next_filter(before);
-        let Some(capacity) = next else { return Ok(()) };
-        let (mut filter, mut runs, mut entries) = (Filter::for_entries(capacity), Vec::new(), 0);
-        loop {
-            let next = index.read().next_bare(before);
-            let Some(run) = next else { break };
-            // One snapshot for each run: a long one would keep the space of what was changed meanwhile.
-            let table = database.begin_read()?.open_table(table)?;
-            let hashes = hashes(&table, run, stop)?;
-            if stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            if !runs.is_empty() && entries + hashes.len() > capacity {
-                break;
-            }
-            filter.add(hashes.iter().copied());
-            entries += hashes.len();
-            runs.push((run, Filter::of_run(hashes.iter().copied())));
-            before = run;
+        let next = index.read().next_bare(before);
+        let Some(run) = next else { return Ok(()) };
+        before = run;
+        // One snapshot for each run: a long one would keep the space of what was changed meanwhile.
+        let hashes = hashes(&database.begin_read()?.open_table(table)?, run, stop)?;
+        if stop.load(Ordering::Relaxed) || hashes.len() > index.read().filters_room() {
+            return Ok(());
         }
-        runs.reverse();
-        index.write().add_filter(filter, runs);
+        let own = Filter::of_run(hashes.iter().copied());
+        // Orders need the lock too.
+        if hashes.chunks(AT_ONCE).all(|some| index.write().add_bare(run, some)) {
+            index.write().end_bare(run, own);
+        }
     }
 }
 

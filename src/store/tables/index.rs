@@ -159,9 +159,25 @@ impl Index {
         Candidates { orders, runs: self.filters.runs_with(hash) }
     }
 
-    /// A filter for these whole runs, oldest first, which had none; each comes with its own.
-    pub(in crate::store) fn add_filter(&mut self, filter: Filter, runs: Vec<(u64, Filter)>) {
-        self.filters.add_filter(filter, runs);
+    /// The newest run without a filter below `before`, if there is room for one.
+    pub(in crate::store) fn next_bare(&self, before: u64) -> Option<u64> {
+        self.filters.next_bare(before)
+    }
+
+    /// For how many more entries of runs without a filter there is room.
+    pub(in crate::store) fn filters_room(&self) -> usize {
+        self.filters.room()
+    }
+
+    /// Adds entries of a run without a filter; runs come newest first. False if there is no room, or if the run was
+    /// removed meanwhile.
+    pub(in crate::store) fn add_bare(&mut self, run: u64, hashes: &[u64]) -> bool {
+        self.filters.add_bare(run, hashes)
+    }
+
+    /// All entries of a run are in filters, and this one is its own.
+    pub(in crate::store) fn end_bare(&mut self, run: u64, own: Filter) {
+        self.filters.end_bare(run, own);
     }
 
     /// Entries in memory beside those of a run that is being written.
@@ -174,16 +190,6 @@ impl Index {
     #[cfg(test)]
     pub(in crate::store) fn run_count(&self) -> usize {
         self.filters.run_count()
-    }
-
-    /// For how many entries the next filter of runs older than `before` is made, if there are such, and room.
-    pub(in crate::store) fn next_filter(&self, before: u64) -> Option<usize> {
-        self.filters.next_filter(before)
-    }
-
-    /// The newest run without a filter that is older than `before`.
-    pub(in crate::store) fn next_bare(&self, before: u64) -> Option<u64> {
-        self.filters.next_bare(before)
     }
 }
 

@@ -4,11 +4,13 @@
 //! 2007): an entry sets one bit in each of the eight words of one block, which is a line of the processor's cache, so a
 //! look touches one line. Entries are added as they come, so a filter has those in memory as well, and one look says
 //! of a name that it is new. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a
-//! full filter that does not have the hash. Each filter is larger than the one before it, so that there are few to look
-//! into.
+//! full filter that does not have the hash. What a look costs is the wait for each line, so the first filter is small,
+//! all others are large, and what was there when the store was opened goes into the one that takes what comes: there
+//! are one or two to look into, and three at most.
 //!
 //! Many runs share a filter, so each has a small one of its own beside it: of those runs that a filter points to, it
-//! says which to read. It has [`RUN_FILTER_BITS`] bits for each entry, and about one in thirty says "perhaps" in vain.
+//! says which to read. It has [`RUN_FILTER_BITS`] bits for each entry, and about one in three hundred says "perhaps" in
+//! vain.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +23,7 @@ const WORDS: usize = 8;
 /// Entries for each block.
 const SHARE: usize = WORDS * 64 / FILTER_BITS;
 /// Bits for each entry of a run in the run's own filter.
-const RUN_FILTER_BITS: usize = 8;
+const RUN_FILTER_BITS: usize = 12;
 /// Odd, so that every bit of a hash has a part in the upper bits of the product.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -129,8 +131,19 @@ struct Group {
     /// The whole runs of which it has entries, oldest first.
     runs: Vec<u64>,
     entries: usize,
-    /// The first and the last order that it has.
+    /// The first and the last order that it has of those that came since the store was opened; 0 if none.
     orders: (u64, u64),
+}
+
+impl Group {
+    fn for_entries(capacity: usize) -> Self {
+        Self { filter: Filter::for_entries(capacity), runs: Vec::new(), entries: 0, orders: (0, 0) }
+    }
+
+    /// For how many more entries it has room.
+    fn room(&self) -> usize {
+        self.filter.capacity() - self.entries
+    }
 }
 
 /// The filters of an index: of its whole runs, and of what is in memory.
@@ -158,23 +171,25 @@ impl Filters {
 
     /// Adds entries, which are in memory.
     pub(super) fn add(&mut self, mut entries: &[Entry]) {
-        while let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-            if self.open.as_ref().is_none_or(|open| open.entries >= open.filter.capacity()) {
-                self.open_next(first.1);
+        while !entries.is_empty() {
+            if self.open.as_ref().is_none_or(|open| open.room() == 0) {
+                self.open_next();
             }
             let Some(open) = &mut self.open else { return };
-            let (now, later) = entries.split_at(entries.len().min(open.filter.capacity() - open.entries));
+            let (now, later) = entries.split_at(entries.len().min(open.room()));
             open.filter.add(now.iter().map(|entry| entry.0));
             open.entries += now.len();
-            open.orders.1 = now.last().unwrap_or(last).1;
+            open.orders.0 = if open.orders.0 == 0 { now[0].1 } else { open.orders.0 };
+            open.orders.1 = now[now.len() - 1].1;
             entries = later;
         }
     }
 
-    /// Opens a filter for as many entries as all others are for, and [`FILTER_ENTRIES`] more, up to a bound.
-    fn open_next(&mut self, first: u64) {
+    /// Opens a small filter if there is little to look for yet, and else a large one.
+    fn open_next(&mut self) {
         self.full.extend(self.open.take());
-        let capacity = (self.capacity() + FILTER_ENTRIES).min(MAX_FILTER_ENTRIES);
+        let there = self.capacity() + self.bare.len() * INDEX_RUN;
+        let capacity = if there < FILTER_ENTRIES { FILTER_ENTRIES } else { MAX_FILTER_ENTRIES };
         while self.capacity() + capacity > MAX_FILTERED_ENTRIES {
             self.bare.extend(self.full.remove(0).runs);
             self.bare.sort_unstable();
@@ -182,8 +197,7 @@ impl Filters {
             // One that a later filter has a part of stays without its own as well.
             self.bare.iter().for_each(|run| drop(self.of_runs.remove(run)));
         }
-        let filter = Filter::for_entries(capacity);
-        self.open = Some(Group { filter, runs: Vec::new(), entries: 0, orders: (first, first) });
+        self.open = Some(Group::for_entries(capacity));
     }
 
     /// How many entries all filters are for.
@@ -203,36 +217,52 @@ impl Filters {
         }
     }
 
-    /// The newest run without a filter below `before`.
+    /// The newest run without a filter below `before`, if there is room for one.
     pub(super) fn next_bare(&self, before: u64) -> Option<u64> {
-        self.bare_below(before).last().copied()
+        let below = self.bare.partition_point(|run| *run < before);
+        self.bare[..below].last().copied().filter(|_| self.room() > 0)
     }
 
-    fn bare_below(&self, before: u64) -> &[u64] {
-        &self.bare[..self.bare.partition_point(|run| *run < before)]
+    /// For how many more entries of runs without a filter there is room: in the oldest filter, or in one before it.
+    pub(super) fn room(&self) -> usize {
+        self.groups().next().map_or(0, Group::room) + (MAX_FILTERED_ENTRIES - self.capacity())
     }
 
-    /// For how many entries the next filter of runs below `before` is made, if there are such runs without one, and
-    /// room.
-    pub(super) fn next_filter(&self, before: u64) -> Option<usize> {
-        // Runs are mostly little longer than they must be.
-        let wanted = (self.bare_below(before).len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
-        let room = (MAX_FILTERED_ENTRIES - self.capacity()) / FILTER_ENTRIES * FILTER_ENTRIES;
-        Some(wanted.min(room).min(MAX_FILTER_ENTRIES)).filter(|capacity| *capacity > 0)
+    /// Adds entries of a run without a filter; runs come newest first. What is there at the opening goes into the
+    /// filter that takes what comes, as long as that has room, and then into others before it. False if there is no
+    /// room, or if the run was removed meanwhile.
+    pub(super) fn add_bare(&mut self, run: u64, mut hashes: &[u64]) -> bool {
+        while !hashes.is_empty() {
+            if self.bare.binary_search(&run).is_err() || self.room() == 0 {
+                return false;
+            }
+            if self.groups().next().is_none() {
+                self.open_next();
+            }
+            if self.groups().next().is_some_and(|oldest| oldest.room() == 0) {
+                let left = MAX_FILTERED_ENTRIES - self.capacity();
+                // Runs are mostly little longer than they must be.
+                let wanted = (self.bare.len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
+                self.full.insert(0, Group::for_entries(wanted.min(MAX_FILTER_ENTRIES).min(left)));
+            }
+            let Some(oldest) = self.full.iter_mut().chain(&mut self.open).next() else { return false };
+            let (now, later) = hashes.split_at(hashes.len().min(oldest.room()));
+            oldest.filter.add(now.iter().copied());
+            oldest.entries += now.len();
+            if oldest.runs.first() != Some(&run) {
+                oldest.runs.insert(0, run);
+            }
+            hashes = later;
+        }
+        true
     }
 
-    /// A filter that has these runs, oldest first, which had none; each comes with its own.
-    pub(super) fn add_filter(&mut self, filter: Filter, mut runs: Vec<(u64, Filter)>) {
-        // Some may have been removed meanwhile.
-        runs.retain(|(run, _)| self.bare.contains(run));
-        let own = runs;
-        let runs: Vec<u64> = own.iter().map(|(run, _)| *run).collect();
-        self.of_runs.extend(own);
-        let (Some(first), Some(last)) = (runs.first().copied(), runs.last().copied()) else { return };
-        self.bare.retain(|run| !runs.contains(run));
-        let at = self.full.partition_point(|group| group.orders.0 < first);
-        let entries = filter.capacity();
-        self.full.insert(at, Group { filter, runs, entries, orders: (first, last) });
+    /// All entries of a run are in filters, if it was not removed meanwhile; this one is its own.
+    pub(super) fn end_bare(&mut self, run: u64, own: Filter) {
+        if let Ok(at) = self.bare.binary_search(&run) {
+            self.bare.remove(at);
+            self.of_runs.insert(run, own);
+        }
     }
 
     /// Forgets the runs below this one, which are gone.
@@ -279,10 +309,11 @@ impl Filters {
         let mark = Mark::of(hash);
         let groups = self.groups().filter(|group| group.filter.may_have(mark));
         let mut runs: Vec<u64> = groups.flat_map(|group| &group.runs).chain(&self.bare).copied().collect();
-        runs.retain(|run| self.of_runs.get(run).is_none_or(|own| own.may_have(mark)));
         runs.sort_unstable_by(|a, b| b.cmp(a));
         runs.dedup();
-        runs
+        let runs: Vec<_> = runs.into_iter().map(|run| (run, self.of_runs.get(&run))).collect();
+        scatter::fetch(runs.iter().filter_map(|(_, own)| own.map(|own| own.first_word(mark))));
+        runs.into_iter().filter(|(_, own)| own.is_none_or(|own| own.may_have(mark))).map(|(run, _)| run).collect()
     }
 
     fn groups(&self) -> impl Iterator<Item = &Group> {
@@ -331,12 +362,14 @@ mod tests {
         assert_eq!(filters.runs_with(hash(1)), [30, 20, 10]);
         assert!(!filters.may_be_in_memory(hash(1)), "the run is whole");
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
-        let mut filter = Filter::for_entries(FILTER_ENTRIES);
-        filter.add([hash(2)].into_iter());
-        filters.add_filter(filter, vec![(10, own([2])), (20, own([2, 3]))]);
+        assert!(filters.add_bare(20, &[2, 3].map(hash)) && filters.add_bare(10, &[hash(2)]));
+        assert_eq!(filters.may_have(&[hash(9)]), [0], "they may lack something yet");
+        filters.end_bare(20, own([2, 3]));
+        filters.end_bare(10, own([2]));
         assert_eq!(filters.runs_with(hash(1)), [30]);
         assert_eq!(filters.runs_with(hash(2)), [20, 10]);
-        assert_eq!(filters.may_have(&[3, 2, 1, 3].map(hash)), [1, 2]);
+        assert_eq!(filters.runs_with(hash(3)), [20]);
+        assert_eq!(filters.may_have(&[4, 2, 1, 4].map(hash)), [1, 2]);
         filters.forget_below(20);
         assert_eq!(filters.runs_with(hash(2)), [20]);
         filters.forget_below(31);
@@ -414,11 +447,22 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_for_a_run_that_was_removed_meanwhile_is_not_kept() {
-        let mut filters = Filters::none_of(vec![10]);
+    fn a_run_that_is_removed_while_it_gets_a_filter_is_forgotten() {
+        let mut filters = Filters::none_of(vec![10, 20]);
+        assert!(filters.add_bare(20, &[hash(1)]) && filters.add_bare(10, &[hash(2)]));
         filters.forget_below(11);
-        filters.add_filter(Filter::for_entries(FILTER_ENTRIES), vec![(10, own([1]))]);
-        assert_eq!(filters.full.len(), 0);
+        assert!(!filters.add_bare(10, &[hash(3)]));
+        filters.end_bare(10, own([2, 3]));
+        filters.end_bare(20, own([1]));
+        assert_eq!((filters.run_count(), filters.of_runs.len()), (1, 1));
+        assert!(filters.runs_with(hash(2)).is_empty());
+    }
+
+    /// Fills the filter that takes what comes, and gives its size.
+    fn fill(filters: &mut Filters) -> usize {
+        let open = filters.open.as_mut().unwrap();
+        open.entries = open.filter.capacity();
+        open.entries / FILTER_ENTRIES
     }
 
     #[test]
@@ -428,23 +472,60 @@ mod tests {
         while filters.bare.is_empty() {
             run += 1;
             filters.add(&[(hash(run), run)]);
-            let open = filters.open.as_mut().unwrap();
-            open.entries = open.filter.capacity();
-            capacities.push(open.entries / FILTER_ENTRIES);
+            capacities.push(fill(&mut filters));
             filters.add_run(run, run, own([run]));
             assert!(filters.capacity() <= MAX_FILTERED_ENTRIES);
         }
-        assert_eq!(capacities, [1, 2, 4, 8, 8, 8, 8]);
-        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2, 3].as_slice(), capacities.len()));
-        assert_eq!(filters.next_filter(u64::MAX), None, "there is no room for more");
+        assert_eq!(capacities, [1, 16, 16, 16]);
+        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2].as_slice(), capacities.len()));
     }
 
     #[test]
-    fn a_filter_of_runs_that_have_none_is_as_large_as_they_are_together() {
-        let capacity = |runs: u64| Filters::none_of((1..=runs).collect()).next_filter(u64::MAX);
-        assert_eq!(capacity(0), None);
-        for (runs, of_the_first) in [(1, 1), (16, 1), (17, 2), (16 * 8, 8), (1_000, 8)] {
-            assert_eq!(capacity(runs), Some(of_the_first * FILTER_ENTRIES), "{runs}");
+    fn the_runs_of_a_store_that_is_opened_share_the_filter_that_takes_what_comes() {
+        for (runs, capacity) in [(1, 1), (15, 1), (16, 16), (16 * 15, 16)] {
+            let mut filters = Filters::none_of((1..=runs).collect());
+            while let Some(run) = filters.next_bare(u64::MAX) {
+                assert!(filters.add_bare(run, &[hash(run)]));
+                filters.end_bare(run, own([run]));
+            }
+            filters.add(&[(hash(0), runs + 1)]);
+            assert_eq!(
+                filters.groups().map(|group| group.filter.capacity() / FILTER_ENTRIES).collect::<Vec<_>>(),
+                [capacity]
+            );
+            let there: Vec<u64> = (0..=runs).map(hash).collect();
+            assert_eq!(filters.may_have(&there).len(), there.len());
+            assert!(filters.may_have(&[hash(runs + 1)]).is_empty());
         }
+    }
+
+    #[test]
+    fn runs_that_find_the_filter_full_get_others_as_long_as_there_is_room() {
+        let runs = 100;
+        let mut filters = Filters::none_of((1..=runs).collect());
+        filters.add(&[(hash(0), runs + 1)]);
+        filters.open.as_mut().unwrap().entries = 16 * FILTER_ENTRIES - 1;
+        // One entry in the filter that takes what comes, and one in the next.
+        assert!(filters.add_bare(runs, &[1, 2].map(hash)));
+        filters.end_bare(runs, own([1, 2]));
+        assert_eq!(
+            (filters.runs_with(hash(1)).first(), filters.runs_with(hash(2)).first()),
+            (Some(&runs), Some(&runs))
+        );
+        let capacities = |filters: &Filters| -> Vec<usize> {
+            filters.groups().map(|group| group.filter.capacity() / FILTER_ENTRIES).collect()
+        };
+        assert_eq!(capacities(&filters), [7, 16]);
+        for _ in 0..2 {
+            let oldest = &mut filters.full[0];
+            oldest.entries = oldest.filter.capacity();
+            assert_eq!(filters.next_bare(runs), Some(runs - 1));
+            assert!(filters.add_bare(runs - 1, &[hash(3)]));
+        }
+        assert_eq!(capacities(&filters), [3, 7, 7, 16]);
+        let oldest = &mut filters.full[0];
+        oldest.entries = oldest.filter.capacity();
+        assert!(!filters.add_bare(runs - 1, &[hash(4)]) && filters.next_bare(runs).is_none());
+        assert!(filters.bare.contains(&(runs - 1)), "it is read");
     }
 }

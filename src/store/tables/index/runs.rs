@@ -4,6 +4,8 @@
 //! in one run after the other, the newest first, two look-ups each. A run that is being written counts for nothing
 //! until it is whole; until then its entries are in memory.
 
+use std::ops::Bound;
+
 use redb::{ReadableTable, Table};
 
 use crate::limits::INDEX_ROW;
@@ -23,18 +25,19 @@ pub(in crate::store) fn entries(row: &[u8]) -> impl DoubleEndedIterator<Item = E
     })
 }
 
-/// Adds sorted entries to a run.
+/// Adds sorted entries to the last run, behind those that it has.
 pub(in crate::store) fn write(table: &mut Blocks<'_>, run: u64, sorted: &[Entry]) -> Result<(), StoreError> {
     let mut row = Vec::with_capacity(INDEX_ROW * 16);
+    let mut end = table.upper_bound_mut(Bound::<BlockKey>::Unbounded)?;
     for block in sorted.chunks(INDEX_ROW) {
         row.clear();
         for (hash, order) in block {
             row.extend_from_slice(&hash.to_le_bytes());
             row.extend_from_slice(&order.to_le_bytes());
         }
-        table.insert((run, block[0].0, block[0].1), row.as_slice())?;
+        end.insert_before((run, block[0].0, block[0].1), row.as_slice())?;
     }
-    Ok(())
+    Ok(end.close()?)
 }
 
 /// Removes a run that was begun and never ended: the last whole one is `through`.
@@ -171,10 +174,10 @@ mod tests {
             {
                 let mut table = transaction.open_table(ORDERS_BY_USER).unwrap();
                 for length in run_lengths {
-                    // What an opening before this one has begun with these orders.
-                    write(&mut table, through + 1_000, &[(0, through + 1), (1, through + 2)]).unwrap();
                     let (run, later) = rest.split_at(length.min(rest.len()));
                     let Some((_, last)) = run.last().copied() else { break };
+                    // What an opening before this one has begun with these orders.
+                    write(&mut table, through + 1_000, &[(0, through + 1), (1, through + 2)]).unwrap();
                     let mut sorted = run.to_vec();
                     sorted.sort_unstable();
                     remove_unfinished(&mut table, through).unwrap();
