@@ -139,7 +139,7 @@ pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 pub const FILTER_BITS: usize = 32;
 /// Entries of a later one, at most: it takes 64 MiB.
 pub const MAX_FILTER_ENTRIES: usize = 16 * FILTER_ENTRIES;
-/// Entries that the filters of one index are for, at most, in 165 MiB. The runs of older orders are read.
+/// Entries that the filters of one index are for, at most, in 182 MiB. The runs of older orders are read.
 pub const MAX_FILTERED_ENTRIES: usize = 2 * MAX_FILTER_ENTRIES + FILTER_ENTRIES;
 /// Bytes of each of the two segments of the write-ahead log. If one is full, tables are synced and the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;

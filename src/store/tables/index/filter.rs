@@ -228,24 +228,14 @@ impl Filters {
         self.groups().next().map_or(0, Group::room) + (MAX_FILTERED_ENTRIES - self.capacity())
     }
 
-    /// Adds entries of a run without a filter; runs come newest first. What is there at the opening goes into the
-    /// filter that takes what comes, as long as that has room, and then into others before it. False if there is no
-    /// room, or if the run was removed meanwhile.
+    /// Adds entries of a run without a filter; runs come newest first. False if there is no room, or if the run was
+    /// removed meanwhile.
     pub(super) fn add_bare(&mut self, run: u64, mut hashes: &[u64]) -> bool {
+        if self.bare.binary_search(&run).is_err() {
+            return false;
+        }
         while !hashes.is_empty() {
-            if self.bare.binary_search(&run).is_err() || self.room() == 0 {
-                return false;
-            }
-            if self.groups().next().is_none() {
-                self.open_next();
-            }
-            if self.groups().next().is_some_and(|oldest| oldest.room() == 0) {
-                let left = MAX_FILTERED_ENTRIES - self.capacity();
-                // Runs are mostly little longer than they must be.
-                let wanted = (self.bare.len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
-                self.full.insert(0, Group::for_entries(wanted.min(MAX_FILTER_ENTRIES).min(left)));
-            }
-            let Some(oldest) = self.full.iter_mut().chain(&mut self.open).next() else { return false };
+            let Some(oldest) = self.oldest_with_room() else { return false };
             let (now, later) = hashes.split_at(hashes.len().min(oldest.room()));
             oldest.filter.add(now.iter().copied());
             oldest.entries += now.len();
@@ -255,6 +245,23 @@ impl Filters {
             hashes = later;
         }
         true
+    }
+
+    /// The oldest filter, at first the one that takes what comes; if it is full, a new one before it.
+    fn oldest_with_room(&mut self) -> Option<&mut Group> {
+        if self.groups().next().is_none() {
+            self.open_next();
+        }
+        if self.groups().next().is_some_and(|oldest| oldest.room() == 0) {
+            // Runs are mostly little longer than they must be.
+            let wanted = (self.bare.len() * INDEX_RUN).next_multiple_of(FILTER_ENTRIES);
+            let capacity = wanted.min(MAX_FILTER_ENTRIES).min(MAX_FILTERED_ENTRIES - self.capacity());
+            if capacity == 0 {
+                return None;
+            }
+            self.full.insert(0, Group::for_entries(capacity));
+        }
+        self.full.iter_mut().chain(&mut self.open).next()
     }
 
     /// All entries of a run are in filters, if it was not removed meanwhile; this one is its own.
