@@ -133,14 +133,14 @@ pub const INDEX_ROW: usize = 254;
 pub const INDEX_SLICE: usize = 4 * INDEX_ROW;
 /// Orders that a start leaves in memory and does not write to an index.
 pub const INDEX_REMAINDER: usize = 4 * 1024;
-/// Entries of the first filter of an index.
+/// Entries of the first filter of an index. The next ones are for four and for sixteen times as many.
 pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 /// Bits of a filter for each entry.
 pub const FILTER_BITS: usize = 32;
-/// Entries of a later one, at most: it takes 64 MiB.
+/// Entries of one filter, at most: it takes 64 MiB.
 pub const MAX_FILTER_ENTRIES: usize = 16 * FILTER_ENTRIES;
-/// Entries that the filters of one index are for, at most, in 182 MiB. The runs of older orders are read.
-pub const MAX_FILTERED_ENTRIES: usize = 2 * MAX_FILTER_ENTRIES + FILTER_ENTRIES;
+/// Entries that the filters of one index are for, at most, in 204 MiB. The runs of older orders are read.
+pub const MAX_FILTERED_ENTRIES: usize = 37 * FILTER_ENTRIES;
 /// Bytes of each of the two segments of the write-ahead log. If one is full, tables are synced and the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a segment grows, until it has its full length.

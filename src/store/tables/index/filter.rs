@@ -4,9 +4,9 @@
 //! 2007): an entry sets one bit in each of the eight words of one block, which is a line of the processor's cache, so a
 //! look touches one line. Entries are added as they come, so a filter has those in memory as well, and one look says
 //! of a name that it is new. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a
-//! full filter that does not have the hash. What a look costs is the wait for each line, so the first filter is small,
-//! all others are large, and what was there when the store was opened goes into the one that takes what comes: there
-//! are one or two to look into, and three at most.
+//! full filter that does not have the hash. What a look costs is the wait for each line, so there are few to look into:
+//! each filter is larger than all before it, and what was there when the store was opened goes into the one that takes
+//! what comes.
 //!
 //! Many runs share a filter, so each has a small one of its own beside it: of those runs that a filter points to, it
 //! says which to read. It has [`RUN_FILTER_BITS`] bits for each entry, and about one in three hundred says "perhaps" in
@@ -185,11 +185,14 @@ impl Filters {
         }
     }
 
-    /// Opens a small filter if there is little to look for yet, and else a large one.
+    /// Opens a filter for more entries than there are, four times as many as a smaller one is for, up to a bound.
     fn open_next(&mut self) {
         self.full.extend(self.open.take());
         let there = self.capacity() + self.bare.len() * INDEX_RUN;
-        let capacity = if there < FILTER_ENTRIES { FILTER_ENTRIES } else { MAX_FILTER_ENTRIES };
+        let mut capacity = FILTER_ENTRIES;
+        while capacity <= there && capacity < MAX_FILTER_ENTRIES {
+            capacity *= 4;
+        }
         while self.capacity() + capacity > MAX_FILTERED_ENTRIES {
             self.bare.extend(self.full.remove(0).runs);
             self.bare.sort_unstable();
@@ -483,13 +486,13 @@ mod tests {
             filters.add_run(run, run, own([run]));
             assert!(filters.capacity() <= MAX_FILTERED_ENTRIES);
         }
-        assert_eq!(capacities, [1, 16, 16, 16]);
-        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2].as_slice(), capacities.len()));
+        assert_eq!(capacities, [1, 4, 16, 16, 16]);
+        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2, 3].as_slice(), capacities.len()));
     }
 
     #[test]
     fn the_runs_of_a_store_that_is_opened_share_the_filter_that_takes_what_comes() {
-        for (runs, capacity) in [(1, 1), (15, 1), (16, 16), (16 * 15, 16)] {
+        for (runs, capacity) in [(1, 1), (15, 1), (16, 4), (16 * 4, 16), (16 * 15, 16)] {
             let mut filters = Filters::none_of((1..=runs).collect());
             while let Some(run) = filters.next_bare(u64::MAX) {
                 assert!(filters.add_bare(run, &[hash(run)]));
@@ -529,7 +532,7 @@ mod tests {
             assert_eq!(filters.next_bare(runs), Some(runs - 1));
             assert!(filters.add_bare(runs - 1, &[hash(3)]));
         }
-        assert_eq!(capacities(&filters), [3, 7, 7, 16]);
+        assert_eq!(capacities(&filters), [7, 7, 7, 16]);
         let oldest = &mut filters.full[0];
         oldest.entries = oldest.filter.capacity();
         assert!(!filters.add_bare(runs - 1, &[hash(4)]) && filters.next_bare(runs).is_none());
