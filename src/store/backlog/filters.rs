@@ -73,9 +73,10 @@ fn rebuild(
             return Ok(());
         }
         let own = Filter::of_run(hashes.iter().copied());
+        index.write().begin_bare(run);
         // Orders need the lock too.
-        if hashes.chunks(AT_ONCE).all(|some| index.write().add_bare(run, some)) {
-            index.write().end_bare(run, own);
+        if hashes.chunks(AT_ONCE).all(|some| index.write().add_bare(some)) {
+            index.write().end_bare(own);
         }
     }
 }

@@ -16,11 +16,13 @@ use crate::limits::{INDEX_ROW, INDEX_RUN, INDEX_SLICE};
 
 pub(in crate::store) mod entry;
 pub(in crate::store) mod filter;
+mod filters;
 mod recent;
 pub(in crate::store) mod runs;
 
 use entry::Entry;
-use filter::{Filter, Filters};
+use filter::Filter;
+use filters::Filters;
 use recent::Recent;
 
 /// An index: what is not in the tables, or not surely, and what is known of the runs that are.
@@ -169,15 +171,19 @@ impl Index {
         self.filters.room()
     }
 
-    /// Adds entries of a run without a filter; runs come newest first. False if there is no room, or if the run was
-    /// removed meanwhile.
-    pub(in crate::store) fn add_bare(&mut self, run: u64, hashes: &[u64]) -> bool {
-        self.filters.add_bare(run, hashes)
+    /// Begins to add the entries of a run without a filter; runs come newest first.
+    pub(in crate::store) fn begin_bare(&mut self, run: u64) {
+        self.filters.begin_bare(run);
     }
 
-    /// All entries of a run are in filters, and this one is its own.
-    pub(in crate::store) fn end_bare(&mut self, run: u64, own: Filter) {
-        self.filters.end_bare(run, own);
+    /// Adds some of them. False if there is no room, or if the run or entries of it were removed meanwhile.
+    pub(in crate::store) fn add_bare(&mut self, hashes: &[u64]) -> bool {
+        self.filters.add_bare(hashes)
+    }
+
+    /// All of them were added; this filter is the run's own.
+    pub(in crate::store) fn end_bare(&mut self, own: Filter) {
+        self.filters.end_bare(own);
     }
 
     /// Entries in memory beside those of a run that is being written.
