@@ -1,9 +1,10 @@
-//! The filters of the runs that were there when the store was opened: made by a thread of its own, so that a start
-//! does not wait for them. Until then the runs are read.
+//! The thread that adds runs to filters: those that were there when the store was opened, so that a start does not wait
+//! for it, and are read until then; and those of a filter that is outgrown, so that there are few to look into.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use redb::{Database, ReadableDatabase, TableDefinition};
@@ -19,65 +20,89 @@ use super::shared::Backlog;
 /// So many entries are added under one lock: some ten microseconds.
 const AT_ONCE: usize = 1_024;
 
-/// The running thread; it ends by itself.
+/// How often it looks for a filter that is outgrown.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The running thread.
 #[derive(Debug)]
 pub(in crate::store) struct Rebuild {
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
 }
 
+/// An index, and where its runs are read.
+struct Source<'s> {
+    index: &'s RwLock<Index>,
+    database: &'s Database,
+    table: TableDefinition<'static, BlockKey, &'static [u8]>,
+    stop: &'s AtomicBool,
+}
+
 impl Rebuild {
-    /// Starts the thread if there is anything to do.
+    /// Starts the thread.
     pub(in crate::store) fn start(backlog: &Arc<Backlog>, database: &Arc<Database>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let is_bare = |index: &RwLock<Index>| index.read().next_bare(u64::MAX).is_some();
-        if !is_bare(&backlog.keys) && !is_bare(&backlog.users) {
-            return Ok(Self { thread: None, stop });
-        }
         let (backlog, database, stopped) = (Arc::clone(backlog), Arc::clone(database), Arc::clone(&stop));
         let run = move || {
-            let keys = rebuild(&backlog.keys, &database, definitions::ORDERS_BY_KEY, &stopped);
-            let done = keys.and_then(|()| rebuild(&backlog.users, &database, definitions::ORDERS_BY_USER, &stopped));
-            if let Err(error) = done {
-                tracing::warn!(%error, "the indexes have no filters; look-ups read more until the next start");
+            let of = |index, table| Source { index, database: &database, table, stop: &stopped };
+            let keys = of(&backlog.keys, definitions::ORDERS_BY_KEY);
+            let users = of(&backlog.users, definitions::ORDERS_BY_USER);
+            while !stopped.load(Ordering::Relaxed) {
+                if let Err(error) = keys.add_runs().and_then(|()| users.add_runs()) {
+                    tracing::warn!(%error, "runs of the indexes have no filters; look-ups read more until the next start");
+                    return;
+                }
+                std::thread::park_timeout(PAUSE);
             }
         };
         let thread = std::thread::Builder::new().name("filters".to_owned()).spawn(run)?;
-        Ok(Self { thread: Some(thread), stop })
+        Ok(Self { thread, stop })
     }
 
     /// Ends it.
     pub(in crate::store) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        if self.thread.is_some_and(|thread| thread.join().is_err()) {
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
             tracing::error!("the filters' thread panicked");
         }
     }
 }
 
-/// Adds the runs to the filters, the newest first, as long as there is room.
-fn rebuild(
-    index: &RwLock<Index>,
-    database: &Database,
-    table: TableDefinition<'_, BlockKey, &'static [u8]>,
-    stop: &AtomicBool,
-) -> Result<(), StoreError> {
-    let mut before = u64::MAX;
-    loop {
-        let next = index.read().next_bare(before);
-        let Some(run) = next else { return Ok(()) };
-        before = run;
+impl Source<'_> {
+    /// Adds runs without a filter, the newest first, and those of filters that are outgrown, as long as there is room.
+    fn add_runs(&self) -> Result<(), StoreError> {
+        let mut before = u64::MAX;
+        loop {
+            let next = self.index.read().next_bare(before);
+            let Some(run) = next else { break };
+            before = run;
+            self.add(run)?;
+        }
+        loop {
+            let next = self.index.read().next_outgrown();
+            match next {
+                Some(run) if self.add(run)? => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Adds one. False if there is no room, or if it or entries of it were removed meanwhile.
+    fn add(&self, run: u64) -> Result<bool, StoreError> {
         // One snapshot for each run: a long one would keep the space of what was changed meanwhile.
-        let hashes = hashes(&database.begin_read()?.open_table(table)?, run, stop)?;
-        if stop.load(Ordering::Relaxed) || hashes.len() > index.read().filters_room() {
-            return Ok(());
+        let hashes = hashes(&self.database.begin_read()?.open_table(self.table)?, run, self.stop)?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(false);
         }
         let own = Filter::of_run(hashes.iter().copied());
-        index.write().begin_bare(run);
+        self.index.write().begin_adding(run);
         // Orders need the lock too.
-        if hashes.chunks(AT_ONCE).all(|some| index.write().add_bare(some)) {
-            index.write().end_bare(own);
+        let is_added = hashes.chunks(AT_ONCE).all(|some| self.index.write().add_some(some));
+        if is_added {
+            self.index.write().end_adding(own);
         }
+        Ok(is_added)
     }
 }
 

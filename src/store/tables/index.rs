@@ -166,24 +166,26 @@ impl Index {
         self.filters.next_bare(before)
     }
 
-    /// For how many more entries of runs without a filter there is room.
-    pub(in crate::store) fn filters_room(&self) -> usize {
-        self.filters.room()
+    /// A run whose entries the filter that takes what comes should have, as those of an older one that is smaller fit
+    /// into it.
+    pub(in crate::store) fn next_outgrown(&self) -> Option<u64> {
+        self.filters.next_outgrown()
     }
 
-    /// Begins to add the entries of a run without a filter; runs come newest first.
-    pub(in crate::store) fn begin_bare(&mut self, run: u64) {
-        self.filters.begin_bare(run);
+    /// Begins to add the entries of a run without a filter, of which the newest comes first, or of a filter that is
+    /// outgrown.
+    pub(in crate::store) fn begin_adding(&mut self, run: u64) {
+        self.filters.begin_adding(run);
     }
 
     /// Adds some of them. False if there is no room, or if the run or entries of it were removed meanwhile.
-    pub(in crate::store) fn add_bare(&mut self, hashes: &[u64]) -> bool {
-        self.filters.add_bare(hashes)
+    pub(in crate::store) fn add_some(&mut self, hashes: &[u64]) -> bool {
+        self.filters.add_some(hashes)
     }
 
     /// All of them were added; this filter is the run's own.
-    pub(in crate::store) fn end_bare(&mut self, own: Filter) {
-        self.filters.end_bare(own);
+    pub(in crate::store) fn end_adding(&mut self, own: Filter) {
+        self.filters.end_adding(own);
     }
 
     /// Entries in memory beside those of a run that is being written.

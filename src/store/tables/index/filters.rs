@@ -2,7 +2,8 @@
 //!
 //! Entries are added as they come, so a filter has those in memory as well, and one look says of a name that it is new.
 //! What a look costs is the wait for a line of each filter. So there are few: each is for more entries than there are
-//! when it is made, up to a bound, and what was there when the store was opened goes into the one that takes what comes.
+//! when it is made, up to a bound. What was there when the store was opened, and what a smaller filter has, goes into
+//! the one that takes what comes.
 //!
 //! Many runs share a filter, so each has a small one of its own beside it: of those runs that a filter points to, it
 //! says which to read.
@@ -47,7 +48,8 @@ pub(super) struct Filters {
     /// Runs that have a part in no filter, oldest first: those that were there at the opening and whose filters are not
     /// made yet, and those beyond [`MAX_FILTERED_ENTRIES`].
     bare: Vec<u64>,
-    /// The one of these whose entries are being added, as long as the filters have all that were.
+    /// The run whose entries are being added, as long as the filters have all that were: one of these, or one of a
+    /// filter that is outgrown.
     adding: Option<u64>,
     /// The small filters of the runs that have a part in one of the others.
     of_runs: BTreeMap<u64, Filter>,
@@ -121,25 +123,41 @@ impl Filters {
     }
 
     /// For how many more entries of runs without a filter there is room: in the oldest filter, or in one before it.
-    pub(super) fn room(&self) -> usize {
+    fn room(&self) -> usize {
         self.groups().next().map_or(0, Group::room) + (MAX_FILTERED_ENTRIES - self.capacity())
     }
 
-    /// Begins to add the entries of a run without a filter; runs come newest first.
-    pub(super) fn begin_bare(&mut self, run: u64) {
-        self.adding = Some(run).filter(|run| self.bare.contains(run));
+    /// A run whose entries the filter that takes what comes should have, as those of an older one that is smaller fit
+    /// into it.
+    pub(super) fn next_outgrown(&self) -> Option<u64> {
+        let (open, oldest) = (self.open.as_ref()?, self.full.first()?);
+        let is_outgrown = self.bare.is_empty()
+            && oldest.filter.capacity() < open.filter.capacity()
+            && oldest.entries <= open.room()
+            && oldest.orders.1 <= self.through;
+        oldest.runs.last().copied().filter(|_| is_outgrown)
+    }
+
+    /// Begins to add the entries of a run without a filter, of which the newest comes first, or of a filter that is
+    /// outgrown.
+    pub(super) fn begin_adding(&mut self, run: u64) {
+        self.adding = Some(run).filter(|run| self.bare.contains(run) || self.next_outgrown() == Some(*run));
     }
 
     /// Adds some of them. False if there is no room, or if the run or entries of it were removed meanwhile.
-    pub(super) fn add_bare(&mut self, mut hashes: &[u64]) -> bool {
+    pub(super) fn add_some(&mut self, mut hashes: &[u64]) -> bool {
         let Some(run) = self.adding else { return false };
         while !hashes.is_empty() {
-            let Some(oldest) = self.oldest_with_room() else { return false };
-            let (now, later) = hashes.split_at(hashes.len().min(oldest.room()));
-            oldest.filter.add(now.iter().copied());
-            oldest.entries += now.len();
-            if oldest.runs.first() != Some(&run) {
-                oldest.runs.insert(0, run);
+            let group = match self.bare.is_empty() {
+                true => self.open.as_mut().filter(|open| open.room() > 0),
+                false => self.oldest_with_room(),
+            };
+            let Some(group) = group else { return false };
+            let (now, later) = hashes.split_at(hashes.len().min(group.room()));
+            group.filter.add(now.iter().copied());
+            group.entries += now.len();
+            if let Err(at) = group.runs.binary_search(&run) {
+                group.runs.insert(at, run);
             }
             hashes = later;
         }
@@ -164,11 +182,15 @@ impl Filters {
     }
 
     /// All of them were added; this filter is the run's own.
-    pub(super) fn end_bare(&mut self, own: Filter) {
-        if let Some(run) = self.adding.take() {
-            self.bare.retain(|bare| *bare != run);
-            self.of_runs.insert(run, own);
+    pub(super) fn end_adding(&mut self, own: Filter) {
+        let Some(run) = self.adding.take() else { return };
+        self.of_runs.insert(run, own);
+        match (self.bare.binary_search(&run), self.full.first_mut()) {
+            (Ok(at), _) => drop(self.bare.remove(at)),
+            (Err(_), Some(outgrown)) => outgrown.runs.retain(|other| *other != run),
+            (Err(_), None) => {}
         }
+        self.drop_empty();
     }
 
     /// Forgets the runs below this one, which are gone.
@@ -176,11 +198,15 @@ impl Filters {
         for group in self.full.iter_mut().chain(&mut self.open) {
             group.runs.retain(|run| *run >= first);
         }
-        // One without a run may have entries that are in memory.
-        self.full.retain(|group| !group.runs.is_empty() || group.orders.1 > self.through);
+        self.drop_empty();
         self.bare.retain(|run| *run >= first);
         self.adding = self.adding.filter(|run| *run >= first);
         self.of_runs = self.of_runs.split_off(&first);
+    }
+
+    /// Drops filters without a run, but for those with entries that are in memory.
+    fn drop_empty(&mut self) {
+        self.full.retain(|group| !group.runs.is_empty() || group.orders.1 > self.through);
     }
 
     /// The places of those of the hashes that the index may have, in memory or in a whole run; it surely has no other.
@@ -237,211 +263,4 @@ impl Filters {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::store::tables::index::filter::tests::hash;
-
-    use super::*;
-
-    #[test]
-    fn every_whole_run_is_looked_into_where_its_filter_may_have_the_hash_or_it_has_none() {
-        let mut filters = Filters::none_of(vec![10, 20]);
-        assert_eq!(filters.runs_with(hash(1)), [20, 10]);
-        filters.add(&[(hash(1), 21)]);
-        assert_eq!(filters.runs_with(hash(1)), [20, 10], "the run is not whole yet");
-        assert!(filters.may_be_in_memory(hash(1)) && !filters.may_be_in_memory(hash(2)));
-        filters.add_run(21, 30, own([1]));
-        assert_eq!(filters.runs_with(hash(1)), [30, 20, 10]);
-        assert!(!filters.may_be_in_memory(hash(1)), "the run is whole");
-        assert_eq!(filters.runs_with(hash(2)), [20, 10]);
-        add_bare(&mut filters, 20, [2, 3]);
-        assert_eq!(filters.may_have(&[hash(9)]), [0], "one has none yet");
-        add_bare(&mut filters, 10, [2]);
-        assert_eq!(filters.runs_with(hash(1)), [30]);
-        assert_eq!(filters.runs_with(hash(2)), [20, 10]);
-        assert_eq!(filters.runs_with(hash(3)), [20]);
-        assert_eq!(filters.may_have(&[4, 2, 1, 4].map(hash)), [1, 2]);
-        filters.forget_below(20);
-        assert_eq!(filters.runs_with(hash(2)), [20]);
-        filters.forget_below(31);
-        assert_eq!((filters.run_count(), filters.full.len()), (0, 0));
-    }
-
-    /// The filter of a run that has these.
-    fn own<const N: usize>(numbers: [u64; N]) -> Filter {
-        Filter::of_run(numbers.into_iter().map(hash))
-    }
-
-    /// Adds a run without a filter that has these.
-    fn add_bare<const N: usize>(filters: &mut Filters, run: u64, numbers: [u64; N]) {
-        filters.begin_bare(run);
-        assert!(filters.add_bare(&numbers.map(hash)));
-        filters.end_bare(own(numbers));
-    }
-
-    #[test]
-    fn of_the_runs_of_a_filter_hardly_any_is_read_that_does_not_have_the_hash() {
-        let (runs, each) = (16, INDEX_RUN as u64);
-        let mut filters = Filters::default();
-        for run in 1..=runs {
-            let numbers = (run - 1) * each..run * each;
-            filters.add(&numbers.clone().map(|number| (hash(number), 1 + number)).collect::<Vec<_>>());
-            let hashes: Vec<_> = numbers.map(hash).collect();
-            filters.add_run(1 + (run - 1) * each, run * each, Filter::of_run(hashes.into_iter()));
-        }
-        let numbers = (0..runs * each).step_by(997);
-        let read = numbers.clone().map(|number| {
-            let found = filters.runs_with(hash(number));
-            assert!(found.contains(&((number / each + 1) * each)), "{number}");
-            found.len()
-        });
-        let (read, all) = (read.sum::<usize>(), numbers.count());
-        assert!(read < all + all / 8, "{read} runs for {all} hashes of {runs} runs");
-        filters.forget_below(runs * each);
-        assert_eq!((filters.of_runs.len(), filters.runs_with(hash(0)).len()), (1, 0));
-    }
-
-    /// Adds the entries of so many orders after `last`, which share a hash; its new last.
-    fn add_orders(filters: &mut Filters, last: u64, count: usize) -> u64 {
-        let (hash, end) = (hash(0), last + count as u64);
-        filters.add(&(last + 1..=end).map(|order| (hash, order)).collect::<Vec<_>>());
-        end
-    }
-
-    #[test]
-    fn a_run_that_begins_in_one_filter_and_ends_in_the_next_is_found_by_either() {
-        let mut filters = Filters::default();
-        let last = add_orders(&mut filters, 0, FILTER_ENTRIES - 2);
-        filters.add_run(1, last, own([0]));
-        let (one, other) = (last + 1, last + INDEX_RUN as u64);
-        filters.add(&[(hash(1), one)]);
-        add_orders(&mut filters, one, INDEX_RUN - 2);
-        filters.add(&[(hash(2), other)]);
-        assert!(filters.full.len() == 1 && filters.may_have(&[1, 2].map(hash)) == [0, 1], "from memory");
-        filters.add_run(one, other, own([0, 1, 2]));
-        assert_eq!(filters.runs_with(hash(1)), [other], "the first filter has both runs, and one of them has it");
-        assert_eq!(filters.runs_with(hash(2)), [other]);
-        assert_eq!(filters.runs_with(hash(0)), [other, last]);
-    }
-
-    #[test]
-    fn hashes_that_the_index_may_have_are_named_by_their_places_in_a_long_list() {
-        let mut filters = Filters::default();
-        let strange: Vec<u64> = (1_000..1_000 + 3 * AT_ONCE as u64).map(hash).collect();
-        let (one, other) = (AT_ONCE + 6, 2 * AT_ONCE + 1);
-        filters.add(&[(strange[other], 1), (strange[one], 2), (hash(0), 3)]);
-        assert_eq!(filters.may_have(&strange), [one, other]);
-        assert_eq!(Filters::none_of(vec![10]).may_have(&strange).len(), strange.len(), "runs without filters");
-    }
-
-    #[test]
-    fn a_filter_stays_while_it_has_entries_in_memory_though_its_runs_are_gone() {
-        let mut filters = Filters::default();
-        let last = add_orders(&mut filters, 0, FILTER_ENTRIES - 1);
-        filters.add_run(1, last, own([0]));
-        filters.add(&[(hash(1), last + 1), (hash(0), last + 2)]);
-        filters.forget_below(last + 1);
-        assert!(filters.may_have(&[hash(1)]) == [0] && filters.run_count() == 0);
-    }
-
-    #[test]
-    fn a_run_that_is_removed_while_it_gets_a_filter_is_forgotten() {
-        let mut filters = Filters::none_of(vec![10, 20]);
-        add_bare(&mut filters, 20, [1]);
-        filters.begin_bare(10);
-        assert!(filters.add_bare(&[hash(2)]));
-        filters.forget_below(11);
-        assert!(!filters.add_bare(&[hash(3)]));
-        filters.end_bare(own([2, 3]));
-        filters.begin_bare(10);
-        assert!(!filters.add_bare(&[hash(2)]));
-        assert_eq!((filters.run_count(), filters.of_runs.len()), (1, 1));
-        assert!(filters.runs_with(hash(2)).is_empty());
-    }
-
-    #[test]
-    fn a_run_that_loses_entries_while_it_gets_a_filter_stays_without() {
-        let mut filters = Filters::none_of(vec![1]);
-        filters.begin_bare(1);
-        assert!(filters.add_bare(&[hash(1)]));
-        let mut last = 1;
-        while filters.groups().any(|group| group.filter.may_have(Mark::of(hash(1)))) {
-            assert_eq!(filters.adding, Some(1));
-            fill(&mut filters);
-            last += 1;
-            filters.add(&[(hash(last), last)]);
-        }
-        assert!(!filters.add_bare(&[hash(2)]));
-        filters.end_bare(own([1, 2]));
-        assert_eq!((filters.runs_with(hash(1)), filters.may_have(&[hash(1)])), (vec![1], vec![0]), "it is read");
-    }
-
-    /// Fills the filter that takes what comes, and gives its size.
-    fn fill(filters: &mut Filters) -> usize {
-        let open = filters.open.as_mut().unwrap();
-        open.entries = open.filter.capacity();
-        open.entries / FILTER_ENTRIES
-    }
-
-    #[test]
-    fn filters_grow_to_a_bound_and_the_oldest_runs_go_without() {
-        let mut filters = Filters::default();
-        let (mut capacities, mut run) = (Vec::new(), 0);
-        while filters.bare.is_empty() {
-            run += 1;
-            filters.add(&[(hash(run), run)]);
-            capacities.push(fill(&mut filters));
-            filters.add_run(run, run, own([run]));
-            assert!(filters.capacity() <= MAX_FILTERED_ENTRIES);
-        }
-        assert_eq!(capacities, [1, 4, 16, 16, 16]);
-        assert_eq!((filters.bare.as_slice(), filters.run_count()), ([1, 2, 3].as_slice(), capacities.len()));
-    }
-
-    #[test]
-    fn the_runs_of_a_store_that_is_opened_share_the_filter_that_takes_what_comes() {
-        for (runs, capacity) in [(1, 1), (15, 1), (16, 4), (16 * 4, 16), (16 * 15, 16)] {
-            let mut filters = Filters::none_of((1..=runs).collect());
-            while let Some(run) = filters.next_bare(u64::MAX) {
-                add_bare(&mut filters, run, [run]);
-            }
-            filters.add(&[(hash(0), runs + 1)]);
-            assert_eq!(
-                filters.groups().map(|group| group.filter.capacity() / FILTER_ENTRIES).collect::<Vec<_>>(),
-                [capacity]
-            );
-            let there: Vec<u64> = (0..=runs).map(hash).collect();
-            assert_eq!(filters.may_have(&there).len(), there.len());
-            assert!(filters.may_have(&[hash(runs + 1)]).is_empty());
-        }
-    }
-
-    #[test]
-    fn runs_that_find_the_filter_full_get_others_as_long_as_there_is_room() {
-        let runs = 100;
-        let mut filters = Filters::none_of((1..=runs).collect());
-        filters.add(&[(hash(0), runs + 1)]);
-        filters.open.as_mut().unwrap().entries = 16 * FILTER_ENTRIES - 1;
-        // One entry in the filter that takes what comes, and one in the next.
-        add_bare(&mut filters, runs, [1, 2]);
-        assert_eq!(
-            (filters.runs_with(hash(1)).first(), filters.runs_with(hash(2)).first()),
-            (Some(&runs), Some(&runs))
-        );
-        let capacities = |filters: &Filters| -> Vec<usize> {
-            filters.groups().map(|group| group.filter.capacity() / FILTER_ENTRIES).collect()
-        };
-        assert_eq!(capacities(&filters), [7, 16]);
-        for _ in 0..2 {
-            let oldest = &mut filters.full[0];
-            oldest.entries = oldest.filter.capacity();
-            assert_eq!(filters.next_bare(runs), Some(runs - 1));
-            filters.begin_bare(runs - 1);
-            assert!(filters.add_bare(&[hash(3)]));
-        }
-        assert_eq!(capacities(&filters), [7, 7, 7, 16]);
-        let oldest = &mut filters.full[0];
-        oldest.entries = oldest.filter.capacity();
-        assert!(!filters.add_bare(&[hash(4)]) && filters.next_bare(runs).is_none());
-        assert!(filters.bare.contains(&(runs - 1)), "it is read");
-    }
-}
+mod tests;
