@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::backlog::filters::Rebuild;
+use super::backlog::filters::FilterWriter;
 use super::backlog::shared::Backlog;
 use super::backlog::writer::TablesWriter;
 use super::draft::Committed;
@@ -40,7 +40,7 @@ struct Writer {
     wal: Wal,
     mark: WalMark,
     tables: TablesWriter,
-    filters: Rebuild,
+    filters: FilterWriter,
 }
 
 impl Running {
@@ -55,7 +55,7 @@ impl Running {
         let backlog = Arc::new(Backlog::new(recovered.head.sequence, users, keys));
         let tables = TablesWriter::start(Arc::clone(&backlog), Arc::clone(&database), Arc::clone(kept));
         let tables = tables.map_err(|error| OpenError::Io("the tables' thread".to_owned(), error))?;
-        let filters = Rebuild::start(&backlog, &database);
+        let filters = FilterWriter::start(&backlog, &database);
         let filters = filters.map_err(|error| OpenError::Io("the filters' thread".to_owned(), error))?;
         let writer = Some(Mutex::new(Writer { wal, mark, tables, filters }));
         Ok((Self { reader: Reader { backlog, database }, writer, lease: Some(lease) }, secrets, recovered))

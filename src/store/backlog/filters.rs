@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The running thread.
 #[derive(Debug)]
-pub(in crate::store) struct Rebuild {
+pub(in crate::store) struct FilterWriter {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
 }
@@ -38,7 +38,7 @@ struct Source<'s> {
     stop: &'s AtomicBool,
 }
 
-impl Rebuild {
+impl FilterWriter {
     /// Starts the thread.
     pub(in crate::store) fn start(backlog: &Arc<Backlog>, database: &Arc<Database>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -49,7 +49,7 @@ impl Rebuild {
             let users = of(&backlog.users, definitions::ORDERS_BY_USER);
             while !stopped.load(Ordering::Relaxed) {
                 if let Err(error) = keys.add_runs().and_then(|()| users.add_runs()) {
-                    tracing::warn!(%error, "runs of the indexes have no filters; look-ups read more until the next start");
+                    tracing::warn!(%error, "runs of an index have no filter; look-ups read more until the next start");
                     return;
                 }
                 std::thread::park_timeout(PAUSE);
