@@ -2,9 +2,9 @@
 //!
 //! It is a split block Bloom filter (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007):
 //! an entry sets one bit in each of the eight words of one block, which is a line of the processor's cache, so a look
-//! touches one line. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a full filter
-//! that does not have the hash. A run's own filter has [`RUN_FILTER_BITS`] bits for each entry, and about one look in
-//! three hundred is in vain.
+//! touches one line. With [`FILTER_BITS`] bits an entry about one look in sixty thousand says "perhaps" of a full
+//! filter that does not have the hash. A run's own filter has [`RUN_FILTER_BITS`] bits for each entry, and about one
+//! look in three hundred is in vain.
 
 use crate::domain::scatter;
 use crate::limits::FILTER_BITS;
