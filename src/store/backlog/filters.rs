@@ -17,8 +17,8 @@ use crate::store::tables::index::runs;
 
 use super::shared::Backlog;
 
-/// So many entries are added under one lock: some ten microseconds.
-const AT_ONCE: usize = 1_024;
+/// So many entries are added under one lock: some microseconds, and some ten while a filter's memory is new.
+const AT_ONCE: usize = 256;
 
 /// How often it looks for a filter that is outgrown.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Source<'_> {
     /// Adds runs without a filter, the newest first, and those of filters that are outgrown, as long as there is room.
     fn add_runs(&self) -> Result<(), StoreError> {
         let mut before = u64::MAX;
-        loop {
+        while !self.stop.load(Ordering::Relaxed) {
             let next = self.index.read().next_bare(before);
             let Some(run) = next else { break };
             before = run;
@@ -92,7 +92,7 @@ impl Source<'_> {
     fn add(&self, run: u64) -> Result<bool, StoreError> {
         // One snapshot for each run: a long one would keep the space of what was changed meanwhile.
         let hashes = hashes(&self.database.begin_read()?.open_table(self.table)?, run, self.stop)?;
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stop.load(Ordering::Relaxed) || hashes.is_empty() {
             return Ok(false);
         }
         let own = Filter::of_run(hashes.iter().copied());

@@ -16,6 +16,9 @@ use crate::limits::{FILTER_ENTRIES, INDEX_RUN, MAX_FILTER_ENTRIES, MAX_FILTERED_
 use super::entry::Entry;
 use super::filter::{AT_ONCE, Filter, Mark};
 
+// What is dropped as the oldest has nothing that is in memory: a large filter is younger.
+const _: () = assert!(2 * MAX_FILTER_ENTRIES + 5 * FILTER_ENTRIES <= MAX_FILTERED_ENTRIES);
+
 /// A filter, and what it has.
 #[derive(Debug)]
 struct Group {
@@ -133,7 +136,7 @@ impl Filters {
         let (open, oldest) = (self.open.as_ref()?, self.full.first()?);
         let is_outgrown = self.bare.is_empty()
             && oldest.filter.capacity() < open.filter.capacity()
-            && oldest.entries <= open.room()
+            && oldest.runs.len() * INDEX_RUN <= open.room()
             && oldest.orders.1 <= self.through;
         oldest.runs.last().copied().filter(|_| is_outgrown)
     }
@@ -184,7 +187,7 @@ impl Filters {
     /// All of them were added; this filter is the run's own.
     pub(super) fn end_adding(&mut self, own: Filter) {
         let Some(run) = self.adding.take() else { return };
-        self.of_runs.insert(run, own);
+        self.of_runs.entry(run).or_insert(own);
         match (self.bare.binary_search(&run), self.full.first_mut()) {
             (Ok(at), _) => drop(self.bare.remove(at)),
             (Err(_), Some(outgrown)) => outgrown.runs.retain(|other| *other != run),

@@ -189,7 +189,7 @@ fn the_runs_of_a_filter_that_is_outgrown_go_into_the_one_that_takes_what_comes()
     // Begins in one filter and ends in the other.
     filters.add_run(2, 3, own([2, 3]));
     let open = filters.open.as_mut().unwrap();
-    let entries = std::mem::replace(&mut open.entries, 3 * FILTER_ENTRIES + 1);
+    let entries = std::mem::replace(&mut open.entries, 4 * FILTER_ENTRIES - 2 * INDEX_RUN + 1);
     assert_eq!(filters.next_outgrown(), None, "there is too little room");
     filters.open.as_mut().unwrap().entries = entries;
     filters.begin_adding(1);
