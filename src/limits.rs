@@ -139,8 +139,9 @@ pub const FILTER_ENTRIES: usize = 16 * INDEX_RUN;
 pub const FILTER_BITS: usize = 32;
 /// Entries of one filter, at most: it takes 64 MiB.
 pub const MAX_FILTER_ENTRIES: usize = 16 * FILTER_ENTRIES;
-/// Entries that the filters of one index are for, at most, in 204 MiB. The runs of older orders are read.
-pub const MAX_FILTERED_ENTRIES: usize = 37 * FILTER_ENTRIES;
+/// Entries that the filters of one index are for, at most: two large ones and the two before, in 204 MiB. The runs of
+/// older orders are read.
+pub const MAX_FILTERED_ENTRIES: usize = 2 * MAX_FILTER_ENTRIES + 5 * FILTER_ENTRIES;
 /// Bytes of each of the two segments of the write-ahead log. If one is full, tables are synced and the other is filled.
 pub const WAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes by which a segment grows, until it has its full length.

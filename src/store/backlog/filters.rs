@@ -95,8 +95,8 @@ impl Source<'_> {
         if self.stop.load(Ordering::Relaxed) || hashes.is_empty() {
             return Ok(false);
         }
-        let own = Filter::of_run(hashes.iter().copied());
-        self.index.write().begin_adding(run);
+        let is_bare = self.index.write().begin_adding(run);
+        let own = is_bare.then(|| Filter::of_run(hashes.iter().copied()));
         // Orders need the lock too.
         let is_added = hashes.chunks(AT_ONCE).all(|some| self.index.write().add_some(some));
         if is_added {

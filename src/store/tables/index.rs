@@ -173,9 +173,9 @@ impl Index {
     }
 
     /// Begins to add the entries of a run without a filter, of which the newest comes first, or of a filter that is
-    /// outgrown.
-    pub(in crate::store) fn begin_adding(&mut self, run: u64) {
-        self.filters.begin_adding(run);
+    /// outgrown. Whether it is the first kind, which lacks a filter of its own as well.
+    pub(in crate::store) fn begin_adding(&mut self, run: u64) -> bool {
+        self.filters.begin_adding(run)
     }
 
     /// Adds some of them. False if there is no room, or if the run or entries of it were removed meanwhile.
@@ -183,8 +183,8 @@ impl Index {
         self.filters.add_some(hashes)
     }
 
-    /// All of them were added; this filter is the run's own.
-    pub(in crate::store) fn end_adding(&mut self, own: Filter) {
+    /// All of them were added; this filter is the run's own, if it had none.
+    pub(in crate::store) fn end_adding(&mut self, own: Option<Filter>) {
         self.filters.end_adding(own);
     }
 

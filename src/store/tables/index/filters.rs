@@ -16,9 +16,6 @@ use crate::limits::{FILTER_ENTRIES, INDEX_RUN, MAX_FILTER_ENTRIES, MAX_FILTERED_
 use super::entry::Entry;
 use super::filter::{AT_ONCE, Filter, Mark};
 
-// What is dropped as the oldest has nothing that is in memory: a large filter is younger.
-const _: () = assert!(2 * MAX_FILTER_ENTRIES + 5 * FILTER_ENTRIES <= MAX_FILTERED_ENTRIES);
-
 /// A filter, and what it has.
 #[derive(Debug)]
 struct Group {
@@ -142,18 +139,24 @@ impl Filters {
     }
 
     /// Begins to add the entries of a run without a filter, of which the newest comes first, or of a filter that is
-    /// outgrown.
-    pub(super) fn begin_adding(&mut self, run: u64) {
-        self.adding = Some(run).filter(|run| self.bare.contains(run) || self.next_outgrown() == Some(*run));
+    /// outgrown. Whether it is the first kind, which lacks a filter of its own as well.
+    pub(super) fn begin_adding(&mut self, run: u64) -> bool {
+        let is_bare = self.is_bare(run);
+        self.adding = Some(run).filter(|run| is_bare || self.next_outgrown() == Some(*run));
+        is_bare
+    }
+
+    fn is_bare(&self, run: u64) -> bool {
+        self.bare.binary_search(&run).is_ok()
     }
 
     /// Adds some of them. False if there is no room, or if the run or entries of it were removed meanwhile.
     pub(super) fn add_some(&mut self, mut hashes: &[u64]) -> bool {
         let Some(run) = self.adding else { return false };
         while !hashes.is_empty() {
-            let group = match self.bare.is_empty() {
-                true => self.open.as_mut().filter(|open| open.room() > 0),
-                false => self.oldest_with_room(),
+            let group = match self.is_bare(run) {
+                true => self.oldest_with_room(),
+                false => self.open.as_mut().filter(|open| open.room() > 0),
             };
             let Some(group) = group else { return false };
             let (now, later) = hashes.split_at(hashes.len().min(group.room()));
@@ -184,14 +187,14 @@ impl Filters {
         self.full.iter_mut().chain(&mut self.open).next()
     }
 
-    /// All of them were added; this filter is the run's own.
-    pub(super) fn end_adding(&mut self, own: Filter) {
+    /// All of them were added; this filter is the run's own, if it had none.
+    pub(super) fn end_adding(&mut self, own: Option<Filter>) {
         let Some(run) = self.adding.take() else { return };
-        self.of_runs.entry(run).or_insert(own);
-        match (self.bare.binary_search(&run), self.full.first_mut()) {
-            (Ok(at), _) => drop(self.bare.remove(at)),
-            (Err(_), Some(outgrown)) => outgrown.runs.retain(|other| *other != run),
-            (Err(_), None) => {}
+        self.of_runs.extend(own.map(|own| (run, own)));
+        if self.is_bare(run) {
+            self.bare.retain(|other| *other != run);
+        } else if let Some(outgrown) = self.full.first_mut() {
+            outgrown.runs.retain(|other| *other != run);
         }
         self.drop_empty();
     }

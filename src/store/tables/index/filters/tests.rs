@@ -35,9 +35,9 @@ fn own<const N: usize>(numbers: [u64; N]) -> Filter {
 
 /// Adds a run without a filter that has these.
 fn add_bare<const N: usize>(filters: &mut Filters, run: u64, numbers: [u64; N]) {
-    filters.begin_adding(run);
+    assert!(filters.begin_adding(run), "it has none");
     assert!(filters.add_some(&numbers.map(hash)));
-    filters.end_adding(own(numbers));
+    filters.end_adding(Some(own(numbers)));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_run_that_is_removed_while_it_gets_a_filter_is_forgotten() {
     assert!(filters.add_some(&[hash(2)]));
     filters.forget_below(11);
     assert!(!filters.add_some(&[hash(3)]));
-    filters.end_adding(own([2, 3]));
+    filters.end_adding(Some(own([2, 3])));
     filters.begin_adding(10);
     assert!(!filters.add_some(&[hash(2)]));
     assert_eq!((filters.run_count(), filters.of_runs.len()), (1, 1));
@@ -133,7 +133,7 @@ fn a_run_that_loses_entries_while_it_gets_a_filter_stays_without() {
         filters.add(&[(hash(last), last)]);
     }
     assert!(!filters.add_some(&[hash(2)]));
-    filters.end_adding(own([1, 2]));
+    filters.end_adding(Some(own([1, 2])));
     assert_eq!((filters.runs_with(hash(1)), filters.may_have(&[hash(1)])), (vec![1], vec![0]), "it is read");
 }
 
@@ -197,9 +197,9 @@ fn the_runs_of_a_filter_that_is_outgrown_go_into_the_one_that_takes_what_comes()
     for (run, numbers) in [(3, [2, 3].as_slice()), (1, &[1])] {
         assert_eq!((filters.next_outgrown(), filters.groups().count()), (Some(run), 2));
         let hashes: Vec<u64> = numbers.iter().copied().map(hash).collect();
-        filters.begin_adding(run);
+        assert!(!filters.begin_adding(run), "it has its own filter");
         assert!(filters.add_some(&hashes));
-        filters.end_adding(Filter::of_run(hashes.into_iter()));
+        filters.end_adding(None);
     }
     assert_eq!((filters.next_outgrown(), filters.groups().count()), (None, 1));
     assert_eq!(filters.may_have(&[1, 2, 3, 4].map(hash)), [0, 1, 2]);
